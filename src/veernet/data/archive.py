@@ -1,0 +1,270 @@
+"""A data set of logs on disk.
+
+    ROOT/archive.json                 what the archive is: classes, and the settings that made it
+    ROOT/train/metadata.jsonl         one row a log: file names, size, track; nothing to decode
+    ROOT/train/images/000000.png      grey, 255 = paper
+    ROOT/train/masks/000000.png       indexed: 0 background, 1, 2, … curves, 255 not labelled
+    ROOT/train/curves/000000.npz      `rows` and `values` of every curve, one per column
+    ROOT/val/…  ROOT/test/…
+
+The layout is the ImageFolder of Hugging Face `datasets`, which opens a split as it is.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from veernet.data.batch import UNLABELLED, Scan
+from veernet.data.raster import read_grey, read_index, write_png
+from veernet.data.schedule import Sizes
+from veernet.errors import ArchiveError
+from veernet.files import parse, read_json_lines, replacing, write_json, write_json_lines
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+
+FORMAT = 1
+"""Version of the layout, raised when an older reader could no longer read it."""
+
+_PALETTE = bytes(
+    {0: (255, 255, 255), 1: (214, 39, 40), 2: (31, 119, 180), UNLABELLED: (200, 200, 200)}.get(
+        index, (0, 0, 0)
+    )[channel]
+    for index in range(256)
+    for channel in range(3)
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What is known of a log without opening its files."""
+
+    file_name: str
+    """The image, relative to the split's folder."""
+    mask_file_name: str
+    curves_file: str
+    height: int
+    width: int
+    track: tuple[float, float]
+    """Image rows of the track's two edges, top and bottom, where the paper is not skewed; the
+    value runs from 0 at the bottom to 1 at the top."""
+
+    @staticmethod
+    def of(number: int, *, height: int, width: int, track: tuple[float, float]) -> "Row":
+        """The row of log `number`, whose files are named after it."""
+        return Row(
+            file_name=f"images/{number:06d}.png",
+            mask_file_name=f"masks/{number:06d}.png",
+            curves_file=f"curves/{number:06d}.npz",
+            height=height,
+            width=width,
+            track=track,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """The true curves of a log; NaN in columns where a curve is absent.
+
+    rows:   image row of the trace's centre in every column, px
+    values: height in the track, from 0 at its bottom edge to 1 at its top edge
+    """
+
+    rows: Float[ndarray, "K w"]
+    values: Float[ndarray, "K w"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """A log in memory, as it goes into an archive and comes out of it."""
+
+    grey: UInt8[ndarray, "h w"]
+    """255 = paper."""
+    mask: UInt8[ndarray, "h w"]
+    curves: Curves
+
+
+class Split:
+    """One split of an archive: a map-style data set of `Scan`."""
+
+    def __init__(self, folder: Path, rows: list[Row], n_classes: int):
+        self.folder, self.rows, self.n_classes = folder, rows, n_classes
+        self.sizes: Sizes = np.array([(row.height, row.width) for row in rows]).reshape(-1, 2)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Scan:
+        row = self.rows[index]
+        return Scan(
+            image=ink(self._picture(read_grey, row.file_name, row)),
+            target=torch.from_numpy(self._mask(row)),
+        )
+
+    def log(self, index: int) -> Log:
+        """Everything that the archive holds of one log.
+
+        Raises:
+            ArchiveError: the files do not agree with the metadata.
+            ImageError: a picture cannot be read.
+        """
+        row = self.rows[index]
+        return Log(
+            grey=self._picture(read_grey, row.file_name, row),
+            mask=self._mask(row),
+            curves=self._curves(row),
+        )
+
+    def _picture(self, read: Any, name: str, row: Row) -> UInt8[ndarray, "h w"]:
+        picture = read(self.folder / name)
+        if picture.shape != (row.height, row.width):
+            raise ArchiveError(
+                f"{self.folder / name}: {picture.shape[0]} × {picture.shape[1]} px (h × w), where "
+                f"the metadata says {row.height} × {row.width}"
+            )
+        return picture
+
+    def _mask(self, row: Row) -> UInt8[ndarray, "h w"]:
+        mask = self._picture(read_index, row.mask_file_name, row)
+        unknown = set(np.unique(mask).tolist()) - {*range(self.n_classes), UNLABELLED}
+        if unknown:
+            raise ArchiveError(
+                f"{self.folder / row.mask_file_name}: class {min(unknown)}, where the archive has "
+                f"0 to {self.n_classes - 1}, and {UNLABELLED} for not labelled"
+            )
+        return mask
+
+    def _curves(self, row: Row) -> Curves:
+        path = self.folder / row.curves_file
+        shape = (self.n_classes - 1, row.width)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                curves = Curves(rows=file["rows"], values=file["values"])
+        except (OSError, KeyError, ValueError, EOFError) as broken:
+            raise ArchiveError(f"{path}: not a readable file of curves ({broken})") from broken
+        if curves.rows.shape != shape or curves.values.shape != shape:
+            raise ArchiveError(
+                f"{path}: curves of shape {curves.rows.shape}, where the metadata says {shape}"
+            )
+        return curves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A data set that was found on disk."""
+
+    root: Path
+    classes: tuple[str, ...]
+    """Names of the classes, background first."""
+    made_by: dict[str, Any]
+    """The settings that made it."""
+
+    @staticmethod
+    def open(root: Path) -> "Archive":
+        """Open the archive in folder `root`.
+
+        Raises:
+            ArchiveError: there is none, or it is not finished.
+        """
+        path = root / "archive.json"
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as missing:
+            raise ArchiveError(
+                f"{root}: no archive here (archive.json is missing); `veernet synth {root}` makes one"
+            ) from missing
+        except ValueError as broken:
+            raise ArchiveError(f"{path}: not JSON ({broken})") from broken
+        header = parse(_Header, table, where=str(path), error=ArchiveError)
+        return Archive(root=root, classes=header.classes, made_by=header.made_by)
+
+    def split(self, name: SplitName) -> Split:
+        """Open one split.
+
+        Raises:
+            ArchiveError: the split is missing, unfinished, empty, or its metadata is damaged.
+        """
+        path = self.root / name / "metadata.jsonl"
+        try:
+            tables = read_json_lines(path)
+        except FileNotFoundError as missing:
+            raise ArchiveError(
+                f"{path}: missing, so the split is absent or unfinished; the command that made the "
+                "archive finishes it when run again"
+            ) from missing
+        except ValueError as broken:
+            raise ArchiveError(f"{path}: damaged ({broken})") from broken
+        rows = [parse(Row, table, where=str(path), error=ArchiveError) for table in tables]
+        if not rows:
+            raise ArchiveError(f"{path}: the split has no logs")
+        return Split(self.root / name, rows, len(self.classes))
+
+    def splits(self) -> list[SplitName]:
+        """The splits that are there."""
+        return [name for name in SPLITS if (self.root / name / "metadata.jsonl").exists()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Header:
+    format: Literal[1]
+    classes: tuple[str, ...]
+    made_by: dict[str, Any]
+
+
+def begin(root: Path, *, classes: Iterable[str], made_by: dict[str, Any]) -> None:
+    """Start an archive in `root`, or go on with one begun with the same settings.
+
+    Raises:
+        ArchiveError: `root` holds an archive made with other settings.
+    """
+    path = root / "archive.json"
+    header = asdict(_Header(format=FORMAT, classes=tuple(classes), made_by=made_by))
+    header = json.loads(json.dumps(header))
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found != header:
+            raise ArchiveError(
+                f"{root}: holds an archive made with other settings ({_difference(found, header)}); "
+                "choose another folder or remove it"
+            )
+    else:
+        write_json(path, header)
+
+
+def write_log(folder: Path, row: Row, log: Log) -> None:
+    """Write the files of one log into a split's folder, each whole or not at all."""
+    with replacing(folder / row.curves_file) as temporary:
+        np.savez(temporary, rows=log.curves.rows, values=log.curves.values)
+    write_png(folder / row.mask_file_name, log.mask, palette=_PALETTE)
+    write_png(folder / row.file_name, log.grey)
+
+
+def is_written(folder: Path, row: Row) -> bool:
+    """Whether `write_log` has finished for this row: the image is the last of its files."""
+    return (folder / row.file_name).exists()
+
+
+def finish(folder: Path, rows: Iterable[Row]) -> None:
+    """Write a split's metadata, which makes it complete."""
+    write_json_lines(folder / "metadata.jsonl", [asdict(row) for row in rows])
+
+
+def ink(grey: UInt8[ndarray, "h w"]) -> UInt8[torch.Tensor, "1 h w"]:
+    """A grey scan as the network takes it, in training and in use: 0 = paper, 255 = ink."""
+    return torch.from_numpy(255 - grey)[None]
+
+
+def _difference(found: Any, asked: Any, name: str = "") -> str:
+    """The first setting in which two headers differ, in words."""
+    if isinstance(found, dict) and isinstance(asked, dict):
+        for key in sorted({*found, *asked}):
+            if found.get(key) != asked.get(key):
+                return _difference(found.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
+    return f"{name}: found {found!r}, asked for {asked!r}"

@@ -1,0 +1,40 @@
+"""Every exception that a caller of VeerNet may want to catch.
+
+    VeerNetError             bad input: the message names the file, what was found and what to do
+    ├── ImageError           a picture that cannot be read, is empty or too large
+    ├── ArchiveError         a dataset folder that is missing, unfinished or inconsistent
+    ├── CalibrationError     a calibration file that is incomplete, not monotone or off the picture
+    ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
+    ├── RunError             a folder of a training run that is missing, taken or of another recipe
+    └── OptionError          an option whose value makes no sense
+
+The command line prints the message of a `VeerNetError` on one line and exits with code 2.
+"""
+
+
+class VeerNetError(Exception):
+    """Bad input, described for the person who gave it."""
+
+
+class ImageError(VeerNetError):
+    """A picture that cannot be read, is empty, or is larger than allowed."""
+
+
+class ArchiveError(VeerNetError):
+    """A dataset on disk that is missing, unfinished, or does not agree with its metadata."""
+
+
+class CalibrationError(VeerNetError):
+    """A calibration that is incomplete, not monotone, or lies outside the picture."""
+
+
+class CheckpointError(VeerNetError):
+    """A model or checkpoint file that is damaged or belongs to another network."""
+
+
+class RunError(VeerNetError):
+    """The folder of a training run that is missing, taken, or was started with another recipe."""
+
+
+class OptionError(VeerNetError, ValueError):
+    """An option whose value makes no sense; the message says which values do."""

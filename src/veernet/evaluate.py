@@ -1,0 +1,121 @@
+"""A network against the truth: in pixels, and in curve values."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from torch import Tensor, nn
+
+from veernet.data.archive import Log, Row, Split, ink
+from veernet.data.batch import as_float
+from veernet.losses import curve_probabilities
+from veernet.metrics import Counts, CurveError, count, curve_error
+from veernet.trace import read_trace
+
+RADII = {"strict": 0, "within_1_px": 1}
+"""How far a predicted pixel may lie from a true one, px."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogResult:
+    """What the network made of one log; one entry a curve."""
+
+    file_name: str
+    counts: tuple[dict[str, Counts], ...]
+    """By the names of `RADII`."""
+    errors: tuple[CurveError, ...]
+
+    @staticmethod
+    def of(row: Row, log: Log, probability: Float[ndarray, "K h w"]) -> "LogResult":
+        """Compare the probabilities of the curves with the truth."""
+        predicted = classes_of(probability)
+        counts = tuple(
+            {name: count(predicted, log.mask, cls=k, radius=r) for name, r in RADII.items()}
+            for k in range(1, len(probability) + 1)
+        )
+        errors = tuple(
+            curve_error(_value(read_trace(p).rows, log, row, k), log.curves.values[k])
+            for k, p in enumerate(probability)
+        )
+        return LogResult(file_name=row.file_name, counts=counts, errors=errors)
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, image: UInt8[Tensor, "1 h w"], *, autocast: torch.dtype | None = None
+) -> Float[ndarray, "K h w"]:
+    """The probability of every curve at every pixel of one log (255 = ink), of any size."""
+    weight = next(model.parameters())
+    canvas = as_float(image.to(weight.device), weight.dtype)[None]
+    with torch.autocast(weight.device.type, autocast, enabled=autocast is not None):
+        logits = model(canvas)
+    return curve_probabilities(logits)[0].cpu().numpy()
+
+
+def classes_of(probability: Float[ndarray, "K h w"]) -> UInt8[ndarray, "h w"]:
+    """The most probable class of every pixel, 0 = background."""
+    background = 1 - probability.sum(0, keepdims=True)
+    return np.concatenate([background, probability]).argmax(0).astype(np.uint8)
+
+
+def evaluate(
+    model: nn.Module,
+    split: Split,
+    indices: Sequence[int],
+    *,
+    autocast: torch.dtype | None = None,
+    advance: Callable[[], object] = lambda: None,
+) -> list[LogResult]:
+    """Evaluate `model` on some logs of a split; `advance` is called after each."""
+    results: list[LogResult] = []
+    for index in indices:
+        log = split.log(index)
+        probability = predict(model, ink(log.grey), autocast=autocast)
+        results.append(LogResult.of(split.rows[index], log, probability))
+        advance()
+    return results
+
+
+def summarise(results: Sequence[LogResult], classes: Sequence[str]) -> dict[str, Any]:
+    """Pixels summed over logs, curve errors as medians over logs; ready for JSON."""
+    return {
+        "logs": len(results),
+        "curves": {
+            name: {
+                **{radius: _scores(results, k, radius) for radius in RADII},
+                **{
+                    field: _median([asdict(r.errors[k])[field] for r in results])
+                    for field in ("r2", "mae", "mse", "coverage")
+                },
+            }
+            for k, name in enumerate(classes[1:])
+        },
+    }
+
+
+def mean_f1(summary: dict[str, Any]) -> float:
+    """F1 within 1 px, averaged over the curves: what chooses the best weights of a run."""
+    return float(np.mean([curve["within_1_px"]["f1"] for curve in summary["curves"].values()]))
+
+
+def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, float]:
+    total = sum((r.counts[curve][radius] for r in results), Counts())
+    return {name: getattr(total, name) for name in ("f1", "iou", "precision", "recall")}
+
+
+def _median(values: Sequence[float]) -> float | None:
+    """The median of the finite values; None, which JSON can hold, if there are none."""
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.median(finite)) if finite else None
+
+
+def _value(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[ndarray, "w"]:
+    """Rows as values of the track. Where the paper is skewed its edges move with the curve, so the
+    value is the true one plus the distance from the true row."""
+    top, bottom = row.track
+    distance = (rows - log.curves.rows[curve]) / (bottom - top)
+    return log.curves.values[curve] - distance

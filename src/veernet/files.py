@@ -1,0 +1,79 @@
+"""Files that appear whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from veernet.errors import VeerNetError
+
+
+T = TypeVar("T")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path in the folder of `path`, renamed to `path` when the block ends well.
+
+    The data is flushed to the disk before the rename; if the block raises, nothing is left behind
+    and an older `path` stays as it was. The folder is made if it does not exist.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")  # keeps the suffix: writers look at it
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def write_json_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write one JSON object a line."""
+    with replacing(path) as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read one JSON object a line; a last line that was cut off while being written is dropped.
+
+    Raises:
+        ValueError: a whole line is not a JSON object.
+    """
+    rows: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if not line.endswith("\n"):
+            break
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise ValueError(f"line {len(rows) + 1} is not a JSON object")
+        rows.append(row)
+    return rows
+
+
+def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -> T:
+    """The dataclass `kind` from plain data (JSON, TOML), checked field by field.
+
+    Raises:
+        error: a field is missing, unknown, of another type, or refused by `kind`; `where` names
+            the file.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as invalid:
+        found = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
+            for item in invalid.errors(include_url=False)[:3]
+        )
+        raise error(f"{where}: {found}") from invalid

@@ -1,0 +1,40 @@
+"""Pictures of a log with curves drawn over it."""
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+COLOURS = ((214, 39, 40), (31, 119, 180), (44, 160, 44), (148, 103, 189))
+"""RGB of the first, second, … curve."""
+
+
+def overlay(
+    grey: UInt8[ndarray, "h w"], rows: Iterable[Float[ndarray, "w"]], *, thickness: int = 1
+) -> UInt8[ndarray, "h w 3"]:
+    """The scan, paled, with every curve as a coloured line; NaN interrupts a line."""
+    picture = np.repeat((128 + grey // 2)[..., None], 3, axis=2)
+    for index, row in enumerate(rows):
+        present = np.flatnonzero(np.isfinite(row))
+        lines = [
+            np.rint(16 * np.stack([run, row[run]], axis=1)).astype(np.int32)
+            for run in np.split(present, np.flatnonzero(np.diff(present) > 1) + 1)
+            if len(run)
+        ]
+        colour = COLOURS[index % len(COLOURS)]
+        cv2.polylines(picture, lines, False, colour, thickness, cv2.LINE_AA, shift=4)
+    return picture
+
+
+def stack(pictures: Iterable[UInt8[ndarray, "h w 3"]], *, gap: int = 4) -> UInt8[ndarray, "H W 3"]:
+    """Pictures below one another on white, left edges together."""
+    tiles = list(pictures)
+    height = sum(len(tile) + gap for tile in tiles) - gap
+    page = np.full((height, max(tile.shape[1] for tile in tiles), 3), 255, np.uint8)
+    y = 0
+    for tile in tiles:
+        page[y : y + len(tile), : tile.shape[1]] = tile
+        y += len(tile) + gap
+    return page

@@ -1,0 +1,95 @@
+"""From probabilities of a curve to one row in every column."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+STEP_COST = 0.05
+"""What moving one row between two columns costs, in nats: a spike 100 px high is worth 5 nats."""
+
+FLOOR = 1e-4
+"""Probability below which a pixel counts as impossible; a path may still cross it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """A curve as it was found in a picture.
+
+    rows:       row of the trace's centre in every column, px; NaN where there is none
+    confidence: probability of the curve on the path, 0 to 1, in every column
+    """
+
+    rows: Float[ndarray, "w"]
+    confidence: Float[ndarray, "w"]
+
+
+def read_trace(
+    probability: Float[ndarray, "h w"], *, threshold: float = 0.5, max_gap: int = 40
+) -> Trace:
+    """Follow a curve through a picture of its probability.
+
+    The path is the one of largest sum of log p - STEP_COST |change of row|, found over all columns
+    together; the row is the centre of the ink that the path passes in that column. Columns whose
+    probability is below `threshold` are no evidence: a run of up to `max_gap` of them is bridged
+    by a straight line, a longer one stays NaN, as do both ends.
+    """
+    path = best_path(np.log(np.maximum(probability, FLOOR)))
+    columns = np.arange(len(path))
+    confidence = probability[path, columns]
+    rows = np.where(confidence >= threshold, _centres(probability, path, threshold), np.nan)
+    return Trace(rows=bridge(rows, max_gap), confidence=confidence)
+
+
+def best_path(
+    score: Float[ndarray, "h w"], *, step_cost: float = STEP_COST
+) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """The row in every column that maximises the sum of scores less `step_cost` a row moved.
+
+    Exact, in time linear in the pixels: the best predecessor of every row under a cost linear in
+    distance is a running maximum from above and one from below.
+
+    Source: Viterbi 1967, doi:10.1109/TIT.1967.1054010; the running maximum is the distance
+    transform of Felzenszwalb & Huttenlocher 2012, doi:10.4086/toc.2012.v008a019.
+    """
+    h, w = score.shape
+    ramp = step_cost * np.arange(h)
+    best = np.empty((w, h))
+    best[0] = score[:, 0]
+    for x in range(1, w):
+        from_above = np.maximum.accumulate(best[x - 1] + ramp) - ramp
+        from_below = np.maximum.accumulate((best[x - 1] - ramp)[::-1])[::-1] + ramp
+        best[x] = score[:, x] + np.maximum(from_above, from_below)
+    rows, path = np.arange(h), np.empty(w, np.intp)
+    path[-1] = best[-1].argmax()
+    for x in range(w - 1, 0, -1):
+        path[x - 1] = (best[x - 1] - step_cost * np.abs(rows - path[x])).argmax()
+    return path
+
+
+def bridge(rows: Float[ndarray, "w"], max_gap: int) -> Float[ndarray, "w"]:
+    """Fill runs of at most `max_gap` NaN between two values by a straight line."""
+    known = np.flatnonzero(np.isfinite(rows))
+    if not len(known):
+        return rows
+    filled = np.interp(np.arange(len(rows)), known, rows[known], left=np.nan, right=np.nan)
+    for a, b in zip(known[:-1], known[1:], strict=True):
+        if b - a - 1 > max_gap:
+            filled[a + 1 : b] = np.nan
+    return filled
+
+
+def _centres(
+    probability: Float[ndarray, "h w"],
+    path: np.ndarray[tuple[int], np.dtype[np.intp]],
+    threshold: float,
+) -> Float[ndarray, "w"]:
+    """The centre of mass of the run of probable pixels that the path passes in each column."""
+    inked = probability >= threshold
+    run = np.cumsum(~inked, axis=0)
+    same = inked & (run == run[path, np.arange(len(path))])
+    weight = np.where(same, probability, 0)
+    mass = weight.sum(0)
+    centre = np.arange(len(probability)) @ weight
+    return np.divide(centre, mass, out=path.astype(float), where=mass > 0)

@@ -1,0 +1,58 @@
+"""What a training run is made of."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from veernet.data.schedule import Schedule
+from veernet.errors import OptionError
+from veernet.losses import AnyLoss, Tversky
+from veernet.model import Network
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Everything that decides what a run learns, but for the data."""
+
+    network: Network = field(default_factory=Network)
+    loss: AnyLoss = field(default_factory=Tversky)
+    schedule: Schedule = field(default_factory=Schedule)
+    epochs: int = 50
+    learning_rate: float = 1e-3
+    """At its highest, after the warm-up; a cosine takes it down to 0 from there."""
+    warmup: float = 0.05
+    """Share of all steps over which the learning rate rises."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    clip: float = 1.0
+    """Longest gradient that the optimizer sees."""
+    precision: Precision = "fp32"
+    """bf16 runs the network under autocast; weights, norms' statistics and loss stay in float32."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or not 0 <= self.warmup < 1:
+            raise OptionError(
+                "epochs must be at least 1 and warmup from 0 to below 1; "
+                f"got {self.epochs} and {self.warmup}"
+            )
+        if self.learning_rate <= 0 or self.clip <= 0 or self.weight_decay < 0:
+            raise OptionError(
+                "learning_rate and clip must be > 0 and weight_decay >= 0; "
+                f"got {self.learning_rate}, {self.clip} and {self.weight_decay}"
+            )
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """The dtype that autocast lowers the network's arithmetic to, if any."""
+        return torch.bfloat16 if self.precision == "bf16" else None
+
+    def learning_rate_at(self, step: int, n_steps: int) -> float:
+        """The learning rate of step `step` of `n_steps`, from 0: linear warm-up, then a cosine."""
+        warm = round(self.warmup * n_steps)
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        return self.learning_rate * (1 + math.cos(math.pi * (step - warm) / (n_steps - warm))) / 2

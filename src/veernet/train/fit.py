@@ -1,0 +1,217 @@
+"""The training loop, the only one."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from veernet.data.archive import Archive, Split
+from veernet.errors import RunError
+from veernet.evaluate import evaluate, mean_f1, summarise
+from veernet.files import parse, write_json
+from veernet.model import VeerNet
+from veernet.train.checkpoint import STATE, WEIGHTS, State, load_state, save_state, save_weights
+from veernet.train.config import Training
+from veernet.train.load import load
+from veernet.train.log import RunLog
+from veernet.train.step import step
+
+CONFIG = "config.json"
+"""The settings of a run, inside its folder."""
+
+CHECKPOINT_SECONDS = 600.0
+"""Longest time between two checkpoints; there is one at the end of every epoch besides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What the folder of a run says of it."""
+
+    archive: str
+    training: Training
+    versions: dict[str, str]
+
+
+def start(run: Path, archive: Archive, training: Training) -> None:
+    """Make the folder of a new run and write its settings there.
+
+    Raises:
+        RunError: the folder holds a run, or the network does not fit the archive's classes.
+    """
+    if (run / CONFIG).exists():
+        raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
+    n, planes = len(archive.classes), training.network.planes
+    if planes not in (n, 1 if n == 2 else n):
+        raise RunError(
+            f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network {planes} "
+            "plane(s) of logits; choose the other recipe or another archive"
+        )
+    config = Config(
+        archive=str(archive.root.resolve()),
+        training=training,
+        versions={name: version(name) for name in ("veernet", "torch", "numpy")},
+    )
+    write_json(run / CONFIG, asdict(config))
+
+
+def read_config(run: Path) -> Config:
+    """The settings of the run in folder `run`.
+
+    Raises:
+        RunError: there is none, or its settings are damaged.
+    """
+    path = run / CONFIG
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise RunError(f"{run}: no run here ({CONFIG} is missing)") from missing
+    except ValueError as broken:
+        raise RunError(f"{path}: not JSON ({broken})") from broken
+    return parse(Config, table, where=str(path), error=RunError)
+
+
+def fit(
+    run: Path,
+    *,
+    device: torch.device,
+    workers: int = 0,
+    stop_after: int | None = None,
+    console: Console | None = None,
+) -> bool:
+    """Train the run in folder `run` from where it is to its end; True when it is there.
+
+    Ctrl-C ends the current step, writes a checkpoint and returns; a second one stops at once.
+
+    Args:
+        workers: processes that read logs; 0 reads them here.
+        stop_after: pause after so many steps, as Ctrl-C would.
+
+    Raises:
+        RunError: `run` holds no run.
+        VeerNetError: the archive, or the checkpoint, is not as it should be.
+    """
+    job, state = _open(run, device)
+    how, saved = job.training, time.monotonic()
+    log = RunLog(run, done=job.done(state), n_steps=job.n_steps, console=console or Console())
+    with log, _pause(stop_after) as pausing:
+        while state.epoch < how.epochs:
+            steps = how.schedule.steps(job.train.sizes, state.epoch)[state.step :]
+            for batches in load(job.train, steps, workers=workers, pin=device.type == "cuda"):
+                rate = set_learning_rate(
+                    job.optimizer, how.learning_rate_at(job.done(state), job.n_steps)
+                )
+                result = step(
+                    job.model,
+                    job.optimizer,
+                    how.loss,
+                    batches,
+                    device=device,
+                    autocast=how.autocast,
+                    clip=how.clip,
+                )
+                state = replace(state, step=state.step + 1)
+                log.step(job.done(state), state.epoch, result, rate, batches)
+                paused = pausing() and job.done(state) < job.n_steps
+                if paused or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    save_state(run / STATE, state, job.model, job.optimizer)
+                    saved = time.monotonic()
+                if paused:
+                    return False
+            state = _end_epoch(job, state, log)
+            save_state(run / STATE, state, job.model, job.optimizer)
+            saved = time.monotonic()
+    return True
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> float:
+    """Give every parameter group the same learning rate, and return it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """An open run: its settings, its data, and what it trains."""
+
+    folder: Path
+    training: Training
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+    model: VeerNet
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.train) // self.training.schedule.effective_batch)
+
+    @property
+    def n_steps(self) -> int:
+        return self.steps_per_epoch * self.training.epochs
+
+    def done(self, state: State) -> int:
+        return self.steps_per_epoch * state.epoch + state.step
+
+
+def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
+    config = read_config(run)
+    archive, training = Archive.open(Path(config.archive)), config.training
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.schedule.seed)
+        model = VeerNet(training.network).to(device)
+    job = _Job(
+        folder=run,
+        training=training,
+        classes=archive.classes,
+        train=archive.split("train"),
+        val=archive.split("val"),
+        model=model,
+        optimizer=torch.optim.AdamW(model.parameters(), weight_decay=training.weight_decay),
+    )
+    path = run / STATE
+    return job, load_state(path, model, job.optimizer) if path.exists() else State()
+
+
+def _end_epoch(job: _Job, state: State, log: RunLog) -> State:
+    """Validate; keep the weights if they are the best so far."""
+    job.model.eval()
+    results = evaluate(
+        job.model, job.val, range(len(job.val)), autocast=job.training.autocast
+    )
+    job.model.train()
+    summary = summarise(results, job.classes)
+    log.epoch(job.done(state), state.epoch, summary)
+    if (score := mean_f1(summary)) > state.best:
+        save_weights(job.folder / WEIGHTS, job.model)
+    return State(epoch=state.epoch + 1, step=0, best=max(score, state.best))
+
+
+@contextmanager
+def _pause(after: int | None) -> Iterator[Callable[[], bool]]:
+    """A question to ask once a step: whether to pause, after Ctrl-C or after so many steps."""
+    interrupts = steps = 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            raise KeyboardInterrupt
+
+    def pausing() -> bool:
+        nonlocal steps
+        steps += 1
+        return interrupts > 0 or (after is not None and steps >= after)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield pausing
+    finally:
+        signal.signal(signal.SIGINT, before)
