@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,21 @@ from torch import Tensor, nn
 
 from veernet.data.archive import Log, Row, Split, ink
 from veernet.data.batch import as_float
+from veernet.data.raster import write_png
+from veernet.files import write_json, write_json_lines
 from veernet.losses import curve_probabilities
 from veernet.metrics import Counts, CurveError, count, curve_error
+from veernet.picture import overlay, stack
 from veernet.trace import read_trace
 
 RADII = {"strict": 0, "within_1_px": 1}
 """How far a predicted pixel may lie from a true one, px."""
+
+PICTURES = 6
+"""How many logs an evaluation shows."""
+
+PICTURE_WIDTH = 1600
+"""Longest part of a log that a picture shows, px; the middle of a longer one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +38,11 @@ class LogResult:
     counts: tuple[dict[str, Counts], ...]
     """By the names of `RADII`."""
     errors: tuple[CurveError, ...]
+
+    @property
+    def worst_f1(self) -> float:
+        """F1 within 1 px of the curve that came out worst."""
+        return min(counts["within_1_px"].f1 for counts in self.counts)
 
     @staticmethod
     def of(row: Row, log: Log, probability: Float[ndarray, "K h w"]) -> "LogResult":
@@ -100,6 +115,40 @@ def summarise(results: Sequence[LogResult], classes: Sequence[str]) -> dict[str,
 def mean_f1(summary: dict[str, Any]) -> float:
     """F1 within 1 px, averaged over the curves: what chooses the best weights of a run."""
     return float(np.mean([curve["within_1_px"]["f1"] for curve in summary["curves"].values()]))
+
+
+def write_evaluation(
+    folder: Path,
+    model: nn.Module,
+    split: Split,
+    results: Sequence[LogResult],
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    """Write `summary.json`, `logs.jsonl` and pictures of logs from the worst to the best.
+
+    Returns the summary.
+    """
+    summary = summarise(results, classes)
+    by_quality = sorted(range(len(results)), key=lambda i: results[i].worst_f1)
+    chosen = np.unique(np.linspace(0, len(results) - 1, min(PICTURES, len(results))).round())
+    for rank in chosen.astype(int).tolist():
+        result = results[by_quality[rank]]
+        index = [row.file_name for row in split.rows].index(result.file_name)
+        name = f"{rank + 1:03d} of {len(results)} from the worst, F1 {result.worst_f1:.2f}, "
+        picture = draw(split.log(index), model)
+        write_png(folder / f"{name}{Path(result.file_name).stem}.png", picture)
+    write_json_lines(folder / "logs.jsonl", [asdict(result) for result in results])
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def draw(log: Log, model: nn.Module) -> UInt8[ndarray, "H w 3"]:
+    """A log as scanned, with its true curves, and with those that the network reads."""
+    probability = predict(model, ink(log.grey))
+    read = [read_trace(p).rows for p in probability]
+    start = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
+    views = (overlay(log.grey, []), overlay(log.grey, log.curves.rows), overlay(log.grey, read))
+    return stack([view[:, start : start + PICTURE_WIDTH] for view in views])
 
 
 def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, float]:

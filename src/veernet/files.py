@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,19 +11,20 @@ from pydantic import TypeAdapter, ValidationError
 
 from veernet.errors import VeerNetError
 
-
 T = TypeVar("T")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """A temporary path in the folder of `path`, renamed to `path` when the block ends well.
 
     The data is flushed to the disk before the rename; if the block raises, nothing is left behind
     and an older `path` stays as it was. The folder is made if it does not exist.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")  # keeps the suffix: writers look at it
+    temporary = path.with_name(
+        f".{os.getpid()}-{path.name}"
+    )  # keeps the suffix: writers look at it
     try:
         yield temporary
         with temporary.open("rb+") as file:

@@ -124,7 +124,9 @@ class Up(nn.Module):
 
     def __init__(self, c_in: int, c_out: int):
         super().__init__()
-        self.reduce = nn.Conv2d(c_in, c_out, 1)  # at the coarse resolution, where it costs a quarter
+        self.reduce = nn.Conv2d(
+            c_in, c_out, 1
+        )  # at the coarse resolution, where it costs a quarter
         self.merge = ConvNormAct(2 * c_out, c_out)
 
     def forward(

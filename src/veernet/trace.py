@@ -1,6 +1,7 @@
 """From probabilities of a curve to one row in every column."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -74,7 +75,7 @@ def bridge(rows: Float[ndarray, "w"], max_gap: int) -> Float[ndarray, "w"]:
     if not len(known):
         return rows
     filled = np.interp(np.arange(len(rows)), known, rows[known], left=np.nan, right=np.nan)
-    for a, b in zip(known[:-1], known[1:], strict=True):
+    for a, b in pairwise(known):
         if b - a - 1 > max_gap:
             filled[a + 1 : b] = np.nan
     return filled

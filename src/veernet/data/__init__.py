@@ -1,0 +1,1 @@
+"""Holding logs: pictures, archives, batches, schedules."""

@@ -178,7 +178,8 @@ class Archive:
             table = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as missing:
             raise ArchiveError(
-                f"{root}: no archive here (archive.json is missing); `veernet synth {root}` makes one"
+                f"{root}: no archive here (archive.json is missing); "
+                f"`veernet synth {root}` makes one"
             ) from missing
         except ValueError as broken:
             raise ArchiveError(f"{path}: not JSON ({broken})") from broken
@@ -231,8 +232,8 @@ def begin(root: Path, *, classes: Iterable[str], made_by: dict[str, Any]) -> Non
         found = json.loads(path.read_text(encoding="utf-8"))
         if found != header:
             raise ArchiveError(
-                f"{root}: holds an archive made with other settings ({_difference(found, header)}); "
-                "choose another folder or remove it"
+                f"{root}: holds an archive made with other settings "
+                f"({_difference(found, header)}); choose another folder or remove it"
             )
     else:
         write_json(path, header)

@@ -63,9 +63,7 @@ class Batch:
         return Batch(self.image.pin_memory(), self.target.pin_memory(), self.sizes)
 
 
-def as_float(
-    image: Shaped[Tensor, "*B C H W"], dtype: torch.dtype
-) -> Shaped[Tensor, "*B C H W"]:
+def as_float(image: Shaped[Tensor, "*B C H W"], dtype: torch.dtype) -> Shaped[Tensor, "*B C H W"]:
     """Ink in floating point, from 0 = paper to 1; uint8 is divided by 255."""
     converted = image.to(dtype)
     return converted / 255 if image.dtype == torch.uint8 else converted

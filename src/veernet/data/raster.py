@@ -1,7 +1,7 @@
 """Pictures in and out: any scan as grey, 0 = black ink and 255 = white paper."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,7 +47,9 @@ def read_index(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[ndarray, "h
     """
     with _opened(path, max_pixels) as picture:
         if picture.mode not in ("P", "L"):
-            raise ImageError(f"{path}: a mask is an indexed or grey picture, found {picture.mode!r}")
+            raise ImageError(
+                f"{path}: a mask is an indexed or grey picture, found {picture.mode!r}"
+            )
         return np.array(picture)
 
 
@@ -59,7 +61,9 @@ def write_png(
     if palette is not None:
         image.putpalette(palette)
     with replacing(path) as temporary:
-        image.save(temporary, compress_level=1)  # level 6 saves a tenth and takes three times as long
+        image.save(
+            temporary, compress_level=1
+        )  # level 6 saves a tenth and takes three times as long
 
 
 def lay_on_side(upright: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
@@ -73,7 +77,7 @@ def stand_up(lying: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(path: Path, max_pixels: int) -> Generator[Image.Image]:
     try:
         with _no_other_limit(), Image.open(path) as picture:
             _check_area(path, picture, max_pixels)
@@ -98,7 +102,7 @@ def _check_area(path: Path, picture: Image.Image, max_pixels: int) -> None:
 
 
 @contextmanager
-def _no_other_limit() -> Iterator[None]:
+def _no_other_limit() -> Generator[None]:
     """Lift Pillow's own limit of 179 Mpx, which long logs pass; `max_pixels` takes its place."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:

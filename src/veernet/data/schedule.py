@@ -60,9 +60,7 @@ class Schedule:
 
     def unsorted_steps(self, sizes: Sizes, epoch: int) -> list[Step]:
         """The same windows cut in the order they were drawn: what `steps` is compared with."""
-        return [
-            cut(window, sizes, self.pixel_budget) for window in self.windows(len(sizes), epoch)
-        ]
+        return [cut(window, sizes, self.pixel_budget) for window in self.windows(len(sizes), epoch)]
 
 
 def cut(window: Sequence[int], sizes: Sizes, pixel_budget: int) -> Step:

@@ -1,0 +1,25 @@
+"""From a scan to curves by depth, in a LAS file."""
+
+from veernet.digitise.calibration import (
+    Calibration,
+    CurveScale,
+    Depth,
+    Track,
+    read_calibration,
+)
+from veernet.digitise.digitise import Digitised, digitise
+from veernet.digitise.files import digitise_file
+from veernet.digitise.las import write_csv, write_las
+
+__all__ = [
+    "Calibration",
+    "CurveScale",
+    "Depth",
+    "Digitised",
+    "Track",
+    "digitise",
+    "digitise_file",
+    "read_calibration",
+    "write_csv",
+    "write_las",
+]

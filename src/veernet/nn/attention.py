@@ -15,8 +15,10 @@ class Transformer(nn.Sequential):
     def __init__(self, channels: int, *, layers: int, heads: int):
         super().__init__(*(TransformerLayer(channels, heads=heads) for _ in range(layers)))
 
-    def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x: Float[Tensor, "B C H W"]
+    ) -> Float[Tensor, "B C H W"]:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class TransformerLayer(nn.Module):
@@ -51,9 +53,7 @@ class SelfAttention(nn.Module):
     def __init__(self, channels: int, *, heads: int):
         super().__init__()
         if channels % (4 * heads):
-            raise ValueError(
-                f"channels must be a multiple of 4 × heads; got {channels=}, {heads=}"
-            )
+            raise ValueError(f"channels must be a multiple of 4 × heads; got {channels=}, {heads=}")
         self.heads = heads
         self.to_qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)

@@ -62,10 +62,13 @@ class Extent:
         """
         if not self.padded:
             return layer(x)
-        (H, W), alone = self.canvas, []
-        for i, (h, w) in enumerate(self.sizes):
-            alone.append(F.pad(layer(x[i : i + 1, :, :h, :w]), (0, W - w, 0, H - h)))
-        return torch.cat(alone)
+        H, W = self.canvas
+        return torch.cat(
+            [
+                F.pad(layer(image[:, :, :h, :w]), (0, W - w, 0, H - h))
+                for image, (h, w) in zip(x.split(1), self.sizes, strict=True)
+            ]
+        )
 
     def _inside(self, device: torch.device) -> Bool[Tensor, "B 1 H W"]:
         h, w = torch.tensor(self.sizes, device=device).T[..., None]

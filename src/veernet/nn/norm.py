@@ -34,6 +34,6 @@ class GroupNorm(nn.GroupNorm):
         super().__init__(half_or_16(channels), channels)
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, input: Float[Tensor, "B C H W"], extent: Extent
+        self, x: Float[Tensor, "B C H W"], extent: Extent
     ) -> Float[Tensor, "B C H W"]:
-        return extent.per_image(super().forward, input)
+        return extent.per_image(super().forward, x)

@@ -7,9 +7,7 @@ from torch.nn import functional as F
 from veernet.nn.extent import Extent
 
 
-def upsample(
-    x: Float[Tensor, "B C h w"], extent: Extent
-) -> Float[Tensor, "B C H W"]:
+def upsample(x: Float[Tensor, "B C h w"], extent: Extent) -> Float[Tensor, "B C H W"]:
     """Repeat every pixel 2 × 2 and crop to `extent`, the finer one; 0 outside the images.
 
     An image of odd side leaves a row or column of its last pixels beyond its edge: it is cleared.

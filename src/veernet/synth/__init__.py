@@ -1,0 +1,1 @@
+"""Making logs: layout, curves, paint, wear."""

@@ -34,8 +34,7 @@ class SynthLogs:
                 )
         if not 1 <= self.n_curves <= 2 or self.seed < 0:
             raise OptionError(
-                "n_curves must be 1 or 2 and seed at least 0; "
-                f"got {self.n_curves} and {self.seed}"
+                f"n_curves must be 1 or 2 and seed at least 0; got {self.n_curves} and {self.seed}"
             )
 
     @property

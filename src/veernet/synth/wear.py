@@ -1,5 +1,7 @@
 """What printing, years and a scanner do to a page."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -19,7 +21,7 @@ def shift_columns(ink: Ink, rows: Int[ndarray, "w"]) -> Ink:
     moved = np.zeros_like(ink)
     h = len(ink)
     edges = np.flatnonzero(np.diff(rows, prepend=rows[0] - 1, append=rows[-1] + 1))
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         d = int(rows[a])
         moved[max(0, d) : h + min(0, d), a:b] = ink[max(0, -d) : h - max(0, d), a:b]
     return moved

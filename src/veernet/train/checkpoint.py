@@ -63,9 +63,7 @@ class State:
     """The best validation score so far; -1 before the first."""
 
 
-def save_state(
-    path: Path, state: State, model: VeerNet, optimizer: torch.optim.Optimizer
-) -> None:
+def save_state(path: Path, state: State, model: VeerNet, optimizer: torch.optim.Optimizer) -> None:
     """Write everything that the rest of the run depends on."""
     with replacing(path) as temporary:
         torch.save(

@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -183,9 +183,7 @@ def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
 def _end_epoch(job: _Job, state: State, log: RunLog) -> State:
     """Validate; keep the weights if they are the best so far."""
     job.model.eval()
-    results = evaluate(
-        job.model, job.val, range(len(job.val)), autocast=job.training.autocast
-    )
+    results = evaluate(job.model, job.val, range(len(job.val)), autocast=job.training.autocast)
     job.model.train()
     summary = summarise(results, job.classes)
     log.epoch(job.done(state), state.epoch, summary)
@@ -195,7 +193,7 @@ def _end_epoch(job: _Job, state: State, log: RunLog) -> State:
 
 
 @contextmanager
-def _pause(after: int | None) -> Iterator[Callable[[], bool]]:
+def _pause(after: int | None) -> Generator[Callable[[], bool]]:
     """A question to ask once a step: whether to pause, after Ctrl-C or after so many steps."""
     interrupts = steps = 0
 

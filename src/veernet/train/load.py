@@ -21,7 +21,7 @@ def load(
     """
     loader = DataLoader(
         _Told(split),  # pyright: ignore[reportArgumentType]: any map-style data set will do
-        batch_sampler=[batch for step in steps for batch in step],
+        batch_sampler=[list(batch) for step in steps for batch in step],
         collate_fn=_collate_told,
         num_workers=workers,
         pin_memory=pin,

@@ -1,0 +1,341 @@
+"""The `veernet` command: one small dataclass a subcommand."""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import Positional, arg
+
+from veernet import recipes
+from veernet.data.archive import Archive, SplitName
+from veernet.data.schedule import Schedule
+from veernet.data.survey import Survey, survey
+from veernet.digitise import digitise_file
+from veernet.errors import OptionError, VeerNetError
+from veernet.report import write_report
+from veernet.synth.make import make
+from veernet.train.checkpoint import load_weights
+from veernet.train.config import Precision
+from veernet.train.fit import fit, start
+
+
+class Command(Protocol):
+    """A subcommand: its fields are its options."""
+
+    def run(self, console: Console) -> None:
+        """Do it."""
+        ...
+
+
+RecipeName = Literal["binary", "multiclass"]
+
+T = TypeVar("T")
+FromRecipe = Annotated[T | None, arg(help_behavior_hint="(default: the recipe's)")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synth:
+    """Draw an archive of synthetic logs.
+
+    The recipe sets what is not given: binary draws 2,000 logs of one curve, multiclass 15,000 of
+    two. Run again after an interruption, it makes only what is missing.
+    """
+
+    root: Positional[Path]
+    """Folder of the archive."""
+    recipe: RecipeName = "multiclass"
+    train: FromRecipe[int] = None
+    """Logs to train on."""
+    val: FromRecipe[int] = None
+    """Logs to validate on."""
+    test: FromRecipe[int] = None
+    """Logs held out."""
+    height: FromRecipe[tuple[int, int]] = None
+    """Least and greatest height, px."""
+    width: FromRecipe[tuple[int, int]] = None
+    """Least and greatest width, px."""
+    seed: int = 0
+    workers: int = os.cpu_count() or 1
+    """Processes that draw."""
+
+    def run(self, console: Console) -> None:
+        """Make the archive."""
+        recipe = recipes.RECIPES[self.recipe]
+        ranges = _given(height=self.height, width=self.width)
+        logs = replace(recipe.logs, seed=self.seed, **ranges)
+        asked = zip((self.train, self.val, self.test), recipe.counts, strict=True)
+        counts = [default if count is None else count for count, default in asked]
+        with recipes.bar(console, "logs", sum(counts)) as advance:
+            make(
+                self.root,
+                logs,
+                (counts[0], counts[1], counts[2]),
+                workers=self.workers,
+                advance=advance,
+            )
+        console.print(f"wrote {sum(counts)} logs to {self.root}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect:
+    """Show the shapes of an archive and the padding that a schedule costs on them."""
+
+    root: Positional[Path]
+    """Folder of the archive."""
+    effective_batch: int = 16
+    """Logs in one optimizer step."""
+    pixel_budget: int = Schedule.pixel_budget
+    """Most pixels of one micro-batch, padding included."""
+    json: bool = False
+    """Print JSON instead."""
+
+    def run(self, console: Console) -> None:
+        """Print the survey of every split."""
+        archive = Archive.open(self.root)
+        schedule = Schedule(effective_batch=self.effective_batch, pixel_budget=self.pixel_budget)
+        surveys = {name: survey(archive.split(name).sizes, schedule) for name in archive.splits()}
+        if self.json:
+            print(json.dumps({name: asdict(found) for name, found in surveys.items()}, indent=2))
+            return
+        console.print(f"{self.root}: {', '.join(archive.classes)}", soft_wrap=True)
+        for name, found in surveys.items():
+            _print_survey(console, name, found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train on an archive, or go on with a run that was stopped.
+
+    `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` goes on with one
+    under the settings that it was begun with. Ctrl-C ends the current step and writes a
+    checkpoint; a second one stops at once.
+    """
+
+    archive: Positional[Path | None] = None
+    """Folder of the archive."""
+    out: Path | None = None
+    """Folder of the new run."""
+    resume: Path | None = None
+    """Folder of a run to go on with."""
+    recipe: RecipeName = "multiclass"
+    """binary: batch 1, cross entropy. multiclass: effective batch 16, Tversky. 50 epochs each."""
+    epochs: FromRecipe[int] = None
+    """Times that every log is seen."""
+    effective_batch: FromRecipe[int] = None
+    """Logs in one optimizer step."""
+    pixel_budget: FromRecipe[int] = None
+    """Most pixels of one micro-batch, padding included; sets memory and speed, nothing else."""
+    learning_rate: FromRecipe[float] = None
+    """At its highest."""
+    precision: FromRecipe[Precision] = None
+    """bf16 saves memory and is fast where the hardware has it."""
+    seed: FromRecipe[int] = None
+    """Of the first weights and of the order of the logs."""
+    workers: int = 2
+    """Processes that read logs; 0 reads them between steps."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+    stop_after: int | None = None
+    """Pause after so many steps, as Ctrl-C would."""
+
+    def run(self, console: Console) -> None:
+        """Start or resume."""
+        folder = self.resume or self.out
+        if folder is None or (self.resume is None) == (self.archive is None):
+            raise OptionError("train needs ARCHIVE and --out RUN, or --resume RUN alone")
+        device = _device(self.device)
+        changes = {**self._schedule(), **self._training()}
+        if self.archive is None and changes:
+            raise OptionError(
+                f"a resumed run keeps its settings; leave out {', '.join(sorted(changes))}"
+            )
+        if self.archive is not None:
+            training = recipes.RECIPES[self.recipe].training
+            schedule = replace(training.schedule, **self._schedule())
+            training = replace(training, schedule=schedule, **self._training())
+            start(folder, Archive.open(self.archive), training)
+        done = fit(
+            folder,
+            device=device,
+            workers=self.workers,
+            stop_after=self.stop_after,
+            console=console,
+        )
+        go_on = f"paused; `veernet train --resume {folder}` goes on"
+        console.print(f"trained: {folder}" if done else go_on, soft_wrap=True)
+
+    def _schedule(self) -> dict[str, Any]:
+        return _given(
+            effective_batch=self.effective_batch, pixel_budget=self.pixel_budget, seed=self.seed
+        )
+
+    def _training(self) -> dict[str, Any]:
+        return _given(
+            epochs=self.epochs, learning_rate=self.learning_rate, precision=self.precision
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Evaluate a run's best weights on a split: in pixels, and in curve values.
+
+    Writes summary.json, logs.jsonl and pictures to RUN/evaluation/SPLIT.
+    """
+
+    folder: Annotated[Positional[Path], arg(metavar="RUN")]
+    """Folder of the run."""
+    split: SplitName = "test"
+    """Which logs of the run's archive."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self, console: Console) -> None:
+        """Evaluate and print the summary."""
+        quiet = Console(stderr=True) if self.json else console
+        device = _device(self.device)
+        summary = recipes.evaluate_run(self.folder, self.split, device=device, console=quiet)
+        if self.json:
+            print(json.dumps(summary, indent=2))
+        else:
+            recipes.print_summary(console, summary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digitise:
+    """Turn a scan into curves by depth: LAS 2.0, CSV, and a picture to judge them by.
+
+    The calibration is a TOML file that says where the track lies, the depth of two or more rows,
+    and the values of the track's edges; `veernet demo` leaves one to start from.
+    """
+
+    scan: Positional[Path]
+    """The scan: PNG, JPEG or TIFF."""
+    calibration: Path
+    """The calibration file."""
+    weights: Path
+    """Folder of a run, or a .safetensors file."""
+    out: Path = Path()
+    """Folder for the files, which are named after the scan."""
+    well: str = ""
+    """Name of the well, for the header of the LAS file."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+
+    def run(self, console: Console) -> None:
+        """Digitise and say what was written."""
+        model = load_weights(self.weights).to(_device(self.device))
+        files = digitise_file(self.scan, self.calibration, model, self.out, well=self.well)
+        for file in files:
+            console.print(f"wrote {file}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write one self-contained HTML page about a run: learning curves, metrics, pictures."""
+
+    folder: Annotated[Positional[Path], arg(metavar="RUN")]
+    """Folder of the run."""
+    out: Path | None = None
+    """The page; RUN/report.html if not given."""
+    digitised: tuple[Path, ...] = ()
+    """Pictures of digitised scans to show too."""
+
+    def run(self, console: Console) -> None:
+        """Write the page."""
+        path = self.out or self.folder / "report.html"
+        write_report(path, self.folder, digitised=self.digitised)
+        console.print(f"wrote {path}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """The whole path on small logs, in minutes on two CPU cores.
+
+    Draws logs, trains three classes, evaluates, digitises an unseen log to LAS, and writes
+    report.html. Run again, it goes on where it was stopped.
+    """
+
+    out: Path = Path("demo")
+    """Folder for everything that it makes."""
+    workers: int = os.cpu_count() or 1
+    """Processes that draw logs."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+
+    def run(self, console: Console) -> None:
+        """Run the recipe."""
+        device = _device(self.device)
+        recipes.demo(self.out, device=device, workers=self.workers, console=console)
+
+
+COMMANDS: dict[str, type[Command]] = {
+    "demo": Demo,
+    "synth": Synth,
+    "inspect": Inspect,
+    "train": Train,
+    "evaluate": Evaluate,
+    "digitise": Digitise,
+    "report": Report,
+}
+
+
+def main() -> None:
+    """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
+    command: Command = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
+        prog="veernet",
+        description="Train segmentation networks on scanned well logs at native resolution, and "
+        "turn scans into curves.",
+    )
+    try:
+        command.run(Console())
+    except (VeerNetError, OSError) as error:
+        print(f"veernet: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("veernet: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as absent:
+        reason = str(absent).splitlines()[0]
+        raise OptionError(f"--device {name}: not on this machine ({reason})") from absent
+    return torch.device(name)
+
+
+def _print_survey(console: Console, name: str, found: Survey) -> None:
+    console.print(
+        f"\n{name}: {found.logs} logs, {found.megapixels:,.1f} Mpx; {found.steps} steps in "
+        f"{found.micro_batches} micro-batches",
+        soft_wrap=True,
+    )
+    for side, bars in (("height", found.heights), ("width", found.widths)):
+        most = max(n for _, _, n in bars)
+        table = Table("px", "logs", "", title=side, title_justify="left", box=None)
+        for low, high, n in bars:
+            table.add_row(f"{low:,} – {high:,}", str(n), "█" * round(30 * n / most))
+        console.print(table)
+    console.print(
+        f"padding: {found.waste:.1%} of all pixels computed, sorted by shape inside each step; "
+        f"{found.waste_unsorted:.1%} in random order",
+        soft_wrap=True,
+    )

@@ -1,0 +1,49 @@
+"""What a data set asks of a batch: its shapes, and the padding that they cost."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from veernet.data.schedule import Schedule, Sizes, padding_waste
+
+BINS = 8
+"""Bars of a histogram."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """The shapes of a split and what one epoch of a schedule makes of them."""
+
+    logs: int
+    megapixels: float
+    heights: tuple[tuple[int, int, int], ...]
+    """Bars (from, to, logs) of a histogram, px."""
+    widths: tuple[tuple[int, int, int], ...]
+    steps: int
+    """Optimizer steps of an epoch."""
+    micro_batches: int
+    waste: float
+    """Share of the pixels computed that is padding, windows sorted by shape."""
+    waste_unsorted: float
+    """The same with the logs of a window in the order they were drawn."""
+
+
+def survey(sizes: Sizes, schedule: Schedule) -> Survey:
+    """Survey a split by the sizes in its metadata; nothing is decoded."""
+    steps = schedule.steps(sizes, epoch=0)
+    return Survey(
+        logs=len(sizes),
+        megapixels=float(sizes.prod(1).sum() / 1e6),
+        heights=_histogram(sizes[:, 0]),
+        widths=_histogram(sizes[:, 1]),
+        steps=len(steps),
+        micro_batches=sum(len(step) for step in steps),
+        waste=padding_waste(steps, sizes),
+        waste_unsorted=padding_waste(schedule.unsorted_steps(sizes, epoch=0), sizes),
+    )
+
+
+def _histogram(sides: np.ndarray) -> tuple[tuple[int, int, int], ...]:
+    counts, edges = np.histogram(sides, bins=min(BINS, int(sides.max() - sides.min()) + 1))
+    bounds = np.rint(edges).astype(int).tolist()
+    return tuple(zip(bounds[:-1], bounds[1:], counts.tolist(), strict=True))

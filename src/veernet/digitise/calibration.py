@@ -1,0 +1,163 @@
+"""What the pixels of a scan mean: the track's place, depth of rows, values of edges."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from veernet.errors import CalibrationError
+from veernet.files import parse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """The box of the track, in pixels of the scan as it lies: x to the right, y down.
+
+    The edges are centres of pixels, and belong to the box.
+    """
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right and 0 <= self.top < self.bottom):
+            raise ValueError("needs 0 <= left < right and 0 <= top < bottom")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """Depth along the scan, linear between ties and beyond the outer ones."""
+
+    ties: tuple[tuple[float, float], ...]
+    """Pairs of (pixel, depth), two or more: the pixel is a row where depth runs down the page, a
+    column where it runs right; both increase."""
+    step: float
+    """Between two depths of the output, in `unit`."""
+    unit: Literal["ft", "m"] = "ft"
+
+    def __post_init__(self) -> None:
+        if len(self.ties) < 2:
+            raise ValueError(f"needs the depth of two rows or more, got {len(self.ties)}")
+        if not np.isfinite(self.ties).all() or not (np.diff(self.ties, axis=0) > 0).all():
+            raise ValueError(
+                f"ties are not monotone: pixel and depth must increase, got {self.ties}"
+            )
+        if not 0 < self.step < np.inf:
+            raise ValueError(f"step must be > 0, got {self.step}")
+
+    def at(self, pixel: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+        """Depth of positions along the scan."""
+        pixels, depths = np.array(self.ties, dtype=float).T
+        return _piecewise_linear(np.asarray(pixel, dtype=float), pixels, depths)
+
+    def pixel_of(self, depth: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+        """Position along the scan of depths; the inverse of `at`."""
+        pixels, depths = np.array(self.ties, dtype=float).T
+        return _piecewise_linear(np.asarray(depth, dtype=float), depths, pixels)
+
+    def grid(self, first_pixel: float, last_pixel: float) -> Float[ndarray, "n"]:
+        """Multiples of `step` from the depth of one position to that of another, both included."""
+        first, last = self.at(np.array([first_pixel, last_pixel]))
+        slack = 1e-6  # a depth that is a multiple but for rounding counts as one
+        n_first = int(np.ceil(first / self.step - slack))
+        n_last = int(np.floor(last / self.step + slack))
+        return np.arange(n_first, n_last + 1) * self.step
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveScale:
+    """One curve of the track and what its two edges stand for."""
+
+    mnemonic: str
+    """As in a LAS file: GR, SP, CALI, ILD, RHOB, NPHI, DT, …"""
+    left: float
+    """Value at the left edge of the track; the lower edge where depth runs right."""
+    right: float
+    """Value at the right edge; may be less than `left`."""
+    unit: str = ""
+    trace: int = 1
+    """Which of the network's curves it is, from 1."""
+    scale: Literal["linear", "log"] = "linear"
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.mnemonic.isprintable() or not self.mnemonic.strip() or ":" in self.mnemonic:
+            raise ValueError(f"mnemonic must be a name, got {self.mnemonic!r}")
+        if self.trace < 1:
+            raise ValueError(f"trace counts from 1, got {self.trace}")
+        if not np.isfinite([self.left, self.right]).all() or self.left == self.right:
+            raise ValueError(f"the edges need two different values, got {self.left}, {self.right}")
+        if self.scale == "log" and min(self.left, self.right) <= 0:
+            raise ValueError(f"a log scale needs values > 0, got {self.left}, {self.right}")
+
+    def value(self, position: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+        """Values at positions across the track, 0 = left edge to 1 = right edge."""
+        if self.scale == "log":
+            return self.left * (self.right / self.left) ** position
+        return self.left + (self.right - self.left) * position
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """All that a scan does not say of itself; a TOML file.
+
+    depth_axis = "down"
+
+    [track]
+    left = 0
+    right = 500
+    top = 3083
+    bottom = 10696
+
+    [depth]
+    unit = "ft"
+    step = 0.5
+    ties = [[3083.0, 300.0], [10695.5, 1050.0]]
+
+    [[curve]]
+    mnemonic = "GR"
+    unit = "API"
+    left = 0.0
+    right = 150.0
+    """
+
+    track: Track
+    depth: Depth
+    curve: tuple[CurveScale, ...]
+    depth_axis: Literal["down", "right"] = "down"
+    """Which way depth runs on the scan."""
+
+    def __post_init__(self) -> None:
+        names = [curve.mnemonic for curve in self.curve]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"needs one [[curve]] or more, of different mnemonics; got {names}")
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration file.
+
+    Raises:
+        CalibrationError: no such file, not TOML, incomplete, or not monotone.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise CalibrationError(f"{path}: no such calibration file") from missing
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+        raise CalibrationError(f"{path}: not a TOML file ({broken})") from broken
+    return parse(Calibration, table, where=str(path), error=CalibrationError)
+
+
+def _piecewise_linear(
+    x: Float[ndarray, "n"], known_x: Float[ndarray, "m"], known_y: Float[ndarray, "m"]
+) -> Float[ndarray, "n"]:
+    """Linear between the known points, and along the outer segments beyond them."""
+    segment = np.clip(np.searchsorted(known_x, x, side="right") - 1, 0, len(known_x) - 2)
+    slope = np.diff(known_y) / np.diff(known_x)
+    return known_y[segment] + slope[segment] * (x - known_x[segment])

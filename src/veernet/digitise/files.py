@@ -1,0 +1,41 @@
+"""From files to files: a scan and its calibration in, LAS, CSV and a picture out."""
+
+from pathlib import Path
+
+import torch
+
+from veernet.data.raster import read_grey, write_png
+from veernet.digitise.calibration import read_calibration
+from veernet.digitise.digitise import digitise
+from veernet.digitise.las import write_csv, write_las
+from veernet.errors import CalibrationError
+from veernet.model import VeerNet
+
+
+def digitise_file(
+    scan: Path,
+    calibration: Path,
+    model: VeerNet,
+    folder: Path,
+    *,
+    well: str = "",
+    autocast: torch.dtype | None = None,
+) -> tuple[Path, Path, Path]:
+    """Digitise one scan into `folder`; returns the LAS file, the CSV file and the picture.
+
+    They are named after the scan. Nothing is written before everything is computed.
+
+    Raises:
+        ImageError: the scan cannot be read.
+        CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
+    """
+    settings, grey = read_calibration(calibration), read_grey(scan)
+    try:
+        digitised = digitise(grey, settings, model, autocast=autocast)
+    except CalibrationError as misfit:
+        raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
+    las, table, picture = (folder / f"{scan.stem}{end}" for end in (".las", ".csv", ".png"))
+    write_las(las, digitised, well=well)
+    write_csv(table, digitised)
+    write_png(picture, digitised.picture)
+    return las, table, picture

@@ -1,0 +1,47 @@
+"""Curves by depth in the files that petrophysicists use."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import lasio
+import numpy as np
+
+from veernet.digitise.digitise import Digitised
+from veernet.files import replacing
+
+NULL = -999.25
+"""Stands for no value in a LAS file."""
+
+DECIMALS = 5
+"""Digits behind the point of every number written."""
+
+
+def write_las(path: Path, digitised: Digitised, *, well: str = "") -> None:
+    """Write LAS 2.0: depth and one column a curve, `NULL` where there is no value.
+
+    Args:
+        well: the name of the well, for the header.
+    """
+    unit = digitised.calibration.depth.unit.upper()
+    las = lasio.LASFile()
+    header: Any = las.well
+    header["NULL"].value, header["WELL"].value = NULL, well
+    las.append_curve("DEPT", np.round(digitised.depth, DECIMALS), unit=unit, descr="Depth")
+    for curve, values in zip(digitised.calibration.curve, digitised.values, strict=True):
+        rounded = np.round(values, DECIMALS)
+        las.append_curve(curve.mnemonic, rounded, unit=curve.unit, descr=curve.description)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        las.write(file, version=2.0, fmt=f"%.{DECIMALS}f", STEP=digitised.calibration.depth.step)
+
+
+def write_csv(path: Path, digitised: Digitised) -> None:
+    """Write depth, every curve and its confidence as CSV; no value is an empty field."""
+    unit = digitised.calibration.depth.unit
+    names = [curve.mnemonic for curve in digitised.calibration.curve]
+    columns = np.concatenate([digitised.depth[None], digitised.values, digitised.confidence])
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow([f"DEPT_{unit}", *names, *(f"{name}_confidence" for name in names)])
+        for row in columns.T:
+            rows.writerow("" if np.isnan(x) else f"{x:.{DECIMALS}f}" for x in row)

@@ -1,0 +1,206 @@
+"""Complete runs: data, training, evaluation, report.
+
+Each is a function whose docstring gives its command; `RECIPES` holds what it is made of, for those
+who want a part of it.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from veernet.data.archive import Archive, SplitName
+from veernet.data.raster import stand_up, write_png
+from veernet.data.schedule import Schedule
+from veernet.digitise import digitise_file
+from veernet.evaluate import evaluate, write_evaluation
+from veernet.files import replacing
+from veernet.losses import BCE, Tversky
+from veernet.model import Network
+from veernet.report import EVALUATIONS, write_report
+from veernet.synth.logs import SynthLogs
+from veernet.synth.make import make
+from veernet.train.checkpoint import load_weights
+from veernet.train.config import Training
+from veernet.train.fit import CONFIG, fit, read_config, start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a complete run is made of."""
+
+    logs: SynthLogs
+    counts: tuple[int, int, int]
+    """Logs for training, validation and test."""
+    training: Training
+
+
+RECIPES = {
+    "binary": Recipe(
+        logs=SynthLogs(n_curves=1),
+        counts=(1_600, 200, 200),
+        training=Training(
+            network=Network(planes=1),
+            loss=BCE(positive_weight=42.0),
+            schedule=Schedule(effective_batch=1),
+        ),
+    ),
+    "multiclass": Recipe(
+        logs=SynthLogs(n_curves=2),
+        counts=(12_000, 1_500, 1_500),
+        training=Training(network=Network(planes=3), loss=Tversky(), schedule=Schedule()),
+    ),
+    "demo": Recipe(
+        logs=SynthLogs(n_curves=2, height=(64, 80), width=(160, 400)),
+        counts=(320, 16, 32),
+        training=Training(
+            network=Network(planes=3),
+            loss=Tversky(),
+            schedule=Schedule(pixel_budget=200_000),
+            epochs=13,
+            learning_rate=1e-2,
+        ),
+    ),
+}
+
+
+def binary(root: Path, *, device: torch.device, workers: int, console: Console) -> None:
+    """Train curve against background on 2,000 logs of one curve, batch 1, 50 epochs.
+
+    veernet synth ARCHIVE --recipe binary && veernet train ARCHIVE --recipe binary --out RUN
+    """
+    _complete("binary", root, device=device, workers=workers, console=console)
+
+
+def multiclass(root: Path, *, device: torch.device, workers: int, console: Console) -> None:
+    """Train background and two curves on 15,000 logs, effective batch 16, 50 epochs.
+
+    veernet synth ARCHIVE && veernet train ARCHIVE --out RUN
+    """
+    _complete("multiclass", root, device=device, workers=workers, console=console)
+
+
+def demo(root: Path, *, device: torch.device, workers: int, console: Console) -> None:
+    """The whole path on small logs, in minutes on two CPU cores.
+
+        veernet demo
+
+    Leaves an archive, a run, one unseen log as a scan with its calibration, its curves as LAS and
+    CSV, and report.html, all in `root`. Run again, it goes on where it was stopped.
+    """
+    _complete("demo", root, device=device, workers=workers, console=console)
+
+
+def _complete(
+    name: str, root: Path, *, device: torch.device, workers: int, console: Console
+) -> None:
+    recipe = RECIPES[name]
+    archive, run = root / "archive", root / "run"
+    console.rule("1  draw logs")
+    with bar(console, "logs", sum(recipe.counts)) as advance:
+        make(archive, recipe.logs, recipe.counts, workers=max(1, workers), advance=advance)
+    console.rule("2  train")
+    if not (run / CONFIG).exists():
+        start(run, Archive.open(archive), recipe.training)
+    if not fit(run, device=device, workers=workers, console=console):
+        console.print(f"paused; `veernet train --resume {run}` goes on")
+        return
+    console.rule("3  evaluate")
+    summary = evaluate_run(run, "test", device=device, console=console)
+    print_summary(console, summary)
+    console.rule("4  digitise an unseen log")
+    scan, calibration = draw_scan(root / "scan", recipe.logs, number=sum(recipe.counts))
+    files = digitise_file(scan, calibration, load_weights(run).to(device), root / "digitised")
+    console.print(*(f"wrote {file}" for file in files), sep="\n", soft_wrap=True)
+    console.rule("5  report")
+    write_report(root / "report.html", run, digitised=[files[-1]])
+    console.print(f"wrote {root / 'report.html'}", soft_wrap=True)
+
+
+def evaluate_run(
+    run: Path, split: SplitName, *, device: torch.device, console: Console
+) -> dict[str, Any]:
+    """Evaluate the best weights of a run on a split of its archive, into the run's folder."""
+    config = read_config(run)
+    archive = Archive.open(Path(config.archive))
+    model, logs = load_weights(run).to(device), archive.split(split)
+    with bar(console, "logs", len(logs)) as advance:
+        results = evaluate(
+            model, logs, range(len(logs)), autocast=config.training.autocast, advance=advance
+        )
+    folder = run / EVALUATIONS / split
+    return write_evaluation(folder, model, logs, results, archive.classes)
+
+
+def print_summary(console: Console, summary: dict[str, Any]) -> None:
+    """Print the summary of an evaluation as a table."""
+    columns = ("F1", "IoU", "F1 ≤ 1 px", "IoU ≤ 1 px", "R²", "MAE", "MSE", "read")
+    table = Table("", *columns, title=f"{summary['logs']} logs")
+    for name, curve in summary["curves"].items():
+        strict, near = curve["strict"], curve["within_1_px"]
+        pixels = (strict["f1"], strict["iou"], near["f1"], near["iou"])
+        values = (curve["r2"], curve["mae"], curve["mse"], curve["coverage"])
+        told = ("–" if value is None else f"{value:.4f}" for value in (*pixels, *values))
+        table.add_row(name, *told)
+    console.print(table)
+
+
+def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:
+    """Draw a log as somebody would scan it, depth down the page, and its calibration file."""
+    row, log = logs.row(number), logs.log(number)
+    top, bottom = (round(edge) for edge in row.track)
+    lowest = row.height - 1  # of the rows, which become columns from right to left
+    last = row.width - 1
+    scan, calibration = folder / "scan.png", folder / "calibration.toml"
+    write_png(scan, stand_up(log.grey))
+    with replacing(calibration) as temporary:
+        temporary.write_text(
+            f"""# What the pixels of scan.png mean: depth runs down the page, values to the right.
+depth_axis = "down"
+
+[track]                # the box of the track: columns left to right, rows top to bottom
+left = {lowest - bottom}
+right = {lowest - top}
+top = 0
+bottom = {last}
+
+[depth]
+unit = "ft"
+step = 0.5
+ties = [[0.0, 1000.0], [{last}.0, {1000 + last / 10}]]    # [row, depth]
+
+[[curve]]
+mnemonic = "GR"
+unit = "API"
+left = 0.0             # value at the left edge of the track
+right = 150.0
+trace = 1              # the network's first curve: the solid one
+description = "Gamma ray"
+
+[[curve]]
+mnemonic = "ILD"
+unit = "OHMM"
+left = 0.2
+right = 20.0
+scale = "log"
+trace = 2              # its second: dashed or dotted
+description = "Deep resistivity"
+""",
+            encoding="utf-8",
+        )
+    return scan, calibration
+
+
+@contextmanager
+def bar(console: Console, what: str, total: int) -> Generator[Callable[[], None]]:
+    """A progress bar; call what it yields once for each of `total`."""
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)

@@ -1,0 +1,98 @@
+"""One HTML page about a run, with its pictures inside."""
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from veernet.errors import RunError
+from veernet.files import read_json_lines, replacing
+from veernet.train.fit import read_config
+from veernet.train.log import NAME as LOG
+
+EVALUATIONS = "evaluation"
+"""Folder of evaluations inside a run: one folder a split, with summary.json and pictures."""
+
+
+def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> None:
+    """Write a self-contained page: learning curves, evaluations with pictures, settings.
+
+    Args:
+        digitised: pictures that `veernet digitise` left, to be shown too.
+
+    Raises:
+        RunError: `run` holds no run, or its log or an evaluation is damaged.
+    """
+    config = read_config(run)
+    template = (files("veernet") / "report.html").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
+    html = page.render(
+        title=f"Run {run.resolve().name}",
+        versions=config.versions,
+        learning_curves=_learning_curves(_log(run)),
+        evaluations=[_evaluation(folder) for folder in sorted((run / EVALUATIONS).glob("*"))],
+        digitised=[_picture(picture, picture.name) for picture in digitised],
+        settings=json.dumps(asdict(config.training), indent=2),
+        number=_number,
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def _log(run: Path) -> list[dict[str, Any]]:
+    try:
+        return read_json_lines(run / LOG)
+    except FileNotFoundError as missing:
+        raise RunError(f"{run}: nothing was trained yet ({LOG} is missing)") from missing
+    except ValueError as broken:
+        raise RunError(f"{run / LOG}: damaged ({broken})") from broken
+
+
+def _evaluation(folder: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as broken:
+        raise RunError(f"{folder}: not a readable evaluation ({broken})") from broken
+    pictures = [_picture(path, path.stem) for path in sorted(folder.glob("*.png"))]
+    return {"split": folder.name, "summary": summary, "pictures": pictures}
+
+
+def _picture(path: Path, caption: str) -> dict[str, str]:
+    try:
+        data = base64.b64encode(path.read_bytes()).decode()
+    except OSError as missing:
+        raise RunError(f"{path}: the picture cannot be read ({missing})") from missing
+    return {"data": f"data:image/png;base64,{data}", "caption": caption}
+
+
+def _learning_curves(log: Sequence[dict[str, Any]]) -> Markup:
+    """Loss by step and F1 by epoch, as SVG."""
+    steps = [row for row in log if row["kind"] == "step"]
+    epochs = [row for row in log if row["kind"] == "epoch"]
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        figure = Figure(figsize=(11, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        left.plot([row["step"] for row in steps], [row["loss"] for row in steps], lw=0.8)
+        left.set(xlabel="step", ylabel="loss")
+        for name in epochs[0]["curves"] if epochs else ():
+            f1 = [row["curves"][name]["within_1_px"]["f1"] for row in epochs]
+            right.plot([row["epoch"] + 1 for row in epochs], f1, ".-", label=name)
+        right.set(xlabel="epoch", ylabel="F1 within 1 px", ylim=(0, 1))
+        if epochs:
+            right.legend()
+        drawing = io.StringIO()
+        figure.savefig(drawing, format="svg")
+    return Markup(drawing.getvalue()[drawing.getvalue().index("<svg") :])
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
