@@ -63,8 +63,8 @@ RECIPES = {
             network=Network(planes=3),
             loss=Tversky(),
             schedule=Schedule(pixel_budget=200_000),
-            epochs=13,
-            learning_rate=1e-2,
+            epochs=12,
+            learning_rate=6e-3,
         ),
     ),
 }

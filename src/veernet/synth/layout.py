@@ -73,11 +73,14 @@ def lay_out(rng: Generator, *, height: int, width: int, n_curves: int) -> Layout
 
 
 def _pen(rng: Generator, height: int, *, broken: bool) -> Pen:
+    """A pen whose gaps, where it has any, stay open when the ink bleeds."""
     width = int(rng.integers(1, 4 if height >= 200 else 3))
+    darkness = int(rng.uniform(190, 255))
+    if not broken:
+        return Pen(width=width, darkness=darkness)
     scale = 1 + height / 640
-    dash = None
-    if broken and rng.random() < 0.7:
-        dash = (scale * rng.uniform(4, 9), scale * rng.uniform(2.5, 5))
-    elif broken:
-        dash = (width * 1.0, width + scale * rng.uniform(1.5, 3))
-    return Pen(width=width, darkness=int(rng.uniform(190, 255)), dash=dash)
+    gap = width + scale * rng.uniform(2.5, 5)
+    if rng.random() < 0.7:
+        return Pen(width=width, darkness=darkness, dash=(scale * rng.uniform(4, 9), gap))
+    dot = max(2, width)
+    return Pen(width=dot, darkness=darkness, dash=(0.5 * dot, dot + scale * rng.uniform(2, 4)))

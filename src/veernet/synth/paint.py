@@ -112,7 +112,7 @@ def _text(words: str, length: int, darkness: int) -> Ink:
     return lay_on_side(upright)
 
 
-def _stamp(ink: Ink, patch: Ink, *, y: int, x: int) -> None:
+def _stamp(ink: Ink, patch: UInt8[ndarray, "_ _"], *, y: int, x: int) -> None:
     """Add a patch with its corner at (y, x), as far as it lies on the page."""
     up, left = max(0, -y), max(0, -x)
     view = ink[max(0, y) : y + patch.shape[0], max(0, x) : x + patch.shape[1]]

@@ -1,0 +1,32 @@
+"""Small worlds for the tests: a network with every kind of layer, logs of odd sizes."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from veernet.synth.logs import SynthLogs
+from veernet.synth.make import make
+
+torch.set_num_threads(1)  # pytest-xdist already fills the cores
+settings.register_profile("veernet", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("veernet")
+
+
+@pytest.fixture(scope="session")
+def small_logs():
+    """Logs of two curves, a few hundred pixels wide."""
+    return SynthLogs(height=(40, 56), width=(70, 130), seed=3)
+
+
+@pytest.fixture(scope="session")
+def small_archive(small_logs, tmp_path_factory):
+    """An archive of 5 + 2 + 2 of them; read only."""
+    root = tmp_path_factory.mktemp("archive")
+    make(root, small_logs, (5, 2, 2))
+    return root
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

@@ -1,0 +1,127 @@
+"""An archive gives back what was written, and says what is wrong with it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from veernet import Archive
+from veernet.data.archive import begin, ink
+from veernet.data.raster import write_png
+from veernet.errors import ArchiveError, ImageError
+
+
+@pytest.fixture
+def archive(small_archive, tmp_path):
+    """A copy that may be damaged."""
+    shutil.copytree(small_archive, tmp_path / "archive")
+    return Archive.open(tmp_path / "archive")
+
+
+def test_what_was_drawn_is_read_back_bit_for_bit(small_archive, small_logs):
+    numbers = iter(range(9))
+    for name in ("train", "val", "test"):
+        split = Archive.open(small_archive).split(name)
+        for i in range(len(split)):
+            drawn, read = small_logs.log(next(numbers)), split.log(i)
+            np.testing.assert_array_equal(read.grey, drawn.grey)
+            np.testing.assert_array_equal(read.mask, drawn.mask)
+            np.testing.assert_array_equal(read.curves.rows, drawn.curves.rows)
+            np.testing.assert_array_equal(read.curves.values, drawn.curves.values)
+
+
+def test_a_scan_is_the_ink_of_the_picture(archive):
+    split = archive.split("train")
+    scan, log = split[2], split.log(2)
+    assert torch.equal(scan.image, ink(log.grey))
+    np.testing.assert_array_equal(255 - scan.image[0].numpy(), log.grey)
+    np.testing.assert_array_equal(scan.target.numpy(), log.mask)
+
+
+def test_the_metadata_alone_tells_the_sizes(archive):
+    split = archive.split("train")
+    shutil.rmtree(archive.root / "train" / "images")
+    assert split.sizes.shape == (5, 2)
+    np.testing.assert_array_equal(archive.split("train").sizes, split.sizes)
+
+
+def test_the_layout_is_an_image_folder(archive):
+    """`metadata.jsonl` beside the pictures, with a `file_name` that leads to one."""
+    folder = archive.root / "val"
+    for line in (folder / "metadata.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        with Image.open(folder / row["file_name"]) as picture:
+            assert picture.size == (row["width"], row["height"])
+        with Image.open(folder / row["mask_file_name"]) as mask:
+            assert mask.mode == "P"
+
+
+def test_a_missing_archive_says_how_to_make_one(tmp_path):
+    with pytest.raises(ArchiveError, match="no archive here .*veernet synth"):
+        Archive.open(tmp_path)
+
+
+def test_an_unfinished_split_is_not_opened(archive):
+    (archive.root / "val" / "metadata.jsonl").unlink()
+    assert archive.splits() == ["train", "test"]
+    with pytest.raises(ArchiveError, match=r"val/metadata.jsonl: missing"):
+        archive.split("val")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("", "the split has no logs"),
+        ("[1]\n", "damaged"),
+        ("{\n", "damaged"),
+        ('{"file_name": "a.png"}\n', "mask_file_name: Field required"),
+    ],
+)
+def test_damaged_metadata_is_named(archive, content, found):
+    (archive.root / "val" / "metadata.jsonl").write_text(content)
+    with pytest.raises(ArchiveError, match=f"val/metadata.jsonl: .*{found}"):
+        archive.split("val")
+
+
+def test_a_mask_of_another_size_is_refused(archive):
+    split = archive.split("train")
+    h, w = split.sizes[0].tolist()
+    path = split.folder / split.rows[0].mask_file_name
+    Image.new("P", (w, h + 1)).save(path)
+    with pytest.raises(ArchiveError, match=rf"{path.name}: {h + 1} × {w} px .*says {h} × {w}"):
+        split[0]
+
+
+def test_an_unknown_class_is_refused(archive):
+    split = archive.split("train")
+    path = split.folder / split.rows[0].mask_file_name
+    h, w = split.sizes[0].tolist()
+    write_png(path, np.full((h, w), 7, np.uint8), palette=bytes(768))
+    with pytest.raises(ArchiveError, match=r"class 7, where the archive has 0 to 2"):
+        split[0]
+
+
+def test_a_missing_picture_is_named(archive):
+    split = archive.split("train")
+    (split.folder / split.rows[1].file_name).unlink()
+    with pytest.raises(ImageError, match="000001.png: no such picture"):
+        split[1]
+
+
+def test_curves_that_do_not_fit_are_refused(archive):
+    split = archive.split("train")
+    path = split.folder / split.rows[0].curves_file
+    np.savez(path, rows=np.zeros((2, 3)), values=np.zeros((2, 3)))
+    with pytest.raises(ArchiveError, match=r"curves of shape \(2, 3\)"):
+        split.log(0)
+    path.write_bytes(b"PK")
+    with pytest.raises(ArchiveError, match="not a readable file of curves"):
+        split.log(0)
+
+
+def test_other_settings_do_not_mix_into_an_archive(archive):
+    with pytest.raises(ArchiveError, match=r"made_by.seed: found None, asked for 1"):
+        begin(archive.root, classes=archive.classes, made_by={**archive.made_by, "seed": 1})

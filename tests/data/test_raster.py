@@ -1,0 +1,132 @@
+"""Every kind of scan is read to the same grey levels."""
+
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin
+
+from veernet.data.raster import lay_on_side, read_grey, read_index, stand_up, write_png
+from veernet.errors import ImageError
+
+
+@pytest.fixture
+def page(rng):
+    """Black and white, 37 × 23 px, not symmetric in any way."""
+    return np.where(rng.random((37, 23)) < 0.3, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("white_is_zero", [True, False])
+@pytest.mark.parametrize("compression", ["group4", "raw", "tiff_lzw"])
+def test_a_bilevel_tiff_is_black_on_white_whichever_way_it_counts(
+    page, tmp_path, compression, white_is_zero
+):
+    path = tmp_path / "page.tif"
+    stored = Image.fromarray(255 - page if white_is_zero else page).convert("1")
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    if white_is_zero:  # Pillow writes the bits as they are; the tag turns their meaning round
+        tags[262] = 0
+        stored = Image.fromarray(page).convert("1")
+    stored.save(path, compression=compression, tiffinfo=tags)
+    with Image.open(path) as written:
+        assert written.tag_v2[262] == (0 if white_is_zero else 1)
+    np.testing.assert_array_equal(read_grey(path), page)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("grey.png", "L", {}),
+        ("grey.tif", "L", {"compression": "tiff_deflate"}),
+        ("palette.tif", "P", {"compression": "tiff_lzw"}),
+        ("palette.png", "P", {}),
+        ("colour.png", "RGB", {}),
+        ("bilevel.png", "1", {}),
+        ("deep.png", "I;16", {}),
+        ("deep.tif", "I;16", {}),
+    ],
+)
+def test_every_depth_and_palette_comes_out_alike(page, tmp_path, name, mode, options):
+    if mode == "I;16":
+        picture = Image.fromarray(page.astype(np.uint16) * 257)
+    elif mode == "P":
+        picture = Image.fromarray((page == 0).astype(np.uint8))
+        picture.putpalette([255, 255, 255, 0, 0, 0])
+    else:
+        picture = Image.fromarray(page).convert(mode)
+    picture.save(tmp_path / name, **options)
+    np.testing.assert_array_equal(read_grey(tmp_path / name), page)
+
+
+def test_a_jpeg_is_read_to_within_its_own_loss(tmp_path):
+    ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (40, 1))
+    Image.fromarray(ramp).save(tmp_path / "ramp.jpg", quality=95)
+    assert np.abs(read_grey(tmp_path / "ramp.jpg").astype(int) - ramp).max() <= 6
+
+
+def test_transparent_pixels_are_paper(tmp_path):
+    clear = np.zeros((5, 6, 4), np.uint8)
+    clear[2, 3, 3] = 255
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    expected = np.full((5, 6), 255)
+    expected[2, 3] = 0
+    np.testing.assert_array_equal(read_grey(tmp_path / "clear.png"), expected)
+
+
+def test_any_page_of_a_tiff_can_be_read(page, tmp_path):
+    path = tmp_path / "two.tif"
+    Image.fromarray(page).save(path, save_all=True, append_images=[Image.fromarray(page[:9])])
+    np.testing.assert_array_equal(read_grey(path, page=1), page[:9])
+    with pytest.raises(ImageError, match="page 2 was asked for, the file has 2"):
+        read_grey(path, page=2)
+
+
+def test_a_scan_longer_than_pillow_allows_is_read(tmp_path):
+    path = tmp_path / "long.tif"
+    Image.new("1", (640, 300_000), 1).save(path, compression="group4")
+    assert read_grey(path).shape == (300_000, 640)
+
+
+def test_a_scan_is_refused_by_its_declared_size(page, tmp_path):
+    write_png(tmp_path / "page.png", page)
+    with pytest.raises(ImageError, match=r"page.png: 23 × 37 px is more than the 850 px allowed"):
+        read_grey(tmp_path / "page.png", max_pixels=850)
+    assert read_grey(tmp_path / "page.png", max_pixels=851).shape == (37, 23)
+
+
+def test_laid_on_its_side_depth_runs_right_and_the_left_edge_lies_below(page):
+    side = lay_on_side(page)
+    assert side.shape == (23, 37)
+    np.testing.assert_array_equal(side[-1], page[:, 0])
+    np.testing.assert_array_equal(stand_up(side), page)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"not a picture"])
+def test_a_broken_picture_is_named(tmp_path, content):
+    path = tmp_path / "broken.png"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="broken.png: not a readable PNG, JPEG or TIFF"):
+        read_grey(path)
+
+
+def test_a_truncated_picture_is_named(page, tmp_path):
+    path = tmp_path / "page.png"
+    write_png(path, page)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ImageError, match="page.png: not a readable"):
+        read_grey(path)
+
+
+def test_a_missing_picture_is_named(tmp_path):
+    with pytest.raises(ImageError, match="none.png: no such picture"):
+        read_grey(tmp_path / "none.png")
+
+
+def test_indices_of_a_mask_survive_its_palette(rng, tmp_path):
+    mask = rng.choice(np.array([0, 1, 2, 255], np.uint8), (13, 17))
+    write_png(tmp_path / "mask.png", mask, palette=bytes(range(256)) * 3)
+    np.testing.assert_array_equal(read_index(tmp_path / "mask.png"), mask)
+
+
+def test_a_mask_in_colour_is_refused(tmp_path):
+    write_png(tmp_path / "mask.png", np.zeros((3, 4, 3), np.uint8))
+    with pytest.raises(ImageError, match="indexed or grey picture, found 'RGB'"):
+        read_index(tmp_path / "mask.png")

@@ -1,0 +1,37 @@
+"""A step does not depend on how its logs are cut into micro-batches."""
+
+from itertools import pairwise
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laws import SIZES, cut_error, error, network, scans, stepped
+from torch import nn
+
+from veernet import collate
+
+WHOLE = range(len(SIZES))
+
+
+@settings(max_examples=15)
+@given(
+    order=st.permutations(WHOLE),
+    places=st.sets(st.integers(1, len(SIZES) - 1)),
+)
+def test_step_does_not_depend_on_the_cut(order, places):
+    ends = [0, *sorted(places), len(SIZES)]
+    cut = [order[a:b] for a, b in pairwise(ends)]
+    assert cut_error(cut) < 1e-10
+
+
+def test_a_short_window_is_divided_by_the_logs_that_it_holds():
+    """The oracle is the mean loss of logs of one size in one plain batch, by autograd."""
+    logs = scans([(20, 30)] * 3)
+    model, batch = network(), collate(logs)
+    p = model(batch.image).softmax(1)[:, 1:] * batch.valid
+    y = torch.stack([batch.target == 1, batch.target == 2], 1).double()
+    tp, fp, fn = (x.sum((2, 3)) for x in (p * y, p * (1 - y), (1 - p) * y))
+    (1 - (tp + 1) / (tp + 0.3 * fp + 0.7 * fn + 1)).mean().backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+    expected = [-p.grad for p in model.parameters()]
+    assert error(stepped([collate(logs[:1]), collate(logs[1:])]), expected) < 1e-10

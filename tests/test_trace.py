@@ -1,0 +1,53 @@
+"""The path is the best one, and a curve survives being drawn and read again."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from veernet.synth.paint import paint_mask
+from veernet.trace import best_path, bridge, read_trace
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 4), st.integers(1, 5), st.floats(0, 2), st.integers(0, 1000))
+def test_no_other_path_is_better(h, w, step_cost, seed):
+    """Against every path there is."""
+    score = np.random.default_rng(seed).standard_normal((h, w))
+
+    def worth(path):
+        moved = np.abs(np.diff(path)).sum()
+        return score[list(path), range(w)].sum() - step_cost * moved
+
+    best = max(worth(path) for path in product(range(h), repeat=w))
+    assert worth(best_path(score, step_cost=step_cost)) == pytest.approx(best)
+
+
+def test_a_gap_is_bridged_up_to_its_limit_and_never_invented():
+    nan = np.nan
+    rows = np.array([nan, 1.0, nan, nan, 4.0, nan, nan, nan, 8.0, nan])
+    np.testing.assert_array_equal(bridge(rows, max_gap=2), [nan, 1, 2, 3, 4, nan, nan, nan, 8, nan])
+
+
+def test_a_blank_page_has_no_curve():
+    trace = read_trace(np.zeros((20, 30)))
+    assert np.isnan(trace.rows).all()
+    assert (trace.confidence == 0).all()
+
+
+def test_a_false_blob_does_not_lead_the_path_astray():
+    probability = np.zeros((60, 200))
+    probability[20] = 0.9
+    probability[50, 90:95] = 1.0  # a longer detour than five columns are worth
+    np.testing.assert_array_equal(read_trace(probability).rows, 20)
+
+
+def test_both_sides_of_a_spike_are_kept():
+    rows = np.full(101, 60.0)
+    rows[45:56] = [50, 40, 30, 20, 10, 5, 10, 20, 30, 40, 50]
+    mask = paint_mask((80, 101), rows[None])
+    read = read_trace((mask == 1).astype(float)).rows
+    assert np.abs(read - rows).max() <= 5  # half of what one column covers
+    assert read[50] <= 10
