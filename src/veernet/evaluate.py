@@ -146,9 +146,12 @@ def draw(log: Log, model: nn.Module) -> UInt8[ndarray, "H w 3"]:
     """A log as scanned, with its true curves, and with those that the network reads."""
     probability = predict(model, ink(log.grey))
     read = [read_trace(p).rows for p in probability]
-    start = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
-    views = (overlay(log.grey, []), overlay(log.grey, log.curves.rows), overlay(log.grey, read))
-    return stack([view[:, start : start + PICTURE_WIDTH] for view in views])
+    first = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
+    part = slice(first, first + PICTURE_WIDTH)
+    return stack(
+        overlay(log.grey[:, part], [row[part] for row in rows])
+        for rows in ([], log.curves.rows, read)
+    )
 
 
 def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, float]:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from veernet.errors import VeerNetError
 
 T = TypeVar("T")
+
+_STRICT = with_config(ConfigDict(extra="forbid"))  # of a dataclass and of those inside it
 
 
 @contextmanager
@@ -71,7 +73,7 @@ def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -
             the file.
     """
     try:
-        return TypeAdapter(kind).validate_python(value)
+        return TypeAdapter(_STRICT(kind)).validate_python(value)
     except ValidationError as invalid:
         found = "; ".join(
             f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"

@@ -10,21 +10,29 @@ from numpy import ndarray
 COLOURS = ((214, 39, 40), (31, 119, 180), (44, 160, 44), (148, 103, 189))
 """RGB of the first, second, … curve."""
 
+LEGIBLE = 240
+"""Rows below which a scan is enlarged to be looked at, px."""
+
 
 def overlay(
-    grey: UInt8[ndarray, "h w"], rows: Iterable[Float[ndarray, "w"]], *, thickness: int = 1
-) -> UInt8[ndarray, "h w 3"]:
-    """The scan, paled, with every curve as a coloured line; NaN interrupts a line."""
-    picture = np.repeat((128 + grey // 2)[..., None], 3, axis=2)
+    grey: UInt8[ndarray, "h w"], rows: Iterable[Float[ndarray, "w"]]
+) -> UInt8[ndarray, "H W 3"]:
+    """The scan, paled, with every curve as a coloured line; NaN interrupts a line.
+
+    A small scan is enlarged by whole pixels until it is `LEGIBLE` high.
+    """
+    zoom = max(1, -(-LEGIBLE // len(grey)))
+    pale = (128 + grey // 2).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    picture = np.repeat(pale[..., None], 3, axis=2)
     for index, row in enumerate(rows):
         present = np.flatnonzero(np.isfinite(row))
         lines = [
-            np.rint(16 * np.stack([run, row[run]], axis=1)).astype(np.int32)
+            np.rint(16 * (zoom * np.stack([run, row[run]], axis=1) + zoom // 2)).astype(np.int32)
             for run in np.split(present, np.flatnonzero(np.diff(present) > 1) + 1)
             if len(run)
         ]
         colour = COLOURS[index % len(COLOURS)]
-        cv2.polylines(picture, lines, False, colour, thickness, cv2.LINE_AA, shift=4)
+        cv2.polylines(picture, lines, False, colour, 1, cv2.LINE_AA, shift=4)
     return picture
 
 

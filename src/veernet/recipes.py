@@ -62,8 +62,8 @@ RECIPES = {
         training=Training(
             network=Network(planes=3),
             loss=Tversky(),
-            schedule=Schedule(pixel_budget=200_000),
-            epochs=12,
+            schedule=Schedule(pixel_budget=300_000),
+            epochs=10,
             learning_rate=6e-3,
         ),
     ),

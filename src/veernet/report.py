@@ -90,7 +90,7 @@ def _learning_curves(log: Sequence[dict[str, Any]]) -> Markup:
         if epochs:
             right.legend()
         drawing = io.StringIO()
-        figure.savefig(drawing, format="svg")
+        figure.savefig(drawing, format="svg", metadata={"Date": None})
     return Markup(drawing.getvalue()[drawing.getvalue().index("<svg") :])
 
 

@@ -54,16 +54,16 @@ class Depth:
     def at(self, pixel: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
         """Depth of positions along the scan."""
         pixels, depths = np.array(self.ties, dtype=float).T
-        return _piecewise_linear(np.asarray(pixel, dtype=float), pixels, depths)
+        return _piecewise_linear(pixel, pixels, depths)
 
     def pixel_of(self, depth: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
         """Position along the scan of depths; the inverse of `at`."""
         pixels, depths = np.array(self.ties, dtype=float).T
-        return _piecewise_linear(np.asarray(depth, dtype=float), depths, pixels)
+        return _piecewise_linear(depth, depths, pixels)
 
     def grid(self, first_pixel: float, last_pixel: float) -> Float[ndarray, "n"]:
         """Multiples of `step` from the depth of one position to that of another, both included."""
-        first, last = self.at(np.array([first_pixel, last_pixel]))
+        first, last = self.at(np.array([first_pixel, last_pixel], dtype=float))
         slack = 1e-6  # a depth that is a multiple but for rounding counts as one
         n_first = int(np.ceil(first / self.step - slack))
         n_last = int(np.floor(last / self.step + slack))

@@ -1,0 +1,243 @@
+"""From pixels to values: with a network that sees ink, the curve that was drawn comes back."""
+
+import csv
+
+import cv2
+import lasio
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veernet import Network, VeerNet
+from veernet.data.raster import lay_on_side, write_png
+from veernet.digitise import (
+    Calibration,
+    CurveScale,
+    Depth,
+    Track,
+    digitise,
+    digitise_file,
+    read_calibration,
+)
+from veernet.errors import CalibrationError, ImageError
+
+TOML = """
+depth_axis = "down"
+[track]
+left = 20
+right = 220
+top = 10
+bottom = 410
+[depth]
+unit = "ft"
+step = 0.5
+ties = [[10.0, 1000.0], [210.0, 1020.0], [410.0, 1030.0]]
+[[curve]]
+mnemonic = "GR"
+unit = "API"
+left = 0
+right = 150
+[[curve]]
+mnemonic = "ILD"
+unit = "OHMM"
+left = 2000.0
+right = 0.2
+scale = "log"
+"""
+
+
+class SeesInk(VeerNet):
+    """Calls every dark pixel curve 1."""
+
+    def __init__(self):
+        super().__init__(Network(planes=1, widths=(2, 4), heads=1))
+
+    def forward(self, image, sizes=None):
+        return 40 * (image - 0.5)
+
+
+@pytest.fixture
+def calibration(tmp_path):
+    path = tmp_path / "calibration.toml"
+    path.write_text(TOML)
+    return path
+
+
+def position(y):
+    """Where the drawn curve is across the track, 0 to 1, in image row y."""
+    return 0.5 + 0.3 * np.sin(y / 40)
+
+
+@pytest.fixture
+def scan():
+    """A curve of 3 px ink down the whole page."""
+    page = np.full((450, 260), 255, np.uint8)
+    y = np.arange(450)
+    points = np.stack([20 + 200 * position(y), y], axis=1)
+    fixed = np.rint(16 * points).astype(np.int32)
+    cv2.polylines(page, [fixed], False, 0, 3, cv2.LINE_AA, shift=4)
+    return page
+
+
+def test_values_by_depth_are_those_that_were_drawn(scan, calibration):
+    found = digitise(scan, read_calibration(calibration), SeesInk())
+    assert found.depth[0] == 1000.0
+    assert found.depth[-1] == 1030.0
+    assert np.allclose(np.diff(found.depth), 0.5)
+    y = np.interp(found.depth, [1000, 1020, 1030], [10, 210, 410])
+    one_pixel = 1 / 200
+    np.testing.assert_allclose(found.values[0] / 150, position(y), atol=one_pixel)
+    decades = np.log10(found.values[1] / 2000) / -4
+    np.testing.assert_allclose(decades, position(y), atol=one_pixel)
+    assert (found.confidence > 0.9).all()
+
+
+def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
+    """Turned, x = y and y = 259 - x; the left edge of the track is its lower one."""
+    upright = read_calibration(calibration)
+    lying = Calibration(
+        track=Track(left=10, right=410, top=259 - 220, bottom=259 - 20),
+        depth=upright.depth,
+        curve=upright.curve,
+        depth_axis="right",
+    )
+    a = digitise(scan, upright, SeesInk())
+    b = digitise(lay_on_side(scan), lying, SeesInk())
+    np.testing.assert_array_equal(a.values, b.values)
+    np.testing.assert_array_equal(lay_on_side(a.picture), b.picture)
+
+
+def test_a_blank_track_gives_no_values(calibration):
+    blank = np.full((450, 260), 255, np.uint8)
+    found = digitise(blank, read_calibration(calibration), SeesInk())
+    assert np.isnan(found.values).all()
+    assert found.confidence.max() < 0.01
+
+
+def test_lasio_reads_back_what_was_digitised(scan, calibration, tmp_path):
+    scan[100:200] = 255  # a gap too long to bridge
+    write_png(tmp_path / "well 7.png", scan)
+    las, table, picture = digitise_file(
+        tmp_path / "well 7.png", calibration, SeesInk(), tmp_path / "out", well="Heinen 1-4"
+    )
+    expected = digitise(scan, read_calibration(calibration), SeesInk())
+    assert np.isnan(expected.values).any()
+    read = lasio.read(las)
+    assert read.version.VERS.value == 2.0
+    assert read.well.NULL.value == -999.25
+    assert read.well.WELL.value == "Heinen 1-4"
+    assert (read.well.STRT.value, read.well.STOP.value, read.well.STEP.value) == (1000, 1030, 0.5)
+    assert [(c.mnemonic, c.unit) for c in read.curves] == [
+        ("DEPT", "FT"),
+        ("GR", "API"),
+        ("ILD", "OHMM"),
+    ]
+    np.testing.assert_array_equal(read["DEPT"], expected.depth)
+    for name, values in zip(("GR", "ILD"), expected.values, strict=True):
+        np.testing.assert_array_equal(read[name], np.round(values, 5))
+    raw = las.read_text().split("~ASCII")[1]
+    assert raw.count("-999.25") == np.isnan(expected.values).sum()
+    with table.open() as file:
+        rows = [*csv.DictReader(file)]
+    assert [float(row["DEPT_ft"]) for row in rows] == expected.depth.tolist()
+    assert [row["GR"] == "" for row in rows] == np.isnan(expected.values[0]).tolist()
+    assert cv2.imread(str(picture)).shape[:2] == (802, 402)  # enlarged twice
+
+
+def test_nothing_is_written_where_the_scan_cannot_be_read(calibration, tmp_path):
+    (tmp_path / "scan.tif").write_bytes(b"II*\0")
+    with pytest.raises(ImageError):
+        digitise_file(tmp_path / "scan.tif", calibration, SeesInk(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("[210.0, 1020.0]", "[210.0, 1040.0]", "not monotone"),
+        ("[210.0, 1020.0]", "[5.0, 1020.0]", "not monotone"),
+        (
+            "ties = [[10.0, 1000.0], [210.0, 1020.0], [410.0, 1030.0]]",
+            "ties = [[1, 2]]",
+            "two rows",
+        ),
+        ("step = 0.5", "step = 0", "step must be > 0"),
+        ("step = 0.5", "stride = 0.5", "depth.step: Field required"),
+        ("left = 20\n", "left = 500\n", "left < right"),
+        ("left = 20\n", "left = 20.5\n", "track.left: .*integer"),
+        ("right = 0.2", "right = -1", "log scale needs values > 0"),
+        ("right = 150", "right = 0", "two different values"),
+        ('"ILD"', '"GR"', "different mnemonics"),
+        ('"down"', '"up"', "depth_axis: Input should be 'down' or 'right'"),
+        ("[track]", "[track", "not a TOML file"),
+    ],
+)
+def test_a_calibration_that_cannot_be_is_refused(calibration, old, new, found):
+    assert old in TOML
+    calibration.write_text(TOML.replace(old, new))
+    with pytest.raises(CalibrationError, match=f"calibration.toml: .*{found}"):
+        read_calibration(calibration)
+
+
+def test_an_unknown_setting_is_refused(calibration):
+    calibration.write_text("depht_axis = 'down'\n" + TOML)
+    with pytest.raises(CalibrationError, match="depht_axis"):
+        read_calibration(calibration)
+
+
+def test_a_calibration_must_fit_the_scan_and_the_network(scan, calibration, tmp_path):
+    write_png(tmp_path / "scan.png", scan[:, :200])
+    with pytest.raises(CalibrationError, match=r"x = 220, .* outside the scan of 200 × 450 px"):
+        digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path)
+    write_png(tmp_path / "scan.png", scan)
+    calibration.write_text(TOML.replace('"API"', '"API"\ntrace = 2'))
+    with pytest.raises(CalibrationError, match=r"GR is trace 2; the network knows 1"):
+        digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path)
+
+
+ties = st.lists(st.tuples(st.floats(1, 50), st.floats(0.1, 9)), min_size=2, max_size=5).map(
+    lambda steps: tuple(map(tuple, np.cumsum(steps, axis=0).tolist()))
+)
+
+
+@given(ties, st.floats(-100, 500))
+def test_pixel_and_depth_are_each_others_inverse(ties, pixel):
+    depth = Depth(ties=ties, step=0.5)
+    there = depth.at(np.array([pixel]))
+    np.testing.assert_allclose(depth.pixel_of(there), [pixel], atol=1e-6)
+    assert (np.diff(depth.at(np.arange(300.0))) > 0).all()
+
+
+@given(ties, st.sampled_from([0.1, 0.1524, 0.5, 1.0]))
+def test_output_depths_are_the_multiples_of_the_step_inside_the_track(ties, step):
+    depth = Depth(ties=ties, step=step)
+    first, last = ties[0][0], ties[-1][0]
+    grid = depth.grid(first, last)
+    np.testing.assert_allclose(grid / step, np.rint(grid / step), atol=1e-6)
+    top, bottom = depth.at(np.array([first, last]))
+    assert len(grid) == 0 or (grid[0] >= top - 1e-5 and grid[-1] <= bottom + 1e-5)
+    assert len(grid) >= int((bottom - top) / step)
+
+
+def test_scales_at_the_edges_and_the_middle():
+    x = np.array([0.0, 0.5, 1.0])
+    linear = CurveScale(mnemonic="DT", left=140.0, right=40.0)
+    log = CurveScale(mnemonic="ILD", left=0.2, right=2000.0, scale="log")
+    np.testing.assert_allclose(linear.value(x), [140, 90, 40])
+    np.testing.assert_allclose(log.value(x), [0.2, 20, 2000])
+
+
+def test_the_network_sees_some_paper_around_the_track(scan, calibration):
+    """5 % of the track's 200 px above, below and beside it."""
+    seen = []
+
+    class Watch(SeesInk):
+        def forward(self, image, sizes=None):
+            seen.append(tuple(image.shape[2:]))
+            return super().forward(image)
+
+    digitise(scan, read_calibration(calibration), Watch())
+    assert seen == [(201 + 20, 401 + 20)]
+    assert torch.is_grad_enabled()

@@ -1,0 +1,28 @@
+"""What users import stays where it is."""
+
+import veernet
+
+
+def test_the_public_names():
+    assert sorted(veernet.__all__) == [
+        "Archive",
+        "BCE",
+        "Batch",
+        "Loss",
+        "Network",
+        "Scan",
+        "Schedule",
+        "StepResult",
+        "Tversky",
+        "UNLABELLED",
+        "VeerNet",
+        "collate",
+        "share",
+        "step",
+    ]
+
+
+def test_every_public_name_is_documented():
+    for name in veernet.__all__:
+        value = getattr(veernet, name)
+        assert not callable(value) or (value.__doc__ or "").strip(), name

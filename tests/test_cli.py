@@ -1,0 +1,128 @@
+"""The command line: the whole path on files, and one line for bad input."""
+
+import json
+import re
+import sys
+from dataclasses import fields
+
+import lasio
+import numpy as np
+import pytest
+from PIL import Image
+
+from veernet.cli import COMMANDS, main
+from veernet.data.raster import write_png
+from veernet.recipes import draw_scan
+from veernet.synth.logs import SynthLogs
+
+SMALL = ["--height", "32", "40", "--width", "64", "90"]
+
+
+@pytest.fixture
+def veernet(monkeypatch, capsys):
+    """Run a command; returns the exit code and what it wrote to both streams."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["veernet", *map(str, words)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
+    archive, run, out = tmp_path / "archive", tmp_path / "run", tmp_path / "out"
+    counts = ["--train", "4", "--val", "1", "--test", "2", "--workers", "1"]
+    assert veernet("synth", archive, *SMALL, *counts)[0] == 0
+
+    code, told, _ = veernet("inspect", archive)
+    assert code == 0
+    assert "train: 4 logs" in told
+    assert "padding:" in told
+    assert json.loads(veernet("inspect", archive, "--json")[1])["train"]["logs"] == 4
+
+    settings = ["--epochs", "2", "--effective-batch", "3", "--workers", "0"]
+    code, told, _ = veernet("train", archive, "--out", run, *settings, "--stop-after", 3)
+    assert code == 0
+    assert f"veernet train --resume {run}" in told
+    assert veernet("train", "--resume", run, "--workers", 0)[0] == 0
+
+    code, told, _ = veernet("evaluate", run, "--json")
+    assert code == 0
+    assert json.loads(told)["logs"] == 2
+
+    logs = SynthLogs(height=(64, 64), width=(100, 100))
+    scan, calibration = draw_scan(tmp_path / "scan", logs, number=7)
+    options = ["--calibration", calibration, "--weights", run, "--out", out]
+    assert veernet("digitise", scan, *options, "--well", "A 1")[0] == 0
+    assert lasio.read(out / "scan.las").keys() == ["DEPT", "GR", "ILD"]
+
+    picture = out / "scan.png"
+    assert veernet("report", run, "--digitised", picture)[0] == 0
+    page = (run / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2 + 1
+    assert "<svg" in page
+    assert not re.search(r'(src|href)="(?!data:|#)', page)  # nothing is fetched from elsewhere
+
+
+BAD = {
+    "no archive": ("inspect none", "none: no archive here", "veernet synth"),
+    "no archive to train on": ("train none --out run", "none: no archive here"),
+    "nothing to do": ("train", "ARCHIVE and --out RUN"),
+    "no run": ("train --resume none", "none: no run here"),
+    "no run to evaluate": ("evaluate none", "none: no run here"),
+    "no run to report": ("report none", "none: no run here"),
+    "settings on resume": ("train --resume none --epochs 3", "keeps its settings", "epochs"),
+    "no weights": (
+        "digitise scan.png --calibration c.toml --weights none",
+        "none: no such weights",
+    ),
+    "weights of another network": (
+        "digitise scan.png --calibration c.toml --weights other.safetensors",
+        "other.safetensors: weights of another network",
+    ),
+    "a range upside down": ("synth none --height 90 40", "got 90 to 40"),
+    "no such device": ("evaluate none --device tpu9", "--device tpu9"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(veernet, tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    write_png(tmp_path / "scan.png", np.full((40, 30), 255, np.uint8))
+    (tmp_path / "c.toml").write_text("[track]\n")
+    (tmp_path / "other.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    before = {*tmp_path.rglob("*")}
+    words, *expected = BAD[case]
+    code, _, told = veernet(*words.split())
+    assert code == 2
+    assert told.count("\n") == 1
+    assert told.startswith("veernet: ")
+    assert all(word in told for word in expected), told
+    assert {*tmp_path.rglob("*")} == before
+
+
+def test_a_mask_of_another_size_stops_training_with_one_line(veernet, tmp_path):
+    archive = tmp_path / "archive"
+    counts = ["--train", "2", "--val", "1", "--test", "0", "--workers", "1"]
+    veernet("synth", archive, *SMALL, *counts)
+    mask = archive / "train" / "masks" / "000001.png"
+    Image.new("P", (5, 6)).save(mask)
+    for workers in (0, 1):
+        run = tmp_path / f"run{workers}"
+        code, _, told = veernet("train", archive, "--out", run, "--workers", workers)
+        assert (code, told.count("\n")) == (2, 1)
+        assert f"{mask}: 6 × 5 px" in told
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_its_options(veernet, command):
+    code, told, _ = veernet(command, "--help")
+    assert code == 0
+    for option in fields(COMMANDS[command]):
+        positional = option.name in ("root", "folder", "scan", "archive")
+        assert positional or f"--{option.name.replace('_', '-')}" in told, option.name

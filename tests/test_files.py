@@ -1,0 +1,26 @@
+"""Files appear whole or not at all."""
+
+import pytest
+
+from veernet.files import read_json_lines, replacing, write_json_lines
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("old")
+    with pytest.raises(UnicodeEncodeError), replacing(path) as temporary:
+        temporary.write_text("half \ud800", encoding="utf-8")
+    assert path.read_text() == "old"
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_a_line_cut_off_while_it_was_written_is_dropped(tmp_path):
+    path = tmp_path / "log.jsonl"
+    write_json_lines(path, [{"a": 1}, {"b": "é"}])
+    with path.open("a") as file:
+        file.write('{"c": ')
+    assert read_json_lines(path) == [{"a": 1}, {"b": "é"}]
+    path.write_text("3\n")
+    with pytest.raises(ValueError, match="line 1 is not a JSON object"):
+        read_json_lines(path)

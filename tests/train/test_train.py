@@ -1,0 +1,179 @@
+"""The loop: what it learns does not depend on interruptions, and its files are whole."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+
+import pytest
+import torch
+from rich.console import Console
+
+from veernet import BCE, Archive, Network, Schedule
+from veernet.errors import CheckpointError, ImageError, OptionError, RunError
+from veernet.model import VeerNet
+from veernet.train.checkpoint import STATE, WEIGHTS, load_state, load_weights, save_weights
+from veernet.train.config import Training
+from veernet.train.fit import fit, read_config, start
+from veernet.train.load import load
+
+CPU = torch.device("cpu")
+TINY = Training(
+    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    schedule=Schedule(effective_batch=2, pixel_budget=8000),
+    epochs=2,
+)
+QUIET = Console(quiet=True)
+
+
+def trained(run):
+    return torch.load(run / STATE, weights_only=True)
+
+
+def rows(run):
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def run(small_archive, tmp_path):
+    start(tmp_path / "run", Archive.open(small_archive), TINY)
+    return tmp_path / "run"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_archive, tmp_path_factory):
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    start(run, Archive.open(small_archive), TINY)
+    assert fit(run, device=CPU, console=QUIET)
+    return run
+
+
+@pytest.mark.parametrize("pauses", [[1, 1, 1, 1, 1], [2], [3, 2], [5]])
+def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pauses):
+    for steps in pauses:
+        assert not fit(run, device=CPU, stop_after=steps, console=QUIET)
+    assert fit(run, device=CPU, console=QUIET)
+    a, b = trained(run), trained(undisturbed)
+    assert a["state"] == b["state"] == {"epoch": 2, "step": 0, "best": a["state"]["best"]}
+    for name, value in b["model"].items():
+        assert torch.equal(a["model"][name], value), name
+    moments = [[*state["optimizer"]["state"].values()] for state in (a, b)]
+    for one, other in zip(*moments, strict=True):
+        assert all(torch.equal(one[key], other[key]) for key in other)
+    keys = ("kind", "step", "loss", "learning_rate")
+    told = [[[row.get(key) for key in keys] for row in rows(r)] for r in (run, undisturbed)]
+    assert told[0] == told[1]
+
+
+def test_steps_logged_after_the_last_checkpoint_are_forgotten(run, undisturbed):
+    assert not fit(run, device=CPU, stop_after=1, console=QUIET)
+    with (run / "log.jsonl").open("a") as log:
+        log.write('{"kind": "step", "step": 2, "loss": 99.0}\n{"kind": "st')
+    assert fit(run, device=CPU, console=QUIET)
+    assert [row["step"] for row in rows(run)] == [row["step"] for row in rows(undisturbed)]
+    assert 99.0 not in [row.get("loss") for row in rows(run)]
+
+
+def test_ctrl_c_ends_the_step_and_writes_a_checkpoint(run, monkeypatch):
+    steps = []
+
+    def step(*args, **kwargs):
+        steps.append(real(*args, **kwargs))
+        os.kill(os.getpid(), signal.SIGINT)
+        return steps[-1]
+
+    loop = sys.modules["veernet.train.fit"]
+    real = loop.step
+    monkeypatch.setattr(loop, "step", step)
+    assert not fit(run, device=CPU, console=QUIET)
+    assert len(steps) == 1
+    assert trained(run)["state"]["step"] == 1
+
+
+def test_workers_change_nothing(run, undisturbed):
+    assert fit(run, device=CPU, workers=2, console=QUIET)
+    for name, value in trained(undisturbed)["model"].items():
+        assert torch.equal(trained(run)["model"][name], value)
+
+
+def test_a_log_that_cannot_be_read_is_named_as_it_is_from_a_worker(small_archive, tmp_path):
+    shutil.copytree(small_archive, tmp_path / "archive")
+    split = Archive.open(tmp_path / "archive").split("train")
+    (split.folder / split.rows[3].file_name).unlink()
+    with pytest.raises(ImageError, match=r"^\S+/000003.png: no such picture$"):
+        list(load(split, [((0, 3),)], workers=1))
+
+
+def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine():
+    how = Training(learning_rate=2.0, warmup=0.1)
+    rates = [how.learning_rate_at(step, 100) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+    assert rates[55] == pytest.approx(1.0)
+    assert rates[99] == pytest.approx(1 + math.cos(math.pi * 89 / 90))
+
+
+def test_the_settings_of_a_run_are_read_back(run):
+    assert read_config(run).training == TINY
+
+
+def test_both_losses_are_told_apart_in_a_config(small_archive, tmp_path):
+    how = Training(network=Network(planes=3), loss=BCE(positive_weight=3.0))
+    start(tmp_path / "run", Archive.open(small_archive), how)
+    assert read_config(tmp_path / "run").training == how
+
+
+def test_weights_are_read_back(tmp_path):
+    model = VeerNet(TINY.network)
+    save_weights(tmp_path / WEIGHTS, model)
+    again = load_weights(tmp_path)
+    assert again.network == TINY.network
+    for name, value in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "not readable as safetensors"),
+        (b"\x08\0\0\0\0\0\0\0{}      ", "not written by VeerNet"),
+    ],
+)
+def test_weights_of_something_else_are_refused(tmp_path, content, found):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"weights.safetensors: .*{found}"):
+        load_weights(path)
+    with pytest.raises(CheckpointError, match="no such weights"):
+        load_weights(tmp_path / "none")
+
+
+def test_a_checkpoint_of_another_network_is_refused(undisturbed):
+    other = VeerNet(Network(planes=3, widths=(2, 4, 16), heads=2))
+    optimizer = torch.optim.AdamW(other.parameters())
+    with pytest.raises(CheckpointError, match="of another network"):
+        load_state(undisturbed / STATE, other, optimizer)
+
+
+def test_a_checkpoint_that_carries_code_is_refused(run):
+    torch.save({"state": print}, run / STATE)
+    with pytest.raises(CheckpointError, match=r"checkpoint.pt: not a readable checkpoint"):
+        fit(run, device=CPU, console=QUIET)
+
+
+def test_a_run_is_not_begun_twice_or_on_other_classes(run, small_archive, tmp_path):
+    archive = Archive.open(small_archive)
+    with pytest.raises(RunError, match="holds a run already"):
+        start(run, archive, TINY)
+    with pytest.raises(RunError, match=r"has 3 classes .* 1 plane"):
+        start(tmp_path / "other", archive, Training(network=Network(planes=1)))
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(RunError, match="no run here"):
+        fit(tmp_path / "other", device=CPU)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"warmup": 1.0}, {"learning_rate": 0.0}])
+def test_training_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(OptionError):
+        Training(**wrong)
