@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -140,8 +141,8 @@ def evaluate_run(
 
 def print_summary(console: Console, summary: dict[str, Any]) -> None:
     """Print the summary of an evaluation as a table."""
-    columns = ("F1", "IoU", "F1 ≤ 1 px", "IoU ≤ 1 px", "R²", "MAE", "MSE", "read")
-    table = Table("", *columns, title=f"{summary['logs']} logs")
+    columns = ("F1", "IoU", "F1 ±1", "IoU ±1", "R²", "MAE", "MSE", "read")
+    table = Table("", *columns, box=SIMPLE, title=f"{summary['logs']} logs")
     for name, curve in summary["curves"].items():
         strict, near = curve["strict"], curve["within_1_px"]
         pixels = (strict["f1"], strict["iou"], near["f1"], near["iou"])
@@ -149,6 +150,10 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
         told = ("–" if value is None else f"{value:.4f}" for value in (*pixels, *values))
         table.add_row(name, *told)
     console.print(table)
+    console.print(
+        "±1: within 1 px; R², MAE, MSE: of the curves read, in heights of the track, medians over "
+        "logs; read: share of columns"
+    )
 
 
 def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from veernet.errors import RunError
 from veernet.files import read_json_lines, replacing
+from veernet.picture import COLOURS
 from veernet.train.fit import read_config
 from veernet.train.log import NAME as LOG
 
@@ -36,7 +37,7 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
     template = (files("veernet") / "report.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
     html = page.render(
-        title=f"Run {run.resolve().name}",
+        title=f"Run {run.resolve().parent.name}/{run.resolve().name}",
         versions=config.versions,
         learning_curves=_learning_curves(_log(run)),
         evaluations=[_evaluation(folder) for folder in sorted((run / EVALUATIONS).glob("*"))],
@@ -83,9 +84,11 @@ def _learning_curves(log: Sequence[dict[str, Any]]) -> Markup:
         left, right = figure.subplots(1, 2)
         left.plot([row["step"] for row in steps], [row["loss"] for row in steps], lw=0.8)
         left.set(xlabel="step", ylabel="loss")
-        for name in epochs[0]["curves"] if epochs else ():
+        names = list(epochs[0]["curves"]) if epochs else []
+        for name, colour in zip(names, COLOURS, strict=False):
             f1 = [row["curves"][name]["within_1_px"]["f1"] for row in epochs]
-            right.plot([row["epoch"] + 1 for row in epochs], f1, ".-", label=name)
+            shade = [channel / 255 for channel in colour]
+            right.plot([row["epoch"] + 1 for row in epochs], f1, ".-", label=name, color=shade)
         right.set(xlabel="epoch", ylabel="F1 within 1 px", ylim=(0, 1))
         if epochs:
             right.legend()

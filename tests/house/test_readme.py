@@ -1,0 +1,27 @@
+"""The README runs as it stands."""
+
+import re
+from pathlib import Path
+
+from veernet.cli import COMMANDS
+from veernet.digitise import read_calibration
+
+README = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+
+
+def block(language):
+    return re.search(rf"```{language}\n(.*?)```", README, re.DOTALL).group(1)
+
+
+def test_the_loop_in_the_readme_trains(capsys):
+    exec(compile(block("python"), "README.md", "exec"), {})
+    assert re.fullmatch(r"loss 0\.\d+ over \d micro-batches\n", capsys.readouterr().out)
+
+
+def test_the_calibration_in_the_readme_is_one(tmp_path):
+    (tmp_path / "c.toml").write_text(block("toml"), encoding="utf-8")
+    assert read_calibration(tmp_path / "c.toml").curve[0].mnemonic == "GR"
+
+
+def test_the_readme_names_every_command():
+    assert {*re.findall(r"^\| `veernet (\w+)", README, re.MULTILINE)} == {*COMMANDS}
