@@ -71,6 +71,41 @@ RECIPES = {
 }
 
 
+CALIBRATION = """\
+# What the pixels of scan.png mean: depth runs down the page, values to the right.
+depth_axis = "down"
+
+[track]                # the box of the track: columns left to right, rows top to bottom
+left = {left}
+right = {right}
+top = 0
+bottom = {last}
+
+[depth]
+unit = "ft"
+step = 0.5
+ties = [[0.0, 1000.0], [{last}.0, {depth}]]    # [row, depth]
+
+[[curve]]
+mnemonic = "GR"
+unit = "API"
+left = 0.0             # value at the left edge of the track
+right = 150.0
+trace = 1              # the network's first curve: the solid one
+description = "Gamma ray"
+
+[[curve]]
+mnemonic = "ILD"
+unit = "OHMM"
+left = 0.2
+right = 20.0
+scale = "log"
+trace = 2              # its second: dashed or dotted
+description = "Deep resistivity"
+"""
+"""Of a scan that `draw_scan` draws."""
+
+
 def binary(root: Path, *, device: torch.device, workers: int, console: Console) -> None:
     """Train curve against background on 2,000 logs of one curve, batch 1, 50 epochs.
 
@@ -166,37 +201,9 @@ def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path
     write_png(scan, stand_up(log.grey))
     with replacing(calibration) as temporary:
         temporary.write_text(
-            f"""# What the pixels of scan.png mean: depth runs down the page, values to the right.
-depth_axis = "down"
-
-[track]                # the box of the track: columns left to right, rows top to bottom
-left = {lowest - bottom}
-right = {lowest - top}
-top = 0
-bottom = {last}
-
-[depth]
-unit = "ft"
-step = 0.5
-ties = [[0.0, 1000.0], [{last}.0, {1000 + last / 10}]]    # [row, depth]
-
-[[curve]]
-mnemonic = "GR"
-unit = "API"
-left = 0.0             # value at the left edge of the track
-right = 150.0
-trace = 1              # the network's first curve: the solid one
-description = "Gamma ray"
-
-[[curve]]
-mnemonic = "ILD"
-unit = "OHMM"
-left = 0.2
-right = 20.0
-scale = "log"
-trace = 2              # its second: dashed or dotted
-description = "Deep resistivity"
-""",
+            CALIBRATION.format(
+                left=lowest - bottom, right=lowest - top, last=last, depth=1000 + last / 10
+            ),
             encoding="utf-8",
         )
     return scan, calibration

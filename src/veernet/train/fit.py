@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from veernet.data.archive import Archive, Split
+from veernet.data.batch import Batch
 from veernet.errors import RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import parse, write_json
@@ -21,7 +22,7 @@ from veernet.train.checkpoint import STATE, WEIGHTS, State, load_state, save_sta
 from veernet.train.config import Training
 from veernet.train.load import load
 from veernet.train.log import RunLog
-from veernet.train.step import step
+from veernet.train.step import StepResult, step
 
 CONFIG = "config.json"
 """The settings of a run, inside its folder."""
@@ -104,37 +105,18 @@ def fit(
         while state.epoch < how.epochs:
             steps = how.schedule.steps(job.train.sizes, state.epoch)[state.step :]
             for batches in load(job.train, steps, workers=workers, pin=device.type == "cuda"):
-                rate = set_learning_rate(
-                    job.optimizer, how.learning_rate_at(job.done(state), job.n_steps)
-                )
-                result = step(
-                    job.model,
-                    job.optimizer,
-                    how.loss,
-                    batches,
-                    device=device,
-                    autocast=how.autocast,
-                    clip=how.clip,
-                )
+                rate = how.learning_rate_at(job.done(state), job.n_steps)
+                result = job.learn(batches, rate)
                 state = replace(state, step=state.step + 1)
                 log.step(job.done(state), state.epoch, result, rate, batches)
                 paused = pausing() and job.done(state) < job.n_steps
                 if paused or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    save_state(run / STATE, state, job.model, job.optimizer)
-                    saved = time.monotonic()
+                    saved = job.save(state)
                 if paused:
                     return False
             state = _end_epoch(job, state, log)
-            save_state(run / STATE, state, job.model, job.optimizer)
-            saved = time.monotonic()
+            saved = job.save(state)
     return True
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> float:
-    """Give every parameter group the same learning rate, and return it."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +141,24 @@ class _Job:
 
     def done(self, state: State) -> int:
         return self.steps_per_epoch * state.epoch + state.step
+
+    def learn(self, batches: list[Batch], learning_rate: float) -> StepResult:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        return step(
+            self.model,
+            self.optimizer,
+            self.training.loss,
+            batches,
+            device=next(self.model.parameters()).device,
+            autocast=self.training.autocast,
+            clip=self.training.clip,
+        )
+
+    def save(self, state: State) -> float:
+        """Write a checkpoint; returns when."""
+        save_state(self.folder / STATE, state, self.model, self.optimizer)
+        return time.monotonic()
 
 
 def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
