@@ -44,6 +44,24 @@ def test_a_false_blob_does_not_lead_the_path_astray():
     np.testing.assert_array_equal(read_trace(probability).rows, 20)
 
 
+def test_a_curve_less_likely_than_not_is_not_read():
+    probability = np.zeros((20, 90))
+    probability[7] = 0.9
+    probability[7, 20:80] = 0.3
+    trace = read_trace(probability)
+    assert [*np.flatnonzero(np.isnan(trace.rows))] == [*range(20, 80)]
+    np.testing.assert_array_equal(trace.confidence, probability[7])
+
+
+def test_a_near_vertical_excursion_is_worth_its_way():
+    """300 px up and down again for eight columns of certain ink."""
+    rows = np.full(60, 310.0)
+    rows[26:34] = 10
+    probability = np.full((320, 60), 1e-6)
+    probability[rows.astype(int), range(60)] = 0.99
+    np.testing.assert_array_equal(read_trace(probability).rows, rows)
+
+
 def test_both_sides_of_a_spike_are_kept():
     rows = np.full(101, 60.0)
     rows[45:56] = [50, 40, 30, 20, 10, 5, 10, 20, 30, 40, 50]

@@ -177,7 +177,7 @@ def evaluate_run(
 def print_summary(console: Console, summary: dict[str, Any]) -> None:
     """Print the summary of an evaluation as a table."""
     columns = ("F1", "IoU", "F1 ±1", "IoU ±1", "R²", "MAE", "MSE", "read")
-    table = Table("", *columns, box=SIMPLE, title=f"{summary['logs']} logs")
+    table = Table("", *columns, box=SIMPLE, padding=0, title=f"{summary['logs']} logs")
     for name, curve in summary["curves"].items():
         strict, near = curve["strict"], curve["within_1_px"]
         pixels = (strict["f1"], strict["iou"], near["f1"], near["iou"])

@@ -82,6 +82,26 @@ def test_solid_curves_are_inked_throughout_and_broken_ones_are_not():
     assert np.median(dark[2]) < 0.8
 
 
+def test_ink_and_mask_move_together_with_a_skewed_page():
+    """Pages of 480 px drift by up to 27 px; a solid curve stays under its mask to both ends."""
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(300, 300))
+    for number in range(12):
+        log = logs.log(number)
+        threshold = (int(log.grey.max()) + int(log.grey.min())) / 2
+        for part in (slice(40, 90), slice(240, 290)):
+            trace = log.mask[:, part] == 1
+            assert (log.grey[:, part][trace] < threshold).mean() > 0.8
+
+
+def test_every_kind_of_scanner_and_paper_occurs():
+    levels = [np.unique(SynthLogs(height=(64, 64), width=(90, 90)).log(i).grey) for i in range(40)]
+    bilevel = sum(len(found) <= 2 for found in levels)
+    assert 4 <= bilevel <= 20
+    assert sum(len(found) > 60 for found in levels) >= 10
+    paper = [found.max() for found in levels if len(found) > 2]
+    assert min(paper) < 240
+
+
 def test_the_native_range_is_the_default():
     rows = [SynthLogs().row(i) for i in range(300)]
     widths, heights = [r.width for r in rows], [r.height for r in rows]

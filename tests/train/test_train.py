@@ -6,14 +6,15 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from rich.console import Console
 
-from veernet import BCE, Archive, Network, Schedule
+from veernet import BCE, Archive, Network, Schedule, Tversky, VeerNet, collate
 from veernet.errors import CheckpointError, ImageError, OptionError, RunError
-from veernet.model import VeerNet
+from veernet.evaluate import evaluate, summarise
 from veernet.train.checkpoint import STATE, WEIGHTS, load_state, load_weights, save_weights
 from veernet.train.config import Training
 from veernet.train.fit import fit, read_config, start
@@ -65,6 +66,79 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
     keys = ("kind", "step", "loss", "learning_rate")
     told = [[[row.get(key) for key in keys] for row in rows(r)] for r in (run, undisturbed)]
     assert told[0] == told[1]
+
+
+def test_a_run_is_adamw_on_the_mean_loss_of_each_window(small_archive, tmp_path):
+    """The whole loop against one written out: every log alone, one after the other."""
+    how = replace(
+        TINY,
+        loss=Tversky(alpha=0.6, beta=0.4),
+        learning_rate=0.05,
+        warmup=0.4,
+        weight_decay=0.3,
+        clip=0.05,
+        schedule=replace(TINY.schedule, seed=7),
+    )
+    archive = Archive.open(small_archive)
+    start(tmp_path / "run", archive, how)
+    fit(tmp_path / "run", device=CPU, console=QUIET)
+
+    torch.manual_seed(7)
+    model, split = VeerNet(how.network), archive.split("train")
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.3)
+    windows = [w for epoch in (0, 1) for w in how.schedule.windows(len(split), epoch)]
+    for number, window in enumerate(windows):
+        optimizer.param_groups[0]["lr"] = how.learning_rate_at(number, len(windows))
+        optimizer.zero_grad()
+        for index in window:
+            alone = collate([split[index]]).to(CPU)
+            (how.loss.total(model(alone.image), alone) / len(window)).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
+        optimizer.step()
+    for name, value in trained(tmp_path / "run")["model"].items():
+        torch.testing.assert_close(value, model.state_dict()[name], atol=2e-3, rtol=1e-2)
+
+
+def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
+    epochs = [row for row in rows(undisturbed) if row["kind"] == "epoch"]
+    assert [row["logs"] for row in epochs] == [2, 2]
+    archive = Archive.open(small_archive)
+    val, model = archive.split("val"), VeerNet(TINY.network)
+    model.load_state_dict(trained(undisturbed)["model"])
+    summary = summarise(evaluate(model, val, range(2)), archive.classes)
+    assert epochs[1]["curves"] == summary["curves"]
+
+
+def test_a_checkpoint_is_due_after_some_time(run, monkeypatch):
+    loop = sys.modules["veernet.train.fit"]
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    real, steps = loop.step, []
+
+    def power_cut(*args, **kwargs):
+        steps.append(1)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "step", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        fit(run, device=CPU, console=QUIET)
+    assert trained(run)["state"]["step"] == 2
+
+
+def test_bf16_reaches_the_network_in_training_and_validation(small_archive, tmp_path, monkeypatch):
+    seen = []
+    plain = VeerNet.forward
+
+    def watched(self, image, sizes=None):
+        out = plain(self, image, sizes)
+        seen.append((self.training, out.dtype, next(self.parameters()).dtype))
+        return out
+
+    monkeypatch.setattr(VeerNet, "forward", watched)
+    start(tmp_path / "run", Archive.open(small_archive), replace(TINY, precision="bf16", epochs=1))
+    assert fit(tmp_path / "run", device=CPU, console=QUIET)
+    assert {*seen} == {(mode, torch.bfloat16, torch.float32) for mode in (True, False)}
 
 
 def test_steps_logged_after_the_last_checkpoint_are_forgotten(run, undisturbed):

@@ -1,0 +1,58 @@
+"""The recipes are the published ones, and a drawn scan carries the truth to the LAS file."""
+
+import lasio
+import numpy as np
+import torch
+
+from veernet import BCE, Network, Tversky, VeerNet
+from veernet.data.raster import stand_up, write_png
+from veernet.digitise import digitise_file
+from veernet.recipes import RECIPES, draw_scan
+from veernet.synth.logs import SynthLogs
+
+
+class SeesShades(VeerNet):
+    """Black is curve 1, middle grey is curve 2."""
+
+    def __init__(self):
+        super().__init__(Network(planes=3, widths=(2, 4), heads=1))
+
+    def forward(self, image, sizes=None):
+        first, second = image > 0.9, (image > 0.4) & (image < 0.6)
+        return 40 * torch.cat([~(first | second), first, second], dim=1).float()
+
+
+def test_the_recipes_are_the_published_ones():
+    binary, multiclass = RECIPES["binary"], RECIPES["multiclass"]
+    assert (sum(binary.counts), sum(multiclass.counts)) == (2_000, 15_000)
+    assert binary.training.epochs == multiclass.training.epochs == 50
+    assert binary.training.schedule.effective_batch == 1
+    assert multiclass.training.schedule.effective_batch == 16
+    assert binary.training.loss == BCE(positive_weight=42.0)
+    assert isinstance(multiclass.training.loss, Tversky)
+    assert (len(binary.logs.classes), len(multiclass.logs.classes)) == (2, 3)
+
+
+def test_a_drawn_scan_and_its_calibration_give_back_the_true_values(tmp_path):
+    """The picture is replaced by its mask, so that nothing but the way through files is tested."""
+    logs, number = SynthLogs(height=(300, 300), width=(500, 500)), 5
+    log = logs.log(number)
+    scan, calibration = draw_scan(tmp_path, logs, number=number)
+    write_png(scan, stand_up(np.array([255, 0, 128], np.uint8)[log.mask]))
+    las, _, _ = digitise_file(scan, calibration, SeesShades(), tmp_path / "out")
+
+    read = lasio.read(las)
+    column = np.rint((read["DEPT"] - 1000) * 10).astype(int)
+    for name, true, unscaled in (
+        ("GR", log.curves.values[0], lambda v: v / 150),
+        ("ILD", log.curves.values[1], lambda v: np.log10(v / 0.2) / 2),
+    ):
+        error = np.abs(unscaled(read[name]) - true[column])
+        assert np.isfinite(error).mean() > 0.8
+        assert np.nanmedian(error) < 0.06  # skew is not straightened: up to 5 % of the height
+        assert (
+            np.corrcoef(unscaled(read[name])[np.isfinite(error)], true[column][np.isfinite(error)])[
+                0, 1
+            ]
+            > 0.97
+        )
