@@ -61,7 +61,7 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     assert veernet("digitise", scan, *options, "--well", "A 1")[0] == 0
     assert lasio.read(out / "scan.las").keys() == ["DEPT", "GR", "ILD"]
 
-    picture = out / "scan.png"
+    picture = out / "scan.curves.png"
     assert veernet("report", run, "--digitised", picture)[0] == 0
     page = (run / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2 + 1
@@ -85,6 +85,8 @@ BAD = {
         "digitise scan.png --calibration c.toml --weights other.safetensors",
         "other.safetensors: weights of another network",
     ),
+    "no workers": ("synth none --workers 0", "--workers must be at least 1; got 0"),
+    "a rate that is no number": ("train none --out run --learning-rate nan", "learning_rate must"),
     "a range upside down": ("synth none --height 90 40", "got 90 to 40"),
     "no such device": ("evaluate none --device tpu9", "--device tpu9"),
 }

@@ -20,7 +20,11 @@ def test_a_line_cut_off_while_it_was_written_is_dropped(tmp_path):
     write_json_lines(path, [{"a": 1}, {"b": "é"}])
     with path.open("a") as file:
         file.write('{"c": ')
-    assert read_json_lines(path) == [{"a": 1}, {"b": "é"}]
+    assert read_json_lines(path, may_be_cut=True) == [{"a": 1}, {"b": "é"}]
+    with pytest.raises(ValueError, match="line 3, the last, is cut off"):
+        read_json_lines(path)
+    write_json_lines(path, [{"name": "a\u2028b"}])
+    assert read_json_lines(path) == [{"name": "a\u2028b"}]
     path.write_text("3\n")
     with pytest.raises(ValueError, match="line 1 is not a JSON object"):
         read_json_lines(path)

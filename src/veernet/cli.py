@@ -67,6 +67,7 @@ class Synth:
 
     def run(self, console: Console) -> None:
         """Make the archive."""
+        _check_at_least(1, workers=self.workers)
         recipe = recipes.RECIPES[self.recipe]
         ranges = _given(height=self.height, width=self.width)
         logs = replace(recipe.logs, seed=self.seed, **ranges)
@@ -148,8 +149,11 @@ class Train:
     def run(self, console: Console) -> None:
         """Start or resume."""
         folder = self.resume or self.out
-        if folder is None or (self.resume is None) == (self.archive is None):
+        given = [option is not None for option in (self.archive, self.out, self.resume)]
+        if folder is None or given not in ([True, True, False], [False, False, True]):
             raise OptionError("train needs ARCHIVE and --out RUN, or --resume RUN alone")
+        _check_at_least(0, workers=self.workers)
+        _check_at_least(1, stop_after=self.stop_after)
         device = _device(self.device)
         changes = {**self._schedule(), **self._training()}
         if self.archive is None and changes:
@@ -223,8 +227,10 @@ class Digitise:
     """The calibration file."""
     weights: Path
     """Folder of a run, or a .safetensors file."""
-    out: Path = Path()
+    out: Path = Path("digitised")
     """Folder for the files, which are named after the scan."""
+    overwrite: bool = False
+    """Replace files of an earlier time."""
     well: str = ""
     """Name of the well, for the header of the LAS file."""
     device: str = "auto"
@@ -233,7 +239,14 @@ class Digitise:
     def run(self, console: Console) -> None:
         """Digitise and say what was written."""
         model = load_weights(self.weights).to(_device(self.device))
-        files = digitise_file(self.scan, self.calibration, model, self.out, well=self.well)
+        files = digitise_file(
+            self.scan,
+            self.calibration,
+            model,
+            self.out,
+            well=self.well,
+            overwrite=self.overwrite,
+        )
         for file in files:
             console.print(f"wrote {file}", soft_wrap=True)
 
@@ -267,12 +280,13 @@ class Demo:
     out: Path = Path("demo")
     """Folder for everything that it makes."""
     workers: int = os.cpu_count() or 1
-    """Processes that draw logs."""
+    """Processes that draw logs, and that read them while training."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
 
     def run(self, console: Console) -> None:
         """Run the recipe."""
+        _check_at_least(1, workers=self.workers)
         device = _device(self.device)
         recipes.demo(self.out, device=device, workers=self.workers, console=console)
 
@@ -297,9 +311,12 @@ def main() -> None:
         "turn scans into curves.",
     )
     try:
-        command.run(Console())
+        command.run(Console(markup=False, emoji=False, highlight=False))
     except (VeerNetError, OSError) as error:
         print(f"veernet: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except (MemoryError, torch.OutOfMemoryError) as full:
+        print(f"veernet: out of memory ({' '.join(str(full).split())})", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("veernet: interrupted", file=sys.stderr)
@@ -309,6 +326,12 @@ def main() -> None:
 def _given(**options: Any) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _check_at_least(least: int, **options: int | None) -> None:
+    for name, value in options.items():
+        if value is not None and value < least:
+            raise OptionError(f"--{name.replace('_', '-')} must be at least {least}; got {value}")
 
 
 def _device(name: str) -> torch.device:

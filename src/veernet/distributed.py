@@ -7,16 +7,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
-def ranks() -> int:
-    """How many processes train together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
-
-
-def rank() -> int:
-    """Which of them this is, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
-
-
 def total(x: Tensor) -> Tensor:
     """`x` summed over all processes, in place."""
     if dist.is_initialized():

@@ -38,6 +38,7 @@ class LogResult:
     counts: tuple[dict[str, Counts], ...]
     """By the names of `RADII`."""
     errors: tuple[CurveError, ...]
+    """Empty where the curves were not read."""
 
     @property
     def worst_f1(self) -> float:
@@ -45,7 +46,9 @@ class LogResult:
         return min(counts["within_1_px"].f1 for counts in self.counts)
 
     @staticmethod
-    def of(row: Row, log: Log, probability: Float[ndarray, "K h w"]) -> "LogResult":
+    def of(
+        row: Row, log: Log, probability: Float[ndarray, "K h w"], *, read_curves: bool = True
+    ) -> "LogResult":
         """Compare the probabilities of the curves with the truth."""
         predicted = classes_of(probability)
         counts = tuple(
@@ -54,7 +57,7 @@ class LogResult:
         )
         errors = tuple(
             curve_error(_value(read_trace(p).rows, log, row, k), log.curves.values[k])
-            for k, p in enumerate(probability)
+            for k, p in enumerate(probability if read_curves else [])
         )
         return LogResult(file_name=row.file_name, counts=counts, errors=errors)
 
@@ -83,14 +86,20 @@ def evaluate(
     indices: Sequence[int],
     *,
     autocast: torch.dtype | None = None,
+    read_curves: bool = True,
     advance: Callable[[], object] = lambda: None,
 ) -> list[LogResult]:
-    """Evaluate `model` on some logs of a split; `advance` is called after each."""
+    """Evaluate `model` on some logs of a split; `advance` is called after each.
+
+    Args:
+        read_curves: follow the curves too, and compare their values.
+    """
     results: list[LogResult] = []
     for index in indices:
         log = split.log(index)
         probability = predict(model, ink(log.grey), autocast=autocast)
-        results.append(LogResult.of(split.rows[index], log, probability))
+        row = split.rows[index]
+        results.append(LogResult.of(row, log, probability, read_curves=read_curves))
         advance()
     return results
 
@@ -103,7 +112,7 @@ def summarise(results: Sequence[LogResult], classes: Sequence[str]) -> dict[str,
             name: {
                 **{radius: _scores(results, k, radius) for radius in RADII},
                 **{
-                    field: _median([asdict(r.errors[k])[field] for r in results])
+                    field: _median([getattr(r.errors[k], field) for r in results if r.errors])
                     for field in ("r2", "mae", "mse", "coverage")
                 },
             }
@@ -123,28 +132,34 @@ def write_evaluation(
     split: Split,
     results: Sequence[LogResult],
     classes: Sequence[str],
+    *,
+    autocast: torch.dtype | None = None,
 ) -> dict[str, Any]:
     """Write `summary.json`, `logs.jsonl` and pictures of logs from the worst to the best.
 
     Returns the summary.
     """
     summary = summarise(results, classes)
+    for old in folder.glob("*.png"):
+        old.unlink()
     by_quality = sorted(range(len(results)), key=lambda i: results[i].worst_f1)
     chosen = np.unique(np.linspace(0, len(results) - 1, min(PICTURES, len(results))).round())
     for rank in chosen.astype(int).tolist():
         result = results[by_quality[rank]]
         index = [row.file_name for row in split.rows].index(result.file_name)
         name = f"{rank + 1:03d} of {len(results)} from the worst, F1 {result.worst_f1:.2f}, "
-        picture = draw(split.log(index), model)
+        picture = draw(split.log(index), model, autocast=autocast)
         write_png(folder / f"{name}{Path(result.file_name).stem}.png", picture)
-    write_json_lines(folder / "logs.jsonl", [asdict(result) for result in results])
+    write_json_lines(folder / "logs.jsonl", [_finite(asdict(result)) for result in results])
     write_json(folder / "summary.json", summary)
     return summary
 
 
-def draw(log: Log, model: nn.Module) -> UInt8[ndarray, "H w 3"]:
+def draw(
+    log: Log, model: nn.Module, *, autocast: torch.dtype | None = None
+) -> UInt8[ndarray, "H w 3"]:
     """A log as scanned, with its true curves, and with those that the network reads."""
-    probability = predict(model, ink(log.grey))
+    probability = predict(model, ink(log.grey), autocast=autocast)
     read = [read_trace(p).rows for p in probability]
     first = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
     part = slice(first, first + PICTURE_WIDTH)
@@ -157,6 +172,19 @@ def draw(log: Log, model: nn.Module) -> UInt8[ndarray, "H w 3"]:
 def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, float]:
     total = sum((r.counts[curve][radius] for r in results), Counts())
     return {name: getattr(total, name) for name in ("f1", "iou", "precision", "recall")}
+
+
+def _finite(value: Any) -> Any:
+    """Nested values with None, which JSON can hold, for NaN."""
+    match value:
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+        case float() if not np.isfinite(value):
+            return None
+        case _:
+            return value
 
 
 def _median(values: Sequence[float]) -> float | None:

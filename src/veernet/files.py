@@ -39,28 +39,34 @@ def replacing(path: Path) -> Generator[Path]:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_json_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write one JSON object a line."""
     with replacing(path) as temporary:
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        temporary.write_text(
+            "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows), encoding="utf-8"
+        )
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Read one JSON object a line; a last line that was cut off while being written is dropped.
+def read_json_lines(path: Path, *, may_be_cut: bool = False) -> list[dict[str, Any]]:
+    """Read one JSON object a line.
+
+    Args:
+        may_be_cut: drop a last line that was cut off while it was being written.
 
     Raises:
-        ValueError: a whole line is not a JSON object.
+        ValueError: a line is not a JSON object, or the last one is cut.
     """
+    *lines, rest = path.read_text(encoding="utf-8").split("\n")
+    if rest and not may_be_cut:
+        raise ValueError(f"line {len(lines) + 1}, the last, is cut off")
     rows: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if not line.endswith("\n"):
-            break
+    for number, line in enumerate(lines, start=1):
         row = json.loads(line)
         if not isinstance(row, dict):
-            raise ValueError(f"line {len(rows) + 1} is not a JSON object")
+            raise ValueError(f"line {number} is not a JSON object")
         rows.append(row)
     return rows
 

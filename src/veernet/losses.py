@@ -1,5 +1,6 @@
 """Losses as sums over images, so that they add up over micro-batches and processes."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -38,7 +39,7 @@ class BCE:
     """Weight w of a curve pixel, > 0: about the number of background pixels to one of curve."""
 
     def __post_init__(self) -> None:
-        if self.positive_weight <= 0:
+        if not 0 < self.positive_weight < math.inf:
             raise OptionError(f"positive_weight must be > 0; got {self.positive_weight}")
 
     def weight(self, batch: Batch) -> int:
@@ -69,10 +70,11 @@ class Tversky:
     beta: float = 0.7
     """Weight of false negatives, >= 0; above alpha favours recall of thin traces."""
     smooth: float = 1.0
-    """Pixels added to numerator and denominator, > 0; makes an absent curve cost 0."""
+    """Pixels added to numerator and denominator, > 0; an absent curve left alone costs 0."""
 
     def __post_init__(self) -> None:
-        if self.alpha < 0 or self.beta < 0 or self.smooth <= 0:
+        values = self.alpha, self.beta, self.smooth
+        if not all(0 <= value < math.inf for value in values) or self.smooth == 0:
             raise OptionError(
                 "Tversky needs alpha >= 0, beta >= 0 and smooth > 0; "
                 f"got alpha={self.alpha}, beta={self.beta}, smooth={self.smooth}"

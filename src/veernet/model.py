@@ -29,11 +29,13 @@ class Network:
                 "a network needs at least 1 plane, 2 widths and 2 channels; "
                 f"got planes={self.planes}, widths={self.widths}"
             )
-
-    @staticmethod
-    def for_classes(n_classes: int) -> "Network":
-        """The default network for so many classes; two need one plane only."""
-        return Network(planes=1 if n_classes == 2 else n_classes)
+        if self.layers < 0 or self.heads < 1 or self.widths[-1] % (4 * self.heads):
+            raise OptionError(
+                "the bottleneck's channels must be a multiple of 4 × heads; "
+                f"got {self.widths[-1]} channels, heads={self.heads}, layers={self.layers}"
+            )
+        if any(width >= 32 and width % 2 for width in self.widths):
+            raise OptionError(f"widths from 32 on must be even; got {self.widths}")
 
     @property
     def curves(self) -> int:

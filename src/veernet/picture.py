@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
+from veernet.data.columns import polylines
+
 COLOURS = ((214, 39, 40), (31, 119, 180), (44, 160, 44), (148, 103, 189))
 """RGB of the first, second, … curve."""
 
@@ -25,11 +27,8 @@ def overlay(
     pale = (128 + grey // 2).repeat(zoom, axis=0).repeat(zoom, axis=1)
     picture = np.repeat(pale[..., None], 3, axis=2)
     for index, row in enumerate(rows):
-        present = np.flatnonzero(np.isfinite(row))
         lines = [
-            np.rint(16 * (zoom * np.stack([run, row[run]], axis=1) + zoom // 2)).astype(np.int32)
-            for run in np.split(present, np.flatnonzero(np.diff(present) > 1) + 1)
-            if len(run)
+            np.rint(16 * (zoom * line + zoom // 2)).astype(np.int32) for line in polylines(row)
         ]
         colour = COLOURS[index % len(COLOURS)]
         cv2.polylines(picture, lines, False, colour, 1, cv2.LINE_AA, shift=4)

@@ -145,14 +145,15 @@ def _complete(
     if not (run / CONFIG).exists():
         start(run, Archive.open(archive), recipe.training)
     if not fit(run, device=device, workers=workers, console=console):
-        console.print(f"paused; `veernet train --resume {run}` goes on")
+        console.print("paused; the same command goes on", soft_wrap=True)
         return
     console.rule("3  evaluate")
     summary = evaluate_run(run, "test", device=device, console=console)
     print_summary(console, summary)
     console.rule("4  digitise an unseen log")
     scan, calibration = draw_scan(root / "scan", recipe.logs, number=sum(recipe.counts))
-    files = digitise_file(scan, calibration, load_weights(run).to(device), root / "digitised")
+    model, out = load_weights(run).to(device), root / "digitised"
+    files = digitise_file(scan, calibration, model, out, overwrite=True)
     console.print(*(f"wrote {file}" for file in files), sep="\n", soft_wrap=True)
     console.rule("5  report")
     write_report(root / "report.html", run, digitised=[files[-1]])
@@ -166,12 +167,11 @@ def evaluate_run(
     config = read_config(run)
     archive = Archive.open(Path(config.archive))
     model, logs = load_weights(run).to(device), archive.split(split)
+    autocast = config.training.autocast
     with bar(console, "logs", len(logs)) as advance:
-        results = evaluate(
-            model, logs, range(len(logs)), autocast=config.training.autocast, advance=advance
-        )
+        results = evaluate(model, logs, range(len(logs)), autocast=autocast, advance=advance)
     folder = run / EVALUATIONS / split
-    return write_evaluation(folder, model, logs, results, archive.classes)
+    return write_evaluation(folder, model, logs, results, archive.classes, autocast=autocast)
 
 
 def print_summary(console: Console, summary: dict[str, Any]) -> None:

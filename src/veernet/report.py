@@ -40,7 +40,10 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
         title=f"Run {run.resolve().parent.name}/{run.resolve().name}",
         versions=config.versions,
         learning_curves=_learning_curves(_log(run)),
-        evaluations=[_evaluation(folder) for folder in sorted((run / EVALUATIONS).glob("*"))],
+        evaluations=[
+            _evaluation(summary.parent)
+            for summary in sorted((run / EVALUATIONS).glob("*/summary.json"))
+        ],
         digitised=[_picture(picture, picture.name) for picture in digitised],
         settings=json.dumps(asdict(config.training), indent=2),
         number=_number,
@@ -51,7 +54,7 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
 
 def _log(run: Path) -> list[dict[str, Any]]:
     try:
-        return read_json_lines(run / LOG)
+        return read_json_lines(run / LOG, may_be_cut=True)
     except FileNotFoundError as missing:
         raise RunError(f"{run}: nothing was trained yet ({LOG} is missing)") from missing
     except ValueError as broken:

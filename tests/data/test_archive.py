@@ -77,6 +77,7 @@ def test_an_unfinished_split_is_not_opened(archive):
         ("", "the split has no logs"),
         ("[1]\n", "damaged"),
         ("{\n", "damaged"),
+        ('{"file_name": "a.png"', "damaged .*cut off"),
         ('{"file_name": "a.png"}\n', "mask_file_name: Field required"),
     ],
 )
@@ -120,6 +121,15 @@ def test_curves_that_do_not_fit_are_refused(archive):
     path.write_bytes(b"PK")
     with pytest.raises(ArchiveError, match="not a readable file of curves"):
         split.log(0)
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(ArchiveError, match="not empty, and no archive"):
+        begin(tmp_path, classes=("background", "curve 1"), made_by={})
+    (tmp_path / "archive.json").write_text("{")
+    with pytest.raises(ArchiveError, match="archive.json: not JSON"):
+        begin(tmp_path, classes=("background", "curve 1"), made_by={})
 
 
 def test_other_settings_do_not_mix_into_an_archive(archive):

@@ -42,16 +42,20 @@ def test_a_bilevel_tiff_is_black_on_white_whichever_way_it_counts(
         ("bilevel.png", "1", {}),
         ("deep.png", "I;16", {}),
         ("deep.tif", "I;16", {}),
+        ("deep white is zero.tif", "I;16", {"tiffinfo": {262: 0}}),
+        ("turned.tif", "L", {"tiffinfo": {274: 6}}),
     ],
 )
 def test_every_depth_and_palette_comes_out_alike(page, tmp_path, name, mode, options):
     if mode == "I;16":
-        picture = Image.fromarray(page.astype(np.uint16) * 257)
+        stored = 255 - page if options else page
+        picture = Image.fromarray(stored.astype(np.uint16) * 257)
     elif mode == "P":
         picture = Image.fromarray((page == 0).astype(np.uint8))
         picture.putpalette([255, 255, 255, 0, 0, 0])
     else:
-        picture = Image.fromarray(page).convert(mode)
+        stored = np.rot90(page) if options.get("tiffinfo") else page
+        picture = Image.fromarray(np.ascontiguousarray(stored)).convert(mode)
     picture.save(tmp_path / name, **options)
     np.testing.assert_array_equal(read_grey(tmp_path / name), page)
 
@@ -113,6 +117,14 @@ def test_a_truncated_picture_is_named(page, tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ImageError, match="page.png: not a readable"):
         read_grey(path)
+
+
+def test_other_kinds_of_picture_are_refused(page, tmp_path):
+    for name in ("page.gif", "page.bmp", "float.tif"):
+        levels = page.astype(np.float32) if name == "float.tif" else page
+        Image.fromarray(levels).save(tmp_path / name)
+        with pytest.raises(ImageError, match=name):
+            read_grey(tmp_path / name)
 
 
 def test_a_missing_picture_is_named(tmp_path):

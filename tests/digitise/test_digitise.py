@@ -21,7 +21,7 @@ from veernet.digitise import (
     digitise_file,
     read_calibration,
 )
-from veernet.errors import CalibrationError, ImageError
+from veernet.errors import CalibrationError, ImageError, OptionError
 
 TOML = """
 depth_axis = "down"
@@ -170,6 +170,10 @@ def test_nothing_is_written_where_the_scan_cannot_be_read(calibration, tmp_path)
         ("right = 0.2", "right = -1", "log scale needs values > 0"),
         ("right = 150", "right = 0", "two different values"),
         ('"ILD"', '"GR"', "different mnemonics"),
+        ('"ILD"', '"RES.A"', "mnemonic must be letters"),
+        ('"ILD"', '"DEPT"', "not DEPT"),
+        ('"OHMM"', '"OHM M"', "without spaces"),
+        ("step = 0.5", "step = 1" + 5000 * "0", "not a TOML file"),
         ('"down"', '"up"', "depth_axis: Input should be 'down' or 'right'"),
         ("[track]", "[track", "not a TOML file"),
     ],
@@ -185,6 +189,30 @@ def test_an_unknown_setting_is_refused(calibration):
     calibration.write_text("depht_axis = 'down'\n" + TOML)
     with pytest.raises(CalibrationError, match="depht_axis"):
         read_calibration(calibration)
+
+
+@pytest.mark.parametrize("step", ["1e-12", "400.0"])
+def test_an_absurd_number_of_depths_is_refused(scan, calibration, tmp_path, step):
+    write_png(tmp_path / "scan.png", scan)
+    ties = "ties = [[10.0, 1001.0], [210.0, 1020.0], [410.0, 1030.0]]"
+    old = TOML.replace("ties = [[10.0, 1000.0], [210.0, 1020.0], [410.0, 1030.0]]", ties)
+    calibration.write_text(old.replace("step = 0.5", f"step = {step}"))
+    with pytest.raises(CalibrationError, match=r"calibration.toml: a step of .* depths"):
+        digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_overwritten_unasked(scan, calibration, tmp_path):
+    """A LAS file beside the scan may be the only one there is."""
+    write_png(tmp_path / "scan.png", scan)
+    (tmp_path / "scan.las").write_text("precious")
+    with pytest.raises(OptionError, match=r"scan.las: exists"):
+        digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path)
+    assert (tmp_path / "scan.las").read_text() == "precious"
+    before = (tmp_path / "scan.png").read_bytes()
+    digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path, overwrite=True)
+    assert (tmp_path / "scan.png").read_bytes() == before
+    assert lasio.read(tmp_path / "scan.las").keys() == ["DEPT", "GR", "ILD"]
 
 
 def test_a_calibration_must_fit_the_scan_and_the_network(scan, calibration, tmp_path):
@@ -214,10 +242,13 @@ def test_pixel_and_depth_are_each_others_inverse(ties, pixel):
 def test_output_depths_are_the_multiples_of_the_step_inside_the_track(ties, step):
     depth = Depth(ties=ties, step=step)
     first, last = ties[0][0], ties[-1][0]
+    top, bottom = depth.at(np.array([first, last]))
+    if bottom - top < step:  # there may be none, which is refused
+        return
     grid = depth.grid(first, last)
     np.testing.assert_allclose(grid / step, np.rint(grid / step), atol=1e-6)
-    top, bottom = depth.at(np.array([first, last]))
-    assert len(grid) == 0 or (grid[0] >= top - 1e-5 and grid[-1] <= bottom + 1e-5)
+    assert grid[0] >= top - 1e-5
+    assert grid[-1] <= bottom + 1e-5
     assert len(grid) >= int((bottom - top) / step)
 
 

@@ -101,5 +101,8 @@ def test_the_default_network_is_the_one_described():
 def test_networks_that_cannot_be_are_refused():
     with pytest.raises(OptionError, match="at least 1 plane"):
         Network(planes=0)
-    with pytest.raises(ValueError, match="multiple of 4 × heads"):
-        VeerNet(Network(widths=(8, 18), heads=4))
+    for wrong in ({"widths": (8, 18)}, {"heads": 0}, {"heads": 3}):
+        with pytest.raises(OptionError, match="multiple of 4 × heads"):
+            Network(**wrong)
+    with pytest.raises(OptionError, match="even"):
+        Network(widths=(8, 33, 16))

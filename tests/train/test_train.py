@@ -12,9 +12,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from veernet import BCE, Archive, Network, Schedule, Tversky, VeerNet, collate
+from veernet import BCE, Archive, Network, Schedule, StepResult, Tversky, VeerNet, collate
 from veernet.errors import CheckpointError, ImageError, OptionError, RunError
 from veernet.evaluate import evaluate, summarise
+from veernet.synth.logs import SynthLogs
+from veernet.synth.make import make
 from veernet.train.checkpoint import STATE, WEIGHTS, load_state, load_weights, save_weights
 from veernet.train.config import Training
 from veernet.train.fit import fit, read_config, start
@@ -105,7 +107,7 @@ def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
     archive = Archive.open(small_archive)
     val, model = archive.split("val"), VeerNet(TINY.network)
     model.load_state_dict(trained(undisturbed)["model"])
-    summary = summarise(evaluate(model, val, range(2)), archive.classes)
+    summary = summarise(evaluate(model, val, range(2), read_curves=False), archive.classes)
     assert epochs[1]["curves"] == summary["curves"]
 
 
@@ -192,10 +194,13 @@ def test_the_settings_of_a_run_are_read_back(run):
     assert read_config(run).training == TINY
 
 
-def test_both_losses_are_told_apart_in_a_config(small_archive, tmp_path):
-    how = Training(network=Network(planes=3), loss=BCE(positive_weight=3.0))
-    start(tmp_path / "run", Archive.open(small_archive), how)
+def test_both_losses_are_told_apart_in_a_config(tmp_path):
+    how = Training(network=Network(planes=1), loss=BCE(positive_weight=3.0))
+    make(tmp_path / "archive", SynthLogs(n_curves=1, height=(32, 32), width=(64, 64)), (1, 1, 0))
+    start(tmp_path / "run", Archive.open(tmp_path / "archive"), how)
     assert read_config(tmp_path / "run").training == how
+    with pytest.raises(OptionError, match="BCE needs one plane"):
+        Training(network=Network(planes=3), loss=BCE())
 
 
 def test_weights_are_read_back(tmp_path):
@@ -251,3 +256,14 @@ def test_a_run_is_not_begun_twice_or_on_other_classes(run, small_archive, tmp_pa
 def test_training_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(OptionError):
         Training(**wrong)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(run, monkeypatch):
+    assert not fit(run, device=CPU, stop_after=1, console=QUIET)
+    before = (run / STATE).read_bytes()
+    endless = torch.tensor(math.inf)
+    loop = sys.modules["veernet.train.fit"]
+    monkeypatch.setattr(loop, "step", lambda *_, **__: StepResult(loss=endless, grad_norm=endless))
+    with pytest.raises(RunError, match="the gradient is not finite"):
+        fit(run, device=CPU, console=QUIET)
+    assert (run / STATE).read_bytes() == before

@@ -133,7 +133,8 @@ class Split:
 
     def _mask(self, row: Row) -> UInt8[ndarray, "h w"]:
         mask = self._picture(read_index, row.mask_file_name, row)
-        unknown = set(np.unique(mask).tolist()) - {*range(self.n_classes), UNLABELLED}
+        found = np.flatnonzero(np.bincount(mask.ravel())).tolist()
+        unknown = {*found} - {*range(self.n_classes), UNLABELLED}
         if unknown:
             raise ArchiveError(
                 f"{self.folder / row.mask_file_name}: class {min(unknown)}, where the archive has "
@@ -147,7 +148,7 @@ class Split:
         try:
             with np.load(path, allow_pickle=False) as file:
                 curves = Curves(rows=file["rows"], values=file["values"])
-        except (OSError, KeyError, ValueError, EOFError) as broken:
+        except Exception as broken:  # numpy raises anything from KeyError to BadZipFile
             raise ArchiveError(f"{path}: not a readable file of curves ({broken})") from broken
         if curves.rows.shape != shape or curves.values.shape != shape:
             raise ArchiveError(
@@ -174,16 +175,7 @@ class Archive:
             ArchiveError: there is none, or it is not finished.
         """
         path = root / "archive.json"
-        try:
-            table = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as missing:
-            raise ArchiveError(
-                f"{root}: no archive here (archive.json is missing); "
-                f"`veernet synth {root}` makes one"
-            ) from missing
-        except ValueError as broken:
-            raise ArchiveError(f"{path}: not JSON ({broken})") from broken
-        header = parse(_Header, table, where=str(path), error=ArchiveError)
+        header = parse(_Header, _read_header(path), where=str(path), error=ArchiveError)
         return Archive(root=root, classes=header.classes, made_by=header.made_by)
 
     def split(self, name: SplitName) -> Split:
@@ -219,17 +211,31 @@ class _Header:
     made_by: dict[str, Any]
 
 
+def _read_header(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise ArchiveError(
+            f"{path.parent}: no archive here ({path.name} is missing); "
+            f"`veernet synth {path.parent}` makes one"
+        ) from missing
+    except (ValueError, RecursionError) as broken:
+        raise ArchiveError(f"{path}: not JSON ({broken})") from broken
+
+
 def begin(root: Path, *, classes: Iterable[str], made_by: dict[str, Any]) -> None:
     """Start an archive in `root`, or go on with one begun with the same settings.
 
     Raises:
-        ArchiveError: `root` holds an archive made with other settings.
+        ArchiveError: `root` holds something else, or an archive made with other settings.
     """
     path = root / "archive.json"
+    if not path.exists() and root.exists() and any(root.iterdir()):
+        raise ArchiveError(f"{root}: not empty, and no archive; choose another folder")
     header = asdict(_Header(format=FORMAT, classes=tuple(classes), made_by=made_by))
     header = json.loads(json.dumps(header))
     if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = _read_header(path)
         if found != header:
             raise ArchiveError(
                 f"{root}: holds an archive made with other settings "

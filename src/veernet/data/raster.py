@@ -14,7 +14,9 @@ from veernet.errors import ImageError
 from veernet.files import replacing
 
 MAX_PIXELS = 2**30
-"""The largest picture read unless told otherwise: 2 km of log at 200 dpi and 640 px."""
+"""The largest picture read unless told otherwise: 213 m of paper at 200 dpi and 640 px."""
+
+_PHOTOMETRIC = 262  # the TIFF tag whose 0 means that white is zero
 
 
 def read_grey(path: Path, *, page: int = 0, max_pixels: int = MAX_PIXELS) -> UInt8[ndarray, "h w"]:
@@ -36,7 +38,9 @@ def read_grey(path: Path, *, page: int = 0, max_pixels: int = MAX_PIXELS) -> UIn
             raise ImageError(f"{path}: page {page} was asked for, the file has {pages} (from 0)")
         picture.seek(page)
         _check_area(path, picture, max_pixels)
-        return _grey(ImageOps.exif_transpose(picture))
+        # Pillow honours the flag but for 16 bits.
+        white_is_zero = picture.format == "TIFF" and picture.getexif().get(_PHOTOMETRIC) == 0
+        return _grey(ImageOps.exif_transpose(picture), white_is_zero=white_is_zero)
 
 
 def read_index(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[ndarray, "h w"]:
@@ -79,13 +83,20 @@ def stand_up(lying: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
 @contextmanager
 def _opened(path: Path, max_pixels: int) -> Generator[Image.Image]:
     try:
-        with _no_other_limit(), Image.open(path) as picture:
+        # From a handle: given a name, Pillow maps an uncompressed TIFF and loses its orientation.
+        with (
+            _no_other_limit(),
+            path.open("rb") as file,
+            Image.open(file, formats=("PNG", "JPEG", "TIFF")) as picture,
+        ):
             _check_area(path, picture, max_pixels)
             yield picture
     except ImageError:
         raise
     except FileNotFoundError as missing:
         raise ImageError(f"{path}: no such picture") from missing
+    except MemoryError as full:
+        raise ImageError(f"{path}: too large for the memory; cut it into parts") from full
     except Exception as broken:  # decoders raise anything from SyntaxError to struct.error
         raise ImageError(f"{path}: not a readable PNG, JPEG or TIFF ({broken})") from broken
 
@@ -113,17 +124,13 @@ def _no_other_limit() -> Generator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _grey(picture: Image.Image) -> UInt8[ndarray, "h w"]:
-    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        return _from_deep(np.asarray(picture, dtype=np.float32))
+def _grey(picture: Image.Image, *, white_is_zero: bool) -> UInt8[ndarray, "h w"]:
+    if picture.mode.startswith("I;16"):
+        levels = (np.asarray(picture, dtype=np.float32) / 257 + 0.5).astype(np.uint8)
+        return 255 - levels if white_is_zero else levels
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"levels of 32 bits ({picture.mode}) have no agreed white")
     if picture.has_transparency_data:
         ink = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", ink.size, "white"), ink)
     return np.array(picture.convert("L"))
-
-
-def _from_deep(levels: np.ndarray) -> UInt8[ndarray, "h w"]:
-    """16-bit grey to 8 bits; deeper pictures have no agreed white."""
-    if levels.size and not 0 <= levels.min() <= levels.max() <= 65535:
-        raise ValueError("grey levels beyond 16 bits")
-    return (levels / 257 + 0.5).astype(np.uint8)

@@ -40,10 +40,10 @@ class Schedule:
     """Of the draw; the same seed gives the same epochs."""
 
     def __post_init__(self) -> None:
-        if self.effective_batch < 1 or self.pixel_budget < 1:
+        if self.effective_batch < 1 or self.pixel_budget < 1 or self.seed < 0:
             raise OptionError(
-                "effective_batch and pixel_budget must be at least 1; "
-                f"got {self.effective_batch} and {self.pixel_budget}"
+                "effective_batch and pixel_budget must be at least 1 and seed at least 0; "
+                f"got {self.effective_batch}, {self.pixel_budget} and {self.seed}"
             )
 
     def windows(self, n_logs: int, epoch: int) -> list[list[int]]:

@@ -1,5 +1,6 @@
 """What the pixels of a scan mean: the track's place, depth of rows, values of edges."""
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from numpy import ndarray
 
 from veernet.errors import CalibrationError
 from veernet.files import parse
+
+MAX_DEPTHS = 10_000_000
+"""Most depths of one output: 1,000 km at 0.1 m."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +66,20 @@ class Depth:
         return _piecewise_linear(depth, depths, pixels)
 
     def grid(self, first_pixel: float, last_pixel: float) -> Float[ndarray, "n"]:
-        """Multiples of `step` from the depth of one position to that of another, both included."""
+        """Multiples of `step` from the depth of one position to that of another, both included.
+
+        Raises:
+            CalibrationError: there is none, or more than `MAX_DEPTHS`.
+        """
         first, last = self.at(np.array([first_pixel, last_pixel], dtype=float))
         slack = 1e-6  # a depth that is a multiple but for rounding counts as one
         n_first = int(np.ceil(first / self.step - slack))
         n_last = int(np.floor(last / self.step + slack))
+        if not 0 < n_last - n_first + 1 <= MAX_DEPTHS:
+            raise CalibrationError(
+                f"a step of {self.step} {self.unit} from {first:g} to {last:g} makes "
+                f"{n_last - n_first + 1} depths, where 1 to {MAX_DEPTHS:,} make sense"
+            )
         return np.arange(n_first, n_last + 1) * self.step
 
 
@@ -87,8 +100,15 @@ class CurveScale:
     description: str = ""
 
     def __post_init__(self) -> None:
-        if not self.mnemonic.isprintable() or not self.mnemonic.strip() or ":" in self.mnemonic:
-            raise ValueError(f"mnemonic must be a name, got {self.mnemonic!r}")
+        if not re.fullmatch(r"[A-Za-z0-9_]+", self.mnemonic) or self.mnemonic.upper() == "DEPT":
+            raise ValueError(
+                f"mnemonic must be letters, digits and _, and not DEPT; got {self.mnemonic!r}"
+            )
+        if not re.fullmatch(r"[^\s:]*", self.unit) or not self.description.isprintable():
+            raise ValueError(
+                "unit must be without spaces and colons, description on one line; "
+                f"got {self.unit!r}, {self.description!r}"
+            )
         if self.trace < 1:
             raise ValueError(f"trace counts from 1, got {self.trace}")
         if not np.isfinite([self.left, self.right]).all() or self.left == self.right:
@@ -146,10 +166,10 @@ def read_calibration(path: Path) -> Calibration:
         CalibrationError: no such file, not TOML, incomplete, or not monotone.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad writes the mark
     except FileNotFoundError as missing:
         raise CalibrationError(f"{path}: no such calibration file") from missing
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as broken:
+    except (ValueError, RecursionError) as broken:
         raise CalibrationError(f"{path}: not a TOML file ({broken})") from broken
     return parse(Calibration, table, where=str(path), error=CalibrationError)
 

@@ -8,7 +8,7 @@ from veernet.data.raster import read_grey, write_png
 from veernet.digitise.calibration import read_calibration
 from veernet.digitise.digitise import digitise
 from veernet.digitise.las import write_csv, write_las
-from veernet.errors import CalibrationError
+from veernet.errors import CalibrationError, OptionError
 from veernet.model import VeerNet
 
 
@@ -19,6 +19,7 @@ def digitise_file(
     folder: Path,
     *,
     well: str = "",
+    overwrite: bool = False,
     autocast: torch.dtype | None = None,
 ) -> tuple[Path, Path, Path]:
     """Digitise one scan into `folder`; returns the LAS file, the CSV file and the picture.
@@ -27,14 +28,21 @@ def digitise_file(
 
     Raises:
         ImageError: the scan cannot be read.
+        OptionError: one of the files is there already, unless `overwrite`; or `well` would break
+            a LAS file.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
     """
+    las, table, picture = (folder / f"{scan.stem}{end}" for end in (".las", ".csv", ".curves.png"))
+    for path in (las, table, picture):
+        if path.exists() and not overwrite:
+            raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
+    if not well.isprintable():
+        raise OptionError(f"the name of the well must be printable, got {well!r}")
     settings, grey = read_calibration(calibration), read_grey(scan)
     try:
         digitised = digitise(grey, settings, model, autocast=autocast)
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
-    las, table, picture = (folder / f"{scan.stem}{end}" for end in (".las", ".csv", ".png"))
     write_las(las, digitised, well=well)
     write_csv(table, digitised)
     write_png(picture, digitised.picture)

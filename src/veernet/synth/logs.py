@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from veernet.data.archive import Curves, Log, Row
+from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OptionError
 from veernet.synth.curves import draw_values
 from veernet.synth.layout import Layout, lay_out
@@ -32,6 +33,11 @@ class SynthLogs:
                     f"{name} must be a range from {least} up to at most 1,000,000 px; "
                     f"got {low} to {high}"
                 )
+        if self.height[1] * self.width[1] > MAX_PIXELS:
+            raise OptionError(
+                f"logs of {self.height[1]} × {self.width[1]} px pass the {MAX_PIXELS:,} px of a "
+                "readable picture"
+            )
         if not 1 <= self.n_curves <= 2 or self.seed < 0:
             raise OptionError(
                 f"n_curves must be 1 or 2 and seed at least 0; got {self.n_curves} and {self.seed}"

@@ -38,10 +38,15 @@ def make(
         for split, count in zip(SPLITS, counts, strict=True):
             indices = [next(numbers) for _ in range(count)]
             jobs = [pool.submit(_write, root / split, logs, index) for index in indices]
-            for job in as_completed(jobs):
-                job.result()
-                advance()
-            archive.finish(root / split, [logs.row(index) for index in indices])
+            try:
+                for job in as_completed(jobs):
+                    job.result()
+                    advance()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+            if indices:
+                archive.finish(root / split, [logs.row(index) for index in indices])
 
 
 def _write(folder: Path, logs: SynthLogs, index: int) -> None:

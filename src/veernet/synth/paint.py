@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
+from veernet.data.columns import polylines
 from veernet.data.raster import lay_on_side
 from veernet.synth.layout import Layout, Pen
 
@@ -30,11 +31,9 @@ def paint(rng: Generator, layout: Layout, rows: Float[ndarray, "K w"]) -> Ink:
 def trace_ink(layout: Layout, pen: Pen, row: Float[ndarray, "w"]) -> Ink:
     """One curve, drawn with sub-pixel accuracy."""
     ink = _blank(layout)
-    x = np.flatnonzero(np.isfinite(row))
-    if not len(x):
-        return ink
-    points = np.stack([x.astype(float), row[x]], axis=1)
-    strokes = [points] if pen.dash is None else _dashes(points, pen.dash)
+    strokes = polylines(row)
+    if pen.dash is not None:
+        strokes = [dash for line in strokes for dash in _dashes(line, pen.dash)]
     fixed = [np.rint(stroke * 2**_FRACTION).astype(np.int32) for stroke in strokes]
     cv2.polylines(ink, fixed, False, pen.darkness, pen.width, cv2.LINE_AA, _FRACTION)
     return ink
@@ -47,10 +46,8 @@ def paint_mask(shape: tuple[int, int], rows: Float[ndarray, "K w"]) -> UInt8[nda
     """
     mask = np.zeros(shape, np.uint8)
     for index, row in reversed(list(enumerate(rows, start=1))):
-        x = np.flatnonzero(np.isfinite(row))
-        for run in np.split(x, np.flatnonzero(np.diff(x) > 1) + 1):
-            points = np.stack([run, np.rint(row[run])], axis=1).astype(np.int32)
-            cv2.polylines(mask, [points], False, index)
+        points = [np.rint(line).astype(np.int32) for line in polylines(row)]
+        cv2.polylines(mask, points, False, index)
     return mask
 
 

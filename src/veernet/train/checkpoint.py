@@ -37,7 +37,9 @@ def load_weights(path: Path) -> VeerNet:
     if path.is_dir():
         path = path / WEIGHTS
     if not path.exists():
-        raise CheckpointError(f"{path}: no such weights; `veernet train` makes them")
+        raise CheckpointError(
+            f"{path}: no such weights; `veernet train` writes them after an epoch"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("network", "null"))
@@ -87,14 +89,15 @@ def load_state(path: Path, model: VeerNet, optimizer: torch.optim.Optimizer) -> 
     try:
         saved: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         network, state = saved["network"], State(**saved["state"])
+        weights, moments = saved["model"], saved["optimizer"]
     except FileNotFoundError as missing:
         raise CheckpointError(f"{path}: no checkpoint to resume from") from missing
     except Exception as broken:  # torch.load raises anything from EOFError to UnpicklingError
         raise CheckpointError(f"{path}: not a readable checkpoint ({broken})") from broken
     if parse(Network, network, where=str(path), error=CheckpointError) != model.network:
         raise CheckpointError(f"{path}: of another network: {network}, not {model.network}")
-    _fill(model, saved["model"], path)
-    optimizer.load_state_dict(saved["optimizer"])
+    _fill(model, weights, path)
+    optimizer.load_state_dict(moments)
     return state
 
 

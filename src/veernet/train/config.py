@@ -8,7 +8,7 @@ import torch
 
 from veernet.data.schedule import Schedule
 from veernet.errors import OptionError
-from veernet.losses import AnyLoss, Tversky
+from veernet.losses import BCE, AnyLoss, Tversky
 from veernet.model import Network
 
 Precision = Literal["fp32", "bf16"]
@@ -39,10 +39,14 @@ class Training:
                 "epochs must be at least 1 and warmup from 0 to below 1; "
                 f"got {self.epochs} and {self.warmup}"
             )
-        if self.learning_rate <= 0 or self.clip <= 0 or self.weight_decay < 0:
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise OptionError(f"{name} must be > 0 and finite; got {getattr(self, name)}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise OptionError(f"weight_decay must be >= 0 and finite; got {self.weight_decay}")
+        if isinstance(self.loss, BCE) and self.network.planes != 1:
             raise OptionError(
-                "learning_rate and clip must be > 0 and weight_decay >= 0; "
-                f"got {self.learning_rate}, {self.clip} and {self.weight_decay}"
+                f"BCE needs one plane of logits; the network has {self.network.planes}"
             )
 
     @property

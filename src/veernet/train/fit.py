@@ -45,15 +45,11 @@ def start(run: Path, archive: Archive, training: Training) -> None:
 
     Raises:
         RunError: the folder holds a run, or the network does not fit the archive's classes.
+        ArchiveError: the archive has nothing to train or to validate on.
     """
     if (run / CONFIG).exists():
         raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
-    n, planes = len(archive.classes), training.network.planes
-    if planes not in (n, 1 if n == 2 else n):
-        raise RunError(
-            f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network {planes} "
-            "plane(s) of logits; choose the other recipe or another archive"
-        )
+    _check_fit(archive, training)
     config = Config(
         archive=str(archive.root.resolve()),
         training=training,
@@ -98,10 +94,17 @@ def fit(
         RunError: `run` holds no run.
         VeerNetError: the archive, or the checkpoint, is not as it should be.
     """
+    console = console or Console()
     job, state = _open(run, device)
     how, saved = job.training, time.monotonic()
-    log = RunLog(run, done=job.done(state), n_steps=job.n_steps, console=console or Console())
-    with log, _pause(stop_after) as pausing:
+    log = RunLog(
+        run,
+        epoch=state.epoch,
+        done=job.done(state),
+        n_steps=job.n_steps,
+        console=console,
+    )
+    with log, _pause(stop_after, console) as pausing:
         while state.epoch < how.epochs:
             steps = how.schedule.steps(job.train.sizes, state.epoch)[state.step :]
             for batches in load(job.train, steps, workers=workers, pin=device.type == "cuda"):
@@ -114,6 +117,7 @@ def fit(
                     saved = job.save(state)
                 if paused:
                     return False
+            saved = job.save(state)  # validation takes a while
             state = _end_epoch(job, state, log)
             saved = job.save(state)
     return True
@@ -145,7 +149,7 @@ class _Job:
     def learn(self, batches: list[Batch], learning_rate: float) -> StepResult:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        return step(
+        result = step(
             self.model,
             self.optimizer,
             self.training.loss,
@@ -154,6 +158,12 @@ class _Job:
             autocast=self.training.autocast,
             clip=self.training.clip,
         )
+        if not result.grad_norm.isfinite():
+            raise RunError(
+                f"{self.folder}: the gradient is not finite (loss {result.loss.item():g}); a lower "
+                "learning rate may help. The last checkpoint is as it was"
+            )
+        return result
 
     def save(self, state: State) -> float:
         """Write a checkpoint; returns when."""
@@ -164,6 +174,7 @@ class _Job:
 def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
     config = read_config(run)
     archive, training = Archive.open(Path(config.archive)), config.training
+    _check_fit(archive, training)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.schedule.seed)
         model = VeerNet(training.network).to(device)
@@ -180,10 +191,28 @@ def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
     return job, load_state(path, model, job.optimizer) if path.exists() else State()
 
 
+def _check_fit(archive: Archive, training: Training) -> None:
+    """Whether a network can be trained on an archive at all."""
+    n, planes = len(archive.classes), training.network.planes
+    if planes not in (n, 1 if n == 2 else n):
+        raise RunError(
+            f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network {planes} "
+            "plane(s) of logits; choose the other recipe or another archive"
+        )
+    for name in ("train", "val"):
+        archive.split(name)
+
+
 def _end_epoch(job: _Job, state: State, log: RunLog) -> State:
     """Validate; keep the weights if they are the best so far."""
     job.model.eval()
-    results = evaluate(job.model, job.val, range(len(job.val)), autocast=job.training.autocast)
+    results = evaluate(
+        job.model,
+        job.val,
+        range(len(job.val)),
+        autocast=job.training.autocast,
+        read_curves=False,  # takes longer than the network does on an accelerator
+    )
     job.model.train()
     summary = summarise(results, job.classes)
     log.epoch(job.done(state), state.epoch, summary)
@@ -193,7 +222,7 @@ def _end_epoch(job: _Job, state: State, log: RunLog) -> State:
 
 
 @contextmanager
-def _pause(after: int | None) -> Generator[Callable[[], bool]]:
+def _pause(after: int | None, console: Console) -> Generator[Callable[[], bool]]:
     """A question to ask once a step: whether to pause, after Ctrl-C or after so many steps."""
     interrupts = steps = 0
 
@@ -202,6 +231,7 @@ def _pause(after: int | None) -> Generator[Callable[[], bool]]:
         interrupts += 1
         if interrupts > 1:
             raise KeyboardInterrupt
+        console.print("ending this step; Ctrl-C again stops at once")
 
     def pausing() -> bool:
         nonlocal steps

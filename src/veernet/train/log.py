@@ -17,6 +17,7 @@ from rich.progress import (
 from torch.utils.tensorboard import SummaryWriter
 
 from veernet.data.batch import Batch
+from veernet.errors import RunError
 from veernet.files import read_json_lines, write_json_lines
 from veernet.train.step import StepResult
 
@@ -24,13 +25,26 @@ NAME = "log.jsonl"
 """The log inside the folder of a run: rows of kind `step` and of kind `epoch`."""
 
 
-class RunLog:
-    """The log of one run that goes on after `done` steps; what it says of later ones is dropped."""
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        return read_json_lines(path, may_be_cut=True) if path.exists() else []
+    except ValueError as broken:
+        raise RunError(f"{path}: damaged ({broken}); move it away to go on") from broken
 
-    def __init__(self, run: Path, *, done: int, n_steps: int, console: Console):
+
+def _is_before(row: dict[str, Any], epoch: int, done: int) -> bool:
+    return row["epoch"] < epoch if row["kind"] == "epoch" else row["step"] <= done
+
+
+class RunLog:
+    """The log of one run that goes on after `epoch` epochs and `done` steps in all.
+
+    What it says of later ones, written after the last checkpoint, is dropped.
+    """
+
+    def __init__(self, run: Path, *, epoch: int, done: int, n_steps: int, console: Console):
         path = run / NAME
-        old = read_json_lines(path) if path.exists() else []
-        write_json_lines(path, [row for row in old if row["step"] <= done])
+        write_json_lines(path, [row for row in _read(path) if _is_before(row, epoch, done)])
         self.file = path.open("a", encoding="utf-8")
         self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
         self.console = console
@@ -75,9 +89,9 @@ class RunLog:
         self._row({"kind": "epoch", "step": number, "epoch": epoch, **summary})
         told = [f"epoch {epoch + 1}"]
         for name, curve in summary["curves"].items():
-            f1, r2 = curve["within_1_px"]["f1"], curve["r2"]
+            f1 = curve["within_1_px"]["f1"]
             self.board.add_scalar(f"{name}/F1 within 1 px", f1, number)
-            told.append(f"{name}: F1 {f1:.3f}" + ("" if r2 is None else f" R² {r2:.3f}"))
+            told.append(f"{name}: F1 within 1 px {f1:.3f}")
         self.console.print("  ".join(told))
 
     def _row(self, row: dict[str, Any]) -> None:
