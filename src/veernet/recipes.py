@@ -64,7 +64,7 @@ RECIPES = {
             network=Network(planes=3),
             loss=Tversky(),
             schedule=Schedule(pixel_budget=300_000),
-            epochs=10,
+            epochs=11,
             learning_rate=6e-3,
         ),
     ),

@@ -89,12 +89,13 @@ def padding_error(
 
 
 def stepped(batches: Sequence[Batch]) -> list[Tensor]:
-    """How one optimizer step on these micro-batches changes every parameter."""
+    """How one optimizer step on these micro-batches changes every parameter; and the loss."""
     model = network()
     before = [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    step(model, optimizer, Tversky(), batches, device=torch.device("cpu"), clip=0.01)
-    return [p.detach() - old for p, old in zip(model.parameters(), before, strict=True)]
+    result = step(model, optimizer, Tversky(), batches, device=torch.device("cpu"), clip=0.01)
+    changes = [p.detach() - old for p, old in zip(model.parameters(), before, strict=True)]
+    return [*changes, result.loss]
 
 
 def cut_error(cut: Sequence[Sequence[int]]) -> float:

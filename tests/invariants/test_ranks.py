@@ -23,6 +23,11 @@ def test_step_does_not_depend_on_the_number_of_processes(ranks, tmp_path):
         subprocess.Popen([*command, str(r), str(ranks), tmp_path / "store", out], env=environment)
         for r in range(ranks)
     ]
-    assert [process.wait(timeout=120) for process in processes] == [0] * ranks
+    try:
+        assert [process.wait(timeout=300) for process in processes] == [0] * ranks
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
     expected = laws.stepped([collate(laws.scans(laws.SIZES))])
     assert laws.error(torch.load(out, weights_only=True), expected) < 1e-10
