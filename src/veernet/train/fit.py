@@ -211,7 +211,7 @@ def _end_epoch(job: _Job, state: State, log: RunLog) -> State:
         job.val,
         range(len(job.val)),
         autocast=job.training.autocast,
-        read_curves=False,  # takes longer than the network does on an accelerator
+        read_curves=False,  # it costs a second and more a native log, and chooses nothing
     )
     job.model.train()
     summary = summarise(results, job.classes)
