@@ -2,6 +2,7 @@
 
 import pytest
 
+from veernet.errors import RunError
 from veernet.files import read_json_lines, replacing, write_json_lines
 
 
@@ -15,16 +16,22 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [*path.parent.iterdir()] == [path]
 
 
-def test_a_line_cut_off_while_it_was_written_is_dropped(tmp_path):
+def read(path, **options):
+    return read_json_lines(path, error=RunError, missing="no log", **options)
+
+
+def test_a_line_cut_off_while_it_was_written_is_dropped_only_where_it_may_be(tmp_path):
     path = tmp_path / "log.jsonl"
+    with pytest.raises(RunError, match="^no log$"):
+        read(path)
     write_json_lines(path, [{"a": 1}, {"b": "é"}])
     with path.open("a") as file:
         file.write('{"c": ')
-    assert read_json_lines(path, may_be_cut=True) == [{"a": 1}, {"b": "é"}]
-    with pytest.raises(ValueError, match="line 3, the last, is cut off"):
-        read_json_lines(path)
+    assert read(path, may_be_cut=True) == [{"a": 1}, {"b": "é"}]
+    with pytest.raises(RunError, match=r"log.jsonl: damaged \(line 3, the last, is cut off\)"):
+        read(path)
     write_json_lines(path, [{"name": "a\u2028b"}])
-    assert read_json_lines(path) == [{"name": "a\u2028b"}]
+    assert read(path) == [{"name": "a\u2028b"}]
     path.write_text("3\n")
-    with pytest.raises(ValueError, match="line 1 is not a JSON object"):
-        read_json_lines(path)
+    with pytest.raises(RunError, match="line 1 is not a JSON object"):
+        read(path)

@@ -1,13 +1,17 @@
 """The recipes are the published ones, and a drawn scan carries the truth to the LAS file."""
 
+from dataclasses import replace
+
 import lasio
 import numpy as np
+import pytest
 import torch
+from rich.console import Console
 
 from veernet import BCE, Network, Tversky, VeerNet
 from veernet.data.raster import stand_up, write_png
 from veernet.digitise import digitise_file
-from veernet.recipes import RECIPES, draw_scan
+from veernet.recipes import RECIPES, binary, draw_scan, multiclass
 from veernet.synth.logs import SynthLogs
 
 
@@ -31,6 +35,21 @@ def test_the_recipes_are_the_published_ones():
     assert binary.training.loss == BCE(positive_weight=42.0)
     assert isinstance(multiclass.training.loss, Tversky)
     assert (len(binary.logs.classes), len(multiclass.logs.classes)) == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass"])
+def test_a_recipe_runs_from_an_empty_folder_to_its_report(tmp_path, monkeypatch, name):
+    """The recipe itself, on three tiny logs and one epoch."""
+    recipe = RECIPES[name]
+    logs = replace(recipe.logs, height=(64, 64), width=(90, 90))
+    training = replace(recipe.training, epochs=1)
+    small = replace(recipe, logs=logs, counts=(1, 1, 1), training=training)
+    monkeypatch.setitem(RECIPES, name, small)
+    run = {"binary": binary, "multiclass": multiclass}[name]
+    run(tmp_path, device=torch.device("cpu"), workers=0, console=Console(quiet=True))
+    assert (tmp_path / "report.html").exists()
+    curves = ["GR", "ILD"][: logs.n_curves]
+    assert lasio.read(tmp_path / "digitised" / "scan.las").keys() == ["DEPT", *curves]
 
 
 def test_a_drawn_scan_and_its_calibration_give_back_the_true_values(tmp_path):

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +13,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from veernet.errors import VeerNetError
 
 T = TypeVar("T")
-
-_STRICT = with_config(ConfigDict(extra="forbid"))  # of a dataclass and of those inside it
 
 
 @contextmanager
@@ -24,9 +23,8 @@ def replacing(path: Path) -> Generator[Path]:
     and an older `path` stays as it was. The folder is made if it does not exist.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(
-        f".{os.getpid()}-{path.name}"
-    )  # keeps the suffix: writers look at it
+    # The suffix stays, for some writers choose the format by it.
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -36,39 +34,65 @@ def replacing(path: Path) -> Generator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def write_json_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write one JSON object a line."""
-    with replacing(path) as temporary:
-        temporary.write_text(
-            "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows), encoding="utf-8"
-        )
+    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
 
-def read_json_lines(path: Path, *, may_be_cut: bool = False) -> list[dict[str, Any]]:
+def read_json(path: Path, *, error: type[VeerNetError], missing: str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        error: there is no such file, in the words of `missing`; or it is damaged.
+    """
+    with _named(path, error, missing):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_json_lines(
+    path: Path, *, error: type[VeerNetError], missing: str, may_be_cut: bool = False
+) -> list[dict[str, Any]]:
     """Read one JSON object a line.
 
     Args:
         may_be_cut: drop a last line that was cut off while it was being written.
 
     Raises:
-        ValueError: a line is not a JSON object, or the last one is cut.
+        error: there is no such file, in the words of `missing`; a line is not a JSON object; or
+            the last one is cut.
     """
-    *lines, rest = path.read_text(encoding="utf-8").split("\n")
-    if rest and not may_be_cut:
-        raise ValueError(f"line {len(lines) + 1}, the last, is cut off")
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        row = json.loads(line)
-        if not isinstance(row, dict):
-            raise ValueError(f"line {number} is not a JSON object")
-        rows.append(row)
-    return rows
+    with _named(path, error, missing):
+        *lines, rest = path.read_text(encoding="utf-8").split("\n")
+        if rest and not may_be_cut:
+            raise ValueError(f"line {len(lines) + 1}, the last, is cut off")
+        rows: list[dict[str, Any]] = []
+        for number, line in enumerate(lines, start=1):
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is not a JSON object")
+            rows.append(row)
+        return rows
+
+
+@contextmanager
+def _named(path: Path, error: type[VeerNetError], missing: str) -> Generator[None]:
+    try:
+        yield
+    except FileNotFoundError as absent:
+        raise error(missing) from absent
+    except (ValueError, RecursionError) as broken:
+        raise error(f"{path}: damaged ({broken})") from broken
 
 
 def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -> T:
@@ -79,10 +103,16 @@ def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -
             the file.
     """
     try:
-        return TypeAdapter(_STRICT(kind)).validate_python(value)
+        return _checker(kind)(value)
     except ValidationError as invalid:
         found = "; ".join(
             f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
             for item in invalid.errors(include_url=False)[:3]
         )
         raise error(f"{where}: {found}") from invalid
+
+
+@cache
+def _checker(kind: type[T]) -> Callable[[Any], T]:
+    """What checks a dataclass and those inside it, unknown fields too; slow to make."""
+    return TypeAdapter(with_config(ConfigDict(extra="forbid"))(kind)).validate_python

@@ -21,7 +21,7 @@ from veernet.data.raster import stand_up, write_png
 from veernet.data.schedule import Schedule
 from veernet.digitise import digitise_file
 from veernet.evaluate import evaluate, write_evaluation
-from veernet.files import replacing
+from veernet.files import write_text
 from veernet.losses import BCE, Tversky
 from veernet.model import Network
 from veernet.report import EVALUATIONS, write_report
@@ -85,7 +85,11 @@ bottom = {last}
 unit = "ft"
 step = 0.5
 ties = [[0.0, 1000.0], [{last}.0, {depth}]]    # [row, depth]
+"""
+"""Of a scan that `draw_scan` draws, without its curves."""
 
+CALIBRATION_CURVES = (
+    """
 [[curve]]
 mnemonic = "GR"
 unit = "API"
@@ -93,7 +97,8 @@ left = 0.0             # value at the left edge of the track
 right = 150.0
 trace = 1              # the network's first curve: the solid one
 description = "Gamma ray"
-
+""",
+    """
 [[curve]]
 mnemonic = "ILD"
 unit = "OHMM"
@@ -102,8 +107,9 @@ right = 20.0
 scale = "log"
 trace = 2              # its second: dashed or dotted
 description = "Deep resistivity"
-"""
-"""Of a scan that `draw_scan` draws."""
+""",
+)
+"""One a curve of the log."""
 
 
 def binary(root: Path, *, device: torch.device, workers: int, console: Console) -> None:
@@ -199,13 +205,9 @@ def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path
     last = row.width - 1
     scan, calibration = folder / "scan.png", folder / "calibration.toml"
     write_png(scan, stand_up(log.grey))
-    with replacing(calibration) as temporary:
-        temporary.write_text(
-            CALIBRATION.format(
-                left=lowest - bottom, right=lowest - top, last=last, depth=1000 + last / 10
-            ),
-            encoding="utf-8",
-        )
+    box = {"left": lowest - bottom, "right": lowest - top, "last": last}
+    head = CALIBRATION.format(**box, depth=1000 + last / 10)
+    write_text(calibration, "".join([head, *CALIBRATION_CURVES[: logs.n_curves]]))
     return scan, calibration
 
 

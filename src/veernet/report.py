@@ -15,10 +15,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from veernet.errors import RunError
-from veernet.files import read_json_lines, replacing
+from veernet.files import read_json, write_text
 from veernet.picture import COLOURS
 from veernet.train.fit import read_config
-from veernet.train.log import NAME as LOG
+from veernet.train.log import read_log
 
 EVALUATIONS = "evaluation"
 """Folder of evaluations inside a run: one folder a split, with summary.json and pictures."""
@@ -39,7 +39,7 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
     html = page.render(
         title=f"Run {run.resolve().parent.name}/{run.resolve().name}",
         versions=config.versions,
-        learning_curves=_learning_curves(_log(run)),
+        learning_curves=_learning_curves(read_log(run)),
         evaluations=[
             _evaluation(summary.parent)
             for summary in sorted((run / EVALUATIONS).glob("*/summary.json"))
@@ -48,24 +48,12 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
         settings=json.dumps(asdict(config.training), indent=2),
         number=_number,
     )
-    with replacing(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
-
-
-def _log(run: Path) -> list[dict[str, Any]]:
-    try:
-        return read_json_lines(run / LOG, may_be_cut=True)
-    except FileNotFoundError as missing:
-        raise RunError(f"{run}: nothing was trained yet ({LOG} is missing)") from missing
-    except ValueError as broken:
-        raise RunError(f"{run / LOG}: damaged ({broken})") from broken
+    write_text(path, html)
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as broken:
-        raise RunError(f"{folder}: not a readable evaluation ({broken})") from broken
+    path = folder / "summary.json"
+    summary = read_json(path, error=RunError, missing=f"{path}: missing")
     pictures = [_picture(path, path.stem) for path in sorted(folder.glob("*.png"))]
     return {"split": folder.name, "summary": summary, "pictures": pictures}
 

@@ -128,7 +128,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
     with pytest.raises(ArchiveError, match="not empty, and no archive"):
         begin(tmp_path, classes=("background", "curve 1"), made_by={})
     (tmp_path / "archive.json").write_text("{")
-    with pytest.raises(ArchiveError, match="archive.json: not JSON"):
+    with pytest.raises(ArchiveError, match="archive.json: damaged"):
         begin(tmp_path, classes=("background", "curve 1"), made_by={})
 
 

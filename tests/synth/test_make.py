@@ -28,6 +28,15 @@ def test_what_is_whole_is_kept_and_what_is_missing_is_made_the_same(tmp_path):
     assert kept.stat().st_mtime_ns == time
 
 
+def test_an_interruption_does_not_wait_for_the_logs_that_are_left(tmp_path):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, LOGS, (400, 1, 1), advance=interrupt)
+    assert 1 <= len([*tmp_path.rglob("images/*.png")]) <= 200
+
+
 def test_other_settings_are_refused_before_anything_is_written(tmp_path):
     make(tmp_path, LOGS, (1, 1, 1))
     before = files(tmp_path)

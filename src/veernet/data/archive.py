@@ -25,7 +25,14 @@ from veernet.data.batch import UNLABELLED, Scan
 from veernet.data.raster import read_grey, read_index, write_png
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
-from veernet.files import parse, read_json_lines, replacing, write_json, write_json_lines
+from veernet.files import (
+    parse,
+    read_json,
+    read_json_lines,
+    replacing,
+    write_json,
+    write_json_lines,
+)
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -185,15 +192,12 @@ class Archive:
             ArchiveError: the split is missing, unfinished, empty, or its metadata is damaged.
         """
         path = self.root / name / "metadata.jsonl"
-        try:
-            tables = read_json_lines(path)
-        except FileNotFoundError as missing:
-            raise ArchiveError(
-                f"{path}: missing, so the split is absent or unfinished; the command that made the "
-                "archive finishes it when run again"
-            ) from missing
-        except ValueError as broken:
-            raise ArchiveError(f"{path}: damaged ({broken})") from broken
+        tables = read_json_lines(
+            path,
+            error=ArchiveError,
+            missing=f"{path}: missing, so the split is absent or unfinished; the command that made "
+            "the archive finishes it when run again",
+        )
         rows = [parse(Row, table, where=str(path), error=ArchiveError) for table in tables]
         if not rows:
             raise ArchiveError(f"{path}: the split has no logs")
@@ -212,15 +216,9 @@ class _Header:
 
 
 def _read_header(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as missing:
-        raise ArchiveError(
-            f"{path.parent}: no archive here ({path.name} is missing); "
-            f"`veernet synth {path.parent}` makes one"
-        ) from missing
-    except (ValueError, RecursionError) as broken:
-        raise ArchiveError(f"{path}: not JSON ({broken})") from broken
+    root = path.parent
+    missing = f"{root}: no archive here ({path.name} is missing); `veernet synth {root}` makes one"
+    return read_json(path, error=ArchiveError, missing=missing)
 
 
 def begin(root: Path, *, classes: Iterable[str], made_by: dict[str, Any]) -> None:

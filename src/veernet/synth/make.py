@@ -1,5 +1,6 @@
 """Archives of synthetic logs, made on all cores and restartable."""
 
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
@@ -34,16 +35,21 @@ def make(
     made_by = {"synth": asdict(logs), "counts": list(counts)}
     archive.begin(root, classes=logs.classes, made_by=made_by)
     numbers = iter(range(sum(counts)))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,  # Ctrl-C is for the parent
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    ) as pool:
         for split, count in zip(SPLITS, counts, strict=True):
             indices = [next(numbers) for _ in range(count)]
-            jobs = [pool.submit(_write, root / split, logs, index) for index in indices]
             try:
+                jobs = [pool.submit(_write, root / split, logs, index) for index in indices]
                 for job in as_completed(jobs):
                     job.result()
                     advance()
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
                 raise
             if indices:
                 archive.finish(root / split, [logs.row(index) for index in indices])

@@ -45,7 +45,7 @@ def age(rng: Generator, ink: Ink) -> UInt8[ndarray, "h w"]:
 def _scan(rng: Generator, grey: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
     """A third of the scanners compress as JPEG, a quarter see black and white only."""
     kind = rng.random()
-    if kind < 0.33 and grey.shape[1] <= JPEG_LIMIT:
+    if kind < 0.33 and max(grey.shape) <= JPEG_LIMIT:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
         _, file = cv2.imencode(".jpg", grey, quality)
         return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE))

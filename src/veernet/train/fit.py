@@ -1,6 +1,5 @@
 """The training loop, the only one."""
 
-import json
 import signal
 import time
 from collections.abc import Callable, Generator
@@ -16,7 +15,7 @@ from veernet.data.archive import Archive, Split
 from veernet.data.batch import Batch
 from veernet.errors import RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
-from veernet.files import parse, write_json
+from veernet.files import parse, read_json, write_json
 from veernet.model import VeerNet
 from veernet.train.checkpoint import STATE, WEIGHTS, State, load_state, save_state, save_weights
 from veernet.train.config import Training
@@ -50,6 +49,8 @@ def start(run: Path, archive: Archive, training: Training) -> None:
     if (run / CONFIG).exists():
         raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
     _check_fit(archive, training)
+    for name in ("train", "val"):
+        archive.split(name)
     config = Config(
         archive=str(archive.root.resolve()),
         training=training,
@@ -65,12 +66,7 @@ def read_config(run: Path) -> Config:
         RunError: there is none, or its settings are damaged.
     """
     path = run / CONFIG
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as missing:
-        raise RunError(f"{run}: no run here ({CONFIG} is missing)") from missing
-    except ValueError as broken:
-        raise RunError(f"{path}: not JSON ({broken})") from broken
+    table = read_json(path, error=RunError, missing=f"{run}: no run here ({CONFIG} is missing)")
     return parse(Config, table, where=str(path), error=RunError)
 
 
@@ -199,8 +195,6 @@ def _check_fit(archive: Archive, training: Training) -> None:
             f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network {planes} "
             "plane(s) of logits; choose the other recipe or another archive"
         )
-    for name in ("train", "val"):
-        archive.split(name)
 
 
 def _end_epoch(job: _Job, state: State, log: RunLog) -> State:

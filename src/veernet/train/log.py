@@ -25,11 +25,15 @@ NAME = "log.jsonl"
 """The log inside the folder of a run: rows of kind `step` and of kind `epoch`."""
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        return read_json_lines(path, may_be_cut=True) if path.exists() else []
-    except ValueError as broken:
-        raise RunError(f"{path}: damaged ({broken}); move it away to go on") from broken
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The rows of a run's log.
+
+    Raises:
+        RunError: nothing was trained yet, or the log is damaged.
+    """
+    path = run / NAME
+    missing = f"{run}: nothing was trained yet ({NAME} is missing)"
+    return read_json_lines(path, error=RunError, missing=missing, may_be_cut=True)
 
 
 def _is_before(row: dict[str, Any], epoch: int, done: int) -> bool:
@@ -44,7 +48,8 @@ class RunLog:
 
     def __init__(self, run: Path, *, epoch: int, done: int, n_steps: int, console: Console):
         path = run / NAME
-        write_json_lines(path, [row for row in _read(path) if _is_before(row, epoch, done)])
+        old = read_log(run) if path.exists() else []
+        write_json_lines(path, [row for row in old if _is_before(row, epoch, done)])
         self.file = path.open("a", encoding="utf-8")
         self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
         self.console = console
