@@ -6,6 +6,7 @@
     ├── CalibrationError     a calibration file that is incomplete, not monotone or off the picture
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
     ├── RunError             a folder of a training run that is missing, taken or of another recipe
+    ├── LeakError            a layer that would read the padding, in a network that must not
     └── OptionError          an option whose value makes no sense
 
 The command line prints the message of a `VeerNetError` on one line and exits with code 2.
@@ -38,3 +39,7 @@ class RunError(VeerNetError):
 
 class OptionError(VeerNetError, ValueError):
     """An option whose value makes no sense; the message says which values do."""
+
+
+class LeakError(VeerNetError):
+    """A layer whose result on an image would depend on the padding or on other images."""

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from veernet.errors import OptionError
-from veernet.nn import Extent, GroupNorm, Transformer, subsample, upsample
+from veernet.nn import GroupNorm, Transformer, padded, plain
+from veernet.nn.norm import Activation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class Network:
     """Transformer layers on the bottleneck."""
     heads: int = 4
     """Heads of each; the bottleneck's channels are a multiple of 4 × heads."""
+    activation: Activation = "relu"
+    """relu, or silu, which is smooth and slower."""
 
     def __post_init__(self) -> None:
         if self.planes < 1 or len(self.widths) < 2 or min(self.widths) < 2:
@@ -58,14 +62,15 @@ class VeerNet(nn.Module):
         super().__init__()
         self.network = network
         full, *below = network.widths
-        self.stem = ConvNormAct(1, full)
+        act = network.activation
+        self.stem = ConvNormAct(1, full, activation=act)
         self.down = nn.ModuleList(
-            Residual(c_in, c_out, stride=2)
+            Residual(c_in, c_out, activation=act)
             for c_in, c_out in zip(network.widths, below, strict=False)
         )
         self.bottleneck = Transformer(below[-1], layers=network.layers, heads=network.heads)
         self.up = nn.ModuleList(
-            Up(c_in, c_out)
+            Up(c_in, c_out, activation=act)
             for c_in, c_out in zip(network.widths[:0:-1], network.widths[-2::-1], strict=True)
         )
         self.head = nn.Conv2d(full, network.planes, 1)
@@ -75,64 +80,58 @@ class VeerNet(nn.Module):
         self, image: Float[Tensor, "B 1 H W"], sizes: Int[Tensor, "B 2"] | None = None
     ) -> Float[Tensor, "B K H W"]:
         """The logits; only those inside `sizes`, (h, w) of every image, mean anything."""
-        extent = Extent.of(image, sizes)
-        x = self.stem(extent.zero(image).contiguous(memory_format=torch.channels_last), extent)
-        skips = [(x, extent)]
+        x = padded(image.contiguous(memory_format=torch.channels_last), sizes)
+        x = self.stem(x)
+        skips = [x]
         for down in self.down:
-            extent = extent.halved()
-            x = down(x, extent)
-            skips.append((x, extent))
-        x, extent = skips.pop()
-        x = extent.per_image(self.bottleneck, x)
+            x = down(x)
+            skips.append(x)
+        x = self.bottleneck(skips.pop())
         for up in self.up:
-            x = up(x, *skips.pop())
-        return self.head(x)
+            x = up(x, skips.pop())
+        return plain(self.head(x))
 
 
 class ConvNormAct(nn.Module):
-    """3 × 3 convolution, normalisation, activation; 0 outside the images if the input is."""
+    """3 × 3 convolution, normalisation, activation."""
 
-    def __init__(self, c_in: int, c_out: int):
+    def __init__(self, c_in: int, c_out: int, *, stride: int = 1, activation: Activation):
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
-        self.norm = GroupNorm(c_out)
+        self.conv = nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1, bias=False)
+        self.norm = GroupNorm(c_out, activation)
 
-    def forward(self, x: Float[Tensor, "B I H W"], extent: Extent) -> Float[Tensor, "B O H W"]:
-        return self.norm(self.conv(x), extent).relu()
+    def forward(
+        self, x: Float[Tensor, "B I _ _"], residual: Float[Tensor, "B O H W"] | None = None
+    ) -> Float[Tensor, "B O H W"]:
+        return self.norm(self.conv(x), residual)
 
 
 class Residual(nn.Module):
-    """Two convolutions added to a shortcut; `extent` is that of the output."""
+    """Half the resolution: two convolutions added to a shortcut."""
 
-    def __init__(self, c_in: int, c_out: int, *, stride: int):
+    def __init__(self, c_in: int, c_out: int, *, activation: Activation):
         super().__init__()
-        self.stride = stride
-        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1, bias=False)
-        self.norm1 = GroupNorm(c_out)
-        self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1, bias=False)
-        self.norm2 = GroupNorm(c_out)
+        self.first = ConvNormAct(c_in, c_out, stride=2, activation=activation)
+        self.second = ConvNormAct(c_out, c_out, activation=activation)
         self.shortcut = nn.Conv2d(c_in, c_out, 1, bias=False)
 
-    def forward(self, x: Float[Tensor, "B I _ _"], extent: Extent) -> Float[Tensor, "B O h w"]:
-        y = self.norm1(self.conv1(x), extent).relu()
-        y = self.norm2(self.conv2(y), extent)
+    def forward(self, x: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O h w"]:
         # Not a 1 × 1 convolution of stride 2: its backward in channels-last with fewer than 16
         # channels corrupts memory on the CPU (oneDNN).
-        return (y + self.shortcut(subsample(x))).relu()
+        return self.second(self.first(x), self.shortcut(x[:, :, ::2, ::2]))
 
 
 class Up(nn.Module):
-    """Twice the resolution, joined by the encoder's features there; `extent` is the skip's."""
+    """Twice the resolution, joined by the encoder's features there."""
 
-    def __init__(self, c_in: int, c_out: int):
+    def __init__(self, c_in: int, c_out: int, *, activation: Activation):
         super().__init__()
-        self.reduce = nn.Conv2d(
-            c_in, c_out, 1
-        )  # at the coarse resolution, where it costs a quarter
-        self.merge = ConvNormAct(2 * c_out, c_out)
+        # At the coarse resolution, where it costs a quarter.
+        self.reduce = nn.Conv2d(c_in, c_out, 1)
+        self.merge = ConvNormAct(2 * c_out, c_out, activation=activation)
 
     def forward(
-        self, x: Float[Tensor, "B I h w"], skip: Float[Tensor, "B O H W"], extent: Extent
+        self, x: Float[Tensor, "B I h w"], skip: Float[Tensor, "B O H W"]
     ) -> Float[Tensor, "B O H W"]:
-        finer = upsample(self.reduce(x), extent)
-        return self.merge(torch.cat([finer, skip], dim=1), extent)
+        finer = F.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
+        return self.merge(torch.cat([finer[:, :, : skip.shape[2], : skip.shape[3]], skip], dim=1))

@@ -5,41 +5,39 @@ import torch
 from laws import cut_error, padding_error
 from torch import nn
 
-from veernet import Tversky
-from veernet.nn import Extent, GroupNorm, Transformer
+from veernet import Network, Tversky, VeerNet
+from veernet.nn import Extent, GroupNorm, attention, norm, padded, plain
+from veernet.nn.padded import Padded, extent_of, like
 
 
 def norm_over_the_canvas(monkeypatch):
-    def forward(self, x, extent):
-        return extent.zero(nn.GroupNorm.forward(self, x))
+    def forward(self, x, residual=None):
+        whole = nn.functional.group_norm(plain(x), self.num_groups, self.weight, self.bias)
+        y = whole if residual is None else whole + plain(residual)
+        return like(x, extent_of(x).cleared(y.relu()), clear=True)
 
     monkeypatch.setattr(GroupNorm, "forward", forward)
 
 
+def norm_that_leaves_something_outside(monkeypatch):
+    monkeypatch.setattr(norm._Block, "cleared", lambda self, strip: strip)
+
+
 def attention_to_the_padding(monkeypatch):
-    closed = Extent.per_image
-
-    def per_image(self, layer, x):
-        return layer(x) if isinstance(layer, Transformer) else closed(self, layer, x)
-
-    monkeypatch.setattr(Extent, "per_image", per_image)
+    monkeypatch.setattr(attention, "extent_of", lambda x: Extent.of(plain(x)))
 
 
 def convolutions_that_read_the_padding(monkeypatch):
-    monkeypatch.setattr(Extent, "zero", lambda self, x: x)
+    monkeypatch.setattr(Extent, "clear_", lambda self, x: x)
 
 
 def upsampling_past_the_edge(monkeypatch):
-    monkeypatch.setattr(
-        "veernet.model.upsample",
-        lambda x, extent: nn.functional.interpolate(x, scale_factor=2)[
-            :, :, : extent.canvas[0], : extent.canvas[1]
-        ],
-    )
+    monkeypatch.setattr(Extent, "joined", lambda self, parts, clear: torch.cat(parts, dim=1))
 
 
 SEALS = [
     norm_over_the_canvas,
+    norm_that_leaves_something_outside,
     attention_to_the_padding,
     convolutions_that_read_the_padding,
     upsampling_past_the_edge,
@@ -61,12 +59,12 @@ def test_without_the_weight_of_the_step_the_cut_changes_it(monkeypatch):
 
 
 def test_a_batch_without_padding_takes_the_plain_path(monkeypatch):
-    def refuse(self, device):
-        raise AssertionError("a mask was made")
+    def refuse(*args, **kwargs):
+        raise AssertionError("padding was looked after")
 
-    monkeypatch.setattr(Extent, "_inside", refuse)
-    x, seen = torch.ones(2, 1, 5, 7), []
-    extent = Extent.of(x, torch.tensor([[5, 7], [5, 7]]))
-    assert extent.zero(x) is x
-    extent.per_image(lambda batch: seen.append(batch.shape) or batch, x)
-    assert seen == [x.shape]
+    monkeypatch.setattr(Padded, "__torch_function__", refuse)
+    monkeypatch.setattr(Extent, "clear_", refuse)
+    monkeypatch.setattr(Extent, "outside", refuse)
+    x = torch.ones(2, 1, 50, 70)
+    assert padded(x, torch.tensor([[50, 70]] * 2)) is x
+    VeerNet(Network())(x, torch.tensor([[50, 70]] * 2))

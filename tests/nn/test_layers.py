@@ -2,67 +2,10 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import nn
 
 from veernet import Network, VeerNet
 from veernet.errors import OptionError
-from veernet.nn import Extent, GroupNorm, SelfAttention, half_or_16, subsample, upsample
-
-side = st.integers(1, 40)
-
-
-def test_half_or_16_as_published():
-    """One group up to 31 channels, two groups of half the channels from 32 on."""
-    assert [half_or_16(c) for c in (1, 8, 16, 20, 31, 32, 48, 128)] == [1, 1, 1, 1, 1, 2, 2, 2]
-    with pytest.raises(ValueError, match="even from 32 on; got 33"):
-        half_or_16(33)
-
-
-@given(st.integers(1, 5), side, side)
-def test_halving_an_extent_is_what_a_convolution_of_stride_2_does(times, h, w):
-    extent, x = Extent(((h, w),), (h, w)), torch.zeros(1, 1, h, w)
-    for _ in range(times):
-        extent, x = extent.halved(), nn.functional.conv2d(x, torch.zeros(1, 1, 3, 3), None, 2, 1)
-    assert extent.sizes == ((x.shape[2], x.shape[3]),)
-    assert extent.canvas == extent.sizes[0]
-
-
-@settings(max_examples=30)
-@given(st.sampled_from([8, 32]), st.lists(st.tuples(side, side), min_size=1, max_size=3))
-def test_the_norm_is_that_of_each_image_cut_out(channels, sizes):
-    """Against mean and variance written out, on the image alone."""
-    canvas = max(h for h, _ in sizes) + 3, max(w for _, w in sizes) + 2
-    x = torch.randn(len(sizes), channels, *canvas, dtype=torch.float64)
-    norm = GroupNorm(channels).double()
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    y = norm(x, Extent(tuple(sizes), canvas))
-    for i, (h, w) in enumerate(sizes):
-        groups = x[i, :, :h, :w].reshape(half_or_16(channels), -1)
-        mean, var = groups.mean(1, keepdim=True), groups.var(1, correction=0, keepdim=True)
-        expected = ((groups - mean) / (var + 1e-5).sqrt()).reshape(channels, h, w)
-        expected = expected * norm.weight[:, None, None] + norm.bias[:, None, None]
-        torch.testing.assert_close(y[i, :, :h, :w], expected)
-        assert y[i, :, h:].abs().sum() == y[i, :, :, w:].abs().sum() == 0
-
-
-def test_upsampling_repeats_pixels_and_clears_what_lies_past_an_odd_edge():
-    x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
-    assert upsample(x, Extent(((3, 3),), (4, 4)))[0, 0].tolist() == [
-        [1, 1, 2, 0],
-        [1, 1, 2, 0],
-        [3, 3, 4, 0],
-        [0, 0, 0, 0],
-    ]
-
-
-@given(side, side)
-def test_subsampling_then_a_1x1_convolution_is_one_of_stride_2(h, w):
-    x, weight = torch.randn(1, 3, h, w), torch.randn(2, 3, 1, 1)
-    expected = nn.functional.conv2d(x, weight, stride=2)
-    torch.testing.assert_close(nn.functional.conv2d(subsample(x), weight), expected)
+from veernet.nn import Extent, SelfAttention
 
 
 def test_attention_sees_differences_of_positions_only():

@@ -1,17 +1,21 @@
-"""Parts of a network that do not see padding."""
+"""Parts of a network that do not see padding, and a seal for networks of one's own."""
 
 from veernet.nn.attention import SelfAttention, Transformer, TransformerLayer
 from veernet.nn.extent import Extent
-from veernet.nn.norm import GroupNorm, half_or_16
-from veernet.nn.resample import subsample, upsample
+from veernet.nn.norm import GroupNorm, group_norm, half_or_16
+from veernet.nn.padded import Padded, padded, plain
+from veernet.nn.seal import seal
 
 __all__ = [
     "Extent",
     "GroupNorm",
+    "Padded",
     "SelfAttention",
     "Transformer",
     "TransformerLayer",
+    "group_norm",
     "half_or_16",
-    "subsample",
-    "upsample",
+    "padded",
+    "plain",
+    "seal",
 ]

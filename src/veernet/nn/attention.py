@@ -1,15 +1,17 @@
 """A transformer over the pixels of a small feature map, for maps of any size."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from veernet.nn.padded import extent_of, like, plain
 
 
 class Transformer(nn.Sequential):
     """Transformer layers over the pixels of one feature map, in place of its channels.
 
-    The map must hold nothing but the image: run it under `Extent.per_image`.
+    Every pixel of an image sees every other of that image, and no padding.
     """
 
     def __init__(self, channels: int, *, layers: int, heads: int):
@@ -18,7 +20,12 @@ class Transformer(nn.Sequential):
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, x: Float[Tensor, "B C H W"]
     ) -> Float[Tensor, "B C H W"]:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+        extent = extent_of(x)
+        keys = ~extent.outside(x.device).flatten(2)[:, None] if extent.padded else None
+        y = plain(x).movedim(1, -1)
+        for layer in self:
+            y = layer(y, keys)
+        return like(x, y.movedim(-1, 1), clear=False)
 
 
 class TransformerLayer(nn.Module):
@@ -36,8 +43,10 @@ class TransformerLayer(nn.Module):
             nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
         )
 
-    def forward(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B H W C"]:
-        x = x + self.attention(self.norm_attention(x))
+    def forward(
+        self, x: Float[Tensor, "B H W C"], keys: Bool[Tensor, "B 1 1 N"] | None = None
+    ) -> Float[Tensor, "B H W C"]:
+        x = x + self.attention(self.norm_attention(x), keys)
         return x + self.feed(self.norm_feed(x))
 
 
@@ -58,12 +67,15 @@ class SelfAttention(nn.Module):
         self.to_qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
 
-    def forward(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B H W C"]:
+    def forward(
+        self, x: Float[Tensor, "B H W C"], keys: Bool[Tensor, "B 1 1 N"] | None = None
+    ) -> Float[Tensor, "B H W C"]:
+        """Args: keys: True on the pixels to attend to; None for all, which is faster."""
         B, H, W, C = x.shape
         qkv = self.to_qkv(x).view(B, H * W, 3, self.heads, C // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         turn = _turns(H, W, C // self.heads, like=q)
-        attended = F.scaled_dot_product_attention(_rotate(q, turn), _rotate(k, turn), v)
+        attended = F.scaled_dot_product_attention(_rotate(q, turn), _rotate(k, turn), v, keys)
         return self.out(attended.transpose(1, 2).reshape(B, H, W, C))
 
 

@@ -1,35 +1,32 @@
-"""Where on a shared canvas the images are, and the two ways to keep padding out of a layer.
+"""Where on a shared canvas the images are."""
 
-A layer is sealed if its output on an image does not depend on what surrounds the image. Pointwise
-layers are sealed by nature. A convolution is sealed if its input is 0 outside the image, as the
-zero padding of the image alone would be: `Extent.zero`. A layer that looks at the whole image
-(normalisation, attention) is sealed if it sees that image alone: `Extent.per_image`.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
-from torch.nn import functional as F
+
+Sizes = tuple[tuple[int, int], ...]
+"""(h, w) of every image of a batch, px."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
     """The height and width of every image of a batch, each in the top left corner of the canvas."""
 
-    sizes: tuple[tuple[int, int], ...]
+    sizes: Sizes
     canvas: tuple[int, int]
 
     @staticmethod
-    def of(image: Float[Tensor, "B C H W"], sizes: Int[Tensor, "B 2"] | None) -> "Extent":
+    def of(x: Float[Tensor, "B C H W"], sizes: Int[Tensor, "B 2"] | None = None) -> "Extent":
         """The extent of a batch; without `sizes`, every image fills the canvas.
 
         Raises:
             ValueError: a size below 1 × 1 or beyond the canvas, or not one size an image.
         """
-        B, _, H, W = image.shape
+        B, _, H, W = x.shape
         if sizes is None:
             return Extent(((H, W),) * B, (H, W))
         pairs = tuple((int(h), int(w)) for h, w in sizes.tolist())
@@ -44,37 +41,63 @@ class Extent:
         """Whether any image is smaller than the canvas."""
         return any(size != self.canvas for size in self.sizes)
 
-    def halved(self) -> "Extent":
-        """The extent after a layer of stride 2: half of every side, rounded up."""
-        return Extent(tuple(_half(size) for size in self.sizes), _half(self.canvas))
+    def map(self, height: Callable[[int], int], width: Callable[[int], int]) -> "Extent":
+        """The extent after a layer that changes every side so.
 
-    def zero(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """`x` with exactly 0 outside the images."""
-        return x.masked_fill(~self._inside(x.device), 0) if self.padded else x
-
-    def per_image(
-        self, layer: Callable[[Tensor], Tensor], x: Float[Tensor, "B C H W"]
-    ) -> Float[Tensor, "B C H W"]:
-        """`layer` applied to every image alone, with 0 outside the images.
-
-        Where nothing is padded the batch passes through `layer` as it is, so `layer` must treat
-        the images of a batch independently and keep their shape.
+        Raises:
+            ValueError: nothing would be left of an image.
         """
-        if not self.padded:
-            return layer(x)
-        H, W = self.canvas
-        return torch.cat(
-            [
-                F.pad(layer(image[:, :, :h, :w]), (0, W - w, 0, H - h))
-                for image, (h, w) in zip(x.split(1), self.sizes, strict=True)
-            ]
-        )
+        sizes = tuple((height(h), width(w)) for h, w in self.sizes)
+        if min(min(size) for size in sizes) < 1:
+            raise ValueError(f"images of {self.sizes} px are too small for this layer")
+        return Extent(sizes, (height(self.canvas[0]), width(self.canvas[1])))
 
-    def _inside(self, device: torch.device) -> Bool[Tensor, "B 1 H W"]:
+    def outside(self, device: torch.device) -> Bool[Tensor, "B 1 H W"]:
+        """True on the padding."""
         h, w = torch.tensor(self.sizes, device=device).T[..., None]
         y, x = (torch.arange(side, device=device) for side in self.canvas)
-        return ((y < h)[:, :, None] & (x < w)[:, None, :])[:, None]
+        return ((y >= h)[:, :, None] | (x >= w)[:, None, :])[:, None]
+
+    def clear_(self, x: Shaped[Tensor, "B C H W"]) -> Shaped[Tensor, "B C H W"]:
+        """Write 0 on the padding of `x`, which no backward may remember.
+
+        Two rectangles an image: a mask would be read once for every channel.
+        """
+        H, W = self.canvas
+        for image, (h, w) in zip(x, self.sizes, strict=True):
+            if h < H:
+                image[:, h:] = 0
+            if w < W:
+                image[:, :h, w:] = 0
+        return x
+
+    def cleared(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """`x` with exactly 0 on the padding, whatever it held."""
+        return self.joined([x], [False])
+
+    def joined(
+        self, parts: Sequence[Float[Tensor, "B _ H W"]], clear: Sequence[bool]
+    ) -> Float[Tensor, "B C H W"]:
+        """`parts` side by side along channels, with exactly 0 on the padding.
+
+        Args:
+            clear: of every part, whether it is 0 there already.
+        """
+        return _Joined.apply(self, tuple(clear), *parts)  # pyright: ignore[reportReturnType]
 
 
-def _half(size: tuple[int, int]) -> tuple[int, int]:
-    return -(-size[0] // 2), -(-size[1] // 2)
+class _Joined(torch.autograd.Function):
+    """Concatenation and clearing in one copy, forward and backward."""
+
+    @staticmethod
+    def forward(ctx: Any, extent: Extent, clear: tuple[bool, ...], *parts: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.settings = extent, clear, [part.shape[1] for part in parts]
+        # A copy even of one part: `cat` may return it as it is.
+        x = parts[0].clone() if len(parts) == 1 else torch.cat(parts, dim=1)
+        return x if all(clear) else extent.clear_(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        extent, clear, channels = ctx.settings
+        parts = zip(grad.split(channels, dim=1), clear, strict=True)
+        return None, None, *(part if done else extent.clear_(part.clone()) for part, done in parts)

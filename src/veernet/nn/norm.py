@@ -1,9 +1,23 @@
-"""Group normalisation over the image's own pixels."""
+"""Group normalisation over each image's own pixels, fused with what follows it."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Literal
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
-from veernet.nn.extent import Extent
+from veernet.nn.extent import Extent, Sizes
+from veernet.nn.padded import extent_of, like, plain
+
+Activation = Literal["none", "relu", "silu"]
+
+STRIP = {"cpu": 1 << 18}
+"""Elements that the norm works on at a time: what a processor's cache holds; 2^24 on a GPU."""
 
 
 def half_or_16(channels: int) -> int:
@@ -21,19 +35,310 @@ def half_or_16(channels: int) -> int:
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation sized by `half_or_16`, with statistics over each image's own pixels.
+    """Group normalisation sized by `half_or_16`, an optional sum, an activation: `group_norm`."""
 
-    For group g of one image, with V the image's pixels in the channels of g,
+    def __init__(self, channels: int, activation: Activation = "none"):
+        super().__init__(half_or_16(channels), channels)
+        self.activation: Activation = activation
 
-        y = gamma (x - mean_V(x)) / sqrt(var_V(x) + eps) + beta    on V,    y = 0 elsewhere.
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, x: Float[Tensor, "B C H W"], residual: Float[Tensor, "B C H W"] | None = None
+    ) -> Float[Tensor, "B C H W"]:
+        y = group_norm(
+            plain(x),
+            self.num_groups,
+            self.weight,
+            self.bias,
+            eps=self.eps,
+            residual=None if residual is None else plain(residual),
+            activation=self.activation,
+            extent=extent_of(x),
+        )
+        return like(x, y, clear=True)
+
+
+def group_norm(
+    x: Float[Tensor, "B C H W"],
+    groups: int,
+    weight: Float[Tensor, "C"] | None = None,
+    bias: Float[Tensor, "C"] | None = None,
+    *,
+    eps: float = 1e-5,
+    residual: Float[Tensor, "B C H W"] | None = None,
+    activation: Activation = "none",
+    extent: Extent | None = None,
+) -> Float[Tensor, "B C H W"]:
+    """Normalise over each image's own pixels V and the channels of each group, add, activate.
+
+        y = act(weight (x - mean_V(x)) / sqrt(var_V(x) + eps) + bias + residual)    on V,
+        y = 0 elsewhere, whatever `x` holds there.
+
+    The result has the dtype of `x` and lies channels-last; statistics and arithmetic are in
+    float32, in float64 for float64. Nothing wider than `x` is kept for the backward: only `x`, the
+    result (relu) or `residual` (silu), and two numbers a group. Once differentiable.
+
+    Args:
+        extent: where the images are; all of `x` if None.
+
+    Raises:
+        ValueError: `groups` does not divide the channels.
 
     Source: Wu & He 2018, arXiv:1803.08494, eq. 1-6; the restriction to V is ours.
     """
+    B, C, H, W = x.shape
+    if C % groups:
+        raise ValueError(f"groups must divide channels; got {groups=}, channels={C}")
+    sizes = extent.sizes if extent else ((H, W),) * B
+    return _GroupNorm.apply(x, weight, bias, residual, sizes, groups, eps, activation)  # pyright: ignore[reportReturnType]
 
-    def __init__(self, channels: int):
-        super().__init__(half_or_16(channels), channels)
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Images of a batch that are worked on together: one cut into strips of rows, or several whole.
+
+    Eager operations on a whole feature map read and write main memory one after the other. A
+    strip fits a processor's cache, where ten of them cost little more than the first.
+    """
+
+    images: slice
+    h: int
+    w: int
+    rows: int
+    pixels: Tensor
+    """(b, 1): how many each image has."""
+    outside: Tensor | None
+    """(b, h, w × C): what is padding to one image of the block, but not to all of them."""
+
+    def strips(self, x: Tensor) -> Iterable[Tensor]:
+        """The images of `x`, as strips of shape (b, rows, w × C) that share its memory."""
+        cropped = x[self.images].permute(0, 2, 3, 1)[:, : self.h, : self.w]
+        return cropped.view(*cropped.shape[:2], -1).split(self.rows, dim=1)
+
+    def read(self, x: Tensor) -> Iterator[Tensor]:
+        """The strips in the precision of the statistics, 0 in place of padding."""
+        for strip in self.strips(x):
+            yield self.cleared(strip.to(self.pixels.dtype))
+
+    def cleared(self, strip: Tensor) -> Tensor:
+        """0 in place of padding."""
+        return strip if self.outside is None else strip.masked_fill(self.outside, 0)
+
+    def clear_around_(self, x: Tensor) -> None:
+        """0 in place of what the strips leave out."""
+        x[self.images, :, self.h :] = 0
+        x[self.images, :, : self.h, self.w :] = 0
+
+    def along_row(self, per_channel: Tensor) -> Tensor:
+        """(b, C) repeated over the pixels of a row: (b, 1, w × C)."""
+        return per_channel.repeat(1, self.w)[:, None]
+
+    def per_channel(self, row: Tensor) -> Tensor:
+        """(b, w × C) summed over the pixels of a row: (b, C)."""
+        return row.unflatten(1, (self.w, -1)).sum(1)
+
+
+def _blocks(x: Tensor, sizes: Sizes) -> Iterator[_Block]:
+    """A batch as blocks of strips that fill a cache, or keep a GPU busy."""
+    _, C, H, W = x.shape
+    most = STRIP.get(x.device.type, 1 << 24)
+    together = max(1, most // (C * H * W))
+    for first in range(0, len(sizes), together):
+        size = torch.tensor(sizes[first : first + together], device=x.device)
+        h, w = (max(side) for side in zip(*sizes[first : first + together], strict=True))
+        outside = None
+        if any(other != (h, w) for other in sizes[first : first + together]):
+            y, column = (torch.arange(side, device=x.device) for side in (h, w))
+            below = y[None, :, None] >= size[:, 0, None, None]
+            beside = column.repeat_interleave(C)[None, None] >= size[:, 1, None, None]
+            outside = below | beside
+        yield _Block(
+            images=slice(first, first + len(size)),
+            h=h,
+            w=w,
+            rows=h if len(size) > 1 else max(1, most // (C * w)),
+            pixels=size.prod(1, keepdim=True).to(torch.promote_types(x.dtype, torch.float32)),
+            outside=outside,
+        )
+
+
+def _statistics(block: _Block, x: Tensor, groups: int, eps: float) -> Tensor:
+    """Mean and reciprocal deviation of every image and channel: (2, b, C), equal within a group.
+
+    The squares are those of values shifted by a guess of the mean, the mean of the first strip, so
+    that they do not cancel: with the first of k strips however far off, the variance loses a
+    factor k of precision at most, not (mean / deviation)^2.
+
+    Source: Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115, section 3.
+    """
+    C = x.shape[1]
+
+    def over_group(row: Tensor, pixels: Tensor | int) -> Tensor:
+        """The mean over the pixels and channels of a group, for each of its channels."""
+        means = block.per_channel(row).unflatten(1, (groups, -1)).mean(2) / pixels
+        return means.repeat_interleave(C // groups, dim=1)
+
+    first = next(block.read(x))
+    whole = first.shape[1] == block.h
+    guess = over_group(first.sum(1), block.pixels if whole else first.shape[1] * block.w)
+    shift = block.along_row(guess)
+    total = squares = torch.zeros((), dtype=guess.dtype, device=x.device)
+    for strip in block.read(x):
+        shifted = block.cleared(strip - shift)
+        total = total + shifted.sum(1)
+        squares = squares + shifted.square_().sum(1)
+    beyond = over_group(total, block.pixels)
+    variance = over_group(squares, block.pixels) - beyond.square()
+    return torch.stack([guess + beyond, (variance.clamp(min=0) + eps).rsqrt()])
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What forward and backward both compute with."""
+
+    x: Tensor
+    weight: Tensor | None
+    bias: Tensor | None
+    residual: Tensor | None
+    activation: Activation
+
+    def before_activation(self, block: _Block, statistics: Tensor) -> Iterator[Tensor]:
+        """The strips of the normalised features, residual added."""
+        mean, rstd = statistics
+        scale = rstd if self.weight is None else rstd * self.weight.to(rstd.dtype)
+        shift = -mean * scale if self.bias is None else self.bias.to(rstd.dtype) - mean * scale
+        scale, shift = block.along_row(scale), block.along_row(shift)
+        residuals = repeat(None) if self.residual is None else block.read(self.residual)
+        for strip, residual in zip(block.read(self.x), residuals, strict=False):
+            u = torch.addcmul(shift, strip, scale)
+            yield u if residual is None else u.add_(residual)
+
+    def activated(self, block: _Block, statistics: Tensor) -> Iterator[Tensor]:
+        """The strips of the result."""
+        for u in self.before_activation(block, statistics):
+            match self.activation:
+                case "none":
+                    yield u
+                case "relu":
+                    yield u.relu_()
+                case "silu":
+                    yield F.silu(u, inplace=True)
+
+    def slopes(
+        self, block: _Block, statistics: Tensor, grad: Tensor, y: Tensor | None
+    ) -> Iterator[Tensor]:
+        """The strips of the gradient before the activation; relu is undone from its result `y`."""
+        match self.activation:
+            case "none":
+                yield from block.read(grad)
+            case "relu":
+                assert y is not None
+                for g, out in zip(block.read(grad), block.read(y), strict=True):
+                    yield torch.ops.aten.threshold_backward(g, out, 0)
+            case "silu":
+                before = self.before_activation(block, statistics)
+                for g, u in zip(block.read(grad), before, strict=True):
+                    yield torch.ops.aten.silu_backward(g, u)
+
+
+class _GroupNorm(torch.autograd.Function):
+    """`group_norm`, strip by strip."""
+
+    @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, x: Float[Tensor, "B C H W"], extent: Extent
-    ) -> Float[Tensor, "B C H W"]:
-        return extent.per_image(super().forward, x)
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        residual: Tensor | None,
+        sizes: Sizes,
+        groups: int,
+        eps: float,
+        activation: Activation,
+    ) -> Tensor:
+        x = _channels_last(x)
+        residual = None if residual is None else _channels_last(residual)
+        layer = _Layer(x, weight, bias, residual, activation)
+        y, statistics = torch.empty_like(x), []
+        for block in _blocks(x, sizes):
+            statistics.append(_statistics(block, x, groups, eps))
+            strips = layer.activated(block, statistics[-1])
+            for out, strip in zip(block.strips(y), strips, strict=True):
+                out.copy_(block.cleared(strip))
+            block.clear_around_(y)
+        kept_y = y if activation == "relu" else None
+        kept_residual = residual if activation == "silu" else None
+        kept = torch.cat(statistics, dim=1)
+        ctx.save_for_backward(x, weight, bias, kept_residual, kept_y, kept)
+        ctx.settings = sizes, groups, activation
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """With u the features before the activation, g = dL/du and x^ the normalised features,
+
+            dL/dx = rstd (weight g - mean(weight g) - x^ mean(weight g x^)),
+
+        the means over the pixels and channels of the group.
+        """
+        *saved, y, statistics = ctx.saved_tensors
+        sizes, groups, activation = ctx.settings
+        x, weight, bias, residual = saved
+        layer = _Layer(x, weight, bias, residual, activation)
+        grad = _channels_last(grad)
+        dx = torch.empty_like(layer.x)
+        dr = torch.empty_like(layer.x) if ctx.needs_input_grad[3] else None
+        sums: list[Tensor] = []
+        for block in _blocks(layer.x, sizes):
+            kept = statistics[:, block.images]
+            sums.append(_sums(layer, block, kept, grad, y))
+            shift, slope, scale = _line(layer, block, kept, sums[-1], groups)
+            slopes = layer.slopes(block, kept, grad, y)
+            for out, strip, g in zip(block.strips(dx), block.read(layer.x), slopes, strict=True):
+                line = torch.addcmul(shift, strip, slope)
+                out.copy_(block.cleared(line.addcmul_(g, scale)))
+            block.clear_around_(dx)
+            if dr is not None:
+                again = layer.slopes(block, kept, grad, y)
+                for out, g in zip(block.strips(dr), again, strict=True):
+                    out.copy_(g)
+                block.clear_around_(dr)
+        d_weight, d_bias = torch.cat(sums, dim=1).sum(1)
+        return (
+            dx,
+            None if layer.weight is None else d_weight.to(layer.weight.dtype),
+            None if layer.bias is None else d_bias.to(layer.bias.dtype),
+            dr,
+            *(None for _ in range(4)),
+        )
+
+
+def _sums(
+    layer: _Layer, block: _Block, statistics: Tensor, grad: Tensor, y: Tensor | None
+) -> Tensor:
+    """Over the pixels of every image and channel, of g x^ and of g: (2, b, C)."""
+    mean, rstd = statistics
+    scale, shift = block.along_row(rstd), block.along_row(-mean * rstd)
+    weighted = plain_sum = torch.zeros((), dtype=mean.dtype, device=mean.device)
+    slopes = layer.slopes(block, statistics, grad, y)
+    for strip, g in zip(block.read(layer.x), slopes, strict=True):
+        weighted = weighted + torch.addcmul(shift, strip, scale).mul_(g).sum(1)
+        plain_sum = plain_sum + g.sum(1)
+    return torch.stack([block.per_channel(weighted), block.per_channel(plain_sum)])
+
+
+def _line(
+    layer: _Layer, block: _Block, statistics: Tensor, sums: Tensor, groups: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """dL/dx = shift + slope x + scale g: the three along a row."""
+    mean, rstd = statistics
+    weight = torch.ones_like(rstd) if layer.weight is None else layer.weight.to(rstd.dtype)
+    by_group = (weight * sums).unflatten(2, (groups, -1)).mean(3) / block.pixels
+    of_gx, of_g = by_group.repeat_interleave(rstd.shape[1] // groups, dim=2)
+    slope = -rstd.square() * of_gx
+    shift = -rstd * of_g - slope * mean
+    return block.along_row(shift), block.along_row(slope), block.along_row(rstd * weight)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)

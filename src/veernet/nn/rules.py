@@ -1,0 +1,123 @@
+"""How each of torch's functions is carried out on features that lie on a padded canvas.
+
+What works pixel by pixel is the same with padding or without. It only matters whether features that
+are 0 outside the images are so afterwards: if not, the next convolution has to clear them. What
+features hold outside is finite and read by nothing, and the gradient there is exactly 0, so that
+the gradients of weights are those of the images too.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from veernet.errors import LeakError
+from veernet.nn import axes, spatial
+from veernet.nn.padded import Padded, Rule, agree, like, require_alignment
+
+
+def pointwise(*, keeps_zero: bool) -> Rule:
+    """A function of one tensor, pixel by pixel; `keeps_zero` if it is 0 at 0."""
+
+    def rule(func: Callable[..., Tensor], input: Padded, *args: Any, **named: Any) -> Tensor:
+        others = [x for x in (*args, *named.values()) if isinstance(x, Tensor) and x.ndim]
+        if others and func.__name__ != "prelu":
+            raise LeakError(f"{func.__name__}() with a second tensor")
+        y = func(input, *args, **named)
+        return _made(input, y, input, clear=keeps_zero and input.place.clear)
+
+    return rule
+
+
+def combined(clear: Callable[[bool, bool], bool]) -> Rule:
+    """A function of two tensors, pixel by pixel; `clear` tells when two that are 0 give 0."""
+
+    def rule(func: Callable[..., Tensor], a: Any, b: Any, **named: Any) -> Tensor:
+        tensors = [x for x in (a, b) if isinstance(x, Tensor)]
+        largest = max(agree(tensors), key=lambda x: x.ndim)
+        for x in tensors:
+            require_alignment(largest, x, func.__name__)
+        flags = (isinstance(x, Padded) and x.place.clear for x in (a, b))
+        return _made(largest, func(a, b, **named), a, clear=clear(*flags))
+
+    return rule
+
+
+def division(func: Callable[..., Tensor], a: Any, b: Any, **named: Any) -> Tensor:
+    """By anything but features, which are 0 outside their images."""
+    if isinstance(b, Padded):
+        raise LeakError(f"{func.__name__}() by features, which are 0 on the padding")
+    return combined(lambda a, _: a)(func, a, b, **named)
+
+
+def _made(x: Padded, y: Tensor, changed: Any, *, clear: bool) -> Tensor:
+    """`y` as features like `x`; or the features that were changed in place."""
+    if y is not changed:
+        return like(x, y, clear=clear)
+    if not isinstance(changed, Padded):
+        raise LeakError("features written into a tensor that does not know where its images are")
+    changed.place = replace(changed.place, clear=clear)
+    return changed
+
+
+def query(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    """What asks about a tensor and does not compute with it."""
+    return func(*args, **named)
+
+
+ZERO_AT_ZERO = """
+    relu relu_ relu6 leaky_relu leaky_relu_ prelu elu elu_ selu selu_ celu celu_ silu mish gelu
+    hardswish hardtanh hardtanh_ softsign tanh tanh_ sin erf expm1 abs neg __neg__ square
+    dropout dropout_ dropout2d feature_dropout
+    contiguous clone detach to float double half bfloat16
+"""
+
+NOT_ZERO_AT_ZERO = "sigmoid sigmoid_ logsigmoid softplus hardsigmoid exp cos clamp clamp_"
+
+SUMS = """
+    add add_ __add__ __radd__ __iadd__ sub sub_ __sub__ __rsub__ __isub__ maximum minimum
+"""
+
+PRODUCTS = "mul mul_ __mul__ __rmul__ __imul__"
+
+QUOTIENTS = "div div_ __truediv__ __itruediv__"
+
+QUERIES = """
+    dtype device ndim layout requires_grad is_cuda is_cpu is_meta is_nested is_sparse is_quantized
+    is_leaf grad_fn dim numel nelement stride is_contiguous is_floating_point is_complex
+    element_size get_device __len__ __repr__ __format__
+"""
+
+RULES: dict[Rule, str] = {
+    spatial.convolution: "conv2d",
+    spatial.transposed_convolution: "conv_transpose2d",
+    spatial.group_normalisation: "group_norm",
+    spatial.instance_normalisation: "instance_norm",
+    spatial.batch_normalisation: "batch_norm",
+    spatial.layer_normalisation: "layer_norm",
+    spatial.linear: "linear",
+    spatial.max_pooling: "max_pool2d",
+    spatial.average_pooling: "avg_pool2d",
+    spatial.interpolation: "interpolate",
+    spatial.padding: "pad",
+    spatial.pixel_shuffle: "pixel_shuffle",
+    spatial.multi_head_attention: "multi_head_attention_forward",
+    spatial.attention: "scaled_dot_product_attention",
+    axes.concatenation: "cat concat concatenate",
+    axes.over_channels: "softmax log_softmax mean sum amax amin max min argmax argmin",
+    axes.parts: "chunk split",
+    axes.indexing: "__getitem__",
+    axes.permutation: "permute transpose movedim swapaxes T mT",
+    axes.reshaping: "view reshape flatten unflatten squeeze unsqueeze",
+    axes.shape: "shape size",
+    pointwise(keeps_zero=True): ZERO_AT_ZERO,
+    pointwise(keeps_zero=False): NOT_ZERO_AT_ZERO,
+    combined(lambda a, b: a and b): SUMS,
+    combined(lambda a, b: a or b): PRODUCTS,
+    division: QUOTIENTS,
+    query: QUERIES,
+}
+"""The names of torch's functions that each rule is for."""
+
+Padded.rules = {name: rule for rule, names in RULES.items() for name in names.split()}

@@ -1,0 +1,336 @@
+"""How functions that read neighbours or the whole image are carried out on a padded canvas.
+
+Every rule keeps one promise: what it makes of an image is what the function makes of that image
+alone. A convolution keeps it if its input is 0 outside the image, as the zero padding around the
+image alone would be. What looks at a whole image is done for each image (normalisation,
+attention), or on each image cut out (`per_image`).
+
+A rule is called as torch's function is, after that function.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from veernet.errors import LeakError
+from veernet.nn.extent import Extent
+from veernet.nn.norm import group_norm
+from veernet.nn.padded import (
+    MAP,
+    Padded,
+    agree,
+    cleared,
+    known_side,
+    like,
+    plain,
+    require,
+    require_channels,
+    spanned,
+)
+
+Pair = int | tuple[int, int]
+
+
+def convolution(
+    func: Callable[..., Tensor],
+    input: Padded,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = 1,
+    padding: Pair | str = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Zeros outside the image are the zero padding of the image alone; 1 × 1 reads no neighbour."""
+    require(input, MAP)
+    kernel = tuple(weight.shape[2:])
+    if padding == "same":
+        extent = input.place.extent
+    else:
+        around = (0, 0) if isinstance(padding, str) else _pair(padding)
+        sides = zip(kernel, _pair(stride), around, _pair(dilation), strict=True)
+        extent = input.place.extent.map(*(_windows(*side) for side in sides))
+    alone = kernel == (1, 1) and padding in (0, (0, 0), "same", "valid")
+    x = plain(input) if alone else cleared(input)
+    y = func(x, weight, bias, stride, padding, dilation, groups)
+    return like(input, y, clear=alone and input.place.clear and bias is None, extent=extent)
+
+
+def transposed_convolution(
+    func: Callable[..., Tensor],
+    input: Padded,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    output_padding: Pair = 0,
+    groups: int = 1,
+    dilation: Pair = 1,
+) -> Tensor:
+    """A pixel adds its kernel to the result; those outside the image, being 0, add nothing."""
+    require(input, MAP)
+
+    options = map(_pair, (stride, padding, output_padding, dilation))
+    sides = zip(weight.shape[2:], *options, strict=True)
+    extent = input.place.extent.map(*(_spread(*side) for side in sides))
+    y = func(cleared(input), weight, bias, stride, padding, output_padding, groups, dilation)
+    return like(input, y, clear=False, extent=extent)
+
+
+def group_normalisation(
+    _: Callable[..., Tensor],
+    input: Padded,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Statistics over the image's own pixels."""
+    require(input, MAP)
+    extent = input.place.extent
+    y = group_norm(plain(input), num_groups, weight, bias, eps=eps, extent=extent)
+    return like(input, y, clear=True)
+
+
+def instance_normalisation(
+    _: Callable[..., Tensor],
+    input: Padded,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Group normalisation of one channel a group; running statistics are refused."""
+    if running_mean is not None:
+        raise LeakError("instance_norm() with running statistics couples the images of a batch")
+    return group_normalisation(_, input, input.shape[1], weight, bias, eps)
+
+
+def batch_normalisation(
+    func: Callable[..., Tensor],
+    input: Padded,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    *options: Any,
+    **named: Any,
+) -> Tensor:
+    """A constant scale and shift a channel when evaluating; refused in training."""
+    if training:
+        raise LeakError("batch_norm() in training couples the images of a batch")
+    y = func(plain(input), running_mean, running_var, weight, bias, False, *options, **named)
+    return like(input, y, clear=False)
+
+
+def layer_normalisation(
+    func: Callable[..., Tensor],
+    input: Padded,
+    normalized_shape: Iterable[int],
+    *rest: Any,
+    **named: Any,
+) -> Tensor:
+    """Pointwise if it is over channels; over the canvas it is refused."""
+    shape = tuple(normalized_shape)
+    require_channels(input, range(-len(shape), 0), "layer_norm")
+    return like(input, func(plain(input), shape, *rest, **named), clear=False)
+
+
+def linear(
+    func: Callable[..., Tensor], input: Padded, weight: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """Pointwise along the last axis, which is of channels."""
+    require_channels(input, (-1,), "linear")
+    y = func(plain(input), weight, bias)
+    return like(input, y, clear=input.place.clear and bias is None)
+
+
+def max_pooling(
+    func: Callable[..., Tensor],
+    input: Padded,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,  # always: with indices torch calls another function
+) -> Tensor:
+    """A window over the edge of the image must find there what torch pads with, minus infinity."""
+    require(input, MAP)
+    stride = stride or kernel_size
+    sides = zip(*map(_pair, (kernel_size, stride, padding, dilation)), strict=True)
+    extent = input.place.extent
+    after = extent.map(*(_windows(*side, ceil=ceil_mode) for side in sides))
+    over_edge = ceil_mode or padding not in (0, (0, 0))
+    x = plain(input)
+    if over_edge:
+        x = x.masked_fill(extent.outside(x.device), -torch.inf)
+    y = func(x, kernel_size, stride, padding, dilation, ceil_mode)
+    return like(input, after.cleared(y) if over_edge else y, clear=over_edge, extent=after)
+
+
+def average_pooling(
+    func: Callable[..., Tensor],
+    input: Padded,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Zeros outside the image are torch's own padding, unless a window is divided by its share."""
+    require(input, MAP)
+    stride = stride or kernel_size
+    options = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    sides = zip(*map(_pair, (kernel_size, stride, padding)), strict=True)
+    extent = input.place.extent.map(*(_windows(*side, ceil=ceil_mode) for side in sides))
+    if ceil_mode or not (count_include_pad or divisor_override):
+        return per_image(lambda image: func(image, *options), input, extent)
+    return like(input, func(cleared(input), *options), clear=False, extent=extent)
+
+
+def interpolation(
+    func: Callable[..., Tensor],
+    input: Padded,
+    size: Pair | None = None,
+    scale_factor: float | tuple[float, float] | None = None,
+    mode: str = "nearest",
+    *rest: Any,
+    **named: Any,
+) -> Tensor:
+    """Nearest by a whole factor repeats pixels; all else reads over the edge: image by image.
+
+    A size in pixels is the `shape` of other features: every image takes the size that it has there.
+    """
+    require(input, MAP)
+    extent, x = input.place.extent, plain(input)
+    if size is None:
+        target = extent.map(*map(_scaled, _pair(scale_factor)))
+        sizes: Iterable[Any] = [None] * len(extent.sizes)
+    else:
+        target = spanned(*map(known_side, _pair(size)))
+        sizes = target.sizes
+    factors = [b // a for a, b in zip(extent.canvas, target.canvas, strict=True)]
+    if mode == "nearest" and target == extent.map(*map(_scaled, factors)):
+        y = func(x, size, scale_factor, mode, *rest, **named)
+        return like(input, y, clear=input.place.clear, extent=target)
+    own = iter(sizes)
+    return per_image(
+        lambda image: func(image, next(own), scale_factor, mode, *rest, **named), input, target
+    )
+
+
+def per_image(func: Callable[[Tensor], Tensor], x: Padded, target: Extent) -> Tensor:
+    """A function carried out on every image cut out, the results side by side on zeros."""
+    H, W = target.canvas
+    images = zip(plain(x).split(1), x.place.extent.sizes, target.sizes, strict=True)
+    whole = [
+        F.pad(func(image[:, :, :h, :w]), (0, W - after_w, 0, H - after_h))
+        for image, (h, w), (after_h, after_w) in images
+    ]
+    return like(x, torch.cat(whole), clear=True, extent=target)
+
+
+def padding(
+    func: Callable[..., Tensor],
+    input: Padded,
+    pad: Iterable[int],
+    mode: str = "constant",
+    value: float | None = None,
+) -> Tensor:
+    """Zeros around an image widen it; other padding would follow the canvas's edge."""
+    require(input, MAP)
+    left, right, top, bottom = (*pad, 0, 0, 0)[:4]
+    if not any(pad):
+        return input
+    if mode != "constant" or value or min(pad) < 0:
+        raise LeakError(f"pad() by {tuple(pad)} with {mode} {value or 0} follows the canvas's edge")
+    extent = input.place.extent.map(lambda h: h + top + bottom, lambda w: w + left + right)
+    return like(input, func(cleared(input), pad), clear=True, extent=extent)
+
+
+def pixel_shuffle(func: Callable[..., Tensor], input: Padded, upscale_factor: int) -> Tensor:
+    """Every pixel becomes a square of pixels."""
+    require(input, MAP)
+    extent = input.place.extent.map(*[_scaled(upscale_factor)] * 2)
+    y = func(plain(input), upscale_factor)
+    return like(input, y, clear=input.place.clear, extent=extent)
+
+
+def multi_head_attention(
+    func: Callable[..., Any],
+    query: Padded,
+    key: Padded,
+    value: Padded,
+    *rest: Any,
+    key_padding_mask: Tensor | None = None,
+    attn_mask: Tensor | None = None,
+    is_causal: bool = False,
+    **named: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Keys outside the image are masked."""
+    if key_padding_mask is not None or attn_mask is not None or is_causal:
+        raise LeakError("attention with a mask of its own, laid out on the canvas")
+    for tokens in (query, key, value):
+        require(tokens, "NBC")
+    agree([query, key, value])
+    outside = key.place.extent.outside(key.device).flatten(1)
+    y, weights = func(query, key, value, *rest, key_padding_mask=outside, **named)
+    return like(query, y, clear=False), weights
+
+
+def attention(
+    func: Callable[..., Tensor],
+    query: Padded,
+    key: Padded,
+    value: Padded,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    **named: Any,
+) -> Tensor:
+    """Keys outside the image are masked."""
+    if attn_mask is not None or is_causal:
+        raise LeakError("attention with a mask of its own, laid out on the canvas")
+    for tokens in (query, key, value):
+        require(tokens, "BCNC")
+    agree([query, key, value])
+    inside = ~key.place.extent.outside(key.device).flatten(2)[:, None]
+    y = func(query, key, value, inside, dropout_p, **named)
+    return like(query, y, clear=False)
+
+
+def _windows(k: int, s: int, p: int, d: int = 1, *, ceil: bool = False) -> Callable[[int], int]:
+    """How many windows of k pixels, d apart, fit a side of n pixels, every s, p beyond its ends."""
+
+    def count(n: int) -> int:
+        whole, rest = divmod(n + 2 * p - d * (k - 1) - 1, s)
+        begun = ceil and rest > 0 and (whole + 1) * s < n + p
+        return whole + 1 + begun
+
+    return count
+
+
+def _spread(k: int, s: int, p: int, more: int, d: int) -> Callable[[int], int]:
+    """How long a side of n pixels is after a transposed convolution."""
+    return lambda n: (n - 1) * s - 2 * p + d * (k - 1) + more + 1
+
+
+def _scaled(factor: float) -> Callable[[int], int]:
+    return lambda n: int(n * factor)
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    match tuple(value) if isinstance(value, tuple | list) else (value,):
+        case (one,):
+            return one, one
+        case pair:
+            return pair
