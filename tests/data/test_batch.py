@@ -26,6 +26,23 @@ def test_the_default_collate_throws_where_ours_does_not():
     assert collate(scans).image.shape == (2, 1, 7, 9)
 
 
+@given(st.lists(st.tuples(side, side), min_size=2, max_size=5))
+def test_the_halves_of_a_batch_are_the_batches_of_its_halves(sizes):
+    scans = [scan(*size, seed=i) for i, size in enumerate(sizes)]
+    middle = (len(scans) + 1) // 2
+    for half, part in zip(collate(scans).halves(), (scans[:middle], scans[middle:]), strict=True):
+        expected = collate(part)
+        assert torch.equal(half.image, expected.image)
+        assert torch.equal(half.target, expected.target)
+        assert torch.equal(half.sizes, expected.sizes)
+        assert half.padded_pixels == expected.image.numel()
+
+
+def test_one_scan_has_no_halves():
+    with pytest.raises(ValueError, match="no halves"):
+        collate([scan(3, 4)]).halves()
+
+
 @given(st.lists(st.tuples(side, side), min_size=1, max_size=5), st.integers(1, 3))
 def test_every_scan_lies_top_left_and_the_rest_is_padding(sizes, channels):
     scans = [scan(*size, channels=channels, seed=i) for i, size in enumerate(sizes)]

@@ -47,6 +47,22 @@ class Batch:
         """True on scanned and labelled pixels, False on padding."""
         return (self.target != UNLABELLED)[:, None]
 
+    @property
+    def padded_pixels(self) -> int:
+        """Pixels of the canvas of all scans, padding included."""
+        return self.n_images * self.target.shape[1] * self.target.shape[2]
+
+    def halves(self) -> tuple["Batch", "Batch"]:
+        """The first scans and the others, each half cropped to its own canvas; no data is copied.
+
+        Raises:
+            ValueError: the batch holds one scan only.
+        """
+        if self.n_images < 2:
+            raise ValueError(f"a batch of {self.n_images} scan(s) has no halves")
+        middle = (self.n_images + 1) // 2
+        return self._part(slice(None, middle)), self._part(slice(middle, None))
+
     def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Batch":
         """The batch on `device`, its image in floating point from 0 to 1.
 
@@ -61,6 +77,11 @@ class Batch:
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory; `torch.utils.data.DataLoader` calls this."""
         return Batch(self.image.pin_memory(), self.target.pin_memory(), self.sizes)
+
+    def _part(self, scans: slice) -> "Batch":
+        sizes = self.sizes[scans]
+        h, w = sizes.amax(0).tolist()
+        return Batch(self.image[scans, :, :h, :w], self.target[scans, :h, :w], sizes)
 
 
 def as_float(image: Shaped[Tensor, "*B C H W"], dtype: torch.dtype) -> Shaped[Tensor, "*B C H W"]:
