@@ -40,9 +40,9 @@ class Schedule:
     """Of the draw; the same seed gives the same epochs."""
 
     def __post_init__(self) -> None:
-        if self.effective_batch < 1 or self.pixel_budget < 1 or self.seed < 0:
+        if self.effective_batch < 1 or self.pixel_budget < 1 or not 0 <= self.seed < 2**64:
             raise OptionError(
-                "effective_batch and pixel_budget must be at least 1 and seed at least 0; "
+                "effective_batch and pixel_budget must be at least 1 and seed from 0 to 2^64 - 1; "
                 f"got {self.effective_batch}, {self.pixel_budget} and {self.seed}"
             )
 
