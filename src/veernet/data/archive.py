@@ -10,6 +10,7 @@
 The layout is the ImageFolder of Hugging Face `datasets`, which opens a split as it is.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -107,6 +108,13 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells other logs apart: how many there are, and a digest of file names and sizes."""
+        rows = [(row.file_name, row.mask_file_name, row.height, row.width) for row in self.rows]
+        digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        return f"{len(rows)} logs, {digest[:16]}"
 
     def __getitem__(self, index: int) -> Scan:
         row = self.rows[index]
