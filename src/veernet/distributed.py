@@ -1,10 +1,146 @@
 """The processes that train together. One process is the trivial case, not a special one."""
 
-from collections.abc import Iterable
+import hashlib
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from veernet.errors import RunError
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(days=1)
+"""Longest that processes wait for one another: the first one may draw an archive meanwhile."""
+
+
+@contextmanager
+def joined(device: torch.device) -> Generator[None]:
+    """Join the processes that `torchrun` launched, and leave them at the end of the block.
+
+    Does nothing where `torchrun` launched none, or where they are joined already.
+
+    Raises:
+        RunError: another process ended before this one was done.
+    """
+    if not dist.is_torchelastic_launched() or dist.is_initialized():
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
+    try:
+        yield
+    except RuntimeError as lost:
+        if "gloo/transport" not in str(lost):
+            raise
+        raise RunError("another process of this run ended; its own message says why") from lost
+    finally:
+        dist.destroy_process_group()
+
+
+def own_device(device: torch.device) -> torch.device:
+    """The GPU of this process on its machine, where `device` names none; else `device` itself."""
+    if str(device) != "cuda" or not dist.is_torchelastic_launched():
+        return device
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def ranks() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def gather(value: T) -> list[T]:
+    """What every process holds, in their order; of any type that can be pickled."""
+    everyone = [value] * ranks()
+    if dist.is_initialized():
+        dist.all_gather_object(everyone, value)
+    return everyone
+
+
+def any_of(*flags: bool) -> tuple[bool, ...]:
+    """Whether each flag is set in any process."""
+    return tuple(any(flag) for flag in zip(*gather(flags), strict=True))
+
+
+def least(value: int | None) -> int | None:
+    """The least of what the processes hold; None where none holds any."""
+    return min((held for held in gather(value) if held is not None), default=None)
+
+
+def together(do: Callable[[], T]) -> T:
+    """Do something in every process; where it fails in one, it raises in all.
+
+    Raises:
+        RunError: it failed in another process; in the words of the first of those.
+    """
+    try:
+        done, failed = do(), None
+    except Exception as error:
+        done, failed = None, error
+    everyone = gather(failed and (str(failed) or type(failed).__name__))
+    if failed is not None:
+        raise failed
+    for number, text in enumerate(everyone):
+        if text is not None:
+            raise RunError(f"process {number}: {text}")
+    return done  # pyright: ignore[reportReturnType]: `do` returned it
+
+
+def once(do: Callable[[], object]) -> None:
+    """Do something in the first process while the others wait; where it fails, it raises in all."""
+    together(do if rank() == 0 else lambda: None)
+
+
+def require_same(things: Mapping[str, Any]) -> None:
+    """Check that every process holds the same things: numbers, text, tensors, and nests of them.
+
+    Raises:
+        RunError: some differ, in every process; it names them, and the processes.
+    """
+    everyone = gather({name: digest(thing) for name, thing in things.items()})
+    told: list[str] = []
+    for name in things:
+        others = [i for i, them in enumerate(everyone) if them[name] != everyone[0][name]]
+        if others:
+            told.append(f"{name} of rank {', '.join(map(str, others))}")
+    if told:
+        raise RunError(f"the processes of this run differ: {'; '.join(told)}, from those of rank 0")
+
+
+def digest(thing: Any) -> str:
+    """A digest of a nest of dictionaries, lists, numbers, text, and tensors by their bytes."""
+    sha = hashlib.sha256()
+    for part in _parts(thing):
+        sha.update(part)
+    return sha.hexdigest()
+
+
+def _parts(thing: Any) -> Iterator[bytes]:
+    match thing:
+        case Tensor():
+            yield f"{thing.dtype}{tuple(thing.shape)}".encode()
+            yield thing.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
+        case dict():
+            yield from _parts([list(thing), list(thing.values())])
+        case list() | tuple():
+            yield f"{len(thing)}[".encode()
+            for item in thing:
+                yield from _parts(item)
+        case _:
+            yield f"{thing!r},".encode()
 
 
 def total(x: Tensor) -> Tensor:
@@ -16,11 +152,18 @@ def total(x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sum_gradients_(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace every gradient by its sum over all processes; one without gradients adds zero."""
+    """Replace every gradient by its sum over all processes; one without gradients adds zero.
+
+    A parameter that has a gradient in no process has none afterwards: the optimizer skips it, as
+    it would in one process.
+    """
     if not dist.is_initialized():
         return
     trained = [p for p in parameters if p.requires_grad]
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-    flat = total(torch.cat([grad.flatten() for grad in grads]))
-    for p, part in zip(trained, flat.split([grad.numel() for grad in grads]), strict=True):
-        p.grad = part.view_as(p)
+    holders = grads[0].new_tensor([p.grad is not None for p in trained])
+    *flat, holders = total(torch.cat([*(g.flatten() for g in grads), holders])).split(
+        [*(g.numel() for g in grads), len(trained)]
+    )
+    for p, part, held in zip(trained, flat, holders.tolist(), strict=True):
+        p.grad = part.view_as(p).to(p.dtype) if held else None

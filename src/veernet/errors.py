@@ -5,7 +5,8 @@
     ├── ArchiveError         a dataset folder that is missing, unfinished or inconsistent
     ├── CalibrationError     a calibration file that is incomplete, not monotone or off the picture
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
-    ├── RunError             a folder of a training run that is missing, taken or of another recipe
+    ├── RunError             a training run that is missing or taken, or of another recipe or
+    │                        archive; one whose gradient is not finite, or whose processes differ
     ├── LeakError            a layer that would read the padding, in a network that must not
     └── OptionError          an option whose value makes no sense
 
@@ -34,7 +35,7 @@ class CheckpointError(VeerNetError):
 
 
 class RunError(VeerNetError):
-    """The folder of a training run that is missing, taken, or was started with another recipe."""
+    """A training run that is missing or taken, does not fit its archive, or cannot go on."""
 
 
 class OptionError(VeerNetError, ValueError):
