@@ -4,7 +4,7 @@ Also run as a script, as one process of several:  laws.py RANK RANKS STORE OUT
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -88,9 +88,12 @@ def padding_error(
     return max(error(a, b) for a, b in zip(together, alone, strict=True))
 
 
-def stepped(batches: Sequence[Batch]) -> list[Tensor]:
+def stepped(
+    batches: Sequence[Batch], *, prepare: Callable[[VeerNet], object] = lambda model: None
+) -> list[Tensor]:
     """How one optimizer step on these micro-batches changes every parameter; and the loss."""
     model = network()
+    prepare(model)
     before = [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     result = step(model, optimizer, Tversky(), batches, device=torch.device("cpu"), clip=0.01)

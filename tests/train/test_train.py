@@ -59,7 +59,8 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
         assert not fit(run, device=CPU, stop_after=steps, console=QUIET)
     assert fit(run, device=CPU, console=QUIET)
     a, b = trained(run), trained(undisturbed)
-    assert a["state"] == b["state"] == {"epoch": 2, "step": 0, "best": a["state"]["best"]}
+    place = {"epoch": 2, "step": 0, "best": a["state"]["best"], "pixel_budget": None}
+    assert a["state"] == b["state"] == place
     for name, value in b["model"].items():
         assert torch.equal(a["model"][name], value), name
     moments = [[*state["optimizer"]["state"].values()] for state in (a, b)]
@@ -232,7 +233,7 @@ def test_a_checkpoint_of_another_network_is_refused(undisturbed):
     other = VeerNet(Network(planes=3, widths=(2, 4, 16), heads=2))
     optimizer = torch.optim.AdamW(other.parameters())
     with pytest.raises(CheckpointError, match="of another network"):
-        load_state(undisturbed / STATE, other, optimizer)
+        load_state(undisturbed / STATE, other, optimizer, torch.amp.GradScaler("cpu"))
 
 
 def test_a_checkpoint_that_carries_code_is_refused(run):
@@ -252,18 +253,37 @@ def test_a_run_is_not_begun_twice_or_on_other_classes(run, small_archive, tmp_pa
         fit(tmp_path / "other", device=CPU)
 
 
+def test_a_run_goes_on_with_the_archive_it_was_begun_on_only(small_archive, tmp_path):
+    archive, run = tmp_path / "archive", tmp_path / "run"
+    shutil.copytree(small_archive, archive)
+    start(run, Archive.open(archive), TINY)
+    metadata = archive / "val" / "metadata.jsonl"
+    first, _ = metadata.read_text().splitlines()
+    metadata.write_text(first + "\n")
+    with pytest.raises(RunError, match=r"another archive .*split val was 2 logs, .* is 1 logs, "):
+        fit(run, device=CPU, console=QUIET)
+    shutil.copy(small_archive / "val" / "metadata.jsonl", metadata)
+    assert not fit(run, device=CPU, stop_after=1, console=QUIET)
+
+
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"warmup": 1.0}, {"learning_rate": 0.0}])
 def test_training_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(OptionError):
         Training(**wrong)
 
 
-def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(run, monkeypatch):
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(
+    small_archive, tmp_path, monkeypatch, precision
+):
+    """In fp16 too, where the gradient's norm overflows in float32: no scale of the loss helps."""
+    run = tmp_path / "run"
+    start(run, Archive.open(small_archive), replace(TINY, precision=precision))
     assert not fit(run, device=CPU, stop_after=1, console=QUIET)
     before = (run / STATE).read_bytes()
     endless = torch.tensor(math.inf)
     loop = sys.modules["veernet.train.fit"]
-    monkeypatch.setattr(loop, "step", lambda *_, **__: StepResult(loss=endless, grad_norm=endless))
+    monkeypatch.setattr(loop, "step", lambda *_, **__: StepResult(endless, endless, False, None))
     with pytest.raises(RunError, match="the gradient is not finite"):
         fit(run, device=CPU, console=QUIET)
     assert (run / STATE).read_bytes() == before

@@ -63,9 +63,17 @@ class State:
     """Steps done of the epoch after them."""
     best: float = -1.0
     """The best validation score so far; -1 before the first."""
+    pixel_budget: int | None = None
+    """Of the schedule from now on, where memory ran out under that of the settings."""
 
 
-def save_state(path: Path, state: State, model: VeerNet, optimizer: torch.optim.Optimizer) -> None:
+def save_state(
+    path: Path,
+    state: State,
+    model: VeerNet,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> None:
     """Write everything that the rest of the run depends on."""
     with replacing(path) as temporary:
         torch.save(
@@ -74,13 +82,19 @@ def save_state(path: Path, state: State, model: VeerNet, optimizer: torch.optim.
                 "network": asdict(model.network),
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
+                "scaler": scaler.state_dict(),
             },
             temporary,
         )
 
 
-def load_state(path: Path, model: VeerNet, optimizer: torch.optim.Optimizer) -> State:
-    """Put the model and the optimizer where `save_state` left them.
+def load_state(
+    path: Path,
+    model: VeerNet,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> State:
+    """Put the model, the optimizer and the scaler where `save_state` left them.
 
     Raises:
         CheckpointError: no such file, damaged, or of another network.
@@ -89,7 +103,7 @@ def load_state(path: Path, model: VeerNet, optimizer: torch.optim.Optimizer) -> 
     try:
         saved: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         network, state = saved["network"], State(**saved["state"])
-        weights, moments = saved["model"], saved["optimizer"]
+        weights, moments, scale = saved["model"], saved["optimizer"], saved["scaler"]
     except FileNotFoundError as missing:
         raise CheckpointError(f"{path}: no checkpoint to resume from") from missing
     except Exception as broken:  # torch.load raises anything from EOFError to UnpicklingError
@@ -98,6 +112,7 @@ def load_state(path: Path, model: VeerNet, optimizer: torch.optim.Optimizer) -> 
         raise CheckpointError(f"{path}: of another network: {network}, not {model.network}")
     _fill(model, weights, path)
     optimizer.load_state_dict(moments)
+    scaler.load_state_dict(scale)
     return state
 
 

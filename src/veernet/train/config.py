@@ -11,7 +11,9 @@ from veernet.errors import OptionError
 from veernet.losses import BCE, AnyLoss, Tversky
 from veernet.model import Network
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16", "fp64"]
+
+_LOWERED: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,8 @@ class Training:
     clip: float = 1.0
     """Longest gradient that the optimizer sees."""
     precision: Precision = "fp32"
-    """bf16 runs the network under autocast; weights, norms' statistics and loss stay in float32."""
+    """bf16 and fp16 run the network under autocast; weights, norms' statistics and loss stay in
+    float32. fp16 scales the loss besides. fp64 trains in float64 throughout, to prove laws."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or not 0 <= self.warmup < 1:
@@ -52,7 +55,12 @@ class Training:
     @property
     def autocast(self) -> torch.dtype | None:
         """The dtype that autocast lowers the network's arithmetic to, if any."""
-        return torch.bfloat16 if self.precision == "bf16" else None
+        return _LOWERED.get(self.precision)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the weights."""
+        return torch.float64 if self.precision == "fp64" else torch.float32
 
     def learning_rate_at(self, step: int, n_steps: int) -> float:
         """The learning rate of step `step` of `n_steps`, from 0: linear warm-up, then a cosine."""

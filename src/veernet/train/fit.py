@@ -2,17 +2,20 @@
 
 import signal
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from veernet import distributed
 from veernet.data.archive import Archive, Split
 from veernet.data.batch import Batch
+from veernet.data.schedule import Step, share
 from veernet.errors import RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import parse, read_json, write_json
@@ -35,6 +38,8 @@ class Config:
     """What the folder of a run says of it."""
 
     archive: str
+    logs: dict[str, str]
+    """Fingerprints of the splits for training and validation, by their names."""
     training: Training
     versions: dict[str, str]
 
@@ -49,10 +54,9 @@ def start(run: Path, archive: Archive, training: Training) -> None:
     if (run / CONFIG).exists():
         raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
     _check_fit(archive, training)
-    for name in ("train", "val"):
-        archive.split(name)
     config = Config(
         archive=str(archive.root.resolve()),
+        logs=_fingerprints(archive.split("train"), archive.split("val")),
         training=training,
         versions={name: version(name) for name in ("veernet", "torch", "numpy")},
     )
@@ -81,41 +85,34 @@ def fit(
     """Train the run in folder `run` from where it is to its end; True when it is there.
 
     Ctrl-C ends the current step, writes a checkpoint and returns; a second one stops at once.
+    Processes joined by `torch.distributed` share every step; the first of them writes.
 
     Args:
         workers: processes that read logs; 0 reads them here.
         stop_after: pause after so many steps, as Ctrl-C would.
 
     Raises:
-        RunError: `run` holds no run.
-        VeerNetError: the archive, or the checkpoint, is not as it should be.
+        VeerNetError: the run, its archive or its checkpoint is not as it should be.
     """
-    console = console or Console()
-    job, state = _open(run, device)
-    how, saved = job.training, time.monotonic()
-    log = RunLog(
-        run,
-        epoch=state.epoch,
-        done=job.done(state),
-        n_steps=job.n_steps,
-        console=console,
-    )
-    with log, _pause(stop_after, console) as pausing:
-        while state.epoch < how.epochs:
-            steps = how.schedule.steps(job.train.sizes, state.epoch)[state.step :]
-            for batches in load(job.train, steps, workers=workers, pin=device.type == "cuda"):
-                rate = how.learning_rate_at(job.done(state), job.n_steps)
-                result = job.learn(batches, rate)
-                state = replace(state, step=state.step + 1)
-                log.step(job.done(state), state.epoch, result, rate, batches)
-                paused = pausing() and job.done(state) < job.n_steps
-                if paused or time.monotonic() - saved > CHECKPOINT_SECONDS:
+    (job, state), saved = _open(run, device), time.monotonic()
+    with _log(job, state, console or Console()) as log, _pause(stop_after, log.console) as pausing:
+        while state.epoch < job.how.epochs:
+            steps = job.steps(state)
+            for whole, batches in zip(steps, job.load(steps, workers), strict=True):
+                before, state = state, job.learn(whole, batches, state, log)
+                due = time.monotonic() - saved > CHECKPOINT_SECONDS
+                paused, due = distributed.any_of(pausing(), due)
+                paused = paused and job.done(state) < job.n_steps
+                if paused or due:
                     saved = job.save(state)
                 if paused:
                     return False
-            saved = job.save(state)  # validation takes a while
-            state = _end_epoch(job, state, log)
-            saved = job.save(state)
+                if state.pixel_budget != before.pixel_budget:
+                    break  # to cut the steps that are left anew
+            else:
+                job.save(state)  # validation takes a while
+                state = _end_epoch(job, state, log)
+                saved = job.save(state)
     return True
 
 
@@ -124,67 +121,139 @@ class _Job:
     """An open run: its settings, its data, and what it trains."""
 
     folder: Path
-    training: Training
+    config: Config
     classes: tuple[str, ...]
     train: Split
     val: Split
     model: VeerNet
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+    @property
+    def how(self) -> Training:
+        return self.config.training
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-len(self.train) // self.training.schedule.effective_batch)
+        return -(-len(self.train) // self.how.schedule.effective_batch)
 
     @property
     def n_steps(self) -> int:
-        return self.steps_per_epoch * self.training.epochs
+        return self.steps_per_epoch * self.how.epochs
 
     def done(self, state: State) -> int:
         return self.steps_per_epoch * state.epoch + state.step
 
-    def learn(self, batches: list[Batch], learning_rate: float) -> StepResult:
+    def steps(self, state: State) -> list[Step]:
+        """Those that are left of the epoch."""
+        budget = state.pixel_budget or self.how.schedule.pixel_budget
+        schedule = replace(self.how.schedule, pixel_budget=budget)
+        return schedule.steps(self.train.sizes, state.epoch)[state.step :]
+
+    def load(self, steps: Sequence[Step], workers: int) -> Iterator[list[Batch]]:
+        """What this process works on of every step."""
+        mine = [share(step, distributed.rank(), distributed.ranks()) for step in steps]
+        return load(self.train, mine, workers=workers, pin=self.device.type == "cuda")
+
+    def learn(self, whole: Step, batches: list[Batch], state: State, log: RunLog) -> State:
+        """Step on `batches`, this process's share of a step; returns where the run is then.
+
+        Raises:
+            RunError: the gradient is not finite, and no lower scale of the loss is left to try.
+        """
+        done, scale = self.done(state), self.scaler.get_scale()
+        rate = self.how.learning_rate_at(done, self.n_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        result = step(
+            group["lr"] = rate
+        while not (result := self.attempt(batches)).applied:
+            if not 1 <= (lower := self.scaler.get_scale()) < scale:
+                raise RunError(
+                    f"{self.folder}: the gradient is not finite (loss {result.loss.item():g}); "
+                    "a lower learning rate may help. The last checkpoint is as it was"
+                )
+            scale = lower
+            log.retry(done + 1, state.epoch, scale)
+        log.step(done + 1, state.epoch, result, rate, len(whole))
+        if result.pixel_budget is not None:
+            log.budget(done + 1, state.epoch, result.pixel_budget)
+            state = replace(state, pixel_budget=result.pixel_budget)
+        return replace(state, step=state.step + 1)
+
+    def attempt(self, batches: list[Batch]) -> StepResult:
+        return step(
             self.model,
             self.optimizer,
-            self.training.loss,
+            self.how.loss,
             batches,
-            device=next(self.model.parameters()).device,
-            autocast=self.training.autocast,
-            clip=self.training.clip,
+            device=self.device,
+            autocast=self.how.autocast,
+            clip=self.how.clip,
+            scaler=self.scaler,
         )
-        if not result.grad_norm.isfinite():
-            raise RunError(
-                f"{self.folder}: the gradient is not finite (loss {result.loss.item():g}); a lower "
-                "learning rate may help. The last checkpoint is as it was"
-            )
-        return result
 
     def save(self, state: State) -> float:
         """Write a checkpoint; returns when."""
-        save_state(self.folder / STATE, state, self.model, self.optimizer)
+        path = self.folder / STATE
+        distributed.once(lambda: save_state(path, state, self.model, self.optimizer, self.scaler))
         return time.monotonic()
 
 
 def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
+    """Open a run in every process, and make sure that it is the same one in all."""
+    job, state = distributed.together(lambda: _read(run, device))
+    logs = _fingerprints(job.train, job.val)
+    trained = job.model, job.optimizer, job.scaler
+    distributed.require_same(
+        {
+            "weights and optimizer": [module.state_dict() for module in trained],
+            "data": logs,
+            "settings": [asdict(job.how), job.config.versions],
+            "place in the run": asdict(state),
+        }
+    )
+    for name, now in logs.items():
+        if now != job.config.logs.get(name):
+            raise RunError(
+                f"{run}: begun on another archive than {job.config.archive} is now: its split "
+                f"{name} was {job.config.logs.get(name)}, and is {now}"
+            )
+    return job, state
+
+
+def _read(run: Path, device: torch.device) -> tuple[_Job, State]:
     config = read_config(run)
     archive, training = Archive.open(Path(config.archive)), config.training
     _check_fit(archive, training)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.schedule.seed)
-        model = VeerNet(training.network).to(device)
+        model = VeerNet(training.network).to(device, training.dtype)
     job = _Job(
         folder=run,
-        training=training,
+        config=config,
         classes=archive.classes,
         train=archive.split("train"),
         val=archive.split("val"),
         model=model,
         optimizer=torch.optim.AdamW(model.parameters(), weight_decay=training.weight_decay),
+        scaler=torch.amp.GradScaler(device.type, enabled=training.precision == "fp16"),
     )
     path = run / STATE
-    return job, load_state(path, model, job.optimizer) if path.exists() else State()
+    if not path.exists():
+        return job, State()
+    return job, load_state(path, model, job.optimizer, job.scaler)
+
+
+def _fingerprints(train: Split, val: Split) -> dict[str, str]:
+    return {"train": train.fingerprint, "val": val.fingerprint}
+
+
+def _log(job: _Job, state: State, console: Console) -> RunLog:
+    done, n_steps = job.done(state), job.n_steps
+    return RunLog(job.folder, epoch=state.epoch, done=done, n_steps=n_steps, console=console)
 
 
 def _check_fit(archive: Archive, training: Training) -> None:
@@ -198,21 +267,22 @@ def _check_fit(archive: Archive, training: Training) -> None:
 
 
 def _end_epoch(job: _Job, state: State, log: RunLog) -> State:
-    """Validate; keep the weights if they are the best so far."""
+    """Validate, every process on its share of the logs; keep the weights if they are the best."""
     job.model.eval()
-    results = evaluate(
+    mine = evaluate(
         job.model,
         job.val,
-        range(len(job.val)),
-        autocast=job.training.autocast,
+        range(len(job.val))[distributed.rank() :: distributed.ranks()],
+        autocast=job.how.autocast,
         read_curves=False,  # it costs a second and more a native log, and chooses nothing
     )
     job.model.train()
-    summary = summarise(results, job.classes)
+    in_turn = zip_longest(*distributed.gather(mine))
+    summary = summarise([one for turn in in_turn for one in turn if one is not None], job.classes)
     log.epoch(job.done(state), state.epoch, summary)
     if (score := mean_f1(summary)) > state.best:
-        save_weights(job.folder / WEIGHTS, job.model)
-    return State(epoch=state.epoch + 1, step=0, best=max(score, state.best))
+        distributed.once(lambda: save_weights(job.folder / WEIGHTS, job.model))
+    return replace(state, epoch=state.epoch + 1, step=0, best=max(score, state.best))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from rich.progress import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
-from veernet.data.batch import Batch
+from veernet import distributed
 from veernet.errors import RunError
 from veernet.files import read_json_lines, write_json_lines
 from veernet.train.step import StepResult
 
 NAME = "log.jsonl"
-"""The log inside the folder of a run: rows of kind `step` and of kind `epoch`."""
+"""The log inside the folder of a run: rows of kind `step`, `epoch`, `retry` and `budget`."""
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
@@ -40,26 +40,34 @@ def _is_before(row: dict[str, Any], epoch: int, done: int) -> bool:
     return row["epoch"] < epoch if row["kind"] == "epoch" else row["step"] <= done
 
 
+def voice(console: Console) -> Console:
+    """The console of the first process; that of the others is silent."""
+    return Console(quiet=True) if distributed.rank() else console
+
+
 class RunLog:
     """The log of one run that goes on after `epoch` epochs and `done` steps in all.
 
-    What it says of later ones, written after the last checkpoint, is dropped.
+    What it says of later ones, written after the last checkpoint, is dropped. Of several processes
+    the first one writes.
     """
 
     def __init__(self, run: Path, *, epoch: int, done: int, n_steps: int, console: Console):
-        path = run / NAME
-        old = read_log(run) if path.exists() else []
-        write_json_lines(path, [row for row in old if _is_before(row, epoch, done)])
-        self.file = path.open("a", encoding="utf-8")
-        self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
-        self.console = console
+        self.file = self.board = None
+        if distributed.rank() == 0:
+            path = run / NAME
+            old = read_log(run) if path.exists() else []
+            write_json_lines(path, [row for row in old if _is_before(row, epoch, done)])
+            self.file = path.open("a", encoding="utf-8")
+            self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
+        self.console = voice(console)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("steps, left"),
             TimeRemainingColumn(),
-            console=console,
+            console=self.console,
         )
         self.bar = self.progress.add_task("training", total=n_steps, completed=done)
         self.started = time.monotonic()
@@ -70,36 +78,54 @@ class RunLog:
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
-        self.board.close()
-        self.file.close()
+        for output in (self.board, self.file):
+            if output is not None:
+                output.close()
 
     def step(
-        self, number: int, epoch: int, result: StepResult, rate: float, batches: Sequence[Batch]
+        self, number: int, epoch: int, result: StepResult, rate: float, micro_batches: int
     ) -> None:
         """An optimizer step; `number` counts them from 1 over the whole run, epochs from 0."""
         measured = {
             "loss": result.loss.item(),
             "grad_norm": result.grad_norm.item(),
             "learning_rate": rate,
-            "micro_batches": len(batches),
+            "micro_batches": micro_batches,
         }
-        self._row({"kind": "step", "step": number, "epoch": epoch, **measured})
-        for name, value in measured.items():
-            self.board.add_scalar(name, value, number)
+        self._row("step", number, epoch, measured)
+        self._plot(measured, number)
         description = f"epoch {epoch + 1}  loss {measured['loss']:.4f}"
         self.progress.update(self.bar, completed=number, description=description)
 
+    def retry(self, number: int, epoch: int, scale: float) -> None:
+        """Step `number` overflowed, and is tried again with the loss scaled by `scale`."""
+        self._row("retry", number, epoch, {"scale": scale})
+        self.console.print(f"step {number}: overflow; again, with the loss scaled by {scale:g}")
+
+    def budget(self, number: int, epoch: int, pixel_budget: int) -> None:
+        """Memory ran out in step `number`; micro-batches are of `pixel_budget` from now on."""
+        self._row("budget", number, epoch, {"pixel_budget": pixel_budget})
+        self.console.print(
+            f"step {number}: memory ran out and the step was cut finer; "
+            f"the pixel budget is {pixel_budget:,} from now on"
+        )
+
     def epoch(self, number: int, epoch: int, summary: dict[str, Any]) -> None:
         """The end of an epoch, `number` steps into the run, with its validation."""
-        self._row({"kind": "epoch", "step": number, "epoch": epoch, **summary})
-        told = [f"epoch {epoch + 1}"]
-        for name, curve in summary["curves"].items():
-            f1 = curve["within_1_px"]["f1"]
-            self.board.add_scalar(f"{name}/F1 within 1 px", f1, number)
-            told.append(f"{name}: F1 within 1 px {f1:.3f}")
-        self.console.print("  ".join(told))
+        self._row("epoch", number, epoch, summary)
+        f1 = {name: curve["within_1_px"]["f1"] for name, curve in summary["curves"].items()}
+        self._plot({f"{name}/F1 within 1 px": value for name, value in f1.items()}, number)
+        told = (f"{name}: F1 within 1 px {value:.3f}" for name, value in f1.items())
+        self.console.print("  ".join([f"epoch {epoch + 1}", *told]))
 
-    def _row(self, row: dict[str, Any]) -> None:
+    def _row(self, kind: str, number: int, epoch: int, values: dict[str, Any]) -> None:
+        row = {"kind": kind, "step": number, "epoch": epoch, **values}
         row["seconds"] = round(time.monotonic() - self.started, 3)
-        self.file.write(json.dumps(row) + "\n")
-        self.file.flush()
+        if self.file is not None:
+            self.file.write(json.dumps(row) + "\n")
+            self.file.flush()
+
+    def _plot(self, values: Mapping[str, float], number: int) -> None:
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, number)

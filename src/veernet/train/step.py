@@ -1,7 +1,8 @@
 """One optimizer step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -14,14 +15,18 @@ from veernet.losses import Loss
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step measured, summed over all processes.
+    """What a step measured, over all processes.
 
-    loss:      mean over the images of the step
-    grad_norm: Euclidean norm of the gradient, before clipping
+    loss:         mean over the images of the step
+    grad_norm:    Euclidean norm of the gradient, before clipping
+    applied:      False if that is not finite: the weights and the optimizer are as they were
+    pixel_budget: most padded pixels that memory is known to hold; None unless it ran out
     """
 
     loss: Float[Tensor, ""]
     grad_norm: Float[Tensor, ""]
+    applied: bool
+    pixel_budget: int | None
 
 
 def step(
@@ -33,6 +38,7 @@ def step(
     device: torch.device,
     autocast: torch.dtype | None = None,
     clip: float = 1.0,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> StepResult:
     """Step on `batches`. The result depends neither on how they were cut nor on who holds them:
 
@@ -40,23 +46,110 @@ def step(
 
     Args:
         model: called as `model(image, sizes)`, as `veernet.model.VeerNet`.
-        batches: the micro-batches of this process; perhaps none.
+        batches: the micro-batches of this process; perhaps none. One for which memory runs out is
+            cut in two and run again, down to single images.
         autocast: dtype of the network's arithmetic, its parameters' own if None.
         clip: longest gradient that the optimizer sees.
+        scaler: scales the loss where `autocast` is float16; the gradient is measured unscaled.
+
+    Raises:
+        torch.OutOfMemoryError: an image does not fit alone; the message says its size.
     """
-    dtype = next(model.parameters()).dtype
-    weight = torch.tensor(sum(loss.weight(batch) for batch in batches), device=device, dtype=dtype)
-    weight = distributed.total(weight)
-    value = torch.zeros((), device=device, dtype=dtype)
+    scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
+    trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     optimizer.zero_grad(set_to_none=True)
-    for batch in batches:
-        on_device = batch.to(device, dtype)
-        with torch.autocast(device.type, autocast, enabled=autocast is not None):
-            logits = model(on_device.image, on_device.sizes)
-        share = loss.total(logits, on_device) / weight
-        share.backward()
-        value += share.detach()
-    distributed.sum_gradients_(model.parameters())
-    grad_norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
-    optimizer.step()
-    return StepResult(loss=distributed.total(value), grad_norm=grad_norm)
+    weight = _weight(loss, batches, trained[0].dtype, device)
+    scaler.scale(weight)  # for a process without work, which must know the scale all the same
+    run = partial(_differentiate, model, loss, trained, weight, autocast=autocast, scaler=scaler)
+    value, room = _accumulate_(trained, weight.new_zeros(()), batches, run)
+    distributed.sum_gradients_(trained)
+    scaler.unscale_(optimizer)
+    grad_norm = nn.utils.clip_grad_norm_(trained, clip)
+    if applied := bool(grad_norm.isfinite()):
+        scaler.step(optimizer)
+    scaler.update()
+    return StepResult(distributed.total(value), grad_norm, applied, distributed.least(room))
+
+
+def _weight(
+    loss: Loss, batches: Sequence[Batch], dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, ""]:
+    """The weight of the step over all processes, in `dtype` or wider: float16 ends at 65,504."""
+    wide = torch.promote_types(dtype, torch.float32)
+    mine = sum(loss.weight(batch) for batch in batches)
+    return distributed.total(torch.tensor(mine, dtype=wide, device=device))
+
+
+_Share = tuple[Tensor, Sequence[Tensor | None]]
+"""What a micro-batch adds to the loss of the step, and to the gradient of every parameter."""
+
+
+def _differentiate(
+    model: nn.Module,
+    loss: Loss,
+    trained: Sequence[nn.Parameter],
+    weight: Float[Tensor, ""],
+    batch: Batch,
+    *,
+    autocast: torch.dtype | None,
+    scaler: torch.amp.GradScaler,
+) -> _Share:
+    batch = batch.to(weight.device, trained[0].dtype)
+    with torch.autocast(weight.device.type, autocast, enabled=autocast is not None):
+        logits = model(batch.image, batch.sizes)
+    value = loss.total(logits, batch).to(weight.dtype) / weight
+    # Not backward(): where that runs out of memory it has added to some of the gradients.
+    gradient = torch.autograd.grad(scaler.scale(value), trained, allow_unused=True)
+    return value.detach(), gradient
+
+
+def _accumulate_(
+    trained: Sequence[nn.Parameter],
+    value: Float[Tensor, ""],
+    batches: Sequence[Batch],
+    run: Callable[[Batch], _Share],
+) -> tuple[Float[Tensor, ""], int | None]:
+    """Add up values and gradients of `batches`; returns the sum of values, and how many padded
+    pixels memory is known to hold where it did not hold all of them."""
+    waiting, held, refused = [*reversed(batches)], list[int](), list[int]()
+    while waiting:
+        batch = waiting.pop()
+        share = _unless_full(run, batch)
+        if share is None:
+            refused.append(batch.padded_pixels)
+            waiting += reversed(_halves(batch))
+            continue
+        held.append(batch.padded_pixels)
+        value = value + share[0]
+        for p, gradient in zip(trained, share[1], strict=True):
+            if gradient is not None:  # perhaps the very tensor that another parameter was given
+                p.grad = (torch.zeros_like(p) if p.grad is None else p.grad).add_(gradient)
+    least = min(refused, default=0)
+    return value, max((pixels for pixels in held if pixels < least), default=None)
+
+
+def _unless_full(run: Callable[[Batch], _Share], batch: Batch) -> _Share | None:
+    """What `run` returns, or None if memory ran out."""
+    try:
+        return run(batch)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_full(error):
+            raise
+    # The error is gone by here, and with it the frames that held the activations.
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    return None
+
+
+def _is_full(error: MemoryError | RuntimeError) -> bool:
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)  # torch on a CPU
+    )
+
+
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    if batch.n_images > 1:
+        return batch.halves()
+    h, w = batch.sizes[0].tolist()
+    raise torch.OutOfMemoryError(f"an image of {h} × {w} px does not fit into memory, even alone")
