@@ -87,6 +87,8 @@ BAD = {
     ),
     "no workers": ("synth none --workers 0", "--workers must be at least 1; got 0"),
     "a rate that is no number": ("train none --out run --learning-rate nan", "learning_rate must"),
+    "a seed that torch does not take": ("train none --out run --seed 18446744073709551616", "seed"),
+    "a device without numbers": ("train none --out run --device meta", "--device meta"),
     "a range upside down": ("synth none --height 90 40", "got 90 to 40"),
     "no such device": ("evaluate none --device tpu9", "--device tpu9"),
 }
@@ -119,6 +121,12 @@ def test_a_mask_of_another_size_stops_training_with_one_line(veernet, tmp_path):
         code, _, told = veernet("train", archive, "--out", run, "--workers", workers)
         assert (code, told.count("\n")) == (2, 1)
         assert f"{mask}: 6 × 5 px" in told
+
+
+def test_training_says_how_it_is_launched_on_several_processes(veernet):
+    assert "torchrun --nproc-per-node N -m veernet" in " ".join(
+        veernet("train", "--help")[1].split()
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

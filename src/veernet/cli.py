@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
 
-from veernet import recipes
+from veernet import distributed, recipes
 from veernet.data.archive import Archive, SplitName
 from veernet.data.schedule import Schedule
 from veernet.data.survey import Survey, survey
@@ -22,8 +22,9 @@ from veernet.errors import OptionError, VeerNetError
 from veernet.report import write_report
 from veernet.synth.make import make
 from veernet.train.checkpoint import load_weights
-from veernet.train.config import Precision
+from veernet.train.config import Precision, Training
 from veernet.train.fit import fit, start
+from veernet.train.log import voice
 
 
 class Command(Protocol):
@@ -116,7 +117,8 @@ class Train:
 
     `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` goes on with one
     under the settings that it was begun with. Ctrl-C ends the current step and writes a
-    checkpoint; a second one stops at once.
+    checkpoint; a second one stops at once. To share every step among N processes, one a GPU,
+    write `torchrun --nproc-per-node N -m veernet` for `veernet`: what is learned is the same.
     """
 
     archive: Positional[Path | None] = None
@@ -136,7 +138,7 @@ class Train:
     learning_rate: FromRecipe[float] = None
     """At its highest."""
     precision: FromRecipe[Precision] = None
-    """bf16 saves memory and is fast where the hardware has it."""
+    """bf16 and fp16 save memory and are fast where the hardware has them; fp64 is for proofs."""
     seed: FromRecipe[int] = None
     """Of the first weights and of the order of the logs."""
     workers: int = 2
@@ -160,11 +162,18 @@ class Train:
             raise OptionError(
                 f"a resumed run keeps its settings; leave out {', '.join(sorted(changes))}"
             )
-        if self.archive is not None:
-            training = recipes.RECIPES[self.recipe].training
-            schedule = replace(training.schedule, **self._schedule())
-            training = replace(training, schedule=schedule, **self._training())
-            start(folder, Archive.open(self.archive), training)
+        training = recipes.RECIPES[self.recipe].training
+        schedule = replace(training.schedule, **self._schedule())
+        training = replace(training, schedule=schedule, **self._training())
+        with distributed.joined(device):
+            self._train(folder, training, device, voice(console))
+
+    def _train(
+        self, folder: Path, training: Training, device: torch.device, console: Console
+    ) -> None:
+        archive = self.archive
+        if archive is not None:
+            distributed.once(lambda: start(folder, Archive.open(archive), training))
         done = fit(
             folder,
             device=device,
@@ -288,7 +297,8 @@ class Demo:
         """Run the recipe."""
         _check_at_least(1, workers=self.workers)
         device = _device(self.device)
-        recipes.demo(self.out, device=device, workers=self.workers, console=console)
+        with distributed.joined(device):
+            recipes.demo(self.out, device=device, workers=self.workers, console=console)
 
 
 COMMANDS: dict[str, type[Command]] = {
@@ -336,13 +346,16 @@ def _check_at_least(least: int, **options: int | None) -> None:
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=name)
+        device = distributed.own_device(torch.device(name))
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as absent:
         reason = str(absent).splitlines()[0]
         raise OptionError(f"--device {name}: not on this machine ({reason})") from absent
-    return torch.device(name)
+    if device.type == "meta":
+        raise OptionError("--device meta: it holds no numbers; choose cpu or cuda")
+    return device
 
 
 def _print_survey(console: Console, name: str, found: Survey) -> None:

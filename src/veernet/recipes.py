@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from veernet import distributed
 from veernet.data.archive import Archive, SplitName
 from veernet.data.raster import stand_up, write_png
 from veernet.data.schedule import Schedule
@@ -30,6 +31,7 @@ from veernet.synth.make import make
 from veernet.train.checkpoint import load_weights
 from veernet.train.config import Training
 from veernet.train.fit import CONFIG, fit, read_config, start
+from veernet.train.log import voice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +144,15 @@ def demo(root: Path, *, device: torch.device, workers: int, console: Console) ->
 def _complete(
     name: str, root: Path, *, device: torch.device, workers: int, console: Console
 ) -> None:
-    recipe = RECIPES[name]
+    recipe, console = RECIPES[name], voice(console)
+    distributed.once(lambda: _before_training(recipe, root, workers, console))
+    if not fit(root / "run", device=device, workers=workers, console=console):
+        console.print("paused; the same command goes on", soft_wrap=True)
+        return
+    distributed.once(lambda: _after_training(recipe, root, device, console))
+
+
+def _before_training(recipe: Recipe, root: Path, workers: int, console: Console) -> None:
     archive, run = root / "archive", root / "run"
     console.rule("1  draw logs")
     with bar(console, "logs", sum(recipe.counts)) as advance:
@@ -150,9 +160,10 @@ def _complete(
     console.rule("2  train")
     if not (run / CONFIG).exists():
         start(run, Archive.open(archive), recipe.training)
-    if not fit(run, device=device, workers=workers, console=console):
-        console.print("paused; the same command goes on", soft_wrap=True)
-        return
+
+
+def _after_training(recipe: Recipe, root: Path, device: torch.device, console: Console) -> None:
+    run = root / "run"
     console.rule("3  evaluate")
     summary = evaluate_run(run, "test", device=device, console=console)
     print_summary(console, summary)
