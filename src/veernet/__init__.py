@@ -8,7 +8,16 @@ The batching layer, for a training loop of your own:
 from veernet.data.archive import Archive
 from veernet.data.batch import UNLABELLED, Batch, Scan, collate
 from veernet.data.schedule import Schedule, share
-from veernet.losses import BCE, Loss, Tversky
+from veernet.losses import (
+    BCE,
+    CrossEntropy,
+    Dice,
+    Focal,
+    FocalTversky,
+    Loss,
+    Lovasz,
+    Tversky,
+)
 from veernet.model import Network, VeerNet
 from veernet.train.step import StepResult, step
 
@@ -17,7 +26,12 @@ __all__ = [
     "UNLABELLED",
     "Archive",
     "Batch",
+    "CrossEntropy",
+    "Dice",
+    "Focal",
+    "FocalTversky",
     "Loss",
+    "Lovasz",
     "Network",
     "Scan",
     "Schedule",

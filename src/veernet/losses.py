@@ -1,11 +1,19 @@
-"""Losses as sums over images, so that they add up over micro-batches and processes."""
+"""Losses as sums over images, so that they add up over micro-batches and processes.
+
+Every loss looks at an image's own labelled pixels alone and computes in float32 or wider. What the
+logits hold elsewhere is never read and gets no gradient; an image without labels costs 0.
+
+One plane of logits tells curve from background; more are one a class, background first. A loss
+whose `total` meets planes that it cannot take raises `OptionError`. Losses that couple the images
+of a batch, such as batch Dice, are not offered: they would depend on how a step is cut.
+"""
 
 import math
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -37,23 +45,93 @@ class BCE:
 
     positive_weight: float = 42.0
     """Weight w of a curve pixel, > 0: about the number of background pixels to one of curve."""
+    kind: Literal["BCE"] = field(default="BCE", repr=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.positive_weight < math.inf:
-            raise OptionError(f"positive_weight must be > 0; got {self.positive_weight}")
+            raise OptionError(f"BCE needs 0 < positive_weight < infinity; got {self}")
 
     def weight(self, batch: Batch) -> int:
         """The number of images."""
         return batch.n_images
 
-    def total(self, logits: Float[Tensor, "B 1 H W"], batch: Batch) -> Float[Tensor, ""]:
+    def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' means."""
-        y, valid = _curves(batch, planes=1, dtype=_wide(logits))
-        w = torch.as_tensor(self.positive_weight, dtype=y.dtype, device=y.device)
-        pixel = F.binary_cross_entropy_with_logits(
-            logits.to(y.dtype), y, pos_weight=w, reduction="none"
-        )
-        return ((pixel * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3)).clamp(min=1)).sum()
+        check_planes(self, logits.shape[1])
+        x = _labelled(logits, batch)
+        y, w = _curves(batch, planes=1).to(x.dtype), x.new_tensor(self.positive_weight)
+        pixel = F.binary_cross_entropy_with_logits(x, y, pos_weight=w, reduction="none")
+        return _mean(pixel, batch.valid.to(x.dtype)).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossEntropy:
+    """Softmax cross entropy, averaged over an image's valid pixels by the weights of their classes.
+
+        -sum_i w_t(i) log p_t(i) / sum_i w_t(i)        with t(i) the class of pixel i
+
+    Needs two planes of logits or more. As `torch.nn.functional.cross_entropy` on each image alone;
+    an image whose pixels all weigh 0 costs 0.
+    """
+
+    class_weights: tuple[float, ...] | None = None
+    """Weights w, >= 0, one a class, background first; all 1 if not given."""
+    kind: Literal["CrossEntropy"] = field(default="CrossEntropy", repr=False)
+
+    def __post_init__(self) -> None:
+        _check_class_weights(self)
+
+    def weight(self, batch: Batch) -> int:
+        """The number of images."""
+        return batch.n_images
+
+    def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
+        """The sum of the images' weighted means."""
+        check_planes(self, logits.shape[1])
+        x = _labelled(logits, batch)
+        t = _classes(batch, planes=x.shape[1])
+        pixel = F.cross_entropy(x, t[:, 0], reduction="none")[:, None]
+        return _mean(pixel, _weights(self.class_weights, t, x.dtype) * batch.valid).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Focal:
+    """Cross entropy that pixels already told well add little to, averaged over valid pixels.
+
+        -(1/n) sum_i w_t(i) (1 - p_t(i))^gamma log p_t(i)        with t(i) the class of pixel i
+
+    p is a sigmoid for one plane of logits, whose classes are background and any curve, and a
+    softmax for more. The divisor is the number n of pixels, whatever their weights (where Lin et
+    al. count the boxes of an image, which a segmentation has none of).
+
+    Source: Lin et al. 2017, arXiv:1708.02002, eq. 5.
+    """
+
+    gamma: float = 2.0
+    """Focus, >= 0; 0 is plain cross entropy."""
+    class_weights: tuple[float, ...] | None = None
+    """Weights w, >= 0, one a class, background first; Lin's alpha is (1 - alpha, alpha)."""
+    kind: Literal["Focal"] = field(default="Focal", repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gamma < math.inf:
+            raise OptionError(f"Focal needs 0 <= gamma < infinity; got {self}")
+        _check_class_weights(self)
+
+    def weight(self, batch: Batch) -> int:
+        """The number of images."""
+        return batch.n_images
+
+    def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
+        """The sum of the images' means."""
+        check_planes(self, logits.shape[1])
+        x = _labelled(logits, batch)
+        t = _classes(batch, planes=x.shape[1])
+        log_p, log_q = _log_chances(x, t)
+        # Not a power of 1 - p: where p rounds to 1 its gradient is infinite for gamma < 1.
+        pixel = -(self.gamma * log_q).exp() * log_p
+        pixel = _weights(self.class_weights, t, x.dtype) * pixel
+        return _mean(pixel, batch.valid.to(x.dtype)).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +149,10 @@ class Tversky:
     """Weight of false negatives, >= 0; above alpha favours recall of thin traces."""
     smooth: float = 1.0
     """Pixels added to numerator and denominator, > 0; an absent curve left alone costs 0."""
+    kind: Literal["Tversky"] = field(default="Tversky", repr=False)
 
     def __post_init__(self) -> None:
-        values = self.alpha, self.beta, self.smooth
-        if not all(0 <= value < math.inf for value in values) or self.smooth == 0:
-            raise OptionError(
-                "Tversky needs alpha >= 0, beta >= 0 and smooth > 0; "
-                f"got alpha={self.alpha}, beta={self.beta}, smooth={self.smooth}"
-            )
+        _check_tversky(self)
 
     def weight(self, batch: Batch) -> int:
         """The number of images."""
@@ -86,17 +160,126 @@ class Tversky:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
-        y, valid = _curves(batch, planes=logits.shape[1], dtype=_wide(logits))
-        p = curve_probabilities(logits) * valid
-        tp = (p * y).sum((2, 3))
-        fp = p.sum((2, 3)) - tp
-        fn = y.sum((2, 3)) - tp
-        index = (tp + self.smooth) / (tp + self.alpha * fp + self.beta * fn + self.smooth)
-        return (1 - index).mean(1).sum()
+        return _tversky(logits, batch, self.alpha, self.beta, self.smooth).mean(1).sum()
 
 
-AnyLoss = BCE | Tversky
-"""The losses that a recipe can name."""
+@dataclass(frozen=True, kw_only=True)
+class Dice:
+    """1 - 2 TP / (2 TP + FP + FN), averaged over an image's curves: Tversky, alpha = beta = 1/2.
+
+    Source: Milletari et al. 2016, arXiv:1606.04797, sec. 3, where the denominator holds squares:
+    sum p^2 + sum y^2. Here it holds p and y, as in most uses since; on sure p they are the same.
+    """
+
+    smooth: float = 1.0
+    """Pixels added to TP above and below, > 0; an absent curve left alone costs 0."""
+    kind: Literal["Dice"] = field(default="Dice", repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.smooth < math.inf:
+            raise OptionError(f"Dice needs 0 < smooth < infinity; got {self}")
+
+    def weight(self, batch: Batch) -> int:
+        """The number of images."""
+        return batch.n_images
+
+    def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
+        """The sum of the images' losses."""
+        return _tversky(logits, batch, 0.5, 0.5, self.smooth).mean(1).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FocalTversky:
+    """(1 - TP / (TP + alpha FP + beta FN))^gamma, averaged over an image's curves.
+
+    gamma is the exponent itself, as in the authors' code; their paper writes 1/gamma for it, and
+    its gamma of 4/3 is 0.75 here. Their alpha and beta are those of `Tversky` swapped.
+
+    Source: Abraham & Khan 2018, arXiv:1810.07842.
+    """
+
+    alpha: float = 0.3
+    """Weight of false positives, >= 0."""
+    beta: float = 0.7
+    """Weight of false negatives, >= 0."""
+    gamma: float = 0.75
+    """Exponent, > 0; below 1 it keeps the gradient up on curves that are nearly right."""
+    smooth: float = 1.0
+    """Pixels added to numerator and denominator, > 0; an absent curve left alone costs 0."""
+    kind: Literal["FocalTversky"] = field(default="FocalTversky", repr=False)
+
+    def __post_init__(self) -> None:
+        _check_tversky(self)
+        if not 0 < self.gamma < math.inf:
+            raise OptionError(f"FocalTversky needs 0 < gamma < infinity; got {self}")
+
+    def weight(self, batch: Batch) -> int:
+        """The number of images."""
+        return batch.n_images
+
+    def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
+        """The sum of the images' losses."""
+        cost = _tversky(logits, batch, self.alpha, self.beta, self.smooth)
+        # cost^gamma, but a line through 0 below one rounding error, where its slope has no bound.
+        power = cost * cost.clamp(min=torch.finfo(cost.dtype).eps) ** (self.gamma - 1)
+        return power.mean(1).sum()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lovasz:
+    """The Lovász extension of 1 - IoU, averaged over the curves that are present in an image.
+
+    With the errors e = |y - p| of a curve in falling order, and J_k the Jaccard loss 1 - IoU of a
+    mask that is wrong on the first k pixels alone (J_0 = 0),
+
+        sum_k e_k (J_k - J_(k-1))
+
+    which is 1 - IoU itself where every p is 0 or 1. p is a softmax (Lovász-softmax), or for one
+    plane of logits a sigmoid: bounded and on the same scale, where Lovász's hinge is not. The
+    background has no term of its own; a curve absent from an image has none there, so that an
+    image without curves costs 0 and teaches nothing. Equal errors are ordered by row and column.
+
+    Source: Berman et al. 2018, arXiv:1705.08790, alg. 1.
+    """
+
+    kind: Literal["Lovasz"] = field(default="Lovasz", repr=False)
+
+    def weight(self, batch: Batch) -> int:
+        """The number of images."""
+        return batch.n_images
+
+    def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
+        """The sum of the images' losses."""
+        p = curve_probabilities(_labelled(logits, batch)).flatten(2)
+        y = _curves(batch, planes=logits.shape[1]).flatten(2)
+        error = torch.where(y, 1 - p, p).masked_fill(~batch.valid.flatten(2), 0)
+        curve = (error * _jaccard_steps(error.detach(), y, batch.valid.flatten(2))).sum(2)
+        return (curve.sum(1) / y.any(2).sum(1).clamp(min=1)).sum()
+
+
+AnyLoss = BCE | CrossEntropy | Focal | Tversky | Dice | FocalTversky | Lovasz
+"""The losses that a recipe can name. In JSON their `kind` tells them apart, for their other fields
+do not: {"smooth": 1.0} could be Dice or Tversky."""
+
+
+def check_planes(loss: AnyLoss, planes: int) -> None:
+    """Refuse a loss that cannot be taken on so many planes of logits.
+
+    Raises:
+        OptionError: the message says what the loss needs.
+    """
+    match loss:
+        case BCE() if planes != 1:
+            needs = "one plane of logits"
+        case CrossEntropy() if planes < 2:
+            needs = "two planes of logits or more"
+        case CrossEntropy(class_weights=tuple(w)) | Focal(class_weights=tuple(w)) if len(w) != max(
+            planes, 2
+        ):
+            needs = f"one weight for each of {max(planes, 2)} classes, background first"
+        case _:
+            return
+    raise OptionError(f"{type(loss).__name__} needs {needs}; got planes={planes}, {loss}")
 
 
 def curve_probabilities(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B curves H W"]:
@@ -104,20 +287,99 @@ def curve_probabilities(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B cu
 
     One plane of logits is a sigmoid; more are a softmax whose first plane, background, is left out.
     """
-    logits = logits.to(_wide(logits))
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)[:, 1:]
 
 
-def _curves(
-    batch: Batch, *, planes: int, dtype: torch.dtype
-) -> tuple[Float[Tensor, "B curves H W"], Float[Tensor, "B 1 H W"]]:
-    """One plane a curve, 1 on its trace and 0 elsewhere, padding included; and the valid pixels."""
-    valid = batch.valid
+def _labelled(logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, "B K H W"]:
+    """The logits in float32 or wider; 0 where there is no label, so that nothing passes there."""
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return wide.masked_fill(~batch.valid, 0)
+
+
+def _curves(batch: Batch, *, planes: int) -> Bool[Tensor, "B curves H W"]:
+    """One plane a curve: True on its trace, False elsewhere, padding included."""
+    target = batch.target[:, None]
     if planes == 1:
-        return ((batch.target[:, None] > 0) & valid).to(dtype), valid.to(dtype)
-    classes = torch.arange(1, planes, device=batch.target.device, dtype=batch.target.dtype)
-    return (batch.target[:, None] == classes[:, None, None]).to(dtype), valid.to(dtype)
+        return (target > 0) & batch.valid
+    classes = torch.arange(1, planes, device=target.device, dtype=target.dtype)
+    return target == classes[:, None, None]
 
 
-def _wide(x: Tensor) -> torch.dtype:
-    return torch.promote_types(x.dtype, torch.float32)
+def _classes(batch: Batch, *, planes: int) -> Int[Tensor, "B 1 H W"]:
+    """The class of every pixel, background where there is no label; 0 and 1 for one plane."""
+    target = batch.target[:, None]
+    return (target > 0 if planes == 1 else target).long().masked_fill(~batch.valid, 0)
+
+
+def _weights(
+    class_weights: tuple[float, ...] | None, classes: Int[Tensor, "B 1 H W"], dtype: torch.dtype
+) -> Float[Tensor, "..."]:
+    """The weight of every pixel's class; a single 1 if classes have none."""
+    one = torch.ones((), device=classes.device, dtype=dtype)
+    return one if class_weights is None else one.new_tensor(class_weights)[classes]
+
+
+def _mean(pixel: Float[Tensor, "B 1 H W"], weight: Float[Tensor, "B 1 H W"]) -> Float[Tensor, " B"]:
+    """The weighted mean over each image's pixels; 0 where nothing weighs."""
+    n = weight.sum((1, 2, 3))
+    return (pixel * weight).sum((1, 2, 3)) / n.masked_fill(n == 0, 1)
+
+
+def _log_chances(
+    x: Float[Tensor, "B K H W"], classes: Int[Tensor, "B 1 H W"]
+) -> tuple[Float[Tensor, "B 1 H W"], Float[Tensor, "B 1 H W"]]:
+    """log p and log(1 - p) of every pixel's own class, both exact where p is near 0 or 1."""
+    if x.shape[1] == 1:
+        x = torch.where(classes > 0, x, -x)
+        return F.logsigmoid(x), F.logsigmoid(-x)
+    own = torch.zeros_like(x, dtype=torch.bool).scatter(1, classes, True)
+    others = x.masked_fill(own, -math.inf).logsumexp(1, keepdim=True)
+    everything = x.logsumexp(1, keepdim=True)
+    return x.gather(1, classes) - everything, others - everything
+
+
+def _tversky(
+    logits: Float[Tensor, "B K H W"], batch: Batch, alpha: float, beta: float, smooth: float
+) -> Float[Tensor, "B curves"]:
+    """1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth), written so that it cannot cancel."""
+    p = curve_probabilities(_labelled(logits, batch))
+    y = _curves(batch, planes=logits.shape[1])
+    tp = p.masked_fill(~y, 0).sum((2, 3))
+    wrong = alpha * p.masked_fill(y | ~batch.valid, 0).sum((2, 3))
+    wrong = wrong + beta * (1 - p).masked_fill(~y, 0).sum((2, 3))
+    return wrong / (tp + wrong + smooth)
+
+
+def _jaccard_steps(
+    error: Float[Tensor, "B curves n"], y: Bool[Tensor, "B curves n"], valid: Bool[Tensor, "B 1 n"]
+) -> Float[Tensor, "B curves n"]:
+    """J_k - J_(k-1) at the pixel that comes k-th by falling error; 0 for an absent curve.
+
+    Counted in integers and not subtracted: a step on 8 million pixels is below the rounding of J.
+    """
+    order = error.masked_fill(~valid, -1).argsort(dim=2, descending=True, stable=True)
+    wrong = y.gather(2, order)
+    n = y.sum(2, keepdim=True)
+    left = (n - wrong.cumsum(2)).to(error.dtype)
+    union = (n + (~wrong).cumsum(2)).to(error.dtype)
+    step = torch.where(wrong, 1 / union, left / (union * (union - 1)).clamp(min=1))
+    return torch.zeros_like(error).scatter(2, order, step)
+
+
+def _check_class_weights(loss: CrossEntropy | Focal) -> None:
+    weights = loss.class_weights
+    if weights is None or (all(0 <= w < math.inf for w in weights) and any(weights)):
+        return
+    raise OptionError(
+        f"{type(loss).__name__} needs class_weights >= 0, finite and not all 0; got {loss}"
+    )
+
+
+def _check_tversky(loss: Tversky | FocalTversky) -> None:
+    weights = loss.alpha, loss.beta
+    if all(0 <= w < math.inf for w in weights) and any(weights) and 0 < loss.smooth < math.inf:
+        return
+    raise OptionError(
+        f"{type(loss).__name__} needs alpha >= 0, beta >= 0, not both 0, and smooth > 0; got {loss}"
+    )

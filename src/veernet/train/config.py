@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 
 from veernet.data.schedule import Schedule
 from veernet.errors import OptionError
-from veernet.losses import BCE, AnyLoss, Tversky
+from veernet.losses import AnyLoss, Tversky, check_planes
 from veernet.model import Network
 
 Precision = Literal["fp32", "bf16", "fp16", "fp64"]
@@ -21,7 +22,7 @@ class Training:
     """Everything that decides what a run learns, but for the data."""
 
     network: Network = field(default_factory=Network)
-    loss: AnyLoss = field(default_factory=Tversky)
+    loss: Annotated[AnyLoss, Field(discriminator="kind")] = field(default_factory=Tversky)
     schedule: Schedule = field(default_factory=Schedule)
     epochs: int = 50
     learning_rate: float = 1e-3
@@ -47,10 +48,7 @@ class Training:
                 raise OptionError(f"{name} must be > 0 and finite; got {getattr(self, name)}")
         if not 0 <= self.weight_decay < math.inf:
             raise OptionError(f"weight_decay must be >= 0 and finite; got {self.weight_decay}")
-        if isinstance(self.loss, BCE) and self.network.planes != 1:
-            raise OptionError(
-                f"BCE needs one plane of logits; the network has {self.network.planes}"
-            )
+        check_planes(self.loss, self.network.planes)
 
     @property
     def autocast(self) -> torch.dtype | None:
