@@ -281,7 +281,7 @@ def test_one_plane_is_two_planes_whose_background_is_0(loss):
 @EVERY
 def test_every_loss_is_read_back_from_the_settings_of_a_run_as_itself(loss, planes, tmp_path):
     how = Training(network=Network(planes=planes), loss=loss)
-    write_json(tmp_path / CONFIG, asdict(Config(archive="", training=how, versions={})))
+    write_json(tmp_path / CONFIG, asdict(Config(archive="", logs={}, training=how, versions={})))
     assert read_config(tmp_path).training == how
 
 

@@ -1,10 +1,13 @@
 """The laws as measurements: each function returns a relative error that ought to be rounding.
 
-Also run as a script, as one process of several:  laws.py RANK RANKS STORE OUT
+Also run as a script, as one process of several that share steps:  laws.py RANK RANKS STORE
 """
 
+import json
+import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -13,14 +16,18 @@ from torch import Tensor, nn
 
 from veernet import Batch, Network, Scan, Tversky, VeerNet, collate, share, step
 
+EXAMPLES = int(os.environ.get("VEERNET_EXAMPLES", "200"))
+"""Random examples a law."""
+
 SIZES = [(33, 97), (50, 41), (7, 64), (64, 65), (1, 90), (45, 45)]
 """No multiple of 32 but one; one log a single pixel high."""
 
 
-def network(seed: int = 0) -> VeerNet:
+def network(seed: int = 0, activation: str = "relu") -> VeerNet:
     """A float64 network with norms of one group and of two, and every kind of layer."""
     torch.manual_seed(seed)
-    model = VeerNet(Network(planes=3, widths=(4, 8, 32, 8, 8, 16), heads=2))
+    shape = Network(planes=3, widths=(4, 8, 32, 8, 8, 16), heads=2, activation=activation)
+    model = VeerNet(shape)
     with torch.no_grad():  # away from the symmetric start, where some seals would not show
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -51,16 +58,21 @@ def on_canvas(batch: Batch, canvas: tuple[int, int], value: float) -> Batch:
     return Batch(image=image, target=target, sizes=batch.sizes)
 
 
-def gradient(model: nn.Module, batches: Sequence[Batch]) -> tuple[list[Tensor], list[Tensor]]:
-    """The logits of every image, cropped to it, and the gradient of the summed loss."""
+def gradient(
+    model: nn.Module, batches: Sequence[Batch]
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """The logits of every image, cropped to it; the summed loss; and its gradient."""
     model.zero_grad()
     logits: list[Tensor] = []
+    loss = torch.zeros((), dtype=torch.float64)
     for batch in batches:
         out = model(batch.image, batch.sizes)
-        Tversky().total(out, batch).backward()
+        total = Tversky().total(out, batch)
+        total.backward()
+        loss += total.detach()
         sizes = batch.sizes.tolist()
         logits += [x[:, :h, :w].detach() for x, (h, w) in zip(out, sizes, strict=True)]
-    return logits, [p.grad.clone() for p in model.parameters()]
+    return logits, [loss], [p.grad.clone() for p in model.parameters()]
 
 
 def error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
@@ -68,31 +80,73 @@ def error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
 
     A tensor whose norm is itself rounding, 1e-6 of the largest, is measured against that.
     """
-    least = 1e-6 * max(x.norm() for x in expected)
+    least = max(1e-300, *(1e-6 * x.norm() for x in expected))  # not 0 where all of them are 0
     pairs = zip(found, expected, strict=True)
     return max(float((a - b).norm() / b.norm().clamp(min=least)) for a, b in pairs)
 
 
-def padding_error(
+def padding_errors(
     sizes: Sequence[tuple[int, int]] = SIZES,
     *,
     more: tuple[int, int] = (5, 11),
     value: float = -3.0,
     seed: int = 0,
-) -> float:
-    """Logs together on a canvas larger by `more`, against every log alone."""
-    model, logs = network(seed), scans(sizes, seed)
+    activation: str = "relu",
+    dtype: torch.dtype = torch.float64,
+) -> tuple[float, float, float]:
+    """Logs together on a canvas larger by `more`, against every log alone: the errors of logits,
+    loss and gradient."""
+    model, logs = network(seed, activation).to(dtype), scans(sizes, seed)
     canvas = max(h for h, _ in sizes) + more[0], max(w for _, w in sizes) + more[1]
-    together = gradient(model, [on_canvas(collate(logs), canvas, value)])
-    alone = gradient(model, [collate([log]) for log in logs])
-    return max(error(a, b) for a, b in zip(together, alone, strict=True))
+    together = [on_canvas(collate(logs), canvas, value)]
+    alone = [collate([log]) for log in logs]
+    cpu = torch.device("cpu")
+    found, expected = (
+        gradient(model, [batch.to(cpu, dtype) for batch in batches])
+        for batches in (together, alone)
+    )
+    logits, loss, grad = (error(a, b) for a, b in zip(found, expected, strict=True))
+    return logits, loss, grad
+
+
+def padding_error(**where: object) -> float:
+    """The largest of the three."""
+    return max(padding_errors(**where))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A step of some logs: how it is cut, the canvases and what their padding holds."""
+
+    sizes: Sequence[tuple[int, int]]
+    cut: Sequence[Sequence[int]]
+    more: Sequence[tuple[int, int]]
+    value: float = -3.0
+    seed: int = 0
+
+    def batches(self) -> list[Batch]:
+        """The micro-batches, each on a canvas of its own."""
+        logs = scans(self.sizes, self.seed)
+        made: list[Batch] = []
+        for part, (dh, dw) in zip(self.cut, self.more, strict=True):
+            batch = collate([logs[i] for i in part])
+            H, W = batch.target.shape[1:]
+            made.append(on_canvas(batch, (H + dh, W + dw), self.value))
+        return made
+
+    def whole(self) -> list[Tensor]:
+        """The step with every log alone: what no cut may change."""
+        return stepped([collate([log]) for log in scans(self.sizes, self.seed)], seed=self.seed)
 
 
 def stepped(
-    batches: Sequence[Batch], *, prepare: Callable[[VeerNet], object] = lambda model: None
+    batches: Sequence[Batch],
+    *,
+    seed: int = 0,
+    prepare: Callable[[VeerNet], object] = lambda model: None,
 ) -> list[Tensor]:
     """How one optimizer step on these micro-batches changes every parameter; and the loss."""
-    model = network()
+    model = network(seed)
     prepare(model)
     before = [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
@@ -101,24 +155,31 @@ def stepped(
     return [*changes, result.loss]
 
 
-def cut_error(cut: Sequence[Sequence[int]]) -> float:
-    """One step of all logs cut into these micro-batches, against all logs in one."""
-    logs = scans(SIZES)
-    return error(
-        stepped([collate([logs[i] for i in batch]) for batch in cut]), stepped([collate(logs)])
-    )
+def cut_error(scene: Scene) -> float:
+    """A step cut into micro-batches, against every log alone."""
+    return error(stepped(scene.batches(), seed=scene.seed), scene.whole())
 
 
-def one_of_several(rank: int, ranks: int, store: Path, out: Path) -> None:
-    """Take this process's share of a step of two micro-batches; the first one saves the result."""
+def serve(rank: int, ranks: int, store: Path) -> None:
+    """Take this process's share of the scenes that come in, a line of JSON each; the first process
+    answers with the file that holds the step."""
     dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=ranks)
-    logs = scans(SIZES)
-    mine = share(((0, 1, 3), (2, 4, 5)), rank, ranks)
-    change = stepped([collate([logs[i] for i in batch]) for batch in mine])
-    if rank == 0:
-        torch.save(change, out)
+    for number, line in enumerate(sys.stdin):
+        scene = Scene(**json.loads(line))
+        mine = share(tuple(scene.batches()), rank, ranks)
+        change = stepped(mine, seed=scene.seed)
+        if rank == 0:
+            out = store.with_name(f"{ranks}-{number}.pt")
+            torch.save(change, out)
+            print(out, flush=True)
     dist.destroy_process_group()
 
 
+def as_line(scene: Scene) -> str:
+    """What `serve` reads."""
+    return json.dumps(asdict(scene)) + "\n"
+
+
 if __name__ == "__main__":
-    one_of_several(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
+    torch.set_num_threads(1)
+    serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,27 +1,18 @@
 """A step does not depend on how its logs are cut into micro-batches."""
 
-from itertools import pairwise
-
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from laws import SIZES, cut_error, error, network, scans, stepped
+from laws import EXAMPLES, cut_error, error, network, scans, stepped
+from scenes import scenes
 from torch import nn
 
 from veernet import collate
 
-WHOLE = range(len(SIZES))
 
-
-@settings(max_examples=15)
-@given(
-    order=st.permutations(WHOLE),
-    places=st.sets(st.integers(1, len(SIZES) - 1)),
-)
-def test_step_does_not_depend_on_the_cut(order, places):
-    ends = [0, *sorted(places), len(SIZES)]
-    cut = [order[a:b] for a, b in pairwise(ends)]
-    assert cut_error(cut) < 1e-10
+@settings(max_examples=EXAMPLES)
+@given(scenes())
+def test_step_does_not_depend_on_the_cut(scene):
+    assert cut_error(scene) < 1e-10
 
 
 def test_a_short_window_is_divided_by_the_logs_that_it_holds():

@@ -8,26 +8,55 @@ from pathlib import Path
 import laws
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from laws import EXAMPLES, SIZES, Scene
+from scenes import scenes
 
-from veernet import collate
-
-LAWS = Path(laws.__file__)
+TWO_BATCHES = Scene(sizes=SIZES, cut=[[0, 1, 3], [2, 4, 5]], more=[(0, 0), (3, 7)])
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3])
-def test_step_does_not_depend_on_the_number_of_processes(ranks, tmp_path):
-    out = tmp_path / "change.pt"
-    command = [sys.executable, LAWS]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen([*command, str(r), str(ranks), tmp_path / "store", out], env=environment)
-        for r in range(ranks)
-    ]
-    try:
-        assert [process.wait(timeout=300) for process in processes] == [0] * ranks
-    finally:
-        for process in processes:
+class Ranks:
+    """Processes that take a step together, as often as they are asked to."""
+
+    def __init__(self, ranks: int, folder: Path):
+        command = [sys.executable, laws.__file__]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.processes = [
+            subprocess.Popen(
+                [*command, str(rank), str(ranks), folder / f"store{ranks}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+                text=True,
+            )
+            for rank in range(ranks)
+        ]
+
+    def step(self, scene: Scene) -> list[torch.Tensor]:
+        for process in self.processes:
+            process.stdin.write(laws.as_line(scene))
+            process.stdin.flush()
+        return torch.load(self.processes[0].stdout.readline().strip(), weights_only=True)
+
+    def end(self) -> None:
+        for process in self.processes:
             process.kill()
-            process.wait()
-    expected = laws.stepped([collate(laws.scans(laws.SIZES))])
-    assert laws.error(torch.load(out, weights_only=True), expected) < 1e-10
+            process.communicate()
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """Two processes and three."""
+    folder = tmp_path_factory.mktemp("ranks")
+    several = {ranks: Ranks(ranks, folder) for ranks in (2, 3)}
+    yield several
+    for ranks in several.values():
+        ranks.end()
+
+
+@settings(max_examples=EXAMPLES)
+@given(scenes(), st.sampled_from([2, 3]))
+@example(TWO_BATCHES, 3)
+def test_step_does_not_depend_on_the_number_of_processes(several, scene, ranks):
+    assert laws.error(several[ranks].step(scene), scene.whole()) < 1e-10

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from laws import cut_error, padding_error
+from laws import SIZES, Scene, cut_error, padding_error
 from torch import nn
 
 from veernet import Network, Tversky, VeerNet
@@ -55,7 +55,7 @@ def test_without_the_weight_of_the_step_the_cut_changes_it(monkeypatch):
     whole = Tversky.total
     monkeypatch.setattr(Tversky, "total", lambda self, x, b: whole(self, x, b) / b.n_images)
     monkeypatch.setattr(Tversky, "weight", lambda self, batch: 1)
-    assert cut_error([[0], [1, 2, 3, 4, 5]]) > 1e-3
+    assert cut_error(Scene(sizes=SIZES, cut=[[0], [1, 2, 3, 4, 5]], more=[(0, 0)] * 2)) > 1e-3
 
 
 def test_a_batch_without_padding_takes_the_plain_path(monkeypatch):
