@@ -85,49 +85,57 @@ def encoder_layer():
     return nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
 
 
+def after_bias(*layers):
+    """The layers, on four channels that are not 0 outside the images."""
+    return nn.Sequential(nn.Conv2d(1, 4, 1), *layers)
+
+
+def edge():
+    """A layer that sees what the one before it left past the edge."""
+    return nn.Conv2d(4, 2, 3, padding=1)
+
+
 LAYERS = {
-    "conv": lambda: nn.Conv2d(1, 4, 3, padding=1),
-    "conv without padding": lambda: nn.Conv2d(1, 4, 1, stride=2),
-    "conv stride 2": lambda: nn.Sequential(
-        nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Conv2d(4, 4, (3, 1), padding=(1, 0))
+    "conv": lambda: after_bias(nn.Conv2d(4, 4, 3, padding=1), edge()),
+    "conv 1 × 1 of stride 2": lambda: after_bias(nn.Conv2d(4, 4, 1, stride=2), edge()),
+    "conv of stride 2": lambda: after_bias(
+        nn.Conv2d(4, 4, 3, stride=2, padding=1), nn.Conv2d(4, 4, (3, 1), padding=(1, 0))
     ),
-    "conv dilated": lambda: nn.Conv2d(1, 4, 3, padding=2, dilation=2),
-    "conv same": lambda: nn.Sequential(nn.Conv2d(1, 4, (5, 3), padding="same"), nn.Conv2d(4, 2, 1)),
-    "transposed, kernel = stride": lambda: nn.Sequential(
-        nn.ConvTranspose2d(1, 4, 2, stride=2), nn.Conv2d(4, 2, 3, padding=1)
+    "conv, dilated, in groups": lambda: after_bias(
+        nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=2), edge()
     ),
-    "transposed, overlapping": lambda: nn.Sequential(
-        nn.ConvTranspose2d(1, 4, 3, stride=2, padding=1, output_padding=1),
-        nn.Conv2d(4, 2, 3, padding=1),
+    "conv, same": lambda: after_bias(nn.Conv2d(4, 4, (5, 3), padding="same"), edge()),
+    "transposed, kernel = stride": lambda: after_bias(nn.ConvTranspose2d(4, 4, 2, 2), edge()),
+    "transposed, overlapping": lambda: after_bias(
+        nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1), edge()
     ),
-    "group norm": lambda: nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.GroupNorm(3, 6)),
-    "instance norm": lambda: nn.Sequential(
-        nn.Conv2d(1, 6, 3, padding=1, bias=False), nn.InstanceNorm2d(6)
+    "group norm": lambda: after_bias(nn.GroupNorm(2, 4), edge()),
+    "instance norm": lambda: after_bias(
+        nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.InstanceNorm2d(4), edge()
+    ),
+    "layer norm": lambda: Call(
+        lambda x: F.layer_norm(x.movedim(1, -1), (4,)).movedim(-1, 1).max(1, keepdim=True)[0]
     ),
     "our norm": lambda: nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), GroupNorm(8, "silu")),
-    "batch norm, evaluating": lambda: nn.Sequential(
-        nn.BatchNorm2d(1), nn.Conv2d(1, 2, 3, padding=1)
-    ).eval(),
-    "max pool": lambda: nn.Sequential(nn.MaxPool2d(2, ceil_mode=True), nn.Conv2d(1, 2, 3, 1, 1)),
-    "max pool, padded": lambda: nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.Conv2d(1, 2, 3, 1, 1)),
-    "average pool": lambda: nn.Sequential(nn.AvgPool2d(3, 2, 1), nn.Conv2d(1, 2, 3, 1, 1)),
-    "average pool of what is there": lambda: nn.Sequential(
-        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), nn.Conv2d(1, 2, 3, 1, 1)
+    "batch norm, evaluating": lambda: after_bias(nn.BatchNorm2d(4), edge()).eval(),
+    "max pool": lambda: after_bias(nn.MaxPool2d(2), edge()),
+    "max pool, ceil": lambda: after_bias(nn.MaxPool2d(2, ceil_mode=True), edge()),
+    "max pool, padded": lambda: after_bias(nn.MaxPool2d(3, 2, 1), edge()),
+    "max pool, then 1 × 1": lambda: after_bias(nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 2, 1)),
+    "average pool": lambda: after_bias(nn.AvgPool2d(3, 2, 1), edge()),
+    "average pool of what is there": lambda: after_bias(
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), edge()
     ),
-    "nearest": lambda: nn.Sequential(nn.Upsample(scale_factor=3), nn.Conv2d(1, 2, 3, padding=1)),
-    "bilinear": lambda: nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(1, 2, 3, padding=1)
+    "nearest": lambda: after_bias(nn.Upsample(scale_factor=3), edge()),
+    "bilinear": lambda: after_bias(nn.Upsample(scale_factor=2, mode="bilinear"), edge()),
+    "bilinear, corners": lambda: after_bias(
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), edge()
     ),
-    "bilinear, corners": lambda: nn.Sequential(
-        nn.Conv2d(1, 2, 1), nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
-    ),
-    "bicubic by 1.5": lambda: nn.Sequential(
-        nn.Conv2d(1, 2, 1), nn.Upsample(scale_factor=1.5, mode="bicubic"), nn.Conv2d(2, 2, 3)
-    ),
+    "bicubic by 1.5": lambda: after_bias(nn.Upsample(scale_factor=1.5, mode="bicubic"), edge()),
     "pixel shuffle": lambda: nn.Sequential(
-        nn.Conv2d(1, 8, 3, 1, 1), nn.PixelShuffle(2), nn.Conv2d(2, 2, 3, 1, 1)
+        nn.Conv2d(1, 16, 1), nn.PixelShuffle(2), nn.Conv2d(4, 2, 3, 1, 1)
     ),
-    "zero padding": lambda: nn.Sequential(nn.ZeroPad2d((1, 2, 0, 3)), nn.Conv2d(1, 2, 3)),
+    "zero padding": lambda: after_bias(nn.ZeroPad2d((1, 2, 0, 3)), nn.Conv2d(4, 2, 3)),
     "attention": lambda: Attend(lambda: nn.MultiheadAttention(8, 2, batch_first=True)),
     "scaled dot product attention": lambda: Call(
         lambda x: F.scaled_dot_product_attention(*[x[:, None].flatten(3).mT] * 3).mT.view(x.shape)
@@ -138,17 +146,27 @@ LAYERS = {
         nn.Conv2d(1, 8, 3, 1, 1), Transformer(8, layers=1, heads=2), nn.Conv2d(8, 2, 3, 1, 1)
     ),
     "channel arithmetic": lambda: Call(
-        lambda x: F.conv2d(
-            2 - x.chunk(2, 1)[0] * x[:, 2:].sigmoid() + x.mean(1, keepdim=True) / 2,
-            torch.ones(1, 2, 3, 3, dtype=x.dtype),
-            padding=1,
-        )
+        lambda x: box(2 - x.chunk(2, 1)[0] * x[:, 2:].sigmoid() + x.mean(1, keepdim=True) / 2)
     ),
-    "in place": lambda: Call(lambda x: F.relu(x.add_(1), inplace=True).unflatten(1, (2, 2)).sum(2)),
+    "a sum with a number": lambda: Call(lambda x: box(F.relu(x)[:, :2].cos() + 1)),
+    "products": lambda: Call(lambda x: box(x.sigmoid()[:, :2] * F.avg_pool2d(x, 1)[:, 2:])),
+    "a cat of clear and not": lambda: Call(
+        lambda x: box(torch.cat([x[:, :1].sigmoid(), F.group_norm(x, 1)[:, :1]], 1))
+    ),
+    "in place": lambda: Call(
+        lambda x: box(F.relu(x.add_(1), inplace=True).unflatten(1, (2, 2)).sum(2))
+    ),
     "strided": lambda: Call(lambda x: x[:, :, ::2, 0::3][..., None].squeeze(-1)),
-    "prelu, dropout": lambda: nn.Sequential(nn.PReLU(1), nn.Dropout(0.5).eval(), nn.SELU()),
+    "prelu, dropout": lambda: after_bias(
+        nn.PReLU(4), nn.Dropout(0.5).eval(), nn.SELU(), nn.Dropout2d(0.0), edge()
+    ),
     "by hand": ByHand,
 }
+
+
+def box(x):
+    """The sum of two channels around every pixel."""
+    return F.conv2d(x, torch.ones(1, 2, 3, 3, dtype=x.dtype), padding=1)
 
 
 def alone_and_together(model, sizes, more=(3, 5), value=7.0, seed=0):
