@@ -149,6 +149,7 @@ LAYERS = {
         lambda x: box(2 - x.chunk(2, 1)[0] * x[:, 2:].sigmoid() + x.mean(1, keepdim=True) / 2)
     ),
     "a sum with a number": lambda: Call(lambda x: box(F.relu(x)[:, :2].cos() + 1)),
+    "a number at 0": lambda: after_bias(nn.Hardtanh(0.5, 2.0), edge()),
     "products": lambda: Call(lambda x: box(x.sigmoid()[:, :2] * F.avg_pool2d(x, 1)[:, 2:])),
     "a cat of clear and not": lambda: Call(
         lambda x: box(torch.cat([x[:, :1].sigmoid(), F.group_norm(x, 1)[:, :1]], 1))
@@ -323,6 +324,8 @@ def test_a_layer_without_a_rule_is_refused_by_name_when_it_meets_padding(layer, 
         lambda x: x[:, :, 1:],
         lambda x: x[:, :, :5],
         lambda x: x[0],
+        lambda x: x[torch.tensor([0])],
+        lambda x: x[:, torch.tensor([[0, 1]])],
         lambda x: x + torch.linspace(0, 1, x.shape[-1]),
         lambda x: x * torch.ones(1, 1, 12, 1),
         lambda x: x.flatten(1),

@@ -74,7 +74,7 @@ def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
         axis = "C" if i is None else next(letters)
         if axis in "HW" and isinstance(i, slice) and not i.start:
             sides[axis] = i
-        elif axis != "C" and i != slice(None):
+        elif not (isinstance(i, slice | int | None) if axis == "C" else i == slice(None)):
             raise LeakError(f"indexing axis {axis} of {input.place.axes} with {i}")
         axes += "" if isinstance(i, int) else axis
     extent = _sliced(input, sides["H"], sides["W"])

@@ -68,12 +68,12 @@ def query(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
 
 ZERO_AT_ZERO = """
     relu relu_ relu6 leaky_relu leaky_relu_ prelu elu elu_ selu selu_ celu celu_ silu mish gelu
-    hardswish hardtanh hardtanh_ softsign tanh tanh_ sin erf expm1 abs neg __neg__ square
+    hardswish softsign tanh tanh_ sin erf expm1 abs neg __neg__ square
     dropout dropout_ dropout2d feature_dropout
     contiguous clone detach to float double half bfloat16
 """
 
-NOT_ZERO_AT_ZERO = "sigmoid sigmoid_ logsigmoid softplus hardsigmoid exp cos clamp clamp_"
+NOT_ZERO_AT_ZERO = "hardtanh hardtanh_ sigmoid sigmoid_ logsigmoid softplus hardsigmoid exp cos clamp clamp_"
 
 SUMS = """
     add add_ __add__ __radd__ __iadd__ sub sub_ __sub__ __rsub__ __isub__ maximum minimum
