@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from veernet.errors import OptionError
-from veernet.nn import GroupNorm, Transformer, padded, plain
+from veernet.nn import GroupNorm, Padded, Transformer, padded, plain
 from veernet.nn.norm import Activation
 
 
@@ -80,8 +80,7 @@ class VeerNet(nn.Module):
         self, image: Float[Tensor, "B 1 H W"], sizes: Int[Tensor, "B 2"] | None = None
     ) -> Float[Tensor, "B K H W"]:
         """The logits; only those inside `sizes`, (h, w) of every image, mean anything."""
-        x = padded(image.contiguous(memory_format=torch.channels_last), sizes)
-        x = self.stem(x)
+        x = self.stem(padded(image.contiguous(memory_format=torch.channels_last), sizes))
         skips = [x]
         for down in self.down:
             x = down(x)
@@ -89,7 +88,8 @@ class VeerNet(nn.Module):
         x = self.bottleneck(skips.pop())
         for up in self.up:
             x = up(x, skips.pop())
-        return plain(self.head(x))
+        logits = self.head(x)
+        return logits if isinstance(image, Padded) else plain(logits)
 
 
 class ConvNormAct(nn.Module):

@@ -6,7 +6,7 @@ Also run as a script, as one process of several that share steps:  laws.py RANK 
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,9 +80,16 @@ def error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
 
     A tensor whose norm is itself rounding, 1e-6 of the largest, is measured against that.
     """
-    least = max(1e-300, *(1e-6 * x.norm() for x in expected))  # not 0 where all of them are 0
+    least = max(1e-300, 1e-6 * worst(x.norm() for x in expected))  # not 0 where all of them are 0
     pairs = zip(found, expected, strict=True)
-    return max(float((a - b).norm() / b.norm().clamp(min=least)) for a, b in pairs)
+    return worst((a - b).norm() / b.norm().clamp(min=least) for a, b in pairs)
+
+
+def worst(errors: Iterable[Tensor | float]) -> float:
+    """The largest; not a number if one is not, where `max` would hide it."""
+    return float(
+        torch.stack([torch.as_tensor(error, dtype=torch.float64) for error in errors]).max()
+    )
 
 
 def padding_errors(
@@ -111,7 +118,7 @@ def padding_errors(
 
 def padding_error(**where: object) -> float:
     """The largest of the three."""
-    return max(padding_errors(**where))
+    return worst(padding_errors(**where))
 
 
 @dataclass(frozen=True, kw_only=True)

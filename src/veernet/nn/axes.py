@@ -4,6 +4,7 @@ Channels may be split, joined, reduced and moved. The canvas may be moved, made 
 again, and cropped to the shape of other features, and nothing else.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
@@ -18,6 +19,7 @@ from veernet.nn.padded import (
     Padded,
     Side,
     agree,
+    is_clear,
     known_side,
     like,
     plain,
@@ -31,11 +33,9 @@ def concatenation(
 ) -> Tensor:
     """Along channels, of features whose images have one size."""
     parts = list(tensors)
-    known = agree(parts)
-    if len(known) < len(parts):
-        raise LeakError("cat() of features with a tensor that does not know where its images are")
+    known = agree(parts, all_known=True)
     require_channels(known[0], (dim,), "cat")
-    clear = [x.place.clear for x in known]
+    clear = [is_clear(x) for x in known]
     if known[0].place.axes != MAP or all(clear):
         return like(known[0], func(parts, dim, **named), clear=all(clear))
     y = known[0].place.extent.joined([plain(x) for x in known], clear)
@@ -53,13 +53,13 @@ def over_channels(func: Callable[..., Any], input: Padded, *args: Any, **named: 
     axes = "".join(a for i, a in enumerate(input.place.axes) if i not in gone)
     if isinstance(y, Tensor):
         return like(input, y, clear=False, axes=axes)
-    return tuple(like(input, part, clear=False, axes=axes) for part in y)
+    return type(y)(like(input, part, clear=False, axes=axes) for part in y)
 
 
-def parts(func: Callable[..., Any], input: Padded, size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def pieces(func: Callable[..., Any], input: Padded, size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """`chunk` and `split` along channels."""
     require_channels(input, (dim,), func.__name__)
-    return tuple(like(input, y, clear=input.place.clear) for y in func(input, size, dim))
+    return tuple(like(input, y, clear=is_clear(input)) for y in func(input, size, dim))
 
 
 def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
@@ -78,7 +78,9 @@ def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
             raise LeakError(f"indexing axis {axis} of {input.place.axes} with {i}")
         axes += "" if isinstance(i, int) else axis
     extent = _sliced(input, sides["H"], sides["W"])
-    return like(input, func(input, index), clear=input.place.clear, axes=axes, extent=extent)
+    # What is cropped off an image is left on the canvas.
+    clear = is_clear(input) and all(side.stop is None for side in sides.values())
+    return like(input, func(input, index), clear=clear, axes=axes, extent=extent)
 
 
 def _sliced(x: Padded, height: slice, width: slice) -> Extent:
@@ -100,17 +102,37 @@ def permutation(func: Callable[..., Tensor], input: Padded, *dims: Any, **named:
     y = func(input, *dims, **named)
     order = func(torch.empty(tuple(range(2, 2 + input.ndim)), device="meta"), *dims, **named).shape
     axes = "".join(input.place.axes[n - 2] for n in order)
-    return like(input, y, clear=input.place.clear, axes=axes)
+    return like(input, y, clear=is_clear(input), axes=axes)
 
 
 def reshaping(func: Callable[..., Tensor], input: Padded, *args: Any, **named: Any) -> Tensor:
     """The canvas may be made one axis and two again, and channels split or merged."""
     y = func(input, *args, **named)
     axes = _regrouped(input, tuple(y.shape))
-    if axes is None:
+    if axes is None or not _meant(input, axes, func.__name__, args):
         shapes = f"{tuple(input.shape)} to {tuple(y.shape)}"
         raise LeakError(f"{func.__name__}() from {shapes} mixes the canvas with other axes")
-    return like(input, y, clear=input.place.clear, axes=axes)
+    return like(input, y, clear=is_clear(input), axes=axes)
+
+
+def _meant(x: Padded, axes: str, name: str, args: tuple[Any, ...]) -> bool:
+    """Whether the sizes asked for are the images' own on the axes of the canvas, and only there.
+
+    On some canvas a side may equal, say, the number of channels; on the image alone it does not.
+    """
+    if name not in ("view", "reshape", "unflatten"):
+        return True
+    first = args[0] % x.ndim if name == "unflatten" else 0
+    asked = args[-1] if isinstance(args[-1], tuple | list) else args
+    height, width = (Side.of(x.place.extent, axis).images for axis in (0, 1))
+    area = tuple(h * w for h, w in zip(height, width, strict=True))
+    images = {"H": height, "W": width, "N": area}
+    return all(
+        n == -1
+        if not isinstance(n, Side) and axis in images
+        else getattr(n, "images", None) == images.get(axis)
+        for axis, n in zip(axes[first:], asked, strict=False)
+    )
 
 
 def shape(_: Callable[..., Any], input: Padded, dim: int | None = None) -> Any:
@@ -123,39 +145,30 @@ def shape(_: Callable[..., Any], input: Padded, dim: int | None = None) -> Any:
 
 def _regrouped(x: Padded, shape: tuple[int, ...]) -> str | None:
     """The axes of `x` in another shape; None if canvas, batch and channels would mix."""
-    batch, canvas = len(x.place.extent.sizes), x.place.extent.canvas
-    units = x.place.axes.replace("HW", "N")
-
-    def read(units: str, sizes: tuple[int, ...], shape: tuple[int, ...]) -> str | None:
-        if not units:
-            return None if shape else ""
-        unit, own = units[0], sizes[0]
-        heads = {"B": ["B"], "N": ["HW", "N"]}.get(
-            unit, [unit * k for k in range(len(shape), -1, -1)]
-        )
-        for head in heads:
-            taken = shape[: len(head)]
-            fits = (
-                taken == canvas if head == "HW" else prod(taken) == own and len(taken) == len(head)
-            )
-            tail = read(units[1:], sizes[1:], shape[len(head) :]) if fits else None
-            if tail is not None:
-                return head + tail
-        return None
-
-    merged, sizes = _merge_channels(x, units, {"B": batch, "N": prod(canvas)})
-    return read(merged, sizes, shape)
+    found = list(re.finditer("HW|C+|.", x.place.axes))
+    units = [(unit.group(), prod(x.shape[unit.start() : unit.end()])) for unit in found]
+    return _read(units, shape, x.place.extent.canvas)
 
 
-def _merge_channels(x: Padded, units: str, known: dict[str, int]) -> tuple[str, tuple[int, ...]]:
-    """Neighbouring channel axes as one."""
-    merged, sizes = "", list[int]()
-    shape = iter(n for a, n in zip(x.place.axes, x.shape, strict=True) if a not in "BHWN")
-    lone = dict(zip("HW", x.place.extent.canvas, strict=True))
-    for unit in units:
-        if unit == "C" and merged.endswith("C"):
-            sizes[-1] *= next(shape)
-        else:
-            merged += unit
-            sizes.append(next(shape) if unit == "C" else {**lone, **known}[unit])
-    return merged, tuple(sizes)
+def _read(
+    units: list[tuple[str, int]], shape: tuple[int, ...], canvas: tuple[int, int]
+) -> str | None:
+    """The axes of `shape` if it holds these runs of axes, of these lengths, in their order."""
+    if not units:
+        return "C" * len(shape) if prod(shape) == 1 else None
+    (unit, length), *rest = units
+    if unit in ("HW", "N"):
+        readings = ["HW", "N"]
+    elif unit[0] == "C":
+        readings = ["C" * n for n in range(len(shape), -1, -1)]
+    else:
+        readings = [unit]
+    for axes in readings:
+        taken, left = shape[: len(axes)], shape[len(axes) :]
+        if len(taken) < len(axes) or prod(taken) != length or (axes == "HW" and taken != canvas):
+            continue
+        tail = _read(rest, left, canvas)
+        if tail is not None:
+            return axes + tail
+    tail = _read(units, shape[1:], canvas) if shape[:1] == (1,) else None
+    return None if tail is None else "C" + tail

@@ -1,6 +1,6 @@
 """Group normalisation over each image's own pixels, fused with what follows it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from veernet.nn.extent import Extent, Sizes
-from veernet.nn.padded import extent_of, like, plain
+from veernet.nn.padded import Padded, agree, extent_of, like, plain
 
 Activation = Literal["none", "relu", "silu"]
 
@@ -44,6 +44,8 @@ class GroupNorm(nn.GroupNorm):
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, x: Float[Tensor, "B C H W"], residual: Float[Tensor, "B C H W"] | None = None
     ) -> Float[Tensor, "B C H W"]:
+        if residual is not None:
+            agree([x, residual], all_known=isinstance(x, Padded))
         y = group_norm(
             plain(x),
             self.num_groups,
@@ -81,15 +83,21 @@ def group_norm(
         extent: where the images are; all of `x` if None.
 
     Raises:
-        ValueError: `groups` does not divide the channels.
+        ValueError: `groups` does not divide the channels, or `residual` has another shape.
 
     Source: Wu & He 2018, arXiv:1803.08494, eq. 1-6; the restriction to V is ours.
     """
     B, C, H, W = x.shape
     if C % groups:
         raise ValueError(f"groups must divide channels; got {groups=}, channels={C}")
+    if residual is not None and residual.shape != x.shape:
+        raise ValueError(f"residual must be {tuple(x.shape)}; got {tuple(residual.shape)}")
     sizes = extent.sizes if extent else ((H, W),) * B
     return _GroupNorm.apply(x, weight, bias, residual, sizes, groups, eps, activation)  # pyright: ignore[reportReturnType]
+
+
+Strips = Sequence[Tensor]
+"""Parts of features that are worked on one after the other, each (b, rows, w × C)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +117,22 @@ class _Block:
     outside: Tensor | None
     """(b, h, w × C): what is padding to one image of the block, but not to all of them."""
 
-    def strips(self, x: Tensor) -> Iterable[Tensor]:
+    def strips(self, x: Tensor) -> Strips:
         """The images of `x`, as strips of shape (b, rows, w × C) that share its memory."""
         cropped = x[self.images].permute(0, 2, 3, 1)[:, : self.h, : self.w]
         return cropped.view(*cropped.shape[:2], -1).split(self.rows, dim=1)
 
-    def read(self, x: Tensor) -> Iterator[Tensor]:
-        """The strips in the precision of the statistics, 0 in place of padding."""
-        for strip in self.strips(x):
-            yield self.cleared(strip.to(self.pixels.dtype))
+    def taken(self, x: Tensor) -> Strips:
+        """The strips with 0 in place of padding."""
+        return [self.cleared(strip) for strip in self.strips(x)]
 
     def cleared(self, strip: Tensor) -> Tensor:
         """0 in place of padding."""
         return strip if self.outside is None else strip.masked_fill(self.outside, 0)
+
+    def wide(self, strips: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The strips in the precision of the statistics, one at a time."""
+        return (strip.to(self.pixels.dtype) for strip in strips)
 
     def clear_around_(self, x: Tensor) -> None:
         """0 in place of what the strips leave out."""
@@ -161,7 +172,7 @@ def _blocks(x: Tensor, sizes: Sizes) -> Iterator[_Block]:
         )
 
 
-def _statistics(block: _Block, x: Tensor, groups: int, eps: float) -> Tensor:
+def _statistics(block: _Block, strips: Strips, groups: int, eps: float) -> Tensor:
     """Mean and reciprocal deviation of every image and channel: (2, b, C), equal within a group.
 
     The squares are those of values shifted by a guess of the mean, the mean of the first strip, so
@@ -170,19 +181,19 @@ def _statistics(block: _Block, x: Tensor, groups: int, eps: float) -> Tensor:
 
     Source: Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115, section 3.
     """
-    C = x.shape[1]
 
-    def over_group(row: Tensor, pixels: Tensor | int) -> Tensor:
+    def over_group(row: Tensor, pixels: Tensor) -> Tensor:
         """The mean over the pixels and channels of a group, for each of its channels."""
-        means = block.per_channel(row).unflatten(1, (groups, -1)).mean(2) / pixels
-        return means.repeat_interleave(C // groups, dim=1)
+        members = block.per_channel(row).unflatten(1, (groups, -1))
+        return (members.mean(2, keepdim=True) / pixels[:, None]).expand_as(members).flatten(1)
 
-    first = next(block.read(x))
+    first = next(block.wide(strips))
     whole = first.shape[1] == block.h
-    guess = over_group(first.sum(1), block.pixels if whole else first.shape[1] * block.w)
+    seen = block.pixels if whole else block.pixels.new_full((1, 1), first.shape[1] * block.w)
+    guess = over_group(first.sum(1), seen)
     shift = block.along_row(guess)
-    total = squares = torch.zeros((), dtype=guess.dtype, device=x.device)
-    for strip in block.read(x):
+    total = squares = guess.new_zeros(())
+    for strip in block.wide(strips):
         shifted = block.cleared(strip - shift)
         total = total + shifted.sum(1)
         squares = squares + shifted.square_().sum(1)
@@ -193,28 +204,29 @@ def _statistics(block: _Block, x: Tensor, groups: int, eps: float) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """What forward and backward both compute with."""
+    """What forward and backward both compute with, of one block."""
 
-    x: Tensor
+    block: _Block
+    x: Strips
     weight: Tensor | None
     bias: Tensor | None
-    residual: Tensor | None
+    residual: Strips | None
     activation: Activation
 
-    def before_activation(self, block: _Block, statistics: Tensor) -> Iterator[Tensor]:
+    def before_activation(self, statistics: Tensor) -> Iterator[Tensor]:
         """The strips of the normalised features, residual added."""
         mean, rstd = statistics
         scale = rstd if self.weight is None else rstd * self.weight.to(rstd.dtype)
         shift = -mean * scale if self.bias is None else self.bias.to(rstd.dtype) - mean * scale
-        scale, shift = block.along_row(scale), block.along_row(shift)
-        residuals = repeat(None) if self.residual is None else block.read(self.residual)
-        for strip, residual in zip(block.read(self.x), residuals, strict=False):
+        scale, shift = self.block.along_row(scale), self.block.along_row(shift)
+        residuals = repeat(None) if self.residual is None else self.block.wide(self.residual)
+        for strip, residual in zip(self.block.wide(self.x), residuals, strict=False):
             u = torch.addcmul(shift, strip, scale)
             yield u if residual is None else u.add_(residual)
 
-    def activated(self, block: _Block, statistics: Tensor) -> Iterator[Tensor]:
+    def activated(self, statistics: Tensor) -> Iterator[Tensor]:
         """The strips of the result."""
-        for u in self.before_activation(block, statistics):
+        for u in self.before_activation(statistics):
             match self.activation:
                 case "none":
                     yield u
@@ -223,20 +235,18 @@ class _Layer:
                 case "silu":
                     yield F.silu(u, inplace=True)
 
-    def slopes(
-        self, block: _Block, statistics: Tensor, grad: Tensor, y: Tensor | None
-    ) -> Iterator[Tensor]:
+    def slopes(self, statistics: Tensor, grad: Strips, y: Strips | None) -> Iterator[Tensor]:
         """The strips of the gradient before the activation; relu is undone from its result `y`."""
+        grads = self.block.wide(grad)
         match self.activation:
             case "none":
-                yield from block.read(grad)
+                yield from grads
             case "relu":
                 assert y is not None
-                for g, out in zip(block.read(grad), block.read(y), strict=True):
+                for g, out in zip(grads, self.block.wide(y), strict=True):
                     yield torch.ops.aten.threshold_backward(g, out, 0)
             case "silu":
-                before = self.before_activation(block, statistics)
-                for g, u in zip(block.read(grad), before, strict=True):
+                for g, u in zip(grads, self.before_activation(statistics), strict=True):
                     yield torch.ops.aten.silu_backward(g, u)
 
 
@@ -257,12 +267,12 @@ class _GroupNorm(torch.autograd.Function):
     ) -> Tensor:
         x = _channels_last(x)
         residual = None if residual is None else _channels_last(residual)
-        layer = _Layer(x, weight, bias, residual, activation)
         y, statistics = torch.empty_like(x), []
         for block in _blocks(x, sizes):
-            statistics.append(_statistics(block, x, groups, eps))
-            strips = layer.activated(block, statistics[-1])
-            for out, strip in zip(block.strips(y), strips, strict=True):
+            layer = _layer(block, x, weight, bias, residual, activation)
+            statistics.append(_statistics(block, layer.x, groups, eps))
+            made = layer.activated(statistics[-1])
+            for out, strip in zip(block.strips(y), made, strict=True):
                 out.copy_(block.cleared(strip))
             block.clear_around_(y)
         kept_y = y if activation == "relu" else None
@@ -281,60 +291,70 @@ class _GroupNorm(torch.autograd.Function):
 
         the means over the pixels and channels of the group.
         """
-        *saved, y, statistics = ctx.saved_tensors
+        x, weight, bias, residual, y, statistics = ctx.saved_tensors
         sizes, groups, activation = ctx.settings
-        x, weight, bias, residual = saved
-        layer = _Layer(x, weight, bias, residual, activation)
-        grad = _channels_last(grad)
-        dx = torch.empty_like(layer.x)
-        dr = torch.empty_like(layer.x) if ctx.needs_input_grad[3] else None
+        grad, dx = _channels_last(grad), torch.empty_like(x)
         sums: list[Tensor] = []
-        for block in _blocks(layer.x, sizes):
+        dr = torch.empty_like(x) if ctx.needs_input_grad[3] else None
+        for block in _blocks(x, sizes):
+            layer = _layer(block, x, weight, bias, residual, activation)
             kept = statistics[:, block.images]
-            sums.append(_sums(layer, block, kept, grad, y))
-            shift, slope, scale = _line(layer, block, kept, sums[-1], groups)
-            slopes = layer.slopes(block, kept, grad, y)
-            for out, strip, g in zip(block.strips(dx), block.read(layer.x), slopes, strict=True):
+            undone = block.strips(y) if activation == "relu" else None  # 0 on the padding
+            upstream = block.taken(grad) if undone is None else block.strips(grad)
+            sums.append(_sums(layer, kept, layer.slopes(kept, upstream, undone)))
+            shift, slope, scale = _line(layer, kept, sums[-1], groups)
+            slopes = layer.slopes(kept, upstream, undone)
+            outs = zip(block.strips(dx), block.strips(dx if dr is None else dr), strict=True)
+            for (out, d), strip, g in zip(outs, block.wide(layer.x), slopes, strict=True):
+                if dr is not None:
+                    d.copy_(g)
                 line = torch.addcmul(shift, strip, slope)
                 out.copy_(block.cleared(line.addcmul_(g, scale)))
-            block.clear_around_(dx)
-            if dr is not None:
-                again = layer.slopes(block, kept, grad, y)
-                for out, g in zip(block.strips(dr), again, strict=True):
-                    out.copy_(g)
-                block.clear_around_(dr)
+            for made in (dx, dr):
+                if made is not None:
+                    block.clear_around_(made)
         d_weight, d_bias = torch.cat(sums, dim=1).sum(1)
         return (
             dx,
-            None if layer.weight is None else d_weight.to(layer.weight.dtype),
-            None if layer.bias is None else d_bias.to(layer.bias.dtype),
+            None if weight is None else d_weight.to(weight.dtype),
+            None if bias is None else d_bias.to(bias.dtype),
             dr,
             *(None for _ in range(4)),
         )
 
 
-def _sums(
-    layer: _Layer, block: _Block, statistics: Tensor, grad: Tensor, y: Tensor | None
-) -> Tensor:
+def _layer(
+    block: _Block,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    activation: Activation,
+) -> _Layer:
+    residuals = None if residual is None else block.taken(residual)
+    return _Layer(block, block.taken(x), weight, bias, residuals, activation)
+
+
+def _sums(layer: _Layer, statistics: Tensor, slopes: Iterable[Tensor]) -> Tensor:
     """Over the pixels of every image and channel, of g x^ and of g: (2, b, C)."""
-    mean, rstd = statistics
+    (mean, rstd), block = statistics, layer.block
     scale, shift = block.along_row(rstd), block.along_row(-mean * rstd)
-    weighted = plain_sum = torch.zeros((), dtype=mean.dtype, device=mean.device)
-    slopes = layer.slopes(block, statistics, grad, y)
-    for strip, g in zip(block.read(layer.x), slopes, strict=True):
+    weighted = plain_sum = mean.new_zeros(())
+    for strip, g in zip(block.wide(layer.x), slopes, strict=True):
         weighted = weighted + torch.addcmul(shift, strip, scale).mul_(g).sum(1)
         plain_sum = plain_sum + g.sum(1)
     return torch.stack([block.per_channel(weighted), block.per_channel(plain_sum)])
 
 
 def _line(
-    layer: _Layer, block: _Block, statistics: Tensor, sums: Tensor, groups: int
+    layer: _Layer, statistics: Tensor, sums: Tensor, groups: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """dL/dx = shift + slope x + scale g: the three along a row."""
-    mean, rstd = statistics
+    (mean, rstd), block = statistics, layer.block
     weight = torch.ones_like(rstd) if layer.weight is None else layer.weight.to(rstd.dtype)
-    by_group = (weight * sums).unflatten(2, (groups, -1)).mean(3) / block.pixels
-    of_gx, of_g = by_group.repeat_interleave(rstd.shape[1] // groups, dim=2)
+    members = (weight * sums).unflatten(2, (groups, -1))
+    means = members.mean(3, keepdim=True) / block.pixels[:, None]
+    of_gx, of_g = means.expand_as(members).flatten(2)
     slope = -rstd.square() * of_gx
     shift = -rstd * of_g - slope * mean
     return block.along_row(shift), block.along_row(slope), block.along_row(rstd * weight)

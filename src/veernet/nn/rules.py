@@ -1,20 +1,19 @@
 """How each of torch's functions is carried out on features that lie on a padded canvas.
 
 What works pixel by pixel is the same with padding or without. It only matters whether features that
-are 0 outside the images are so afterwards: if not, the next convolution has to clear them. What
-features hold outside is finite and read by nothing, and the gradient there is exactly 0, so that
-the gradients of weights are those of the images too.
+are 0 outside the images are so afterwards: if not, the next convolution has to clear them. Where
+they are not 0, nothing reads them and the gradient is exactly 0, so that the gradients of weights
+are those of the images too.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from veernet.errors import LeakError
 from veernet.nn import axes, spatial
-from veernet.nn.padded import Padded, Rule, agree, like, require_alignment
+from veernet.nn.padded import Padded, Rule, agree, is_clear, like, require_alignment
 
 
 def pointwise(*, keeps_zero: bool) -> Rule:
@@ -24,8 +23,8 @@ def pointwise(*, keeps_zero: bool) -> Rule:
         others = [x for x in (*args, *named.values()) if isinstance(x, Tensor) and x.ndim]
         if others and func.__name__ != "prelu":
             raise LeakError(f"{func.__name__}() with a second tensor")
-        y = func(input, *args, **named)
-        return _made(input, y, input, clear=keeps_zero and input.place.clear)
+        clear = keeps_zero and is_clear(input)
+        return _made(input, func(input, *args, **named), input, clear=clear)
 
     return rule
 
@@ -38,8 +37,8 @@ def combined(clear: Callable[[bool, bool], bool]) -> Rule:
         largest = max(agree(tensors), key=lambda x: x.ndim)
         for x in tensors:
             require_alignment(largest, x, func.__name__)
-        flags = (isinstance(x, Padded) and x.place.clear for x in (a, b))
-        return _made(largest, func(a, b, **named), a, clear=clear(*flags))
+        stays = clear(is_clear(a), is_clear(b))
+        return _made(largest, func(a, b, **named), a, clear=stays)
 
     return rule
 
@@ -57,7 +56,7 @@ def _made(x: Padded, y: Tensor, changed: Any, *, clear: bool) -> Tensor:
         return like(x, y, clear=clear)
     if not isinstance(changed, Padded):
         raise LeakError("features written into a tensor that does not know where its images are")
-    changed.place = replace(changed.place, clear=clear)
+    changed.place = like(changed, y, clear=clear).place  # pyright: ignore
     return changed
 
 
@@ -68,12 +67,14 @@ def query(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
 
 ZERO_AT_ZERO = """
     relu relu_ relu6 leaky_relu leaky_relu_ prelu elu elu_ selu selu_ celu celu_ silu mish gelu
-    hardswish softsign tanh tanh_ sin erf expm1 abs neg __neg__ square
+    hardswish softsign tanh tanh_ sin erf abs neg __neg__ square
     dropout dropout_ dropout2d feature_dropout
     contiguous clone detach to float double half bfloat16
 """
 
-NOT_ZERO_AT_ZERO = "hardtanh hardtanh_ sigmoid sigmoid_ logsigmoid softplus hardsigmoid exp cos clamp clamp_"
+NOT_ZERO_AT_ZERO = (
+    "hardtanh hardtanh_ sigmoid sigmoid_ logsigmoid softplus hardsigmoid cos clamp clamp_"
+)
 
 SUMS = """
     add add_ __add__ __radd__ __iadd__ sub sub_ __sub__ __rsub__ __isub__ maximum minimum
@@ -85,8 +86,8 @@ QUOTIENTS = "div div_ __truediv__ __itruediv__"
 
 QUERIES = """
     dtype device ndim layout requires_grad is_cuda is_cpu is_meta is_nested is_sparse is_quantized
-    is_leaf grad_fn dim numel nelement stride is_contiguous is_floating_point is_complex
-    element_size get_device __len__ __repr__ __format__
+    is_leaf grad_fn dim is_contiguous is_floating_point is_complex
+    element_size get_device __repr__ __format__
 """
 
 RULES: dict[Rule, str] = {
@@ -106,7 +107,7 @@ RULES: dict[Rule, str] = {
     spatial.attention: "scaled_dot_product_attention",
     axes.concatenation: "cat concat concatenate",
     axes.over_channels: "softmax log_softmax mean sum amax amin max min argmax argmin",
-    axes.parts: "chunk split",
+    axes.pieces: "chunk split",
     axes.indexing: "__getitem__",
     axes.permutation: "permute transpose movedim swapaxes T mT",
     axes.reshaping: "view reshape flatten unflatten squeeze unsqueeze",

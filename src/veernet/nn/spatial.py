@@ -23,6 +23,7 @@ from veernet.nn.padded import (
     Padded,
     agree,
     cleared,
+    is_clear,
     known_side,
     like,
     plain,
@@ -56,7 +57,7 @@ def convolution(
     alone = kernel == (1, 1) and padding in (0, (0, 0), "same", "valid")
     x = plain(input) if alone else cleared(input)
     y = func(x, weight, bias, stride, padding, dilation, groups)
-    return like(input, y, clear=alone and input.place.clear and bias is None, extent=extent)
+    return like(input, y, clear=alone and is_clear(input) and bias is None, extent=extent)
 
 
 def transposed_convolution(
@@ -149,7 +150,7 @@ def linear(
     """Pointwise along the last axis, which is of channels."""
     require_channels(input, (-1,), "linear")
     y = func(plain(input), weight, bias)
-    return like(input, y, clear=input.place.clear and bias is None)
+    return like(input, y, clear=is_clear(input) and bias is None)
 
 
 def max_pooling(
@@ -219,9 +220,9 @@ def interpolation(
         target = spanned(*map(known_side, _pair(size)))
         sizes = target.sizes
     factors = [b // a for a, b in zip(extent.canvas, target.canvas, strict=True)]
-    if mode == "nearest" and target == extent.map(*map(_scaled, factors)):
+    if mode == "nearest" and all(factors) and target == extent.map(*map(_scaled, factors)):
         y = func(x, size, scale_factor, mode, *rest, **named)
-        return like(input, y, clear=input.place.clear, extent=target)
+        return like(input, y, clear=is_clear(input), extent=target)
     own = iter(sizes)
     return per_image(
         lambda image: func(image, next(own), scale_factor, mode, *rest, **named), input, target
@@ -262,7 +263,7 @@ def pixel_shuffle(func: Callable[..., Tensor], input: Padded, upscale_factor: in
     require(input, MAP)
     extent = input.place.extent.map(*[_scaled(upscale_factor)] * 2)
     y = func(plain(input), upscale_factor)
-    return like(input, y, clear=input.place.clear, extent=extent)
+    return like(input, y, clear=is_clear(input), extent=extent)
 
 
 def multi_head_attention(
@@ -284,6 +285,8 @@ def multi_head_attention(
     agree([query, key, value])
     outside = key.place.extent.outside(key.device).flatten(1)
     y, weights = func(query, key, value, *rest, key_padding_mask=outside, **named)
+    if weights is not None:
+        weights = like(query, weights, clear=False, axes="BNN" if weights.ndim == 3 else "BCNN")
     return like(query, y, clear=False), weights
 
 
