@@ -464,7 +464,7 @@ def test_batch_norm_put_back_into_training_is_refused_at_the_next_call():
 def test_padded_features_tell_what_they_are_and_no_more():
     x = padded(torch.randn(2, 1, 6, 9), torch.tensor([[6, 9], [4, 5]]))
     assert [*map(int, x.shape)] == [*map(int, x.size())] == [2, 1, 6, 9]
-    assert (x.ndim, x.size(-1), x.dtype) == (4, 9, torch.float32)
+    assert (x.ndim, int(x.size(-1)), x.dtype) == (4, 9, torch.float32)
     assert x.shape[2].images == (6, 4)
     assert repr(x)
     assert (plain(x)[1, :, 4:] == 0).all()
