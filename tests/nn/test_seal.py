@@ -233,7 +233,8 @@ def cropped_both_ways(x):
     less = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2)
     more = F.interpolate(F.avg_pool2d(x, 2, ceil_mode=True), scale_factor=2)
     small = x[:, :, : less.shape[2], : less.shape[3]] + less
-    large = more[:, :, : x.shape[2], : x.shape[3]] + x
+    same = x[:, :, : more.shape[2], : more.shape[3]] + x
+    large = more[:, :, : x.shape[2], : x.shape[3]] + same
     wide = F.interpolate(box(small[:, :2]), size=x.shape[2:], mode="bilinear")
     return box(torch.cat([box(large[:, 2:]), wide], 1))
 
