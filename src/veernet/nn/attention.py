@@ -21,7 +21,7 @@ class Transformer(nn.Sequential):
         self, x: Float[Tensor, "B C H W"]
     ) -> Float[Tensor, "B C H W"]:
         extent = extent_of(x)
-        keys = ~extent.outside(x.device).flatten(2)[:, None] if extent.padded else None
+        keys = extent.keys(x.device) if extent.padded else None
         y = plain(x).movedim(1, -1)
         for layer in self:
             y = layer(y, keys)

@@ -58,6 +58,10 @@ class Extent:
         y, x = (torch.arange(side, device=device) for side in self.canvas)
         return ((y >= h)[:, :, None] | (x >= w)[:, None, :])[:, None]
 
+    def keys(self, device: torch.device) -> Bool[Tensor, "B 1 1 N"]:
+        """True on the images' own pixels: what attention may look at, from every head and pixel."""
+        return ~self.outside(device).flatten(2)[:, None]
+
     def clear_(self, x: Shaped[Tensor, "B C H W"]) -> Shaped[Tensor, "B C H W"]:
         """Write 0 on the padding of `x`, which no backward may remember.
 

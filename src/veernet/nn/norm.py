@@ -181,24 +181,19 @@ def _statistics(block: _Block, strips: Strips, groups: int, eps: float) -> Tenso
 
     Source: Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115, section 3.
     """
-
-    def over_group(row: Tensor, pixels: Tensor) -> Tensor:
-        """The mean over the pixels and channels of a group, for each of its channels."""
-        members = block.per_channel(row).unflatten(1, (groups, -1))
-        return (members.mean(2, keepdim=True) / pixels[:, None]).expand_as(members).flatten(1)
-
     first = next(block.wide(strips))
     whole = first.shape[1] == block.h
     seen = block.pixels if whole else block.pixels.new_full((1, 1), first.shape[1] * block.w)
-    guess = over_group(first.sum(1), seen)
+    guess = _group_means(block.per_channel(first.sum(1)), seen, groups)
     shift = block.along_row(guess)
     total = squares = guess.new_zeros(())
     for strip in block.wide(strips):
         shifted = block.cleared(strip - shift)
         total = total + shifted.sum(1)
         squares = squares + shifted.square_().sum(1)
-    beyond = over_group(total, block.pixels)
-    variance = over_group(squares, block.pixels) - beyond.square()
+    sums = torch.stack([block.per_channel(total), block.per_channel(squares)])
+    beyond, around = _group_means(sums, block.pixels, groups)
+    variance = around - beyond.square()
     return torch.stack([guess + beyond, (variance.clamp(min=0) + eps).rsqrt()])
 
 
@@ -304,9 +299,10 @@ class _GroupNorm(torch.autograd.Function):
             sums.append(_sums(layer, kept, layer.slopes(kept, upstream, undone)))
             shift, slope, scale = _line(layer, kept, sums[-1], groups)
             slopes = layer.slopes(kept, upstream, undone)
-            outs = zip(block.strips(dx), block.strips(dx if dr is None else dr), strict=True)
+            into = repeat(None) if dr is None else block.strips(dr)
+            outs = zip(block.strips(dx), into, strict=False)
             for (out, d), strip, g in zip(outs, block.wide(layer.x), slopes, strict=True):
-                if dr is not None:
+                if d is not None:
                     d.copy_(g)
                 line = torch.addcmul(shift, strip, slope)
                 out.copy_(block.cleared(line.addcmul_(g, scale)))
@@ -352,12 +348,17 @@ def _line(
     """dL/dx = shift + slope x + scale g: the three along a row."""
     (mean, rstd), block = statistics, layer.block
     weight = torch.ones_like(rstd) if layer.weight is None else layer.weight.to(rstd.dtype)
-    members = (weight * sums).unflatten(2, (groups, -1))
-    means = members.mean(3, keepdim=True) / block.pixels[:, None]
-    of_gx, of_g = means.expand_as(members).flatten(2)
+    of_gx, of_g = _group_means(weight * sums, block.pixels, groups)
     slope = -rstd.square() * of_gx
     shift = -rstd * of_g - slope * mean
     return block.along_row(shift), block.along_row(slope), block.along_row(rstd * weight)
+
+
+def _group_means(sums: Tensor, pixels: Tensor, groups: int) -> Tensor:
+    """Sums over pixels, (..., b, C), as means over the pixels and channels of a group, for each of
+    its channels."""
+    members = sums.unflatten(-1, (groups, -1))
+    return (members.mean(-1, keepdim=True) / pixels[:, None]).expand_as(members).flatten(-2)
 
 
 def _channels_last(x: Tensor) -> Tensor:

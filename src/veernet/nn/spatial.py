@@ -73,7 +73,6 @@ def transposed_convolution(
 ) -> Tensor:
     """A pixel adds its kernel to the result; those outside the image, being 0, add nothing."""
     require(input, MAP)
-
     options = map(_pair, (stride, padding, output_padding, dilation))
     sides = zip(weight.shape[2:], *options, strict=True)
     extent = input.place.extent.map(*(_spread(*side) for side in sides))
@@ -82,7 +81,7 @@ def transposed_convolution(
 
 
 def group_normalisation(
-    _: Callable[..., Tensor],
+    func: Callable[..., Tensor],
     input: Padded,
     num_groups: int,
     weight: Tensor | None = None,
@@ -97,7 +96,7 @@ def group_normalisation(
 
 
 def instance_normalisation(
-    _: Callable[..., Tensor],
+    func: Callable[..., Tensor],
     input: Padded,
     running_mean: Tensor | None = None,
     running_var: Tensor | None = None,
@@ -110,7 +109,7 @@ def instance_normalisation(
     """Group normalisation of one channel a group; running statistics are refused."""
     if running_mean is not None:
         raise LeakError("instance_norm() with running statistics couples the images of a batch")
-    return group_normalisation(_, input, input.shape[1], weight, bias, eps)
+    return group_normalisation(func, input, input.shape[1], weight, bias, eps)
 
 
 def batch_normalisation(
@@ -306,8 +305,7 @@ def attention(
     for tokens in (query, key, value):
         require(tokens, "BCNC")
     agree([query, key, value])
-    inside = ~key.place.extent.outside(key.device).flatten(2)[:, None]
-    y = func(query, key, value, inside, dropout_p, **named)
+    y = func(query, key, value, key.place.extent.keys(key.device), dropout_p, **named)
     return like(query, y, clear=False)
 
 
