@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from veernet import Batch, Network, Scan, Tversky, VeerNet, collate
-from veernet.nn import Extent, attention, norm, padded, plain, seal, spatial
+from veernet.nn import Extent, attention, norm, plain, seal, spatial
 
 OUT = Path(__file__).with_suffix(".json")
 FIGURE = Path(__file__).parents[1] / "docs" / "explanation" / "leaks.png"
@@ -92,12 +92,12 @@ def seals(closed: Collection[str]) -> Iterator[None]:
         yield
 
 
+closed_joined = Extent.joined
+
+
 def joined_unless_single(extent: Extent, parts: list[Tensor], clear: list[bool]) -> Tensor:
     """Concatenation as torch does it; what the norm and the image need is still cleared."""
-    return norm_free(extent, parts, clear) if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-norm_free = Extent.joined
+    return closed_joined(extent, parts, clear) if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def gradient(model: nn.Module, batch: Batch, *, masked: bool) -> Tensor:
@@ -185,7 +185,6 @@ def draw(lines: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    assert padded  # the seals are those of veernet.nn
     figures = {
         "log": LOG,
         "beside": MATE,

@@ -5,10 +5,12 @@ Also run as a script, as one process of several that share steps:  laws.py RANK 
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -180,6 +182,36 @@ def serve(rank: int, ranks: int, store: Path) -> None:
             torch.save(change, out)
             print(out, flush=True)
     dist.destroy_process_group()
+
+
+def launch(script: str, ranks: int, *words: object, **pipes: Any) -> list[subprocess.Popen]:
+    """A test's script as so many processes of one thread each:  SCRIPT RANK RANKS WORDS"""
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    return [
+        subprocess.Popen(
+            [sys.executable, script, str(rank), str(ranks), *map(str, words)],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path.strip(os.pathsep)},
+            text=True,
+            **pipes,
+        )
+        for rank in range(ranks)
+    ]
+
+
+def end(processes: Sequence[subprocess.Popen]) -> None:
+    """Leave none behind."""
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def run_together(script: str, ranks: int, *words: object) -> None:
+    """Wait for a script that runs as several processes; all of them must end well."""
+    processes = launch(script, ranks, *words)
+    try:
+        assert [process.wait(timeout=300) for process in processes] == [0] * ranks
+    finally:
+        end(processes)
 
 
 def as_line(scene: Scene) -> str:

@@ -6,8 +6,6 @@ Also run as a script, as one process of two:  test_memory.py RANK RANKS STORE OU
 import gc
 import io
 import json
-import os
-import subprocess
 import sys
 import weakref
 from collections.abc import Callable
@@ -160,20 +158,7 @@ def one_of_two(rank: int, ranks: int, store: Path, out: Path) -> None:
 
 
 def test_step_does_not_depend_on_the_process_that_ran_out(tmp_path, undisturbed):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(rank), "2", tmp_path / "store", tmp_path / "out"],
-            env=environment,
-        )
-        for rank in (0, 1)
-    ]
-    try:
-        assert [process.wait(timeout=300) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    laws.run_together(__file__, 2, tmp_path / "store", tmp_path / "out")
     for rank in (0, 1):
         results = torch.load(tmp_path / f"out{rank}", weights_only=True)
         for (change, hits, least), (_, victims) in zip(results, CASES, strict=True):

@@ -1,8 +1,6 @@
 """A step does not depend on how many processes share it, one without work included."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import laws
@@ -20,29 +18,14 @@ class Ranks:
     """Processes that take a step together, as often as they are asked to."""
 
     def __init__(self, ranks: int, folder: Path):
-        command = [sys.executable, laws.__file__]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.processes = [
-            subprocess.Popen(
-                [*command, str(rank), str(ranks), folder / f"store{ranks}"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=environment,
-                text=True,
-            )
-            for rank in range(ranks)
-        ]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.processes = laws.launch(laws.__file__, ranks, folder / f"store{ranks}", **pipes)
 
     def step(self, scene: Scene) -> list[torch.Tensor]:
         for process in self.processes:
             process.stdin.write(laws.as_line(scene))
             process.stdin.flush()
         return torch.load(self.processes[0].stdout.readline().strip(), weights_only=True)
-
-    def end(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +35,7 @@ def several(tmp_path_factory):
     several = {ranks: Ranks(ranks, folder) for ranks in (2, 3)}
     yield several
     for ranks in several.values():
-        ranks.end()
+        laws.end(ranks.processes)
 
 
 @settings(max_examples=EXAMPLES)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+import laws
 import pytest
 import torch
 import torch.distributed as dist
@@ -218,18 +219,7 @@ def one_of_two(rank: int, ranks: int, store: Path, folder: Path) -> None:
 def found(small_archive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     (folder / "archive").write_text(str(small_archive))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(rank), "2", folder / "store", folder], env=SINGLE
-        )
-        for rank in (0, 1)
-    ]
-    try:
-        assert [process.wait(timeout=300) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    laws.run_together(__file__, 2, folder / "store", folder)
     return {**json.loads((folder / "found.json").read_text()), "folder": folder}
 
 
