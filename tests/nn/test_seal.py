@@ -195,6 +195,7 @@ LAYERS = {
     "a sum with a number, of clear features": lambda: Call(
         lambda x: box(F.group_norm(x, 1)[:, :2] + 1)
     ),
+    "a sigmoid of clear features": lambda: Call(lambda x: box(F.group_norm(x, 1)[:, :2].sigmoid())),
     "written to through a view": lambda: Call(written_through_a_view),
     "written to under a view": lambda: Call(written_under_a_view),
     "max pool, ceil, padded, apart": lambda: after_bias(
