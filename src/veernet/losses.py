@@ -9,15 +9,17 @@ of a batch, such as batch Dice, are not offered: they would depend on how a step
 """
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from veernet.data.batch import Batch
+from veernet.data.batch import UNLABELLED, Batch
 from veernet.errors import OptionError
 
 
@@ -58,10 +60,14 @@ class BCE:
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' means."""
         check_planes(self, logits.shape[1])
-        x = _labelled(logits, batch)
-        y, w = _curves(batch, planes=1).to(x.dtype), x.new_tensor(self.positive_weight)
-        pixel = F.binary_cross_entropy_with_logits(x, y, pos_weight=w, reduction="none")
-        return _mean(pixel, batch.valid.to(x.dtype)).sum()
+
+        def sums(logits: Tensor, target: Tensor) -> Tensor:
+            x = _labelled(logits, target)
+            y, w = _curves(target, planes=1).to(x.dtype), x.new_tensor(self.positive_weight)
+            pixel = F.binary_cross_entropy_with_logits(x, y, pos_weight=w, reduction="none")
+            return _weighed(pixel, _valid(target).to(x.dtype))
+
+        return _means(_summed(sums, logits, batch)).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +94,14 @@ class CrossEntropy:
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' weighted means."""
         check_planes(self, logits.shape[1])
-        x = _labelled(logits, batch)
-        t = _classes(batch, planes=x.shape[1])
-        pixel = F.cross_entropy(x, t[:, 0], reduction="none")[:, None]
-        return _mean(pixel, _weights(self.class_weights, t, x.dtype) * batch.valid).sum()
+
+        def sums(logits: Tensor, target: Tensor) -> Tensor:
+            x = _labelled(logits, target)
+            t = _classes(target, planes=x.shape[1])
+            pixel = F.cross_entropy(x, t[:, 0], reduction="none")[:, None]
+            return _weighed(pixel, _weights(self.class_weights, t, x.dtype) * _valid(target))
+
+        return _means(_summed(sums, logits, batch)).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,13 +135,17 @@ class Focal:
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' means."""
         check_planes(self, logits.shape[1])
-        x = _labelled(logits, batch)
-        t = _classes(batch, planes=x.shape[1])
-        log_p, log_q = _log_chances(x, t)
-        # Not a power of 1 - p: where p rounds to 1 its gradient is infinite for gamma < 1.
-        pixel = -(self.gamma * log_q).exp() * log_p
-        pixel = _weights(self.class_weights, t, x.dtype) * pixel
-        return _mean(pixel, batch.valid.to(x.dtype)).sum()
+
+        def sums(logits: Tensor, target: Tensor) -> Tensor:
+            x = _labelled(logits, target)
+            t = _classes(target, planes=x.shape[1])
+            log_p, log_q = _log_chances(x, t)
+            # Not a power of 1 - p: where p rounds to 1 its gradient is infinite for gamma < 1.
+            pixel = -(self.gamma * log_q).exp() * log_p
+            pixel = _weights(self.class_weights, t, x.dtype) * pixel
+            return _weighed(pixel, _valid(target).to(x.dtype))
+
+        return _means(_summed(sums, logits, batch)).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,8 +264,8 @@ class Lovasz:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
-        p = curve_probabilities(_labelled(logits, batch)).flatten(2)
-        y = _curves(batch, planes=logits.shape[1]).flatten(2)
+        p = curve_probabilities(_labelled(logits, batch.target)).flatten(2)
+        y = _curves(batch.target, planes=logits.shape[1]).flatten(2)
         error = torch.where(y, 1 - p, p).masked_fill(~batch.valid.flatten(2), 0)
         curve = (error * _jaccard_steps(error.detach(), y, batch.valid.flatten(2))).sum(2)
         return (curve.sum(1) / y.any(2).sum(1).clamp(min=1)).sum()
@@ -291,25 +305,71 @@ def curve_probabilities(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B cu
     return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)[:, 1:]
 
 
-def _labelled(logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, "B K H W"]:
+Sums = Callable[[Float[Tensor, "B K h W"], Shaped[Tensor, "B h W"]], Float[Tensor, "sums B *_"]]
+"""Sums over some rows of every image, from their logits and targets."""
+
+STRIP = {"cpu": 1 << 16}
+"""Pixels of a batch that a loss is computed on at a time; 2^20 on a GPU."""
+
+
+def _summed(f: Sums, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, "sums B *_"]:
+    """`f` summed over strips of rows: nothing but the logits and their gradient is ever whole."""
+    return _Summed.apply(f, logits, batch.target)  # pyright: ignore[reportReturnType]
+
+
+class _Summed(torch.autograd.Function):
+    """`_summed`, computed again for its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, f: Sums, logits: Tensor, target: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.save_for_backward(logits, target)
+        ctx.f = f
+        first, *others = (f(*part) for part in zip(_strips(logits), _strips(target), strict=True))
+        return sum(others, first)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        logits, target = ctx.saved_tensors
+        whole = torch.empty_like(logits)
+        for x, t, into in zip(*map(_strips, (logits, target, whole)), strict=True):
+            with torch.enable_grad():
+                made = ctx.f(x.requires_grad_(), t)
+            into.copy_(torch.autograd.grad(made, x, grad)[0])
+        return None, whole, None
+
+
+def _strips(x: Shaped[Tensor, "B *K H W"]) -> Iterator[Shaped[Tensor, "B *K h W"]]:
+    """A batch in strips of rows, of about `STRIP` pixels each; detached views."""
+    rows = max(1, STRIP.get(x.device.type, 1 << 20) // (x.shape[0] * x.shape[-1]))
+    return (part.detach() for part in x.split(rows, dim=-2))
+
+
+def _valid(target: Shaped[Tensor, "B H W"]) -> Bool[Tensor, "B 1 H W"]:
+    return (target != UNLABELLED)[:, None]
+
+
+def _labelled(
+    logits: Float[Tensor, "B K H W"], target: Shaped[Tensor, "B H W"]
+) -> Float[Tensor, "B K H W"]:
     """The logits in float32 or wider; 0 where there is no label, so that nothing passes there."""
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return wide.masked_fill(~batch.valid, 0)
+    return wide.masked_fill(~_valid(target), 0)
 
 
-def _curves(batch: Batch, *, planes: int) -> Bool[Tensor, "B curves H W"]:
+def _curves(target: Shaped[Tensor, "B H W"], *, planes: int) -> Bool[Tensor, "B curves H W"]:
     """One plane a curve: True on its trace, False elsewhere, padding included."""
-    target = batch.target[:, None]
+    target = target[:, None]
     if planes == 1:
-        return (target > 0) & batch.valid
+        return (target > 0) & (target != UNLABELLED)
     classes = torch.arange(1, planes, device=target.device, dtype=target.dtype)
     return target == classes[:, None, None]
 
 
-def _classes(batch: Batch, *, planes: int) -> Int[Tensor, "B 1 H W"]:
+def _classes(target: Shaped[Tensor, "B H W"], *, planes: int) -> Int[Tensor, "B 1 H W"]:
     """The class of every pixel, background where there is no label; 0 and 1 for one plane."""
-    target = batch.target[:, None]
-    return (target > 0 if planes == 1 else target).long().masked_fill(~batch.valid, 0)
+    classes = target > 0 if planes == 1 else target
+    return classes.long()[:, None].masked_fill(~_valid(target), 0)
 
 
 def _weights(
@@ -320,10 +380,17 @@ def _weights(
     return one if class_weights is None else one.new_tensor(class_weights)[classes]
 
 
-def _mean(pixel: Float[Tensor, "B 1 H W"], weight: Float[Tensor, "B 1 H W"]) -> Float[Tensor, " B"]:
-    """The weighted mean over each image's pixels; 0 where nothing weighs."""
-    n = weight.sum((1, 2, 3))
-    return (pixel * weight).sum((1, 2, 3)) / n.masked_fill(n == 0, 1)
+def _weighed(
+    pixel: Float[Tensor, "B 1 H W"], weight: Float[Tensor, "B 1 H W"]
+) -> Float[Tensor, "2 B"]:
+    """Each image's sum of weighted pixels, and of weights."""
+    return torch.stack([(pixel * weight).sum((1, 2, 3)), weight.sum((1, 2, 3))])
+
+
+def _means(weighed: Float[Tensor, "2 B"]) -> Float[Tensor, " B"]:
+    """The weighted means; 0 where nothing weighs."""
+    total, n = weighed
+    return total / n.masked_fill(n == 0, 1)
 
 
 def _log_chances(
@@ -343,11 +410,16 @@ def _tversky(
     logits: Float[Tensor, "B K H W"], batch: Batch, alpha: float, beta: float, smooth: float
 ) -> Float[Tensor, "B curves"]:
     """1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth), written so that it cannot cancel."""
-    p = curve_probabilities(_labelled(logits, batch))
-    y = _curves(batch, planes=logits.shape[1])
-    tp = p.masked_fill(~y, 0).sum((2, 3))
-    wrong = alpha * p.masked_fill(y | ~batch.valid, 0).sum((2, 3))
-    wrong = wrong + beta * (1 - p).masked_fill(~y, 0).sum((2, 3))
+
+    def sums(logits: Tensor, target: Tensor) -> Tensor:
+        p = curve_probabilities(_labelled(logits, target))
+        y = _curves(target, planes=logits.shape[1])
+        right, missed = p.masked_fill(~y, 0), (1 - p).masked_fill(~y, 0)
+        false = p.masked_fill(y | ~_valid(target), 0)
+        return torch.stack([x.sum((2, 3)) for x in (right, false, missed)])
+
+    tp, fp, fn = _summed(sums, logits, batch)
+    wrong = alpha * fp + beta * fn
     return wrong / (tp + wrong + smooth)
 
 

@@ -1,6 +1,8 @@
 """The network: grey log in, a plane of logits a class out, at the log's own resolution."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +12,18 @@ from torch.nn import functional as F
 from veernet.errors import OptionError
 from veernet.nn import GroupNorm, Padded, Transformer, padded, plain
 from veernet.nn.norm import Activation
+from veernet.nn.padded import extent_of
+from veernet.nn.slabs import Slab, again, by_slabs, normalised, statistics
+from veernet.nn.spatial import per_image
+
+Recompute = Literal["nothing", "blocks", "stages", "slabs"]
+"""What a network computes again in the backward instead of keeping it, from most memory to least.
+
+nothing: all that the backward reads is kept
+blocks:  convolutions; what comes out of their norms is kept
+stages:  all inside the stages of stride 2; what passes between them is kept
+slabs:   besides, what is at full resolution, slab by slab: none of it is ever whole
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,21 +89,76 @@ class VeerNet(nn.Module):
         )
         self.head = nn.Conv2d(full, network.planes, 1)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.recompute = "nothing"
+
+    @property
+    def recompute(self) -> Recompute:
+        """What is computed again in the backward; it changes time and memory alone."""
+        return self._recompute
+
+    @recompute.setter
+    def recompute(self, recompute: Recompute) -> None:
+        self._recompute: Recompute = recompute
+        for module in self.modules():
+            if isinstance(module, ConvNormAct):
+                module.again = recompute == "blocks"
 
     def forward(
         self, image: Float[Tensor, "B 1 H W"], sizes: Int[Tensor, "B 2"] | None = None
     ) -> Float[Tensor, "B K H W"]:
         """The logits; only those inside `sizes`, (h, w) of every image, mean anything."""
-        x = self.stem(padded(image.contiguous(memory_format=torch.channels_last), sizes))
-        skips = [x]
-        for down in self.down:
-            x = down(x)
-            skips.append(x)
-        x = self.bottleneck(skips.pop())
-        for up in self.up:
-            x = up(x, skips.pop())
-        logits = self.head(x)
+        images = padded(image.contiguous(memory_format=torch.channels_last), sizes)
+        if self.recompute == "slabs":
+            logits = per_image(self._by_slabs, images, extent_of(images))
+        else:
+            x = self._run(self.stem, images)
+            y = self._coarse(self._run(self.down[0], x))
+            logits = self._run(self._finish, y, x)
         return logits if isinstance(image, Padded) else plain(logits)
+
+    def _coarse(self, x: Float[Tensor, "B I h w"]) -> Float[Tensor, "B O h w"]:
+        """All that is at half the resolution or below, after the first stage down."""
+        skips = [x]
+        for down in self.down[1:]:
+            skips.append(self._run(down, skips[-1]))
+        x = self._run(self.bottleneck, skips.pop())
+        for up in self.up[:-1]:
+            x = self._run(up, x, skips.pop())
+        return x
+
+    def _finish(
+        self, x: Float[Tensor, "B I h w"], skip: Float[Tensor, "B O H W"]
+    ) -> Float[Tensor, "B K H W"]:
+        return self.head(self.up[-1](x, skip))
+
+    def _by_slabs(self, image: Float[Tensor, "1 1 H W"]) -> Float[Tensor, "1 K H W"]:
+        """The same, with nothing at full resolution ever whole but the image and the logits."""
+        stem, down, up = self.stem, cast(Residual, self.down[0]), cast(Up, self.up[-1])
+
+        def stemmed(slab: Slab, image: Tensor) -> Tensor:
+            return stem.conv(image)
+
+        def features(slab: Slab, image: Tensor) -> Tensor:
+            return normalised(stem.norm, stemmed(slab, image), of_stem)
+
+        def halved(slab: Slab, image: Tensor) -> tuple[Tensor, ...]:
+            return tuple(slab.own(x, stride=2) for x in down.halved(features(slab, image)))
+
+        def merged(slab: Slab, x: Tensor, image: Tensor) -> Tensor:
+            return up.merge.conv(up.joined(x, features(slab, image)))
+
+        def finished(slab: Slab, x: Tensor, image: Tensor) -> tuple[Tensor]:
+            x = slab.own(merged(slab, x, image))
+            return (self.head(normalised(up.merge.norm, x, of_up)),)
+
+        of_stem = statistics(stem.norm, stemmed, image)
+        x = self._coarse(self._run(down.added, *by_slabs(halved, image)))
+        x = up.reduce(x)
+        of_up = statistics(up.merge.norm, merged, x, image)
+        return by_slabs(finished, x, image)[0]
+
+    def _run(self, stage: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        return again(stage, *inputs) if self.recompute in ("stages", "slabs") else stage(*inputs)
 
 
 class ConvNormAct(nn.Module):
@@ -99,10 +168,14 @@ class ConvNormAct(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1, bias=False)
         self.norm = GroupNorm(c_out, activation)
+        self.again = False
 
     def forward(
         self, x: Float[Tensor, "B I _ _"], residual: Float[Tensor, "B O H W"] | None = None
     ) -> Float[Tensor, "B O H W"]:
+        return again(self._run, x, residual) if self.again else self._run(x, residual)
+
+    def _run(self, x: Tensor, residual: Tensor | None) -> Tensor:
         return self.norm(self.conv(x), residual)
 
 
@@ -116,9 +189,20 @@ class Residual(nn.Module):
         self.shortcut = nn.Conv2d(c_in, c_out, 1, bias=False)
 
     def forward(self, x: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O h w"]:
+        return self.second(self.first(x), self._shortcut(x))
+
+    def halved(self, x: Float[Tensor, "B I H W"]) -> tuple[Tensor, Tensor]:
+        """What is made of `x` itself: the first convolution, and the shortcut."""
+        return self.first.conv(x), self._shortcut(x)
+
+    def added(self, x: Tensor, shortcut: Tensor) -> Float[Tensor, "B O h w"]:
+        """What is made of the two."""
+        return self.second(self.first.norm(x), shortcut)
+
+    def _shortcut(self, x: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O h w"]:
         # Not a 1 × 1 convolution of stride 2: its backward in channels-last with fewer than 16
         # channels corrupts memory on the CPU (oneDNN).
-        return self.second(self.first(x), self.shortcut(x[:, :, ::2, ::2]))
+        return self.shortcut(x[:, :, ::2, ::2])
 
 
 class Up(nn.Module):
@@ -133,5 +217,11 @@ class Up(nn.Module):
     def forward(
         self, x: Float[Tensor, "B I h w"], skip: Float[Tensor, "B O H W"]
     ) -> Float[Tensor, "B O H W"]:
-        finer = F.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
-        return self.merge(torch.cat([finer[:, :, : skip.shape[2], : skip.shape[3]], skip], dim=1))
+        return self.merge(self.joined(self.reduce(x), skip))
+
+    def joined(
+        self, x: Float[Tensor, "B O h w"], skip: Float[Tensor, "B O H W"]
+    ) -> Float[Tensor, "B O2 H W"]:
+        """Coarse features at twice the resolution, beside the encoder's."""
+        finer = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        return torch.cat([finer[:, :, : skip.shape[2], : skip.shape[3]], skip], dim=1)

@@ -3,21 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from veernet.nn.extent import Extent, Sizes
+from veernet.nn.extent import Extent
 from veernet.nn.padded import Padded, agree, extent_of, like, plain
 
 Activation = Literal["none", "relu", "silu"]
 
-STRIP = {"cpu": 1 << 18}
-"""Elements that the norm works on at a time: what a processor's cache holds; 2^24 on a GPU."""
+Optional = TypeVar("Optional", Tensor, None, Tensor | None)
+
+STRIP = {"cpu": 3 << 16}
+"""Elements that the norm works on at a time: what a processor's cache holds, and in float32 less
+than 1 MiB, so that a strip's memory is used again for the next; 2^24 on a GPU."""
 
 
 def half_or_16(channels: int) -> int:
@@ -92,8 +94,19 @@ def group_norm(
         raise ValueError(f"groups must divide channels; got {groups=}, channels={C}")
     if residual is not None and residual.shape != x.shape:
         raise ValueError(f"residual must be {tuple(x.shape)}; got {tuple(residual.shape)}")
-    sizes = extent.sizes if extent else ((H, W),) * B
-    return _GroupNorm.apply(x, weight, bias, residual, sizes, groups, eps, activation)  # pyright: ignore[reportReturnType]
+    sizes = [side for size in extent.sizes for side in size] if extent else [H, W] * B
+    return _normalise(x, weight, bias, residual, sizes, groups, eps, activation)[0]
+
+
+def activate_(u: Tensor, activation: Activation) -> Tensor:
+    """The activation of `u`, in place."""
+    match activation:
+        case "none":
+            return u
+        case "relu":
+            return u.relu_()
+        case "silu":
+            return F.silu(u, inplace=True)
 
 
 Strips = Sequence[Tensor]
@@ -148,9 +161,14 @@ class _Block:
         return row.unflatten(1, (self.w, -1)).sum(1)
 
 
-def _blocks(x: Tensor, sizes: Sizes) -> Iterator[_Block]:
-    """A batch as blocks of strips that fill a cache, or keep a GPU busy."""
+def _blocks(x: Tensor, sides: Sequence[int]) -> Iterator[_Block]:
+    """A batch as blocks of strips that fill a cache, or keep a GPU busy.
+
+    Args:
+        sides: height and width of every image, one after the other.
+    """
     _, C, H, W = x.shape
+    sizes = list(zip(sides[::2], sides[1::2], strict=True))
     most = STRIP.get(x.device.type, 1 << 24)
     together = max(1, most // (C * H * W))
     for first in range(0, len(sizes), together):
@@ -167,7 +185,7 @@ def _blocks(x: Tensor, sizes: Sizes) -> Iterator[_Block]:
             h=h,
             w=w,
             rows=h if len(size) > 1 else max(1, most // (C * w)),
-            pixels=size.prod(1, keepdim=True).to(torch.promote_types(x.dtype, torch.float32)),
+            pixels=size.prod(1, keepdim=True).to(_wide(x)),
             outside=outside,
         )
 
@@ -221,14 +239,7 @@ class _Layer:
 
     def activated(self, statistics: Tensor) -> Iterator[Tensor]:
         """The strips of the result."""
-        for u in self.before_activation(statistics):
-            match self.activation:
-                case "none":
-                    yield u
-                case "relu":
-                    yield u.relu_()
-                case "silu":
-                    yield F.silu(u, inplace=True)
+        return (activate_(u, self.activation) for u in self.before_activation(statistics))
 
     def slopes(self, statistics: Tensor, grad: Strips, y: Strips | None) -> Iterator[Tensor]:
         """The strips of the gradient before the activation; relu is undone from its result `y`."""
@@ -245,78 +256,124 @@ class _Layer:
                     yield torch.ops.aten.silu_backward(g, u)
 
 
-class _GroupNorm(torch.autograd.Function):
-    """`group_norm`, strip by strip."""
+# An operator of its own rather than an autograd function: `torch.compile` and fake tensors see one
+# operation with one result, not the strips.
+@torch.library.custom_op(
+    "veernet::group_norm",
+    mutates_args=(),
+    schema="(Tensor x, Tensor? weight, Tensor? bias, Tensor? residual, int[] sizes, int groups, "
+    "float eps, str activation) -> (Tensor, Tensor)",
+)
+def _normalise(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    sizes: Sequence[int],
+    groups: int,
+    eps: float,
+    activation: Activation,
+) -> tuple[Tensor, Tensor]:
+    """`group_norm`, strip by strip: the result, and the statistics of every block."""
+    x, residual = _channels_last(x), _channels_last(residual)
+    y, statistics = _like(x), list[Tensor]()
+    for block in _blocks(x, sizes):
+        layer = _layer(block, x, weight, bias, residual, activation)
+        statistics.append(_statistics(block, layer.x, groups, eps))
+        made = layer.activated(statistics[-1])
+        for out, strip in zip(block.strips(y), made, strict=True):
+            out.copy_(block.cleared(strip))
+        block.clear_around_(y)
+    return y, torch.cat(statistics, dim=1)
 
-    @staticmethod
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        residual: Tensor | None,
-        sizes: Sizes,
-        groups: int,
-        eps: float,
-        activation: Activation,
-    ) -> Tensor:
-        x = _channels_last(x)
-        residual = None if residual is None else _channels_last(residual)
-        y, statistics = torch.empty_like(x), []
-        for block in _blocks(x, sizes):
-            layer = _layer(block, x, weight, bias, residual, activation)
-            statistics.append(_statistics(block, layer.x, groups, eps))
-            made = layer.activated(statistics[-1])
-            for out, strip in zip(block.strips(y), made, strict=True):
-                out.copy_(block.cleared(strip))
-            block.clear_around_(y)
-        kept_y = y if activation == "relu" else None
-        kept_residual = residual if activation == "silu" else None
-        kept = torch.cat(statistics, dim=1)
-        ctx.save_for_backward(x, weight, bias, kept_residual, kept_y, kept)
-        ctx.settings = sizes, groups, activation
-        return y
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """With u the features before the activation, g = dL/du and x^ the normalised features,
+@_normalise.register_fake
+def _(x: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+    statistics = x.new_empty((2, *x.shape[:2]), dtype=_wide(x))
+    return _like(x), statistics
 
-            dL/dx = rstd (weight g - mean(weight g) - x^ mean(weight g x^)),
 
-        the means over the pixels and channels of the group.
-        """
-        x, weight, bias, residual, y, statistics = ctx.saved_tensors
-        sizes, groups, activation = ctx.settings
-        grad, dx = _channels_last(grad), torch.empty_like(x)
-        sums: list[Tensor] = []
-        dr = torch.empty_like(x) if ctx.needs_input_grad[3] else None
-        for block in _blocks(x, sizes):
-            layer = _layer(block, x, weight, bias, residual, activation)
-            kept = statistics[:, block.images]
-            undone = block.strips(y) if activation == "relu" else None  # 0 on the padding
-            upstream = block.taken(grad) if undone is None else block.strips(grad)
-            sums.append(_sums(layer, kept, layer.slopes(kept, upstream, undone)))
-            shift, slope, scale = _line(layer, kept, sums[-1], groups)
-            slopes = layer.slopes(kept, upstream, undone)
-            into = repeat(None) if dr is None else block.strips(dr)
-            outs = zip(block.strips(dx), into, strict=False)
-            for (out, d), strip, g in zip(outs, block.wide(layer.x), slopes, strict=True):
-                if d is not None:
-                    d.copy_(g)
-                line = torch.addcmul(shift, strip, slope)
-                out.copy_(block.cleared(line.addcmul_(g, scale)))
-            for made in (dx, dr):
-                if made is not None:
-                    block.clear_around_(made)
-        d_weight, d_bias = torch.cat(sums, dim=1).sum(1)
-        return (
-            dx,
-            None if weight is None else d_weight.to(weight.dtype),
-            None if bias is None else d_bias.to(bias.dtype),
-            dr,
-            *(None for _ in range(4)),
-        )
+@torch.library.custom_op(
+    "veernet::group_norm_backward",
+    mutates_args=(),
+    schema="(Tensor grad, Tensor x, Tensor? weight, Tensor? bias, Tensor? residual, Tensor? y, "
+    "Tensor statistics, int[] sizes, int groups, str activation, bool joined) "
+    "-> (Tensor, Tensor, Tensor)",
+)
+def _differentiate(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    y: Tensor | None,
+    statistics: Tensor,
+    sizes: Sequence[int],
+    groups: int,
+    activation: Activation,
+    joined: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """With u the features before the activation, g = dL/du and x^ the normalised features,
+
+        dL/dx = rstd (weight g - mean(weight g) - x^ mean(weight g x^)),
+
+    the means over the pixels and channels of the group. Then dL/dweight and dL/dbias, (2, C); and
+    dL/dresidual = g, if one was `joined`.
+    """
+    x, grad, residual = _channels_last(x), _channels_last(grad), _channels_last(residual)
+    dx, dr = torch.empty_like(x), torch.empty_like(x) if joined else x.new_empty(0)
+    sums: list[Tensor] = []
+    for block in _blocks(x, sizes):
+        layer = _layer(block, x, weight, bias, residual, activation)
+        kept = statistics[:, block.images]
+        undone = None if y is None else block.strips(y)  # of relu: 0 on the padding
+        upstream = block.taken(grad) if undone is None else block.strips(grad)
+        sums.append(_sums(layer, kept, layer.slopes(kept, upstream, undone)))
+        shift, slope, scale = _line(layer, kept, sums[-1], groups)
+        slopes = layer.slopes(kept, upstream, undone)
+        into = block.strips(dr) if joined else repeat(None)
+        outs = zip(block.strips(dx), into, strict=False)
+        for (out, d), strip, g in zip(outs, block.wide(layer.x), slopes, strict=True):
+            if d is not None:
+                d.copy_(g)
+            line = torch.addcmul(shift, strip, slope)
+            out.copy_(block.cleared(line.addcmul_(g, scale)))
+        block.clear_around_(dx)
+        if joined:
+            block.clear_around_(dr)
+    return dx, torch.cat(sums, dim=1).sum(1), dr
+
+
+@_differentiate.register_fake
+def _(grad: Tensor, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    dr = _like(x) if rest[-1] else x.new_empty(0)
+    return _like(x), x.new_empty((2, x.shape[1]), dtype=_wide(x)), dr
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, weight, bias, residual, sizes, groups, _, activation = inputs
+    y, statistics = output
+    kept_y = y if activation == "relu" else None
+    kept_residual = residual if activation == "silu" else None
+    ctx.save_for_backward(x, weight, bias, kept_residual, kept_y, statistics)
+    ctx.settings = sizes, groups, activation, residual is not None and residual.requires_grad
+    ctx.mark_non_differentiable(statistics)
+
+
+def _backward(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    saved = ctx.saved_tensors  # once: they may be computed again by being asked for
+    weight, bias = saved[1:3]
+    dx, (d_weight, d_bias), dr = _differentiate(grad, *saved, *ctx.settings)
+    return (
+        dx,
+        None if weight is None else d_weight.to(weight.dtype),
+        None if bias is None else d_bias.to(bias.dtype),
+        dr if ctx.settings[-1] else None,
+        *(None for _ in range(4)),
+    )
+
+
+_normalise.register_autograd(_backward, setup_context=_keep)
 
 
 def _layer(
@@ -361,5 +418,14 @@ def _group_means(sums: Tensor, pixels: Tensor, groups: int) -> Tensor:
     return (members.mean(-1, keepdim=True) / pixels[:, None]).expand_as(members).flatten(-2)
 
 
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
+def _wide(x: Tensor) -> torch.dtype:
+    """The precision of the statistics of `x`."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _like(x: Tensor) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.channels_last)
+
+
+def _channels_last(x: Optional) -> Optional:
+    return x if x is None else x.contiguous(memory_format=torch.channels_last)

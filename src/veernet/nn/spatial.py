@@ -23,6 +23,7 @@ from veernet.nn.padded import (
     Padded,
     agree,
     cleared,
+    extent_of,
     is_clear,
     known_side,
     like,
@@ -228,10 +229,12 @@ def interpolation(
     )
 
 
-def per_image(func: Callable[[Tensor], Tensor], x: Padded, target: Extent) -> Tensor:
-    """A function carried out on every image cut out, the results side by side on zeros."""
+def per_image(func: Callable[[Tensor], Tensor], x: Tensor, target: Extent) -> Tensor:
+    """A function carried out on every image cut out, the results one above another on zeros."""
     H, W = target.canvas
-    images = zip(plain(x).split(1), x.place.extent.sizes, target.sizes, strict=True)
+    if not isinstance(x, Padded) and len(x) == 1:
+        return func(x)
+    images = zip(plain(x).split(1), extent_of(x).sizes, target.sizes, strict=True)
     whole = [
         F.pad(func(image[:, :, :h, :w]), (0, W - after_w, 0, H - after_h))
         for image, (h, w), (after_h, after_w) in images

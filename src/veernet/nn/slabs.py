@@ -1,0 +1,129 @@
+"""Features worked on slab by slab along the width, none of them ever whole.
+
+A network's finest features are its largest, and cheap to compute. Here they are computed from what
+is coarse or small, one slab of columns at a time, and again in the backward. The result is that of
+the whole, for every slab comes with as many columns of its neighbours as convolutions read, and
+statistics are those of all slabs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from veernet.nn.norm import GroupNorm, activate_
+
+COLUMNS = 256
+"""Width of a slab, px; even."""
+
+HALO = 2
+"""Columns of its neighbours that a slab comes with on either side: even, and enough for two
+convolutions of 3 × 3, one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """Columns `start` to `stop` of an image, the halo around them from `left` to `right`, px."""
+
+    start: int
+    stop: int
+    left: int
+    right: int
+
+    def own(self, x: Float[Tensor, "B C H W"], stride: int = 1) -> Float[Tensor, "B C H w"]:
+        """The slab's own columns of features that were made of the slab with its halo."""
+        first = (self.start - self.left) // stride
+        return x[..., first : first - (self.start - self.stop) // stride]
+
+
+def slabs(width: int) -> list[Slab]:
+    """An image of `width` px in slabs."""
+    return [
+        Slab(a, b := min(a + COLUMNS, width), max(a - HALO, 0), min(b + HALO, width))
+        for a in range(0, width, COLUMNS)
+    ]
+
+
+def again(f: Callable[..., Any], *inputs: Any) -> Any:
+    """`f` of `inputs`, which keeps nothing else for the backward and is computed again there."""
+    if not torch.is_grad_enabled():
+        return f(*inputs)
+    return checkpoint(f, *inputs, use_reentrant=False, preserve_rng_state=False)
+
+
+def by_slabs(
+    f: Callable[..., tuple[Tensor, ...]], *maps: Float[Tensor, "B _ _ _"]
+) -> tuple[Float[Tensor, "B _ _ _"], ...]:
+    """The results of `f` on every slab, each side by side.
+
+    Args:
+        f: called with a `Slab` and what the maps hold of it, halo included; it returns what it
+            makes of the slab's `own` columns.
+        maps: the widest at the resolution of the slabs, others at half of it.
+    """
+    width = max(x.shape[3] for x in maps)
+    cuts = slabs(width)
+    strides = [1 if x.shape[3] == width else 2 for x in maps]
+    parts = zip(*(_Cut.apply(x, n, cuts) for x, n in zip(maps, strides, strict=True)), strict=True)
+    made = [again(f, slab, *part) for slab, part in zip(cuts, parts, strict=True)]
+    return tuple(torch.cat(result, dim=3) for result in zip(*made, strict=True))
+
+
+class _Cut(torch.autograd.Function):
+    """Features cut into slabs with their halos: views, whose gradients are added up at once."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, stride: int, cuts: Sequence[Slab]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.settings = x.shape, list(_columns(cuts, stride))
+        return tuple(x[..., columns] for columns in ctx.settings[1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        shape, columns = ctx.settings
+        whole = grads[0].new_zeros(shape).contiguous(memory_format=torch.channels_last)
+        for part, grad in zip(columns, grads, strict=True):
+            whole[..., part] += grad
+        return whole, None, None
+
+
+def _columns(cuts: Sequence[Slab], stride: int) -> Iterator[slice]:
+    return (slice(slab.left // stride, -(-slab.right // stride)) for slab in cuts)
+
+
+def statistics(
+    norm: GroupNorm, f: Callable[..., Tensor], *maps: Float[Tensor, "B _ _ _"]
+) -> Float[Tensor, "2 B C 1 1"]:
+    """Mean and reciprocal deviation, by channel, of what `f` makes of every slab with its halo.
+
+    Source: Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1.
+    """
+
+    def moments(slab: Slab, *parts: Tensor) -> tuple[Tensor, ...]:
+        """Of every group: how many values, their mean, and their sum of squared deviations."""
+        x = slab.own(f(slab, *parts))
+        x = x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(1, (norm.num_groups, -1))
+        mean = x.mean((2, 3, 4), keepdim=True)
+        squares = (x - mean).square().sum((2, 3, 4), keepdim=True)
+        n = torch.full_like(mean, x[0, 0].numel())
+        return tuple(of_slab[:, :, 0] for of_slab in (n, mean, squares))
+
+    n, means, squares = by_slabs(moments, *maps)
+    total = n.sum(3, keepdim=True)
+    mean = (n * means).sum(3, keepdim=True) / total
+    variance = (squares + n * (means - mean).square()).sum(3, keepdim=True) / total
+    both = torch.stack([mean, (variance + norm.eps).rsqrt()])
+    return both.repeat_interleave(norm.num_channels // norm.num_groups, dim=2)
+
+
+def normalised(
+    norm: GroupNorm, x: Float[Tensor, "B C H W"], found: Float[Tensor, "2 B C 1 1"]
+) -> Float[Tensor, "B C H W"]:
+    """Features normalised by statistics that were `found`, and activated; in the dtype of `x`."""
+    mean, rstd = found
+    scale = rstd * norm.weight[:, None, None].to(rstd.dtype)
+    y = torch.addcmul(norm.bias[:, None, None].to(rstd.dtype) - mean * scale, x, scale)
+    return activate_(y, norm.activation).to(x.dtype)
