@@ -90,6 +90,18 @@ BAD = {
     "a seed that torch does not take": ("train none --out run --seed 18446744073709551616", "seed"),
     "a device without numbers": ("train none --out run --device meta", "--device meta"),
     "a range upside down": ("synth none --height 90 40", "got 90 to 40"),
+    "a plan and a budget": (
+        "train none --out run --memory 8GiB --pixel-budget 9",
+        "leave out --pixel-budget",
+    ),
+    "no amount of memory": ("train none --out run --memory much", "like 8GiB", "'much'"),
+    "a plan that cannot exist": (
+        "plan --memory 100MiB --precision fp32 --height 64 64 --width 300 300 --device cpu",
+        "a log of 64 × 300 px does not fit into 100 MiB: the smallest plan, fp32 with",
+    ),
+    "a plan for a GPU elsewhere": ("plan --device cuda", "--memory: how much?"),
+    "a profile that is no picture": ("plan --memory 8GiB --profile stages.txt", ".png or .svg"),
+    "no archive to plan for": ("plan none", "none: no archive here"),
     "no such device": ("evaluate none --device tpu9", "--device tpu9"),
 }
 
@@ -121,6 +133,21 @@ def test_a_mask_of_another_size_stops_training_with_one_line(veernet, tmp_path):
         code, _, told = veernet("train", archive, "--out", run, "--workers", workers)
         assert (code, told.count("\n")) == (2, 1)
         assert f"{mask}: 6 × 5 px" in told
+
+
+def test_a_plan_tells_what_a_step_needs_and_draws_who_needs_it(veernet, tmp_path):
+    picture = tmp_path / "stages.svg"
+    words = ("plan", "--memory", "9GiB", "--height", 64, 80, "--width", 200, 400, "--device", "cpu")
+    code, told, _ = veernet(*words, "--precision", "fp32", "--profile", picture)
+    assert code == 0
+    assert "widest log 80 × 400 px" in told
+    assert all(word in told for word in ("nothing", "blocks", "stages", "slabs", "down.4"))
+    assert "<svg" in picture.read_text()
+    plan = json.loads(veernet(*words, "--precision", "fp32", "--json")[1])
+    assert (plan["best"], plan["size"]) == (0, [80, 400])
+    peaks = [row["peak"] for row in plan["choices"]]
+    assert peaks == sorted(peaks, reverse=True)
+    assert len(peaks) == 4
 
 
 def test_training_says_how_it_is_launched_on_several_processes(veernet):

@@ -19,12 +19,15 @@ from veernet.data.schedule import Schedule
 from veernet.data.survey import Survey, survey
 from veernet.digitise import digitise_file
 from veernet.errors import OptionError, VeerNetError
-from veernet.report import write_report
+from veernet.report import draw_stages, write_report
 from veernet.synth.make import make
 from veernet.train.checkpoint import load_weights
 from veernet.train.config import Precision, Training
 from veernet.train.fit import fit, start
 from veernet.train.log import voice
+from veernet.train.memory import PARTS, human, settle_allocator
+from veernet.train.plan import Choice, bytes_of, drawn_sizes, plan
+from veernet.train.plan import Plan as Found
 
 
 class Command(Protocol):
@@ -112,6 +115,71 @@ class Inspect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Tell what training needs of memory, and how best to use what there is, without running it.
+
+    For the logs of an archive, or for a range of sizes. Every precision and every choice of what to
+    compute again is a line of the table: what the process takes at the widest log, how many of it
+    fit together, what that makes of a step, and its time relative to a step without padding where
+    all is kept. No choice changes what is learned, but for the precision.
+    """
+
+    archive: Positional[Path | None] = None
+    """Folder of the archive."""
+    recipe: RecipeName = "multiclass"
+    """Network, loss and effective batch; and the range of sizes, if there is no archive."""
+    height: FromRecipe[tuple[int, int]] = None
+    """Least and greatest height, px."""
+    width: FromRecipe[tuple[int, int]] = None
+    """Least and greatest width, px."""
+    memory: str = "auto"
+    """Like 8GiB: of the whole process on a CPU, of PyTorch on a GPU. auto: nine tenths of what is
+    free."""
+    precision: Precision | None = None
+    """The only one to plan for; fp32 and bf16 if not given."""
+    device: str = "auto"
+    """auto, cpu, or cuda, which this machine need not have."""
+    profile: Path | None = None
+    """Picture to draw, .png or .svg: who needs the memory, at the widest log, for the best line."""
+    json: bool = False
+    """Print JSON instead."""
+
+    def run(self, console: Console) -> None:
+        """Print the plan; fails if there is none that fits."""
+        if self.profile is not None and self.profile.suffix not in (".png", ".svg"):
+            raise OptionError(f"--profile {self.profile}: its name must end in .png or .svg")
+        recipe = recipes.RECIPES[self.recipe]
+        absent = self.device.startswith("cuda") and not torch.cuda.is_available()
+        if absent and self.memory == "auto":
+            raise OptionError("--memory: how much? There is no GPU here to ask")
+        device = torch.device("cuda") if absent else _device(self.device)
+        if self.archive is not None:
+            sizes = Archive.open(self.archive).split("train").sizes
+        else:
+            ranges = _given(height=self.height, width=self.width)
+            logs = replace(recipe.logs, **ranges)
+            sizes = drawn_sizes(logs.height, logs.width)
+        found = plan(
+            recipe.training,
+            sizes,
+            bytes_of(self.memory, device),
+            device=device,
+            precisions=[self.precision] if self.precision else ["fp32", "bf16"],
+        )
+        if self.json:
+            rows = [{"peak": choice.peak, **asdict(choice)} for choice in found.choices]
+            best = found.choices.index(found.best) if found.fits else None
+            print(json.dumps({**asdict(found), "choices": rows, "best": best}, indent=2))
+        else:
+            _print_plan(console, found)
+        choice = found.best
+        if self.profile is not None:
+            draw_stages(self.profile, choice.widest.stages, title=_title(found, choice))
+            if not self.json:
+                console.print(f"wrote {self.profile}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Train:
     """Train on an archive, or go on with a run that was stopped.
 
@@ -133,8 +201,13 @@ class Train:
     """Times that every log is seen."""
     effective_batch: FromRecipe[int] = None
     """Logs in one optimizer step."""
+    memory: str | None = None
+    """Like 8GiB, or auto, for nine tenths of what is free: chooses what is computed again and the
+    pixel budget, which change memory and speed and nothing else, and tries the widest micro-batch
+    before the first step. Not given: auto for a new run, unless --pixel-budget is; as before for a
+    resumed one."""
     pixel_budget: FromRecipe[int] = None
-    """Most pixels of one micro-batch, padding included; sets memory and speed, nothing else."""
+    """Most pixels of one micro-batch, padding included, in place of a plan."""
     learning_rate: FromRecipe[float] = None
     """At its highest."""
     precision: FromRecipe[Precision] = None
@@ -157,6 +230,11 @@ class Train:
         _check_at_least(0, workers=self.workers)
         _check_at_least(1, stop_after=self.stop_after)
         device = _device(self.device)
+        if self.memory is not None and self.pixel_budget is not None:
+            raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
+        planned = "auto" if self.resume is None and self.pixel_budget is None else None
+        amount = self.memory or planned
+        memory = None if amount is None else bytes_of(amount, device)
         changes = {**self._schedule(), **self._training()}
         if self.archive is None and changes:
             raise OptionError(
@@ -166,10 +244,15 @@ class Train:
         schedule = replace(training.schedule, **self._schedule())
         training = replace(training, schedule=schedule, **self._training())
         with distributed.joined(device):
-            self._train(folder, training, device, voice(console))
+            self._train(folder, training, device, memory, voice(console))
 
     def _train(
-        self, folder: Path, training: Training, device: torch.device, console: Console
+        self,
+        folder: Path,
+        training: Training,
+        device: torch.device,
+        memory: int | None,
+        console: Console,
     ) -> None:
         archive = self.archive
         if archive is not None:
@@ -177,6 +260,7 @@ class Train:
         done = fit(
             folder,
             device=device,
+            memory=memory,
             workers=self.workers,
             stop_after=self.stop_after,
             console=console,
@@ -305,6 +389,7 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "synth": Synth,
     "inspect": Inspect,
+    "plan": Plan,
     "train": Train,
     "evaluate": Evaluate,
     "digitise": Digitise,
@@ -314,6 +399,7 @@ COMMANDS: dict[str, type[Command]] = {
 
 def main() -> None:
     """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
+    settle_allocator()
     command: Command = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         prog="veernet",
@@ -356,6 +442,54 @@ def _device(name: str) -> torch.device:
     if device.type == "meta":
         raise OptionError("--device meta: it holds no numbers; choose cpu or cuda")
     return device
+
+
+def _print_plan(console: Console, found: Found) -> None:
+    h, w = found.size
+    console.print(
+        f"{human(found.memory)} of memory, widest log {h} × {w} px; * is the plan to train by",
+        soft_wrap=True,
+    )
+    columns = ("", "", "again", "peak", "logs", "pixel budget", "batches", "padding", "time")
+    table = Table(*columns, box=None)
+    for choice in found.choices:
+        table.add_row(
+            "*" if found.fits and choice is found.best else "",
+            choice.precision,
+            choice.recompute,
+            human(choice.peak),
+            str(choice.images) if choice.images else "–",
+            f"{choice.pixel_budget:,}" if choice.images else "does not fit",
+            f"{choice.micro_batches:.1f}",
+            f"{choice.waste:.1%}",
+            f"{choice.cost:.2f}",
+        )
+    console.print(table)
+    console.print(
+        "again: what is computed again in the backward; peak: of the process at the widest log "
+        "alone; logs: how many of the widest fit together; batches: micro-batches of a step; "
+        "padding: share of the pixels computed; time: 1 is a step without padding and with nothing "
+        "computed again",
+        soft_wrap=True,
+    )
+    if found.fits:
+        _print_stages(console, found)
+
+
+def _print_stages(console: Console, found: Found) -> None:
+    table = Table(
+        "MiB", "kept", "temporary", "workspace", title=_title(found, found.best), box=None
+    )
+    for stage in found.best.widest.stages:
+        bytes_each = (getattr(stage, part) for part in PARTS[1:])
+        table.add_row(stage.name or "in slabs", *(f"{n / 2**20:,.0f}" for n in bytes_each))
+    console.print(table)
+
+
+def _title(found: Found, choice: Choice) -> str:
+    h, w = found.size
+    what = f"{choice.precision}, {choice.recompute} computed again"
+    return f"a step on {h} × {w} px, {what}: {human(choice.widest.peak)}"
 
 
 def _print_survey(console: Console, name: str, found: Survey) -> None:

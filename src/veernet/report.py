@@ -15,10 +15,11 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from veernet.errors import RunError
-from veernet.files import read_json, write_text
+from veernet.files import read_json, replacing, write_text
 from veernet.picture import COLOURS
 from veernet.train.fit import read_config
 from veernet.train.log import read_log
+from veernet.train.memory import PARTS, Stage
 
 EVALUATIONS = "evaluation"
 """Folder of evaluations inside a run: one folder a split, with summary.json and pictures."""
@@ -49,6 +50,23 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
         number=_number,
     )
     write_text(path, html)
+
+
+def draw_stages(path: Path, stages: Sequence[Stage], *, title: str) -> None:
+    """Draw what every part of a training step needs of memory, as stacked bars in MiB; the suffix
+    of `path` says in which format."""
+    figure = Figure(figsize=(9, 0.6 + 0.28 * len(stages)), layout="constrained")
+    axes = figure.subplots()
+    names, left = [stage.name or "in slabs" for stage in stages], [0.0] * len(stages)
+    for part, colour in zip(PARTS[1:], COLOURS, strict=False):
+        wide = [getattr(stage, part) / 2**20 for stage in stages]
+        axes.barh(names, wide, left=left, label=part, color=[c / 255 for c in colour])
+        left = [a + b for a, b in zip(left, wide, strict=True)]
+    axes.invert_yaxis()
+    axes.set(xlabel="MiB", title=title)
+    axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from veernet.errors import CheckpointError
 from veernet.files import parse, replacing
-from veernet.model import Network, VeerNet
+from veernet.model import Network, Recompute, VeerNet
 
 WEIGHTS = "best.safetensors"
 """The weights of the epoch that validated best, inside the folder of a run."""
@@ -64,7 +64,9 @@ class State:
     best: float = -1.0
     """The best validation score so far; -1 before the first."""
     pixel_budget: int | None = None
-    """Of the schedule from now on, where memory ran out under that of the settings."""
+    """Of the schedule from now on, where a plan or full memory changed that of the settings."""
+    recompute: Recompute = "nothing"
+    """What the backward computes again."""
 
 
 def save_state(

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from veernet import distributed
 from veernet.data.archive import Archive, Split
-from veernet.data.batch import Batch
-from veernet.data.schedule import Step, share
+from veernet.data.batch import Batch, collate
+from veernet.data.schedule import Step, padded_pixels, share
 from veernet.errors import RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import parse, read_json, write_json
@@ -24,7 +24,9 @@ from veernet.train.checkpoint import STATE, WEIGHTS, State, load_state, save_sta
 from veernet.train.config import Training
 from veernet.train.load import load
 from veernet.train.log import RunLog
-from veernet.train.step import StepResult, step
+from veernet.train.memory import Watch
+from veernet.train.plan import Plan, plan
+from veernet.train.step import StepResult, rehearse, step
 
 CONFIG = "config.json"
 """The settings of a run, inside its folder."""
@@ -78,6 +80,7 @@ def fit(
     run: Path,
     *,
     device: torch.device,
+    memory: int | None = None,
     workers: int = 0,
     stop_after: int | None = None,
     console: Console | None = None,
@@ -88,14 +91,21 @@ def fit(
     Processes joined by `torch.distributed` share every step; the first of them writes.
 
     Args:
+        memory: bytes to plan for (`veernet.train.plan`), and to try on the widest micro-batch
+            first; None goes on as planned before, or else as the settings say.
         workers: processes that read logs; 0 reads them here.
         stop_after: pause after so many steps, as Ctrl-C would.
 
     Raises:
-        VeerNetError: the run, its archive or its checkpoint is not as it should be.
+        VeerNetError: the run, its archive or its checkpoint is not as it should be; or `memory`
+            does not hold the widest log, however it is planned.
     """
     (job, state), saved = _open(run, device), time.monotonic()
     with _log(job, state, console or Console()) as log, _pause(stop_after, log.console) as pausing:
+        if memory is not None:
+            state = _fit_into(memory, job, state, log)
+            saved = job.save(state)
+        job.model.recompute = state.recompute
         while state.epoch < job.how.epochs:
             steps = job.steps(state)
             for whole, batches in zip(steps, job.load(steps, workers), strict=True):
@@ -195,6 +205,10 @@ class _Job:
             scaler=self.scaler,
         )
 
+    def rehearse(self, batch: Batch) -> int | None:
+        how = self.how
+        return rehearse(self.model, how.loss, batch, device=self.device, autocast=how.autocast)
+
     def save(self, state: State) -> float:
         """Write a checkpoint; returns when."""
         path = self.folder / STATE
@@ -245,6 +259,39 @@ def _read(run: Path, device: torch.device) -> tuple[_Job, State]:
     if not path.exists():
         return job, State()
     return job, load_state(path, model, job.optimizer, job.scaler)
+
+
+def _fit_into(memory: int, job: _Job, state: State, log: RunLog) -> State:
+    """Plan for so many bytes, and try the widest micro-batch of the epoch, whose gradient is
+    dropped: a surprise comes at once, and not in the last hour of an epoch."""
+
+    def planned() -> Plan | None:
+        if distributed.rank():
+            return None
+        how, sizes = job.how, job.train.sizes
+        return plan(how, sizes, memory, device=job.device, first=True)
+
+    found = distributed.gather(distributed.together(planned))[0]
+    assert found is not None
+    choice = found.best
+    state = replace(state, pixel_budget=choice.pixel_budget, recompute=choice.recompute)
+    job.model.recompute = choice.recompute
+    batches = [batch for step in job.steps(replace(state, step=0)) for batch in step]
+    widest = max(batches, key=lambda batch: padded_pixels(batch, job.train.sizes))
+    batch, watch = collate([job.train[i] for i in widest]), Watch(job.device)
+    room = distributed.least(distributed.together(lambda: job.rehearse(batch)))
+    log.memory(
+        job.done(state),
+        state.epoch,
+        pixels=batch.padded_pixels,
+        predicted=found.taken(choice, batch.padded_pixels),
+        measured=watch.peak(),
+        plan=f"{choice.recompute} computed again, {choice.pixel_budget:,} px a micro-batch",
+    )
+    if room is not None:
+        log.budget(job.done(state), state.epoch, room)
+        state = replace(state, pixel_budget=room)
+    return state
 
 
 def _fingerprints(train: Split, val: Split) -> dict[str, str]:

@@ -19,10 +19,11 @@ from torch.utils.tensorboard import SummaryWriter
 from veernet import distributed
 from veernet.errors import RunError
 from veernet.files import read_json_lines, write_json_lines
+from veernet.train.memory import human
 from veernet.train.step import StepResult
 
 NAME = "log.jsonl"
-"""The log inside the folder of a run: rows of kind `step`, `epoch`, `retry` and `budget`."""
+"""The log inside the folder of a run: rows of kind step, epoch, retry, budget and memory."""
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
@@ -108,6 +109,17 @@ class RunLog:
         self.console.print(
             f"step {number}: memory ran out and the step was cut finer; "
             f"the pixel budget is {pixel_budget:,} from now on"
+        )
+
+    def memory(
+        self, number: int, epoch: int, *, pixels: int, predicted: int, measured: int, plan: str
+    ) -> None:
+        """What the widest micro-batch took beyond what stays, bytes, before step `number + 1`."""
+        told = {"pixels": pixels, "predicted": predicted, "measured": measured, "plan": plan}
+        self._row("memory", number, epoch, told)
+        seen = f", {human(measured)} measured" if measured else ""
+        self.console.print(
+            f"memory: {plan}; widest micro-batch, {pixels:,} px: {human(predicted)} predicted{seen}"
         )
 
     def epoch(self, number: int, epoch: int, summary: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 The telling runs the very step that trains on fake tensors, which have shapes and no data, and
 counts what PyTorch allocates for every operation. What an operation takes for itself meanwhile, its
-workspace, is asked of the library behind it, by running it once on a part of the image.
+workspace, is asked of the library behind it, by running that operation once.
 """
 
 import ctypes
@@ -31,17 +31,14 @@ from veernet.train.step import step
 
 CPU = torch.device("cpu")
 
-PROBE = 1 << 19
-"""Pixels of an image on which the workspace of an operation is measured, about."""
-
 SMALL = 1 << 20
 """Bytes of the smallest block that a CPU's allocator gives back when it is freed."""
 
 SMALL_BLOCKS = 24 << 20
 """What smaller blocks take besides on a CPU, bytes: 5 to 32 MiB were measured."""
 
-FEW_SLABS = 4 * COLUMNS
-"""The width of an image in few slabs, px."""
+NARROW = 4 * COLUMNS
+"""The width of an image that is traced as it is, px."""
 
 LOSS = "loss, optimizer"
 """The stage of what no part of the network does."""
@@ -109,19 +106,30 @@ def need(
 ) -> Need:
     """What a step on one micro-batch needs, of so many images of one `size`, (h, w) px.
 
-    Of an image in many slabs it is told from images of few, along a line.
+    Told from two narrower images along a line, if the image is wider than `NARROW`.
 
     Args:
         workspaces: count what a CPU takes besides: ask the libraries on this machine for them,
             which is exact before the first step of a process.
     """
     h, w = size
-    if recompute == "slabs" and w > FEW_SLABS:
-        near, far = (
-            need(training, (h, part), images, recompute=recompute, workspaces=workspaces)
-            for part in (FEW_SLABS // 2, FEW_SLABS)
-        )
-        return near.towards(far, (w - FEW_SLABS // 2) / (FEW_SLABS // 2))
+    if w <= NARROW:
+        return _traced(training, size, images, recompute, workspaces)
+    near, far = (
+        _traced(training, (h, part), images, recompute, workspaces)
+        for part in (NARROW // 2, NARROW)
+    )
+    return near.towards(far, (w - NARROW // 2) / (NARROW // 2))
+
+
+@cache
+def _traced(
+    training: Training,
+    size: tuple[int, int],
+    images: int,
+    recompute: Recompute,
+    workspaces: bool,
+) -> Need:
     model = VeerNet(training.network).to(training.dtype)
     model.recompute = recompute
     sizes = torch.tensor([size] * images)
@@ -318,6 +326,18 @@ def _real(arg: Any) -> Any:
             return arg
 
 
+CONVOLUTIONS = torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default
+
+
+@cache
+def _workspace(func: Any, args: tuple[Any, ...]) -> int:
+    """What an operation takes for itself while it runs on a CPU, bytes; only convolutions do."""
+    if func not in CONVOLUTIONS:
+        return 0
+    real = [_real(arg) for arg in args]
+    return max(0, min(_taken(func, real) for _ in range(2)))  # the first time, code is made for it
+
+
 def _taken(func: Any, args: list[Any]) -> int:
     """What a call took beyond what it gives, bytes."""
     with _small_pages():
@@ -337,40 +357,6 @@ def _small_pages() -> Generator[None]:
     finally:
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(set_thp_disable, 0, 0, 0, 0)
-
-
-CONVOLUTIONS = {
-    torch.ops.aten.convolution.default: 1,
-    torch.ops.aten.convolution_backward.default: 2,
-}
-"""How many of their first arguments are feature maps."""
-
-
-@cache
-def _workspace(func: Any, args: tuple[Any, ...]) -> int:
-    """What an operation takes for itself while it runs on a CPU, bytes; only convolutions do.
-
-    Measured on two parts of the image's width: a workspace grows with it along a line.
-    """
-    maps = args[: CONVOLUTIONS.get(func, 0)]
-    if not maps:
-        return 0
-    (_, _, H, W), _ = max(maps, key=lambda shape: shape.sides[3])
-    narrow = min(shape.sides[3] for shape in maps)
-    stride = round(W / narrow)
-    wide = min(narrow, max(PROBE // (H * stride), 32))
-
-    def extra(width: int) -> int:
-        cut = [
-            shape._replace(sides=(*shape.sides[:3], width * round(shape.sides[3] / narrow)))
-            for shape in maps
-        ]
-        real = [_real(arg) for arg in (*cut, *args[len(maps) :])]
-        return min(_taken(func, real) for _ in range(3))  # the first time, code is made for it
-
-    most = extra(wide)
-    slope = (most - extra(wide // 2)) / (wide - wide // 2) if narrow > wide else 0
-    return max(0, round(most + slope * (narrow - wide)))
 
 
 class Watch:
@@ -420,3 +406,8 @@ def settle_allocator() -> None:
         libc, mmap_threshold, trim_threshold = ctypes.CDLL("libc.so.6"), -3, -1
         libc.mallopt(mmap_threshold, SMALL)
         libc.mallopt(trim_threshold, SMALL)
+
+
+def human(n: int) -> str:
+    """Bytes as MiB or GiB."""
+    return f"{n / 2**30:.2f} GiB" if n >= 1 << 30 else f"{n / 2**20:.0f} MiB"

@@ -71,6 +71,31 @@ def step(
     return StepResult(distributed.total(value), grad_norm, applied, distributed.least(room))
 
 
+def rehearse(
+    model: nn.Module,
+    loss: Loss,
+    batch: Batch,
+    *,
+    device: torch.device,
+    autocast: torch.dtype | None = None,
+) -> int | None:
+    """Work on a micro-batch and drop what comes of it, to see that memory holds it.
+
+    Returns:
+        the pixel budget, as `StepResult` has it.
+
+    Raises:
+        torch.OutOfMemoryError: an image does not fit alone; the message says its size.
+    """
+    trained = [p for p in model.parameters() if p.requires_grad]
+    one = torch.ones((), dtype=torch.promote_types(trained[0].dtype, torch.float32), device=device)
+    unscaled = torch.amp.GradScaler(device.type, enabled=False)
+    run = partial(_differentiate, model, loss, trained, one, autocast=autocast, scaler=unscaled)
+    _, room = _accumulate_(trained, torch.zeros_like(one), [batch], run)
+    model.zero_grad(set_to_none=True)
+    return room
+
+
 def _weight(
     loss: Loss, batches: Sequence[Batch], dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, ""]:
