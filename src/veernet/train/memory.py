@@ -37,7 +37,7 @@ SMALL = 1 << 20
 SMALL_BLOCKS = 24 << 20
 """What smaller blocks take besides on a CPU, bytes: 5 to 32 MiB were measured."""
 
-NARROW = 4 * COLUMNS
+NARROW = 2 * COLUMNS
 """The width of an image that is traced as it is, px."""
 
 LOSS = "loss, optimizer"
@@ -110,7 +110,7 @@ def need(
 
     Args:
         workspaces: count what a CPU takes besides: ask the libraries on this machine for them,
-            which is exact before the first step of a process.
+            which is exact after `settle_allocator` and before the first step of a process.
     """
     h, w = size
     if w <= NARROW:
@@ -130,12 +130,13 @@ def _traced(
     recompute: Recompute,
     workspaces: bool,
 ) -> Need:
-    model = VeerNet(training.network).to(training.dtype)
+    with torch.random.fork_rng(devices=[]):
+        model = VeerNet(training.network).to(training.dtype)
     model.recompute = recompute
     sizes = torch.tensor([size] * images)
     _make_fake(model, fakes := FakeTensorMode())
     with fakes:
-        optimizer = torch.optim.AdamW(model.parameters(), weight_decay=training.weight_decay)
+        optimizer = torch.optim.AdamW(model.parameters(), fused=True)  # one call to trace
         image = torch.zeros((images, 1, *size), dtype=torch.uint8)
         batch = Batch(image=image, target=torch.zeros_like(image[:, 0]), sizes=sizes)
         _give_state(optimizer)
@@ -233,12 +234,14 @@ class _Ledger(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
+        if func is torch.ops.prim.device.default:
+            return args[0].fake_device
         if func is torch.ops.aten._local_scalar_dense.default:
             return 1  # the one number that a step asks for: whether its gradient is finite
         result = func(*args, **(kwargs or {}))
         for x in _tensors(result):
             self._book(x)
-        self.events.append(_Call(self._stage(), func, _known(args)))
+        self.events.append(_Call(self._stage(), func, _known(args) if func in CONVOLUTIONS else ()))
         return result
 
     def _stage(self) -> str:
@@ -318,8 +321,8 @@ def _real(arg: Any) -> Any:
     """An argument to call with, of what is known of it."""
     match arg:
         case _Shape(sides, dtype):
-            x = torch.zeros(sides, dtype=dtype)
-            return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+            layout = torch.channels_last if len(sides) == 4 else torch.contiguous_format
+            return torch.empty(sides, dtype=dtype, memory_format=layout)
         case tuple():
             return [*arg]
         case _:
