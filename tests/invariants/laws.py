@@ -25,11 +25,14 @@ SIZES = [(33, 97), (50, 41), (7, 64), (64, 65), (1, 90), (45, 45)]
 """No multiple of 32 but one; one log a single pixel high."""
 
 
-def network(seed: int = 0, activation: str = "relu") -> VeerNet:
-    """A float64 network with norms of one group and of two, and every kind of layer."""
+WIDTHS = (4, 8, 32, 8, 8, 16)
+"""Channels of a network with norms of one group and of two."""
+
+
+def network(seed: int = 0, activation: str = "relu", widths: tuple[int, ...] = WIDTHS) -> VeerNet:
+    """A float64 network with every kind of layer."""
     torch.manual_seed(seed)
-    shape = Network(planes=3, widths=(4, 8, 32, 8, 8, 16), heads=2, activation=activation)
-    model = VeerNet(shape)
+    model = VeerNet(Network(planes=3, widths=widths, heads=2, activation=activation))
     with torch.no_grad():  # away from the symmetric start, where some seals would not show
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -153,9 +156,10 @@ def stepped(
     *,
     seed: int = 0,
     prepare: Callable[[VeerNet], object] = lambda model: None,
+    **shape: Any,
 ) -> list[Tensor]:
     """How one optimizer step on these micro-batches changes every parameter; and the loss."""
-    model = network(seed)
+    model = network(seed, **shape)
     prepare(model)
     before = [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)

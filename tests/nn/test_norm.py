@@ -172,3 +172,19 @@ def test_half_or_16_as_published():
     assert [half_or_16(c) for c in (1, 8, 16, 20, 31, 32, 48, 128)] == [1, 1, 1, 1, 1, 2, 2, 2]
     with pytest.raises(ValueError, match="even from 32 on; got 33"):
         half_or_16(33)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_operator_is_what_torch_is_told_of_it(activation, joined, dtype, strip):
+    """Its schema, its results without data, its gradient; of features channels-last or not."""
+    torch.manual_seed(0)
+    x, r = (torch.randn(2, 32, 7, 9, dtype=dtype, requires_grad=True) for _ in range(2))
+    last = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    weight, bias = (torch.randn(32, requires_grad=True) for _ in range(2))
+    for features in (x, last):
+        torch.library.opcheck(
+            torch.ops.veernet.group_norm.default,
+            (features, weight, bias, r if joined else None, [7, 5, 3, 9], 2, 1e-5, activation),
+        )
