@@ -22,7 +22,7 @@ from veernet.train import plan as planning
 from veernet.train.checkpoint import STATE
 from veernet.train.config import Training
 from veernet.train.fit import fit, start
-from veernet.train.memory import Need, Stage
+from veernet.train.memory import Need, Stage, resident
 from veernet.train.plan import bytes_of, drawn_sizes, free, plan
 from veernet.train.step import rehearse
 
@@ -108,8 +108,16 @@ def test_what_is_no_amount_is_refused(text):
         bytes_of(text, CPU)
 
 
-def test_auto_leaves_a_tenth_of_what_is_free():
-    assert 0 < bytes_of("auto", CPU) < free(CPU)
+def test_auto_leaves_a_tenth_of_what_is_free_and_shares_it(monkeypatch):
+    monkeypatch.setattr(planning, "free", lambda device: 1000)
+    assert bytes_of("auto", CPU) == 900
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    assert bytes_of("auto", CPU) == 300
+    assert bytes_of("auto", GPU) == 900
+
+
+def test_what_is_free_is_more_than_this_process_holds():
+    assert free(CPU) > resident() > 0
 
 
 def test_drawn_sizes_fill_the_range_and_hold_its_largest():

@@ -4,6 +4,7 @@ Memory grows with the padded pixels of a micro-batch along a line, which two tra
 (`veernet.train.memory`). No plan changes what is learned.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -210,13 +211,15 @@ def _choices(
 
 
 def bytes_of(text: str, device: torch.device) -> int:
-    """The bytes of "8GiB", "800 MB" and the like; for "auto", nine tenths of what is free.
+    """The bytes of "8GiB", "800 MB" and the like; for "auto", nine tenths of what is free, shared
+    by the processes that `torchrun` launched on a machine without GPUs.
 
     Raises:
         OptionError: it is no amount of memory.
     """
     if text == "auto":
-        return 9 * free(device) // 10
+        sharing = 1 if device.type == "cuda" else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return 9 * free(device) // 10 // sharing
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError as wrong:
