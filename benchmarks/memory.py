@@ -5,8 +5,8 @@
 Every row is a process of its own: it predicts, takes two steps on small logs, and then one on logs
 of noise of the size in question, with the multiclass recipe's network, loss and AdamW. Measured is
 the peak of the resident size above that before the step; on a GPU, of what PyTorch handed out. Time
-is relative to the row where nothing is computed again. Half an hour on two cores. Writes
-benchmarks/memory.json and docs/explanation/memory.png.
+is relative to the row where nothing is computed again. Half an hour on two cores; rows that are in
+benchmarks/memory.json already are kept. Writes that and docs/explanation/memory.png.
 """
 
 import json
@@ -17,7 +17,7 @@ import sys
 import time
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from matplotlib.figure import Figure
@@ -25,7 +25,8 @@ from matplotlib.figure import Figure
 from veernet import Batch, VeerNet, step
 from veernet.model import Recompute
 from veernet.train.config import Training
-from veernet.train.memory import Watch, need, resident, settle_allocator
+from veernet.train.machine import Watch, resident, settle_allocator
+from veernet.train.memory import need
 
 OUT = Path(__file__).with_suffix(".json")
 PICTURE = Path(__file__).parents[1] / "docs" / "explanation" / "memory.png"
@@ -35,6 +36,13 @@ WIDTHS = 3200, 6400, 12_800, 25_600, 51_200
 POLICIES = get_args(Recompute)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 GIB = 2**30
+ABOUT = {
+    "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}"
+    if DEVICE.type == "cpu"
+    else torch.cuda.get_device_name(DEVICE),
+    "torch": torch.__version__,
+    "unit": "GiB",
+}
 
 
 def batch_of(images: int, h: int, w: int) -> Batch:
@@ -79,39 +87,31 @@ def print_row(h: int, w: int, images: int, precision: str, recompute: Recompute)
     print(json.dumps(row))
 
 
-def row(h: int, w: int, images: int, precision: str, recompute: Recompute) -> dict[str, float]:
-    words = [sys.executable, __file__, *map(str, (h, w, images, precision, recompute))]
+def name(h: int, w: int, images: int, precision: str, recompute: Recompute) -> str:
+    return f"{h} × {w} × {images} {precision} {recompute}"
+
+
+def measure(rows: dict[str, dict[str, float]], *what: Any) -> None:
+    if name(*what) in rows:
+        return
+    words = [sys.executable, __file__, *map(str, what)]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout)
-    print(f"{h} × {w} × {images} {precision} {recompute}: {found}", flush=True)
-    return found
+    rows[name(*what)] = json.loads(done.stdout)
+    print(name(*what), rows[name(*what)], flush=True)
+    OUT.write_text(json.dumps({**ABOUT, "rows": rows}, indent=2) + "\n")
 
 
-def table(sizes: list[tuple[int, int, int]], precisions: list[str]) -> dict[str, dict[str, float]]:
-    rows: dict[str, dict[str, float]] = {}
-    for (h, w, images), precision in product(sizes, precisions):
-        plain = None
-        for recompute in POLICIES:
-            found = row(h, w, images, precision, recompute)
-            plain = plain or found["seconds"]
-            found["time"] = round(found["seconds"] / plain, 2)
-            if DEVICE.type == "cpu":
-                del found["seconds"], found["seconds to predict"]
-            rows[f"{h} × {w} × {images} {precision} {recompute}"] = found
-    return rows
-
-
-def draw(by_width: dict[str, dict[str, float]]) -> None:
+def draw(rows: dict[str, dict[str, float]]) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     for recompute in POLICIES:
-        rows = [by_width[f"640 × {w} × 1 fp32 {recompute}"] for w in WIDTHS]
-        (line,) = axes.plot(WIDTHS, [r["predicted"] for r in rows], lw=1, label=recompute)
-        axes.plot(WIDTHS, [r["measured"] for r in rows], "o", color=line.get_color())
+        seen = {w: rows[key] for w in WIDTHS if (key := name(640, w, 1, "fp32", recompute)) in rows}
+        (line,) = axes.plot([*seen], [r["predicted"] for r in seen.values()], lw=1, label=recompute)
+        axes.plot([*seen], [r["measured"] for r in seen.values()], "o", color=line.get_color())
     axes.set(
         xlabel="width of a log of 640 px height, px",
         ylabel="peak of a training step, GiB",
-        title="float32; lines: predicted from 512 and 1,024 px, dots: measured",
+        title="float32; lines: predicted from 256 and 512 px, dots: measured",
         xlim=(0, None),
         ylim=(0, None),
     )
@@ -120,17 +120,17 @@ def draw(by_width: dict[str, dict[str, float]]) -> None:
 
 
 def main() -> None:
-    figures: dict[str, object] = {
-        "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}"
-        if DEVICE.type == "cpu"
-        else torch.cuda.get_device_name(DEVICE),
-        "torch": torch.__version__,
-        "unit": "GiB",
-        "rows": table([(*size, n) for size in SIZES for n in (1, 2, 4)], ["fp32", "bf16"]),
-    }
-    by_width = table([(640, w, 1) for w in WIDTHS], ["fp32"])
-    draw(by_width)
-    OUT.write_text(json.dumps({**figures, "by width": by_width}, indent=2) + "\n")
+    rows = json.loads(OUT.read_text())["rows"] if OUT.exists() else {}
+    for (h, w), images, precision in product(SIZES, (1, 2, 4), ("fp32", "bf16")):
+        for recompute in POLICIES:
+            measure(rows, h, w, images, precision, recompute)
+    for w, recompute in product(WIDTHS, POLICIES):
+        measure(rows, 640, w, 1, "fp32", recompute)
+    draw(rows)
+    for what, row in rows.items():
+        plain = rows[" ".join([*what.split()[:-1], "nothing"])]["seconds"]
+        row["time"] = round(row["seconds"] / plain, 2)
+    OUT.write_text(json.dumps({**ABOUT, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

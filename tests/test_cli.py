@@ -101,6 +101,8 @@ BAD = {
     ),
     "a plan for a GPU elsewhere": ("plan --device cuda", "--memory: how much?"),
     "a profile that is no picture": ("plan --memory 8GiB --profile stages.txt", ".png or .svg"),
+    "a plan for sizes upside down": ("plan --height 90 40 --memory 8GiB", "got 90 to 40"),
+    "a plan for an archive and sizes": ("plan none --height 40 90", "leave out --height"),
     "no archive to plan for": ("plan none", "none: no archive here"),
     "no such device": ("evaluate none --device tpu9", "--device tpu9"),
 }
@@ -109,6 +111,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_and_exit_code_2(veernet, tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     write_png(tmp_path / "scan.png", np.full((40, 30), 255, np.uint8))
     (tmp_path / "c.toml").write_text("[track]\n")
     (tmp_path / "other.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")

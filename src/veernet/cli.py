@@ -21,12 +21,13 @@ from veernet.digitise import digitise_file
 from veernet.errors import OptionError, VeerNetError
 from veernet.report import draw_stages, write_report
 from veernet.synth.make import make
-from veernet.train.checkpoint import load_weights
+from veernet.train.checkpoint import STATE, load_weights
 from veernet.train.config import Precision, Training
 from veernet.train.fit import fit, start
 from veernet.train.log import voice
-from veernet.train.memory import PARTS, human, settle_allocator
-from veernet.train.plan import Choice, bytes_of, drawn_sizes, plan
+from veernet.train.machine import bytes_of, human, settle_allocator
+from veernet.train.memory import PARTS
+from veernet.train.plan import Choice, drawn_sizes, plan
 from veernet.train.plan import Plan as Found
 
 
@@ -142,7 +143,7 @@ class Plan:
     profile: Path | None = None
     """Picture to draw, .png or .svg: who needs the memory, at the widest log, for the best line."""
     json: bool = False
-    """Print JSON instead."""
+    """Print JSON instead, also where no plan fits, which ends with exit code 2 either way."""
 
     def run(self, console: Console) -> None:
         """Print the plan; fails if there is none that fits."""
@@ -153,12 +154,12 @@ class Plan:
         if absent and self.memory == "auto":
             raise OptionError("--memory: how much? There is no GPU here to ask")
         device = torch.device("cuda") if absent else _device(self.device)
-        if self.archive is not None:
-            sizes = Archive.open(self.archive).split("train").sizes
+        if self.archive is None:
+            sizes = drawn_sizes(self.height or recipe.logs.height, self.width or recipe.logs.width)
+        elif self.height or self.width:
+            raise OptionError("an archive has its own sizes; leave out --height and --width")
         else:
-            ranges = _given(height=self.height, width=self.width)
-            logs = replace(recipe.logs, **ranges)
-            sizes = drawn_sizes(logs.height, logs.width)
+            sizes = Archive.open(self.archive).split("train").sizes
         found = plan(
             recipe.training,
             sizes,
@@ -204,8 +205,8 @@ class Train:
     memory: str | None = None
     """Like 8GiB, or auto, for nine tenths of what is free: chooses what is computed again and the
     pixel budget, which change memory and speed and nothing else, and tries the widest micro-batch
-    before the first step. Not given: auto for a new run, unless --pixel-budget is; as before for a
-    resumed one."""
+    before the first step. Of every process, if there are several. Not given: auto for a new run,
+    unless --pixel-budget is; as before for a resumed one."""
     pixel_budget: FromRecipe[int] = None
     """Most pixels of one micro-batch, padding included, in place of a plan."""
     learning_rate: FromRecipe[float] = None
@@ -232,7 +233,8 @@ class Train:
         device = _device(self.device)
         if self.memory is not None and self.pixel_budget is not None:
             raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
-        planned = "auto" if self.resume is None and self.pixel_budget is None else None
+        begun = self.resume is not None and (self.resume / STATE).exists()
+        planned = None if begun or self.pixel_budget is not None else "auto"
         amount = self.memory or planned
         memory = None if amount is None else bytes_of(amount, device)
         changes = {**self._schedule(), **self._training()}
@@ -468,8 +470,8 @@ def _print_plan(console: Console, found: Found) -> None:
     console.print(
         "again: what is computed again in the backward; peak: of the process at the widest log "
         "alone; logs: how many of the widest fit together; batches: micro-batches of a step; "
-        "padding: share of the pixels computed; time: 1 is a step without padding and with nothing "
-        "computed again",
+        "padding: share of the pixels computed; time: 1 is a step of the same precision without "
+        "padding and with nothing computed again",
         soft_wrap=True,
     )
     if found.fits:

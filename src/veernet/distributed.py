@@ -99,9 +99,10 @@ def together(do: Callable[[], T]) -> T:
     return done  # pyright: ignore[reportReturnType]: `do` returned it
 
 
-def once(do: Callable[[], object]) -> None:
-    """Do something in the first process while the others wait; where it fails, it raises in all."""
-    together(do if rank() == 0 else lambda: None)
+def once(do: Callable[[], T]) -> T:
+    """Do something in the first process while the others wait; all of them get what it returns,
+    and where it fails, it raises in all."""
+    return gather(together(do if rank() == 0 else lambda: None))[0]  # pyright: ignore[reportReturnType]
 
 
 def require_same(things: Mapping[str, Any]) -> None:

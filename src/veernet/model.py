@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -42,6 +42,7 @@ class Network:
     """relu, or silu, which is smooth and slower."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
         if self.planes < 1 or len(self.widths) < 2 or min(self.widths) < 2:
             raise OptionError(
                 "a network needs at least 1 plane, 2 widths and 2 channels; "
@@ -98,6 +99,8 @@ class VeerNet(nn.Module):
 
     @recompute.setter
     def recompute(self, recompute: Recompute) -> None:
+        if recompute not in get_args(Recompute):
+            raise OptionError(f"recompute must be one of {get_args(Recompute)}; got {recompute!r}")
         self._recompute: Recompute = recompute
         for module in self.modules():
             if isinstance(module, ConvNormAct):

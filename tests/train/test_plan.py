@@ -18,12 +18,14 @@ from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate
 from veernet.data.schedule import padding_waste
 from veernet.errors import OptionError
 from veernet.train import fit as fitting
+from veernet.train import machine
 from veernet.train import plan as planning
 from veernet.train.checkpoint import STATE
 from veernet.train.config import Training
 from veernet.train.fit import fit, start
-from veernet.train.memory import Need, Stage, resident
-from veernet.train.plan import bytes_of, drawn_sizes, free, plan
+from veernet.train.machine import bytes_of, free, resident
+from veernet.train.memory import Need, Stage
+from veernet.train.plan import drawn_sizes, plan
 from veernet.train.step import rehearse
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -56,11 +58,8 @@ def test_as_many_of_the_widest_fit_as_the_line_says(sizes, memory):
     assert h * w == max(math.prod(size) for size in sizes)
     for choice in found.choices:
         a_pixel = PIXEL[choice.recompute] + 2
-        # One image of one column has no narrower one to draw a line to: it counts as costing 2.
-        assert w == 1 or choice.per_pixel == pytest.approx(a_pixel)
-        fit_together = (memory - 10_000) // (a_pixel * h * w)
-        if w > 1:
-            assert choice.images == max(0, fit_together)
+        assert choice.per_pixel == pytest.approx(a_pixel)
+        assert choice.images == max(0, (memory - 10_000) // (a_pixel * h * w))
         assert choice.pixel_budget <= max(1, choice.images) * h * w
     fitting_ones = [choice for choice in found.choices if choice.images]
     assert found.fits == bool(fitting_ones)
@@ -109,7 +108,7 @@ def test_what_is_no_amount_is_refused(text):
 
 
 def test_auto_leaves_a_tenth_of_what_is_free_and_shares_it(monkeypatch):
-    monkeypatch.setattr(planning, "free", lambda device: 1000)
+    monkeypatch.setattr(machine, "free", lambda device: 1000)
     assert bytes_of("auto", CPU) == 900
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     assert bytes_of("auto", CPU) == 300

@@ -14,7 +14,8 @@ from veernet import Batch, Network, VeerNet, losses, step
 from veernet.nn import norm, slabs
 from veernet.train import memory
 from veernet.train.config import Training
-from veernet.train.memory import LOSS, SMALL_BLOCKS, Need, Watch, need
+from veernet.train.machine import Watch
+from veernet.train.memory import LOSS, SMALL_BLOCKS, Need, need
 
 CPU = torch.device("cpu")
 POLICIES = "nothing", "blocks", "stages", "slabs"
@@ -125,7 +126,7 @@ def test_the_need_grows_with_the_width_along_a_line(policy):
 def test_what_a_wide_image_needs_is_told_from_narrow_ones(policy, monkeypatch):
     """The most, and what every part keeps: all that is needed as the image grows."""
     direct = told(policy)
-    monkeypatch.setattr(memory, "NARROW", 4 * WIDTH // SLABS)
+    monkeypatch.setattr(memory, "NARROW", 2 * WIDTH // SLABS)
     from_narrow = needed(policy)
     assert from_narrow.always == direct.always
     assert from_narrow.peak == pytest.approx(direct.peak, rel=0.01)

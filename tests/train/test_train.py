@@ -59,8 +59,8 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
         assert not fit(run, device=CPU, stop_after=steps, console=QUIET)
     assert fit(run, device=CPU, console=QUIET)
     a, b = trained(run), trained(undisturbed)
-    place = {"epoch": 2, "step": 0, "best": a["state"]["best"], "pixel_budget": None}
-    assert a["state"] == b["state"] == place
+    assert a["state"] == b["state"]
+    assert (a["state"]["epoch"], a["state"]["step"]) == (2, 0)
     for name, value in b["model"].items():
         assert torch.equal(a["model"][name], value), name
     moments = [[*state["optimizer"]["state"].values()] for state in (a, b)]

@@ -51,11 +51,11 @@ class Schedule:
         order = np.random.default_rng([self.seed, epoch]).permutation(n_logs).tolist()
         return [order[i : i + self.effective_batch] for i in range(0, n_logs, self.effective_batch)]
 
-    def steps(self, sizes: Sizes, epoch: int) -> list[Step]:
-        """The steps of an epoch, cut into micro-batches."""
+    def steps(self, sizes: Sizes, epoch: int, *, most: int | None = None) -> list[Step]:
+        """The steps of an epoch, or the first `most` of them, cut into micro-batches."""
         return [
             cut(sorted(window, key=lambda i: _by_shape(sizes, i)), sizes, self.pixel_budget)
-            for window in self.windows(len(sizes), epoch)
+            for window in self.windows(len(sizes), epoch)[:most]
         ]
 
     def unsorted_steps(self, sizes: Sizes, epoch: int) -> list[Step]:

@@ -15,7 +15,7 @@ from veernet.nn.padded import Padded, agree, extent_of, like, plain
 
 Activation = Literal["none", "relu", "silu"]
 
-Optional = TypeVar("Optional", Tensor, None, Tensor | None)
+Maybe = TypeVar("Maybe", Tensor, None, Tensor | None)
 
 STRIP = {"cpu": 3 << 16}
 """Elements that the norm works on at a time: what a processor's cache holds, and in float32 less
@@ -427,5 +427,5 @@ def _like(x: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.channels_last)
 
 
-def _channels_last(x: Optional) -> Optional:
+def _channels_last(x: Maybe) -> Maybe:
     return x if x is None else x.contiguous(memory_format=torch.channels_last)

@@ -24,8 +24,8 @@ from veernet.train.checkpoint import STATE, WEIGHTS, State, load_state, save_sta
 from veernet.train.config import Training
 from veernet.train.load import load
 from veernet.train.log import RunLog
-from veernet.train.memory import Watch
-from veernet.train.plan import Plan, plan
+from veernet.train.machine import Watch
+from veernet.train.plan import plan
 from veernet.train.step import StepResult, rehearse, step
 
 CONFIG = "config.json"
@@ -102,7 +102,7 @@ def fit(
     """
     (job, state), saved = _open(run, device), time.monotonic()
     with _log(job, state, console or Console()) as log, _pause(stop_after, log.console) as pausing:
-        if memory is not None:
+        if memory is not None and state.epoch < job.how.epochs:
             state = _fit_into(memory, job, state, log)
             saved = job.save(state)
         job.model.recompute = state.recompute
@@ -264,21 +264,17 @@ def _read(run: Path, device: torch.device) -> tuple[_Job, State]:
 def _fit_into(memory: int, job: _Job, state: State, log: RunLog) -> State:
     """Plan for so many bytes, and try the widest micro-batch of the epoch, whose gradient is
     dropped: a surprise comes at once, and not in the last hour of an epoch."""
-
-    def planned() -> Plan | None:
-        if distributed.rank():
-            return None
-        how, sizes = job.how, job.train.sizes
-        return plan(how, sizes, memory, device=job.device, first=True)
-
-    found = distributed.gather(distributed.together(planned))[0]
-    assert found is not None
+    memory = distributed.least(memory) or 0
+    sizes = job.train.sizes
+    found = distributed.once(lambda: plan(job.how, sizes, memory, device=job.device, first=True))
     choice = found.best
     state = replace(state, pixel_budget=choice.pixel_budget, recompute=choice.recompute)
     job.model.recompute = choice.recompute
+    job.save(state)  # what is tried now may end the process
     batches = [batch for step in job.steps(replace(state, step=0)) for batch in step]
-    widest = max(batches, key=lambda batch: padded_pixels(batch, job.train.sizes))
-    batch, watch = collate([job.train[i] for i in widest]), Watch(job.device)
+    widest = max(batches, key=lambda batch: padded_pixels(batch, sizes))
+    batch = distributed.together(lambda: collate([job.train[i] for i in widest]))
+    watch = Watch(job.device)
     room = distributed.least(distributed.together(lambda: job.rehearse(batch)))
     log.memory(
         job.done(state),
@@ -289,7 +285,7 @@ def _fit_into(memory: int, job: _Job, state: State, log: RunLog) -> State:
         plan=f"{choice.recompute} computed again, {choice.pixel_budget:,} px a micro-batch",
     )
     if room is not None:
-        log.budget(job.done(state), state.epoch, room)
+        log.budget(job.done(state) + 1, state.epoch, room)
         state = replace(state, pixel_budget=room)
     return state
 

@@ -19,7 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from veernet import distributed
 from veernet.errors import RunError
 from veernet.files import read_json_lines, write_json_lines
-from veernet.train.memory import human
+from veernet.train.machine import human
 from veernet.train.step import StepResult
 
 NAME = "log.jsonl"

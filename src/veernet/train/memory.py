@@ -6,14 +6,12 @@ workspace, is asked of the library behind it, by running that operation once.
 """
 
 import ctypes
-import os
 import weakref
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -27,15 +25,13 @@ from veernet.data.batch import Batch
 from veernet.model import Recompute, VeerNet
 from veernet.nn.slabs import COLUMNS
 from veernet.train.config import Training
+from veernet.train.machine import Watch
 from veernet.train.step import step
 
 CPU = torch.device("cpu")
 
-SMALL = 1 << 20
-"""Bytes of the smallest block that a CPU's allocator gives back when it is freed."""
-
-SMALL_BLOCKS = 24 << 20
-"""What smaller blocks take besides on a CPU, bytes: 5 to 32 MiB were measured."""
+SMALL_BLOCKS = 32 << 20
+"""What blocks under 1 MiB take besides on a CPU, bytes: 5 to 80 MiB were measured."""
 
 NARROW = 2 * COLUMNS
 """The width of an image that is traced as it is, px."""
@@ -263,7 +259,7 @@ class _Ledger(TorchDispatchMode):
         self.events.append(block)  # the second time it goes
 
     def need(self, *, workspaces: bool) -> Need:
-        """What the step since `begin` needed."""
+        """What the step needed."""
         alive = set(self.before)
         always = total = sum(block.nbytes for block in alive)
         kept_now = 0
@@ -360,57 +356,3 @@ def _small_pages() -> Generator[None]:
     finally:
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(set_thp_disable, 0, 0, 0, 0)
-
-
-class Watch:
-    """The most memory that was taken since the watch began, beyond what was then, bytes.
-
-    On a GPU that is what PyTorch's allocator handed out. On a CPU it is the resident size of this
-    process, which Linux tells; elsewhere it is not known, and 0.
-    """
-
-    def __init__(self, device: torch.device):
-        self.device = device
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-            self.before = torch.cuda.memory_allocated(device)
-        else:
-            with suppress(OSError):
-                Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-            self.before = resident()
-
-    def peak(self) -> int:
-        """Bytes so far."""
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device) - self.before
-        return resident("VmHWM") - self.before
-
-
-def resident(field: str = "VmRSS") -> int:
-    """Bytes of this process in memory now (VmRSS) or at most (VmHWM); 0 where Linux is not."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(field)), 0)
-
-
-def settle_allocator() -> None:
-    """Have freed memory go back at once, and large blocks come in large pages; call it first.
-
-    On a GPU: expandable segments, in place of blocks that are never joined. On a CPU, glibc keeps
-    freed blocks of up to 32 MiB in a heap that shrinks from its end only; from `SMALL` on they go
-    back instead. That makes pages that are new more often, so that PyTorch asks for large ones:
-    on a log of 640 × 12,800 px a step took 0.77 of the time. What is set already stays.
-    """
-    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    with suppress(OSError, AttributeError):  # where there is no glibc
-        libc, mmap_threshold, trim_threshold = ctypes.CDLL("libc.so.6"), -3, -1
-        libc.mallopt(mmap_threshold, SMALL)
-        libc.mallopt(trim_threshold, SMALL)
-
-
-def human(n: int) -> str:
-    """Bytes as MiB or GiB."""
-    return f"{n / 2**30:.2f} GiB" if n >= 1 << 30 else f"{n / 2**20:.0f} MiB"

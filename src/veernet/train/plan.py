@@ -4,24 +4,23 @@ Memory grows with the padded pixels of a micro-batch along a line, which two tra
 (`veernet.train.memory`). No plan changes what is learned.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import torch
-from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from veernet.data.schedule import Schedule, Sizes, Step, padded_pixels, padding_waste
 from veernet.errors import OptionError
 from veernet.model import Recompute
 from veernet.train.config import Precision, Training
-from veernet.train.memory import Need, human, need, resident
+from veernet.train.machine import human, resident
+from veernet.train.memory import NARROW, Need, need
 
-TIME: dict[Recompute, float] = {"nothing": 1.0, "blocks": 1.15, "stages": 1.3, "slabs": 1.7}
-"""Time of a step, relative to that with nothing computed again: `benchmarks/memory.py` on a CPU."""
+TIME: dict[Recompute, float] = {"nothing": 1.0, "blocks": 1.0, "stages": 1.0, "slabs": 1.45}
+"""Time of a step, relative to that with nothing computed again, on a CPU: medians of
+`benchmarks/memory.py`, where memory that is new cost as much as computing again."""
 
 CALL = 20_000
 """Pixels that could be computed while the calls of a micro-batch are made, on a CPU."""
@@ -37,19 +36,22 @@ SAMPLE = 64
 class Choice:
     """One way to train, and what it takes.
 
-    fixed:         memory of the process before a step, data included, bytes
-    widest:        what a step on the widest log takes besides, alone, bytes
+    fixed:         memory of the process and of a step's data, on a CPU; 0 on a GPU, bytes
+    on_device:     that of the widest log, copied to a GPU; 0 on a CPU, bytes
+    widest:        what a step on the widest log takes, alone
     per_pixel:     how that grows with the padded pixels of a micro-batch, bytes
     images:        how many of the widest logs fit together; 0 if not even one does
     pixel_budget:  padded pixels of a micro-batch; those of the widest log if not even that fits
     micro_batches: of a step, on average
     waste:         share of the pixels computed that is padding
-    cost:          time relative to no padding, no calls and nothing computed again
+    cost:          time relative to no padding, no calls and nothing computed again, in the same
+                   precision
     """
 
     precision: Precision
     recompute: Recompute
     fixed: int
+    on_device: int
     widest: Need
     per_pixel: float
     images: int
@@ -60,8 +62,8 @@ class Choice:
 
     @property
     def peak(self) -> int:
-        """Of the process, on the widest log alone, bytes."""
-        return self.fixed + self.widest.peak
+        """In all, on the widest log alone, bytes."""
+        return self.fixed + self.on_device + self.widest.peak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class Plan:
     def taken(self, choice: Choice, pixels: int) -> int:
         """What a step on so many padded pixels takes beyond what stays after it, bytes."""
         h, w = self.size
-        of_widest = choice.widest.peak - choice.widest.always
+        of_widest = choice.widest.peak - choice.widest.always + choice.on_device
         return max(0, round(of_widest + choice.per_pixel * (pixels - h * w)))
 
     @property
@@ -98,7 +100,8 @@ class Plan:
         h, w = self.size
         raise OptionError(
             f"a log of {h} × {w} px does not fit into {human(self.memory)}: the smallest plan, "
-            f"{least.precision} with {least.recompute} computed again, takes {human(least.peak)}"
+            f"{least.precision} with {least.recompute} computed again, takes {human(least.peak)}; "
+            "give it more --memory, or --pixel-budget to train without a plan"
         )
 
 
@@ -154,7 +157,7 @@ def _cuts(schedule: Schedule, sizes: Sizes, *, widest: int) -> list[_Cut]:
 
 
 def _cut(schedule: Schedule, sizes: Sizes) -> _Cut:
-    steps = schedule.steps(sizes, epoch=0)[:SAMPLE]
+    steps = schedule.steps(sizes, epoch=0, most=SAMPLE)
     batches = [batch for step in steps for batch in step]
     scanned = sum(int(sizes[list(batch)].prod(1).sum()) for batch in batches)
     waste = padding_waste(steps, sizes)
@@ -185,21 +188,20 @@ def _choices(
     for precision in precisions:
         for recompute in get_args(Recompute):
             how = replace(training, precision=precision)
-            half, whole = (
-                need(how, (h, part), recompute=recompute, workspaces=on_cpu)
-                for part in (max(1, w // 2), w)
+            whole, far, farther = (
+                need(how, (h, width), recompute=recompute, workspaces=on_cpu)
+                for width in (w, 64 * NARROW, 128 * NARROW)  # where weights count no more
             )
-            # On a GPU the batch itself comes with it: image and target, a byte each.
-            per_pixel = (whole.peak - half.peak) / (h * w - h * max(1, w // 2) or 1)
-            per_pixel += 0 if on_cpu else 2
-            batch = 0 if on_cpu else 2 * h * w
-            over = memory - fixed - whole.peak - batch
+            per_pixel = (farther.peak - far.peak) / (h * 64 * NARROW) + (0 if on_cpu else 2)
+            copied = 0 if on_cpu else 2 * h * w  # image and target, a byte each
+            over = memory - fixed - copied - whole.peak
             images = 0 if over < 0 else 1 + int(over / (per_pixel * h * w))
             cut = min(cuts[: max(1, images)], key=lambda cut: cut.cost)
             yield Choice(
                 precision=precision,
                 recompute=recompute,
-                fixed=fixed + batch,
+                fixed=fixed,
+                on_device=copied,
                 widest=whole,
                 per_pixel=per_pixel,
                 images=images,
@@ -210,51 +212,15 @@ def _choices(
             )
 
 
-def bytes_of(text: str, device: torch.device) -> int:
-    """The bytes of "8GiB", "800 MB" and the like; for "auto", nine tenths of what is free, shared
-    by the processes that `torchrun` launched on a machine without GPUs.
+def drawn_sizes(height: tuple[int, int], width: tuple[int, int], *, seed: int = 0) -> Sizes:
+    """Sizes of logs that fill a range evenly, its largest among them.
 
     Raises:
-        OptionError: it is no amount of memory.
+        OptionError: a range is upside down, or begins below 1.
     """
-    if text == "auto":
-        sharing = 1 if device.type == "cuda" else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        return 9 * free(device) // 10 // sharing
-    try:
-        return int(TypeAdapter(ByteSize).validate_python(text))
-    except ValidationError as wrong:
-        raise OptionError(f"--memory must be auto, or like 8GiB or 800MB; got {text!r}") from wrong
-
-
-def free(device: torch.device) -> int:
-    """Bytes that this process could hold: what it holds, and what nobody does."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
-    known = [_meminfo("MemAvailable"), _cgroup()]
-    return resident() + min((n for n in known if n is not None), default=4 << 30)
-
-
-def _meminfo(field: str) -> int | None:
-    """Of Linux, bytes; None elsewhere."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(field)), None)
-
-
-def _cgroup() -> int | None:
-    """What the container leaves, bytes; None where it sets no limit."""
-    folder = Path("/sys/fs/cgroup")
-    try:
-        limit, used = ((folder / f"memory.{name}").read_text() for name in ("max", "current"))
-        return max(0, int(limit) - int(used))
-    except (OSError, ValueError):
-        return None
-
-
-def drawn_sizes(height: tuple[int, int], width: tuple[int, int], *, seed: int = 0) -> Sizes:
-    """Sizes of logs that fill a range evenly, its largest among them."""
+    for low, high in (height, width):
+        if not 1 <= low <= high:
+            raise OptionError(f"a range of sizes must rise, from 1 px on; got {low} to {high}")
     rng = np.random.default_rng(seed)
     h = rng.integers(height[0], height[1], 1024, endpoint=True)
     w = rng.integers(width[0], width[1], 1024, endpoint=True)
