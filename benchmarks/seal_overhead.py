@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from veernet import Network, VeerNet
 from veernet.nn import Extent, GroupNorm, group_norm, seal
+from veernet.train.machine import Watch
 
 OUT = Path(__file__).with_suffix(".json")
 
@@ -118,16 +119,10 @@ def peak(network: str, batch: str, sealed: bool) -> float:
 
 def print_peak(network: str, batch: str, sealed: bool) -> None:
     run = pass_through(network, batch, sealed)
-    before = resident("VmRSS")
+    watch = Watch(torch.device("cpu"))
     run()
     run()
-    print(resident("VmHWM") - before)
-
-
-def resident(field: str) -> float:
-    """GiB now (VmRSS) or at most (VmHWM) of this program; `getrusage` counts its parent's too."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 2**20
+    print(watch.peak() / 2**30)
 
 
 def silu_against_relu() -> float:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from veernet.data.batch import UNLABELLED, Batch
+from veernet.data.batch import Batch, labelled
 from veernet.errors import OptionError
 
 
@@ -65,7 +65,7 @@ class BCE:
             x = _labelled(logits, target)
             y, w = _curves(target, planes=1).to(x.dtype), x.new_tensor(self.positive_weight)
             pixel = F.binary_cross_entropy_with_logits(x, y, pos_weight=w, reduction="none")
-            return _weighed(pixel, _valid(target).to(x.dtype))
+            return _weighed(pixel, labelled(target).to(x.dtype))
 
         return _means(_summed(sums, logits, batch)).sum()
 
@@ -99,7 +99,7 @@ class CrossEntropy:
             x = _labelled(logits, target)
             t = _classes(target, planes=x.shape[1])
             pixel = F.cross_entropy(x, t[:, 0], reduction="none")[:, None]
-            return _weighed(pixel, _weights(self.class_weights, t, x.dtype) * _valid(target))
+            return _weighed(pixel, _weights(self.class_weights, t, x.dtype) * labelled(target))
 
         return _means(_summed(sums, logits, batch)).sum()
 
@@ -143,7 +143,7 @@ class Focal:
             # Not a power of 1 - p: where p rounds to 1 its gradient is infinite for gamma < 1.
             pixel = -(self.gamma * log_q).exp() * log_p
             pixel = _weights(self.class_weights, t, x.dtype) * pixel
-            return _weighed(pixel, _valid(target).to(x.dtype))
+            return _weighed(pixel, labelled(target).to(x.dtype))
 
         return _means(_summed(sums, logits, batch)).sum()
 
@@ -345,31 +345,26 @@ def _strips(x: Shaped[Tensor, "B *K H W"]) -> Iterator[Shaped[Tensor, "B *K h W"
     return (part.detach() for part in x.split(rows, dim=-2))
 
 
-def _valid(target: Shaped[Tensor, "B H W"]) -> Bool[Tensor, "B 1 H W"]:
-    return (target != UNLABELLED)[:, None]
-
-
 def _labelled(
     logits: Float[Tensor, "B K H W"], target: Shaped[Tensor, "B H W"]
 ) -> Float[Tensor, "B K H W"]:
     """The logits in float32 or wider; 0 where there is no label, so that nothing passes there."""
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return wide.masked_fill(~_valid(target), 0)
+    return wide.masked_fill(~labelled(target), 0)
 
 
 def _curves(target: Shaped[Tensor, "B H W"], *, planes: int) -> Bool[Tensor, "B curves H W"]:
     """One plane a curve: True on its trace, False elsewhere, padding included."""
-    target = target[:, None]
     if planes == 1:
-        return (target > 0) & (target != UNLABELLED)
+        return (target > 0)[:, None] & labelled(target)
     classes = torch.arange(1, planes, device=target.device, dtype=target.dtype)
-    return target == classes[:, None, None]
+    return target[:, None] == classes[:, None, None]
 
 
 def _classes(target: Shaped[Tensor, "B H W"], *, planes: int) -> Int[Tensor, "B 1 H W"]:
     """The class of every pixel, background where there is no label; 0 and 1 for one plane."""
     classes = target > 0 if planes == 1 else target
-    return classes.long()[:, None].masked_fill(~_valid(target), 0)
+    return classes.long()[:, None].masked_fill(~labelled(target), 0)
 
 
 def _weights(
@@ -415,7 +410,7 @@ def _tversky(
         p = curve_probabilities(_labelled(logits, target))
         y = _curves(target, planes=logits.shape[1])
         right, missed = p.masked_fill(~y, 0), (1 - p).masked_fill(~y, 0)
-        false = p.masked_fill(y | ~_valid(target), 0)
+        false = p.masked_fill(y | ~labelled(target), 0)
         return torch.stack([x.sum((2, 3)) for x in (right, false, missed)])
 
     tp, fp, fn = _summed(sums, logits, batch)

@@ -45,7 +45,7 @@ class Batch:
     @property
     def valid(self) -> Bool[Tensor, "B 1 H W"]:
         """True on scanned and labelled pixels, False on padding."""
-        return (self.target != UNLABELLED)[:, None]
+        return labelled(self.target)
 
     @property
     def padded_pixels(self) -> int:
@@ -82,6 +82,11 @@ class Batch:
         sizes = self.sizes[scans]
         h, w = sizes.amax(0).tolist()
         return Batch(self.image[scans, :, :h, :w], self.target[scans, :h, :w], sizes)
+
+
+def labelled(target: Shaped[Tensor, "B H W"]) -> Bool[Tensor, "B 1 H W"]:
+    """True where the class of a pixel is known."""
+    return (target != UNLABELLED)[:, None]
 
 
 def as_float(image: Shaped[Tensor, "*B C H W"], dtype: torch.dtype) -> Shaped[Tensor, "*B C H W"]:

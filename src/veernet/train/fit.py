@@ -104,7 +104,6 @@ def fit(
     with _log(job, state, console or Console()) as log, _pause(stop_after, log.console) as pausing:
         if memory is not None and state.epoch < job.how.epochs:
             state = _fit_into(memory, job, state, log)
-            saved = job.save(state)
         job.model.recompute = state.recompute
         while state.epoch < job.how.epochs:
             steps = job.steps(state)
@@ -287,6 +286,7 @@ def _fit_into(memory: int, job: _Job, state: State, log: RunLog) -> State:
     if room is not None:
         log.budget(job.done(state) + 1, state.epoch, room)
         state = replace(state, pixel_budget=room)
+        job.save(state)
     return state
 
 

@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 import torch
 
-from veernet.data.schedule import Schedule, Sizes, Step, padded_pixels, padding_waste
+from veernet.data.schedule import Schedule, Sizes, padded_pixels, padding_waste
 from veernet.errors import OptionError
 from veernet.model import Recompute
 from veernet.train.config import Precision, Training
@@ -27,6 +27,9 @@ CALL = 20_000
 
 LIBRARIES = 48 << 20
 """What the libraries take on a CPU when they are first used, bytes."""
+
+BATCH = 2
+"""Bytes of a pixel of a batch: image and target."""
 
 SAMPLE = 64
 """Steps of an epoch that a plan looks at."""
@@ -159,19 +162,15 @@ def _cuts(schedule: Schedule, sizes: Sizes, *, widest: int) -> list[_Cut]:
 def _cut(schedule: Schedule, sizes: Sizes) -> _Cut:
     steps = schedule.steps(sizes, epoch=0, most=SAMPLE)
     batches = [batch for step in steps for batch in step]
-    scanned = sum(int(sizes[list(batch)].prod(1).sum()) for batch in batches)
+    pixels = [sum(padded_pixels(batch, sizes) for batch in step) for step in steps]
     waste = padding_waste(steps, sizes)
     return _Cut(
         budget=schedule.pixel_budget,
         micro_batches=len(batches) / len(steps),
         waste=waste,
-        cost=1 / (1 - waste) + CALL * len(batches) / scanned,
-        data=2 * max(_pixels(step, sizes) for step in steps),  # image and target, a byte each
+        cost=(1 + CALL * len(batches) / sum(pixels)) / (1 - waste),
+        data=BATCH * max(pixels),
     )
-
-
-def _pixels(step: Step, sizes: Sizes) -> int:
-    return sum(padded_pixels(batch, sizes) for batch in step)
 
 
 def _choices(
@@ -185,6 +184,7 @@ def _choices(
 ) -> Iterator[Choice]:
     (h, w), on_cpu = size, device.type == "cpu"
     fixed = resident() + LIBRARIES + max(cut.data for cut in cuts) if on_cpu else 0
+    copied = 0 if on_cpu else BATCH
     for precision in precisions:
         for recompute in get_args(Recompute):
             how = replace(training, precision=precision)
@@ -192,16 +192,15 @@ def _choices(
                 need(how, (h, width), recompute=recompute, workspaces=on_cpu)
                 for width in (w, 64 * NARROW, 128 * NARROW)  # where weights count no more
             )
-            per_pixel = (farther.peak - far.peak) / (h * 64 * NARROW) + (0 if on_cpu else 2)
-            copied = 0 if on_cpu else 2 * h * w  # image and target, a byte each
-            over = memory - fixed - copied - whole.peak
+            per_pixel = (farther.peak - far.peak) / (h * 64 * NARROW) + copied
+            over = memory - fixed - copied * h * w - whole.peak
             images = 0 if over < 0 else 1 + int(over / (per_pixel * h * w))
             cut = min(cuts[: max(1, images)], key=lambda cut: cut.cost)
             yield Choice(
                 precision=precision,
                 recompute=recompute,
                 fixed=fixed,
-                on_device=copied,
+                on_device=copied * h * w,
                 widest=whole,
                 per_pixel=per_pixel,
                 images=images,
