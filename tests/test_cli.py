@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from veernet.cli import COMMANDS, main
-from veernet.data.raster import write_png
+from veernet.data.raster import write_picture
 from veernet.recipes import draw_scan
 from veernet.synth.logs import SynthLogs
 
@@ -112,7 +112,7 @@ BAD = {
 def test_bad_input_is_one_line_and_exit_code_2(veernet, tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    write_png(tmp_path / "scan.png", np.full((40, 30), 255, np.uint8))
+    write_picture(tmp_path / "scan.png", np.full((40, 30), 255, np.uint8))
     (tmp_path / "c.toml").write_text("[track]\n")
     (tmp_path / "other.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
     before = {*tmp_path.rglob("*")}
@@ -129,7 +129,7 @@ def test_a_mask_of_another_size_stops_training_with_one_line(veernet, tmp_path):
     archive = tmp_path / "archive"
     counts = ["--train", "2", "--val", "1", "--test", "0", "--workers", "1"]
     veernet("synth", archive, *SMALL, *counts)
-    mask = archive / "train" / "masks" / "000001.png"
+    mask = archive / "train" / "masks" / "000001.tif"
     Image.new("P", (5, 6)).save(mask)
     for workers in (0, 1):
         run = tmp_path / f"run{workers}"

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from veernet import BCE, Network, Tversky, VeerNet
-from veernet.data.raster import stand_up, write_png
+from veernet.data.raster import stand_up, write_picture
 from veernet.digitise import digitise_file
 from veernet.recipes import RECIPES, binary, draw_scan, multiclass
 from veernet.synth.logs import SynthLogs
@@ -57,7 +57,7 @@ def test_a_drawn_scan_and_its_calibration_give_back_the_true_values(tmp_path):
     logs, number = SynthLogs(height=(300, 300), width=(500, 500)), 5
     log = logs.log(number)
     scan, calibration = draw_scan(tmp_path, logs, number=number)
-    write_png(scan, stand_up(np.array([255, 0, 128], np.uint8)[log.mask]))
+    write_picture(scan, stand_up(np.array([255, 0, 128], np.uint8)[log.mask]))
     las, _, _ = digitise_file(scan, calibration, SeesShades(), tmp_path / "out")
 
     read = lasio.read(las)

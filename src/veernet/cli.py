@@ -14,13 +14,13 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from veernet import distributed, recipes
-from veernet.data.archive import Archive, SplitName
+from veernet.data.archive import PictureFormat, SplitName
 from veernet.data.schedule import Schedule
 from veernet.data.survey import Survey, survey
 from veernet.digitise import digitise_file
 from veernet.errors import OptionError, VeerNetError
 from veernet.report import draw_stages, write_report
-from veernet.synth.make import make
+from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import STATE, load_weights
 from veernet.train.config import Precision, Training
 from veernet.train.fit import fit, start
@@ -67,6 +67,10 @@ class Synth:
     width: FromRecipe[tuple[int, int]] = None
     """Least and greatest width, px."""
     seed: int = 0
+    pictures: PictureFormat = "tif"
+    """tif, with Zstandard, is read six times as fast; any viewer opens png."""
+    on_the_fly: bool = False
+    """Write sizes only: whoever reads the archive draws its logs, the same pixels every time."""
     workers: int = os.cpu_count() or 1
     """Processes that draw."""
 
@@ -83,6 +87,8 @@ class Synth:
                 self.root,
                 logs,
                 (counts[0], counts[1], counts[2]),
+                pictures=self.pictures,
+                on_the_fly=self.on_the_fly,
                 workers=self.workers,
                 advance=advance,
             )
@@ -104,7 +110,7 @@ class Inspect:
 
     def run(self, console: Console) -> None:
         """Print the survey of every split."""
-        archive = Archive.open(self.root)
+        archive = open_archive(self.root)
         schedule = Schedule(effective_batch=self.effective_batch, pixel_budget=self.pixel_budget)
         surveys = {name: survey(archive.split(name).sizes, schedule) for name in archive.splits()}
         if self.json:
@@ -159,7 +165,7 @@ class Plan:
         elif self.height or self.width:
             raise OptionError("an archive has its own sizes; leave out --height and --width")
         else:
-            sizes = Archive.open(self.archive).split("train").sizes
+            sizes = open_archive(self.archive).split("train").sizes
         found = plan(
             recipe.training,
             sizes,
@@ -258,7 +264,7 @@ class Train:
     ) -> None:
         archive = self.archive
         if archive is not None:
-            distributed.once(lambda: start(folder, Archive.open(archive), training))
+            distributed.once(lambda: start(folder, open_archive(archive), training))
         done = fit(
             folder,
             device=device,

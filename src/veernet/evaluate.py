@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from veernet.data.archive import Log, Row, Split, ink
 from veernet.data.batch import as_float
-from veernet.data.raster import write_png
+from veernet.data.raster import write_picture
 from veernet.files import write_json, write_json_lines
 from veernet.losses import curve_probabilities
 from veernet.metrics import Counts, CurveError, count, curve_error
@@ -149,7 +149,7 @@ def write_evaluation(
         index = [row.file_name for row in split.rows].index(result.file_name)
         name = f"{rank + 1:03d} of {len(results)} from the worst, F1 {result.worst_f1:.2f}, "
         picture = draw(split.log(index), model, autocast=autocast)
-        write_png(folder / f"{name}{Path(result.file_name).stem}.png", picture)
+        write_picture(folder / f"{name}{Path(result.file_name).stem}.png", picture)
     write_json_lines(folder / "logs.jsonl", [_finite(asdict(result)) for result in results])
     write_json(folder / "summary.json", summary)
     return summary
@@ -196,6 +196,6 @@ def _median(values: Sequence[float]) -> float | None:
 def _value(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[ndarray, "w"]:
     """Rows as values of the track. Where the paper is skewed its edges move with the curve, so the
     value is the true one plus the distance from the true row."""
-    top, bottom = row.track
+    top, bottom = row.curves[curve].track
     distance = (rows - log.curves.rows[curve]) / (bottom - top)
     return log.curves.values[curve] - distance

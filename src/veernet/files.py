@@ -34,6 +34,12 @@ def replacing(path: Path) -> Generator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what `replacing` left under `folder` when its process was killed."""
+    for stray in folder.glob("**/.[0-9]*-*"):
+        stray.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8."""
     with replacing(path) as temporary:

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from veernet import distributed
-from veernet.data.archive import Archive, SplitName
-from veernet.data.raster import stand_up, write_png
+from veernet.data.archive import SplitName
+from veernet.data.raster import stand_up, write_picture
 from veernet.data.schedule import Schedule
 from veernet.digitise import digitise_file
 from veernet.evaluate import evaluate, write_evaluation
@@ -27,7 +27,7 @@ from veernet.losses import BCE, Tversky
 from veernet.model import Network
 from veernet.report import EVALUATIONS, write_report
 from veernet.synth.logs import SynthLogs
-from veernet.synth.make import make
+from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import load_weights
 from veernet.train.config import Training
 from veernet.train.fit import CONFIG, fit, read_config, start
@@ -159,7 +159,7 @@ def _before_training(recipe: Recipe, root: Path, workers: int, console: Console)
         make(archive, recipe.logs, recipe.counts, workers=max(1, workers), advance=advance)
     console.rule("2  train")
     if not (run / CONFIG).exists():
-        start(run, Archive.open(archive), recipe.training)
+        start(run, open_archive(archive), recipe.training)
 
 
 def _after_training(recipe: Recipe, root: Path, device: torch.device, console: Console) -> None:
@@ -182,7 +182,7 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Evaluate the best weights of a run on a split of its archive, into the run's folder."""
     config = read_config(run)
-    archive = Archive.open(Path(config.archive))
+    archive = open_archive(Path(config.archive))
     model, logs = load_weights(run).to(device), archive.split(split)
     autocast = config.training.autocast
     with bar(console, "logs", len(logs)) as advance:
@@ -211,11 +211,11 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
 def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:
     """Draw a log as somebody would scan it, depth down the page, and its calibration file."""
     row, log = logs.row(number), logs.log(number)
-    top, bottom = (round(edge) for edge in row.track)
+    top, bottom = (round(edge) for edge in row.curves[0].track)
     lowest = row.height - 1  # of the rows, which become columns from right to left
     last = row.width - 1
     scan, calibration = folder / "scan.png", folder / "calibration.toml"
-    write_png(scan, stand_up(log.grey))
+    write_picture(scan, stand_up(log.grey))
     box = {"left": lowest - bottom, "right": lowest - top, "last": last}
     head = CALIBRATION.format(**box, depth=1000 + last / 10)
     write_text(calibration, "".join([head, *CALIBRATION_CURVES[: logs.n_curves]]))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from veernet import Archive
 from veernet.data.archive import begin, ink
-from veernet.data.raster import write_png
+from veernet.data.raster import write_picture
 from veernet.errors import ArchiveError, ImageError
 
 
@@ -100,7 +100,7 @@ def test_an_unknown_class_is_refused(archive):
     split = archive.split("train")
     path = split.folder / split.rows[0].mask_file_name
     h, w = split.sizes[0].tolist()
-    write_png(path, np.full((h, w), 7, np.uint8), palette=bytes(768))
+    write_picture(path, np.full((h, w), 7, np.uint8), palette=bytes(768))
     with pytest.raises(ArchiveError, match=r"class 7, where the archive has 0 to 2"):
         split[0]
 
@@ -108,7 +108,7 @@ def test_an_unknown_class_is_refused(archive):
 def test_a_missing_picture_is_named(archive):
     split = archive.split("train")
     (split.folder / split.rows[1].file_name).unlink()
-    with pytest.raises(ImageError, match="000001.png: no such picture"):
+    with pytest.raises(ImageError, match="000001.tif: no such picture"):
         split[1]
 
 

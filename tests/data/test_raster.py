@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from veernet.data.raster import lay_on_side, read_grey, read_index, stand_up, write_png
+from veernet.data.raster import lay_on_side, read_grey, read_index, stand_up, write_picture
 from veernet.errors import ImageError
 
 
@@ -90,7 +90,7 @@ def test_a_scan_longer_than_pillow_allows_is_read(tmp_path):
 
 
 def test_a_scan_is_refused_by_its_declared_size(page, tmp_path):
-    write_png(tmp_path / "page.png", page)
+    write_picture(tmp_path / "page.png", page)
     with pytest.raises(ImageError, match=r"page.png: 23 × 37 px is more than the 850 px allowed"):
         read_grey(tmp_path / "page.png", max_pixels=850)
     assert read_grey(tmp_path / "page.png", max_pixels=851).shape == (37, 23)
@@ -113,7 +113,7 @@ def test_a_broken_picture_is_named(tmp_path, content):
 
 def test_a_truncated_picture_is_named(page, tmp_path):
     path = tmp_path / "page.png"
-    write_png(path, page)
+    write_picture(path, page)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ImageError, match="page.png: not a readable"):
         read_grey(path)
@@ -134,11 +134,11 @@ def test_a_missing_picture_is_named(tmp_path):
 
 def test_indices_of_a_mask_survive_its_palette(rng, tmp_path):
     mask = rng.choice(np.array([0, 1, 2, 255], np.uint8), (13, 17))
-    write_png(tmp_path / "mask.png", mask, palette=bytes(range(256)) * 3)
+    write_picture(tmp_path / "mask.png", mask, palette=bytes(range(256)) * 3)
     np.testing.assert_array_equal(read_index(tmp_path / "mask.png"), mask)
 
 
 def test_a_mask_in_colour_is_refused(tmp_path):
-    write_png(tmp_path / "mask.png", np.zeros((3, 4, 3), np.uint8))
+    write_picture(tmp_path / "mask.png", np.zeros((3, 4, 3), np.uint8))
     with pytest.raises(ImageError, match="indexed or grey picture, found 'RGB'"):
         read_index(tmp_path / "mask.png")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veernet import Network, VeerNet
-from veernet.data.raster import lay_on_side, write_png
+from veernet.data.raster import lay_on_side, write_picture
 from veernet.digitise import (
     Calibration,
     CurveScale,
@@ -118,7 +118,7 @@ def test_a_blank_track_gives_no_values(calibration):
 
 def test_lasio_reads_back_what_was_digitised(scan, calibration, tmp_path):
     scan[100:200] = 255  # a gap too long to bridge
-    write_png(tmp_path / "well 7.png", scan)
+    write_picture(tmp_path / "well 7.png", scan)
     las, table, picture = digitise_file(
         tmp_path / "well 7.png", calibration, SeesInk(), tmp_path / "out", well="Heinen 1-4"
     )
@@ -193,7 +193,7 @@ def test_an_unknown_setting_is_refused(calibration):
 
 @pytest.mark.parametrize("step", ["1e-12", "400.0"])
 def test_an_absurd_number_of_depths_is_refused(scan, calibration, tmp_path, step):
-    write_png(tmp_path / "scan.png", scan)
+    write_picture(tmp_path / "scan.png", scan)
     ties = "ties = [[10.0, 1001.0], [210.0, 1020.0], [410.0, 1030.0]]"
     old = TOML.replace("ties = [[10.0, 1000.0], [210.0, 1020.0], [410.0, 1030.0]]", ties)
     calibration.write_text(old.replace("step = 0.5", f"step = {step}"))
@@ -204,7 +204,7 @@ def test_an_absurd_number_of_depths_is_refused(scan, calibration, tmp_path, step
 
 def test_nothing_is_overwritten_unasked(scan, calibration, tmp_path):
     """A LAS file beside the scan may be the only one there is."""
-    write_png(tmp_path / "scan.png", scan)
+    write_picture(tmp_path / "scan.png", scan)
     (tmp_path / "scan.las").write_text("precious")
     with pytest.raises(OptionError, match=r"scan.las: exists"):
         digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path)
@@ -216,10 +216,10 @@ def test_nothing_is_overwritten_unasked(scan, calibration, tmp_path):
 
 
 def test_a_calibration_must_fit_the_scan_and_the_network(scan, calibration, tmp_path):
-    write_png(tmp_path / "scan.png", scan[:, :200])
+    write_picture(tmp_path / "scan.png", scan[:, :200])
     with pytest.raises(CalibrationError, match=r"x = 220, .* outside the scan of 200 × 450 px"):
         digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path)
-    write_png(tmp_path / "scan.png", scan)
+    write_picture(tmp_path / "scan.png", scan)
     calibration.write_text(TOML.replace('"API"', '"API"\ntrace = 2'))
     with pytest.raises(CalibrationError, match=r"GR is trace 2; the network knows 1"):
         digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path)

@@ -57,7 +57,7 @@ def test_the_mask_goes_through_the_true_rows(number):
 def test_a_value_is_the_height_in_the_track(number):
     """Where the paper is not skewed: in the middle column, which skew does not move."""
     logs = SynthLogs(height=(60, 90), width=(91, 91))
-    (top, bottom), curves = logs.row(number).track, logs.log(number).curves
+    (top, bottom), curves = logs.row(number).curves[0].track, logs.log(number).curves
     expected = (bottom - curves.rows[:, 45]) / (bottom - top)
     np.testing.assert_allclose(curves.values[:, 45], expected, atol=1e-5)
     assert np.nanmin(curves.values) >= 0

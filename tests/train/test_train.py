@@ -179,7 +179,7 @@ def test_a_log_that_cannot_be_read_is_named_as_it_is_from_a_worker(small_archive
     shutil.copytree(small_archive, tmp_path / "archive")
     split = Archive.open(tmp_path / "archive").split("train")
     (split.folder / split.rows[3].file_name).unlink()
-    with pytest.raises(ImageError, match=r"^\S+/000003.png: no such picture$"):
+    with pytest.raises(ImageError, match=r"^\S+/000003.tif: no such picture$"):
         list(load(split, [((0, 3),)], workers=1))
 
 

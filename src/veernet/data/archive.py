@@ -1,29 +1,33 @@
 """A data set of logs on disk.
 
     ROOT/archive.json                 what the archive is: classes, and the settings that made it
-    ROOT/train/metadata.jsonl         one row a log: file names, size, track; nothing to decode
-    ROOT/train/images/000000.png      grey, 255 = paper
-    ROOT/train/masks/000000.png       indexed: 0 background, 1, 2, … curves, 255 not labelled
+    ROOT/train/metadata.jsonl         one row a log: file names, digests, size, tracks
+    ROOT/train/images/000000.tif      grey, 255 = paper
+    ROOT/train/masks/000000.tif       indexed: 0 background, 1, 2, … curves, 255 not labelled
     ROOT/train/curves/000000.npz      `rows` and `values` of every curve, one per column
     ROOT/val/…  ROOT/test/…
 
-The layout is the ImageFolder of Hugging Face `datasets`, which opens a split as it is.
+The layout is the ImageFolder of Hugging Face `datasets`, which opens a split as it is. Pictures are
+TIFF with Zstandard, or PNG (`docs/notes/0003`). An archive that draws its logs has the metadata
+only: what made it draws them again wherever they are asked for.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.data.batch import UNLABELLED, Scan
-from veernet.data.raster import read_grey, read_index, write_png
+from veernet.data.raster import read_grey, read_index, write_picture
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
 from veernet.files import (
@@ -38,7 +42,10 @@ from veernet.files import (
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
-FORMAT = 1
+METADATA = "metadata.jsonl"
+"""The rows of a split, inside its folder."""
+
+FORMAT = 2
 """Version of the layout, raised when an older reader could no longer read it."""
 
 _PALETTE = bytes(
@@ -48,6 +55,23 @@ _PALETTE = bytes(
     for index in range(256)
     for channel in range(3)
 )
+
+
+PictureFormat = Literal["tif", "png"]
+"""How pictures are kept: TIFF with Zstandard, the faster, or PNG, which any viewer opens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRow:
+    """What is known of one curve of a log without opening its files."""
+
+    track: tuple[float, float]
+    """Image rows of the two edges of the curve's track, top and bottom, where the paper is not
+    skewed; the value runs from 0 at the bottom to 1 at the top."""
+    mnemonic: str = ""
+    """As in the LAS file that the curve is from."""
+    source: str = ""
+    """Name of that file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,21 +84,40 @@ class Row:
     curves_file: str
     height: int
     width: int
-    track: tuple[float, float]
-    """Image rows of the track's two edges, top and bottom, where the paper is not skewed; the
-    value runs from 0 at the bottom to 1 at the top."""
+    curves: tuple[CurveRow, ...]
+    """One a class but the background."""
+    source: str = ""
+    """Name of the scan that the log was cut out of."""
+    traits: tuple[str, ...] = ()
+    """What is to be seen on it, in words like "dashed", "wrapped", "bilevel"."""
+    sha256: tuple[str, ...] = ()
+    """Of the image, the mask and the curves, in hexadecimal; empty before they are written."""
 
     @staticmethod
-    def of(number: int, *, height: int, width: int, track: tuple[float, float]) -> "Row":
+    def of(
+        number: int,
+        *,
+        height: int,
+        width: int,
+        curves: tuple[CurveRow, ...],
+        source: str = "",
+        pictures: PictureFormat = "tif",
+    ) -> "Row":
         """The row of log `number`, whose files are named after it."""
         return Row(
-            file_name=f"images/{number:06d}.png",
-            mask_file_name=f"masks/{number:06d}.png",
+            file_name=f"images/{number:06d}.{pictures}",
+            mask_file_name=f"masks/{number:06d}.{pictures}",
             curves_file=f"curves/{number:06d}.npz",
             height=height,
             width=width,
-            track=track,
+            curves=curves,
+            source=source,
         )
+
+    @property
+    def files(self) -> tuple[str, str, str]:
+        """Image, mask and curves, in the order of `sha256`."""
+        return self.file_name, self.mask_file_name, self.curves_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +125,8 @@ class Curves:
     """The true curves of a log; NaN in columns where a curve is absent.
 
     rows:   image row of the trace's centre in every column, px
-    values: height in the track, from 0 at its bottom edge to 1 at its top edge
+    values: height in the track, from 0 at its bottom edge to 1 at its top edge; a curve that left
+            at one edge and came in at the other goes on beyond them: 1.2 is drawn where 0.2 is
     """
 
     rows: Float[ndarray, "K w"]
@@ -102,8 +146,15 @@ class Log:
 class Split:
     """One split of an archive: a map-style data set of `Scan`."""
 
-    def __init__(self, folder: Path, rows: list[Row], n_classes: int):
-        self.folder, self.rows, self.n_classes = folder, rows, n_classes
+    def __init__(
+        self,
+        folder: Path,
+        rows: list[Row],
+        n_classes: int,
+        draw: Callable[[int], Log] | None = None,
+    ):
+        """`draw` makes the log of a row, where there are no files to read."""
+        self.folder, self.rows, self.n_classes, self.draw = folder, rows, n_classes, draw
         self.sizes: Sizes = np.array([(row.height, row.width) for row in rows]).reshape(-1, 2)
 
     def __len__(self) -> int:
@@ -111,12 +162,16 @@ class Split:
 
     @property
     def fingerprint(self) -> str:
-        """Tells other logs apart: how many there are, and a digest of file names and sizes."""
-        rows = [(row.file_name, row.mask_file_name, row.height, row.width) for row in self.rows]
+        """Tells other logs apart: how many there are, and a digest of their names, sizes and
+        digests."""
+        rows = [(*row.files, row.height, row.width, *row.sha256) for row in self.rows]
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
         return f"{len(rows)} logs, {digest[:16]}"
 
     def __getitem__(self, index: int) -> Scan:
+        if self.draw is not None:
+            log = self.draw(index)
+            return Scan(image=ink(log.grey), target=torch.from_numpy(log.mask))
         row = self.rows[index]
         return Scan(
             image=ink(self._picture(read_grey, row.file_name, row)),
@@ -130,6 +185,8 @@ class Split:
             ArchiveError: the files do not agree with the metadata.
             ImageError: a picture cannot be read.
         """
+        if self.draw is not None:
+            return self.draw(index)
         row = self.rows[index]
         return Log(
             grey=self._picture(read_grey, row.file_name, row),
@@ -148,7 +205,7 @@ class Split:
 
     def _mask(self, row: Row) -> UInt8[ndarray, "h w"]:
         mask = self._picture(read_index, row.mask_file_name, row)
-        found = np.flatnonzero(np.bincount(mask.ravel())).tolist()
+        found = np.flatnonzero(class_counts(mask)).tolist()
         unknown = {*found} - {*range(self.n_classes), UNLABELLED}
         if unknown:
             raise ArchiveError(
@@ -181,6 +238,10 @@ class Archive:
     """Names of the classes, background first."""
     made_by: dict[str, Any]
     """The settings that made it."""
+    drawn: bool
+    """Whether its logs are drawn wherever they are asked for; there are no files to read."""
+    draw: Callable[[SplitName, int], Log] | None = None
+    """Draws a log of a split; `veernet.synth.make.open_archive` knows how."""
 
     @staticmethod
     def open(root: Path) -> "Archive":
@@ -191,7 +252,9 @@ class Archive:
         """
         path = root / "archive.json"
         header = parse(_Header, _read_header(path), where=str(path), error=ArchiveError)
-        return Archive(root=root, classes=header.classes, made_by=header.made_by)
+        return Archive(
+            root=root, classes=header.classes, made_by=header.made_by, drawn=header.drawn
+        )
 
     def split(self, name: SplitName) -> Split:
         """Open one split.
@@ -199,7 +262,9 @@ class Archive:
         Raises:
             ArchiveError: the split is missing, unfinished, empty, or its metadata is damaged.
         """
-        path = self.root / name / "metadata.jsonl"
+        if self.drawn and self.draw is None:
+            raise ArchiveError(f"{self.root}: its logs are drawn, and nothing that draws was given")
+        path = self.root / name / METADATA
         tables = read_json_lines(
             path,
             error=ArchiveError,
@@ -209,18 +274,20 @@ class Archive:
         rows = [parse(Row, table, where=str(path), error=ArchiveError) for table in tables]
         if not rows:
             raise ArchiveError(f"{path}: the split has no logs")
-        return Split(self.root / name, rows, len(self.classes))
+        draw = None if self.draw is None else partial(self.draw, name)
+        return Split(self.root / name, rows, len(self.classes), draw)
 
     def splits(self) -> list[SplitName]:
         """The splits that are there."""
-        return [name for name in SPLITS if (self.root / name / "metadata.jsonl").exists()]
+        return [name for name in SPLITS if (self.root / name / METADATA).exists()]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Header:
-    format: Literal[1]
+    format: Literal[2]
     classes: tuple[str, ...]
     made_by: dict[str, Any]
+    drawn: bool
 
 
 def _read_header(path: Path) -> Any:
@@ -229,8 +296,13 @@ def _read_header(path: Path) -> Any:
     return read_json(path, error=ArchiveError, missing=missing)
 
 
-def begin(root: Path, *, classes: Iterable[str], made_by: dict[str, Any]) -> None:
+def begin(
+    root: Path, *, classes: Iterable[str], made_by: dict[str, Any], drawn: bool = False
+) -> None:
     """Start an archive in `root`, or go on with one begun with the same settings.
+
+    Args:
+        drawn: it will have metadata only.
 
     Raises:
         ArchiveError: `root` holds something else, or an archive made with other settings.
@@ -238,7 +310,7 @@ def begin(root: Path, *, classes: Iterable[str], made_by: dict[str, Any]) -> Non
     path = root / "archive.json"
     if not path.exists() and root.exists() and any(root.iterdir()):
         raise ArchiveError(f"{root}: not empty, and no archive; choose another folder")
-    header = asdict(_Header(format=FORMAT, classes=tuple(classes), made_by=made_by))
+    header = asdict(_Header(format=FORMAT, classes=tuple(classes), made_by=made_by, drawn=drawn))
     header = json.loads(json.dumps(header))
     if path.exists():
         found = _read_header(path)
@@ -251,12 +323,16 @@ def begin(root: Path, *, classes: Iterable[str], made_by: dict[str, Any]) -> Non
         write_json(path, header)
 
 
-def write_log(folder: Path, row: Row, log: Log) -> None:
-    """Write the files of one log into a split's folder, each whole or not at all."""
+def write_log(folder: Path, row: Row, log: Log) -> Row:
+    """Write the files of one log into a split's folder, each whole or not at all.
+
+    Returns the row with their digests.
+    """
     with replacing(folder / row.curves_file) as temporary:
         np.savez(temporary, rows=log.curves.rows, values=log.curves.values)
-    write_png(folder / row.mask_file_name, log.mask, palette=_PALETTE)
-    write_png(folder / row.file_name, log.grey)
+    write_picture(folder / row.mask_file_name, log.mask, palette=_PALETTE)
+    write_picture(folder / row.file_name, log.grey)
+    return with_digests(folder, row)
 
 
 def is_written(folder: Path, row: Row) -> bool:
@@ -264,9 +340,30 @@ def is_written(folder: Path, row: Row) -> bool:
     return (folder / row.file_name).exists()
 
 
+def with_digests(folder: Path, row: Row) -> Row:
+    """The row of a written log with the digests of its files.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    return replace(row, sha256=tuple(sha256(folder / name) for name in row.files))
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def class_counts(mask: UInt8[ndarray, "h w"]) -> Int[ndarray, "256"]:
+    """How many pixels of a mask have each index from 0 to 255."""
+    counts = cv2.calcHist([mask], [0], None, [256], [0, 256])
+    return np.asarray(counts).ravel().astype(np.int64)  # floats, exact up to 2^24 a class
+
+
 def finish(folder: Path, rows: Iterable[Row]) -> None:
     """Write a split's metadata, which makes it complete."""
-    write_json_lines(folder / "metadata.jsonl", [asdict(row) for row in rows])
+    write_json_lines(folder / METADATA, [asdict(row) for row in rows])
 
 
 def ink(grey: UInt8[ndarray, "h w"]) -> UInt8[torch.Tensor, "1 h w"]:

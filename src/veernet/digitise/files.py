@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from veernet.data.raster import read_grey, write_png
+from veernet.data.raster import read_grey, write_picture
 from veernet.digitise.calibration import read_calibration
 from veernet.digitise.digitise import digitise
 from veernet.digitise.las import write_csv, write_las
@@ -45,5 +45,5 @@ def digitise_file(
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
     write_las(las, digitised, well=well)
     write_csv(table, digitised)
-    write_png(picture, digitised.picture)
+    write_picture(picture, digitised.picture)
     return las, table, picture

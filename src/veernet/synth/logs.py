@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from veernet.data.archive import Curves, Log, Row
+from veernet.data.archive import CurveRow, Curves, Log, PictureFormat, Row
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OptionError
 from veernet.synth.curves import draw_values
@@ -48,10 +48,16 @@ class SynthLogs:
         """Names of the classes, background first."""
         return ("background", *(f"curve {k}" for k in range(1, self.n_curves + 1)))
 
-    def row(self, index: int) -> Row:
+    def row(self, index: int, *, pictures: PictureFormat = "tif") -> Row:
         """What the metadata says of log `index`; nothing is painted."""
         layout = self._layout(index)
-        return Row.of(index, height=layout.height, width=layout.width, track=layout.track)
+        return Row.of(
+            index,
+            height=layout.height,
+            width=layout.width,
+            curves=(CurveRow(track=layout.track),) * self.n_curves,
+            pictures=pictures,
+        )
 
     def log(self, index: int) -> Log:
         """Draw log `index`."""

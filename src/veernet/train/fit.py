@@ -20,6 +20,7 @@ from veernet.errors import RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import parse, read_json, write_json
 from veernet.model import VeerNet
+from veernet.synth.make import open_archive
 from veernet.train.checkpoint import STATE, WEIGHTS, State, load_state, save_state, save_weights
 from veernet.train.config import Training
 from veernet.train.load import load
@@ -239,7 +240,7 @@ def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
 
 def _read(run: Path, device: torch.device) -> tuple[_Job, State]:
     config = read_config(run)
-    archive, training = Archive.open(Path(config.archive)), config.training
+    archive, training = open_archive(Path(config.archive)), config.training
     _check_fit(archive, training)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.schedule.seed)
