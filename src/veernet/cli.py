@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -14,11 +15,12 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from veernet import distributed, recipes
-from veernet.data.archive import PictureFormat, SplitName
+from veernet.data.archive import PictureFormat, Split, SplitName
 from veernet.data.schedule import Schedule
 from veernet.data.survey import Survey, survey
+from veernet.data.verify import Verified, verify
 from veernet.digitise import digitise_file
-from veernet.errors import OptionError, VeerNetError
+from veernet.errors import ArchiveError, OptionError, VeerNetError
 from veernet.report import draw_stages, write_report
 from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import STATE, load_weights
@@ -97,28 +99,57 @@ class Synth:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """Show the shapes of an archive and the padding that a schedule costs on them."""
+    """Verify an archive; show its shapes, its classes, and the padding that a schedule costs.
+
+    Every file is opened, and its digest, size, classes and curves are compared with the metadata.
+    Damaged logs are listed, and the exit code is then 2.
+    """
 
     root: Positional[Path]
     """Folder of the archive."""
+    quick: bool = False
+    """Read the metadata only; open no log."""
     effective_batch: int = 16
     """Logs in one optimizer step."""
     pixel_budget: int = Schedule.pixel_budget
     """Most pixels of one micro-batch, padding included."""
+    workers: int = os.cpu_count() or 1
+    """Logs opened at a time."""
     json: bool = False
     """Print JSON instead."""
 
     def run(self, console: Console) -> None:
-        """Print the survey of every split."""
+        """Print what is found in every split."""
+        _check_at_least(1, workers=self.workers)
         archive = open_archive(self.root)
         schedule = Schedule(effective_batch=self.effective_batch, pixel_budget=self.pixel_budget)
-        surveys = {name: survey(archive.split(name).sizes, schedule) for name in archive.splits()}
+        splits: dict[SplitName, Split] = {name: archive.split(name) for name in archive.splits()}
+        surveys = {name: survey(split.sizes, schedule) for name, split in splits.items()}
+        verified: dict[SplitName, Verified] = {} if self.quick else self._verify(splits, console)
         if self.json:
-            print(json.dumps({name: asdict(found) for name, found in surveys.items()}, indent=2))
-            return
-        console.print(f"{self.root}: {', '.join(archive.classes)}", soft_wrap=True)
-        for name, found in surveys.items():
-            _print_survey(console, name, found)
+            told = {name: asdict(found) for name, found in surveys.items()}
+            for name, found in verified.items():
+                told[name] |= {**asdict(found), "shares": found.shares}
+            print(json.dumps(told, indent=2))
+        else:
+            console.print(f"{self.root}: {', '.join(archive.classes)}", soft_wrap=True)
+            for name, found in surveys.items():
+                _print_survey(console, name, found)
+                if name in verified:
+                    _print_verified(console, archive.classes, verified[name])
+        damaged = sum(len(found.faults) for found in verified.values())
+        if damaged:
+            raise ArchiveError(f"{self.root}: {damaged} of its logs are damaged")
+
+    def _verify(
+        self, splits: Mapping[SplitName, Split], console: Console
+    ) -> dict[SplitName, Verified]:
+        progress = Console(stderr=True) if self.json else console
+        with recipes.bar(progress, "logs", sum(map(len, splits.values()))) as advance:
+            return {
+                name: verify(split, workers=self.workers, advance=advance)
+                for name, split in splits.items()
+            }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -498,6 +529,12 @@ def _title(found: Found, choice: Choice) -> str:
     h, w = found.size
     what = f"{choice.precision}, {choice.recompute} computed again"
     return f"a step on {h} × {w} px, {what}: {human(choice.widest.peak)}"
+
+
+def _print_verified(console: Console, classes: tuple[str, ...], found: Verified) -> None:
+    shares = ", ".join(f"{c} {x:.2%}" for c, x in zip(classes, found.shares, strict=True))
+    console.print(f"classes: {shares}; {found.unlabelled:,} px not labelled", soft_wrap=True)
+    console.print(*found.faults, sep="\n", soft_wrap=True)
 
 
 def _print_survey(console: Console, name: str, found: Survey) -> None:

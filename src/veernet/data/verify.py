@@ -1,0 +1,70 @@
+"""Whether an archive holds what its metadata says, file by file."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
+from veernet.data.archive import Split, class_counts, with_digests
+from veernet.data.batch import UNLABELLED
+from veernet.errors import VeerNetError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What was found in the files of a split."""
+
+    faults: tuple[str, ...]
+    """One a damaged log, in words that name the file."""
+    pixels: tuple[int, ...]
+    """Of every class, background first, over the logs without a fault."""
+    unlabelled: int
+    """Pixels that no class was given to."""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Of every class among the labelled pixels, 0 to 1."""
+        total = max(1, sum(self.pixels))
+        return tuple(pixels / total for pixels in self.pixels)
+
+
+def verify(
+    split: Split, *, workers: int = 1, advance: Callable[[], object] = lambda: None
+) -> Verified:
+    """Open every file of a split: digests, sizes, classes, curves; `workers` logs at a time.
+
+    Nothing is raised for a log that is damaged: all are looked at, and told. `advance` is called
+    once a log.
+    """
+    faults, counts = list[str](), np.zeros(256, np.int64)
+    with ThreadPoolExecutor(workers) as pool:
+        for found in pool.map(partial(_look_at, split), range(len(split))):
+            if isinstance(found, str):
+                faults.append(found)
+            else:
+                counts += found
+            advance()
+    return Verified(
+        faults=tuple(faults),
+        pixels=tuple(counts[: split.n_classes].tolist()),
+        unlabelled=int(counts[UNLABELLED]),
+    )
+
+
+def _look_at(split: Split, index: int) -> str | Int[ndarray, "256"]:
+    """How many pixels of each class a log has, or what is wrong with it."""
+    row = split.rows[index]
+    try:
+        mask = split.log(index).mask
+        if split.draw is None:
+            digests = with_digests(split.folder, row).sha256
+            for name, found, told in zip(row.files, digests, row.sha256, strict=True):
+                if found != told:
+                    return f"{split.folder / name}: not the file that was written (SHA-256 differs)"
+    except (VeerNetError, OSError) as fault:
+        return str(fault)
+    return class_counts(mask)
