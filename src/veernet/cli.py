@@ -534,7 +534,8 @@ def _title(found: Found, choice: Choice) -> str:
 def _print_verified(console: Console, classes: tuple[str, ...], found: Verified) -> None:
     shares = ", ".join(f"{c} {x:.2%}" for c, x in zip(classes, found.shares, strict=True))
     console.print(f"classes: {shares}; {found.unlabelled:,} px not labelled", soft_wrap=True)
-    console.print(*found.faults, sep="\n", soft_wrap=True)
+    for fault in found.faults:
+        console.print(fault, soft_wrap=True)
 
 
 def _print_survey(console: Console, name: str, found: Survey) -> None:
