@@ -45,6 +45,14 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     assert "padding:" in told
     assert json.loads(veernet("inspect", archive, "--json")[1])["train"]["logs"] == 4
 
+    assert veernet("merge", tmp_path / "both", archive, archive)[0] == 0
+    assert veernet("subset", tmp_path / "part", tmp_path / "both", "--train", 5)[0] == 0
+    picture = tmp_path / "part.png"
+    code, told, _ = veernet("inspect", tmp_path / "part", "--draw", picture)
+    assert code == 0
+    assert "train: 5 logs" in told
+    assert picture.exists()
+
     settings = ["--epochs", "2", "--effective-batch", "3", "--workers", "0"]
     code, told, _ = veernet("train", archive, "--out", run, *settings, "--stop-after", 3)
     assert code == 0
@@ -95,6 +103,9 @@ BAD = {
         "leave out --pixel-budget",
     ),
     "no amount of memory": ("train none --out run --memory much", "like 8GiB", "'much'"),
+    "nothing to merge": ("merge all", "archives"),
+    "a subset of nothing": ("subset part none", "none: no archive here"),
+    "a chart that is no picture": ("inspect none --draw chart.txt", ".png or .svg"),
     "a plan that cannot exist": (
         "plan --memory 100MiB --precision fp32 --height 64 64 --width 300 300 --device cpu",
         "a log of 64 × 300 px does not fit into 100 MiB: the smallest plan, fp32 with",
@@ -164,5 +175,5 @@ def test_every_command_explains_itself_and_its_options(veernet, command):
     code, told, _ = veernet(command, "--help")
     assert code == 0
     for option in fields(COMMANDS[command]):
-        positional = option.name in ("root", "folder", "scan", "archive")
+        positional = option.name in ("root", "folder", "scan", "archive", "archives")
         assert positional or f"--{option.name.replace('_', '-')}" in told, option.name

@@ -15,13 +15,15 @@ from rich.table import Table
 from tyro.conf import Positional, arg
 
 from veernet import distributed, recipes
+from veernet.chart import draw_archive, draw_stages
 from veernet.data.archive import PictureFormat, Split, SplitName
+from veernet.data.gather import merge, subset
 from veernet.data.schedule import Schedule
 from veernet.data.survey import Survey, survey
 from veernet.data.verify import Verified, verify
 from veernet.digitise import digitise_file
 from veernet.errors import ArchiveError, OptionError, VeerNetError
-from veernet.report import draw_stages, write_report
+from veernet.report import write_report
 from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import STATE, load_weights
 from veernet.train.config import Precision, Training
@@ -98,6 +100,76 @@ class Synth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Merge:
+    """Write the logs of several archives of the same classes into a new one.
+
+    Splits stay what they are: training logs go to train. Run again after an interruption, it makes
+    only what is missing.
+    """
+
+    root: Positional[Path]
+    """Folder of the new archive."""
+    archives: Positional[tuple[Path, ...]]
+    """Folders of the archives to merge, in this order."""
+    pictures: PictureFormat = "tif"
+    """How to keep logs that are drawn on the fly; files are copied as they are."""
+    workers: int = os.cpu_count() or 1
+    """Logs written at a time."""
+
+    def run(self, console: Console) -> None:
+        """Merge them."""
+        _check_at_least(1, workers=self.workers)
+        if not self.archives:
+            raise OptionError("merge needs the folders of the archives after that of the new one")
+        archives = [open_archive(root) for root in self.archives]
+        total = sum(len(split) for one in archives for split in one.splits().values())
+        with recipes.bar(console, "logs", total) as advance:
+            merge(
+                self.root, archives, pictures=self.pictures, workers=self.workers, advance=advance
+            )
+        console.print(f"wrote {total} logs to {self.root}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """Write some logs of an archive, drawn at random, into a new one."""
+
+    root: Positional[Path]
+    """Folder of the new archive."""
+    archive: Positional[Path]
+    """Folder of the archive to take from."""
+    train: int = 0
+    """Logs to train on."""
+    val: int = 0
+    """Logs to validate on."""
+    test: int = 0
+    """Logs held out."""
+    seed: int = 0
+    """Another seed takes other logs."""
+    pictures: PictureFormat = "tif"
+    """How to keep logs that are drawn on the fly; files are copied as they are."""
+    workers: int = os.cpu_count() or 1
+    """Logs written at a time."""
+
+    def run(self, console: Console) -> None:
+        """Take them."""
+        _check_at_least(1, workers=self.workers)
+        counts: dict[SplitName, int] = {"train": self.train, "val": self.val, "test": self.test}
+        total = sum(counts.values())
+        with recipes.bar(console, "logs", total) as advance:
+            subset(
+                self.root,
+                open_archive(self.archive),
+                counts,
+                seed=self.seed,
+                pictures=self.pictures,
+                workers=self.workers,
+                advance=advance,
+            )
+        console.print(f"wrote {total} logs to {self.root}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inspect:
     """Verify an archive; show its shapes, its classes, and the padding that a schedule costs.
 
@@ -115,16 +187,21 @@ class Inspect:
     """Most pixels of one micro-batch, padding included."""
     workers: int = os.cpu_count() or 1
     """Logs opened at a time."""
+    draw: Path | None = None
+    """Picture to draw, .png or .svg: shapes, class shares and padding."""
     json: bool = False
     """Print JSON instead."""
 
     def run(self, console: Console) -> None:
         """Print what is found in every split."""
         _check_at_least(1, workers=self.workers)
+        _check_picture(draw=self.draw)
         archive = open_archive(self.root)
         schedule = Schedule(effective_batch=self.effective_batch, pixel_budget=self.pixel_budget)
-        splits: dict[SplitName, Split] = {name: archive.split(name) for name in archive.splits()}
-        surveys = {name: survey(split.sizes, schedule) for name, split in splits.items()}
+        splits = archive.splits()
+        surveys: dict[SplitName, Survey] = {
+            name: survey(split, schedule) for name, split in splits.items()
+        }
         verified: dict[SplitName, Verified] = {} if self.quick else self._verify(splits, console)
         if self.json:
             told = {name: asdict(found) for name, found in surveys.items()}
@@ -137,6 +214,10 @@ class Inspect:
                 _print_survey(console, name, found)
                 if name in verified:
                     _print_verified(console, archive.classes, verified[name])
+        if self.draw is not None:
+            draw_archive(self.draw, archive.classes, splits, surveys, verified)
+            if not self.json:
+                console.print(f"wrote {self.draw}", soft_wrap=True)
         damaged = sum(len(found.faults) for found in verified.values())
         if damaged:
             raise ArchiveError(f"{self.root}: {damaged} of its logs are damaged")
@@ -184,8 +265,7 @@ class Plan:
 
     def run(self, console: Console) -> None:
         """Print the plan; fails if there is none that fits."""
-        if self.profile is not None and self.profile.suffix not in (".png", ".svg"):
-            raise OptionError(f"--profile {self.profile}: its name must end in .png or .svg")
+        _check_picture(profile=self.profile)
         recipe = recipes.RECIPES[self.recipe]
         absent = self.device.startswith("cuda") and not torch.cuda.is_available()
         if absent and self.memory == "auto":
@@ -428,6 +508,8 @@ COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "synth": Synth,
     "inspect": Inspect,
+    "merge": Merge,
+    "subset": Subset,
     "plan": Plan,
     "train": Train,
     "evaluate": Evaluate,
@@ -467,6 +549,12 @@ def _check_at_least(least: int, **options: int | None) -> None:
     for name, value in options.items():
         if value is not None and value < least:
             raise OptionError(f"--{name.replace('_', '-')} must be at least {least}; got {value}")
+
+
+def _check_picture(**options: Path | None) -> None:
+    for name, path in options.items():
+        if path is not None and path.suffix not in (".png", ".svg"):
+            raise OptionError(f"--{name} {path}: its name must end in .png or .svg")
 
 
 def _device(name: str) -> torch.device:
@@ -555,3 +643,6 @@ def _print_survey(console: Console, name: str, found: Survey) -> None:
         f"{found.waste_unsorted:.1%} in random order",
         soft_wrap=True,
     )
+    if found.traits:
+        traits = (f"{trait} {n}" for trait, n in found.traits)
+        console.print(f"logs with {', '.join(traits)}", soft_wrap=True)

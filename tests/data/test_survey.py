@@ -1,14 +1,25 @@
 """A survey counts what is there."""
 
-import numpy as np
+from dataclasses import replace
+from pathlib import Path
 
 from veernet import Schedule
+from veernet.data.archive import Row, Split
 from veernet.data.survey import survey
 
 
+def split_of(*sizes, traits=()):
+    """A split with these sizes in its metadata, and no files."""
+    rows = [
+        replace(Row.of(i, height=h, width=w, curves=()), traits=seen)
+        for i, ((h, w), seen) in enumerate(zip(sizes, traits or [()] * len(sizes), strict=True))
+    ]
+    return Split(Path("nowhere"), rows, 3)
+
+
 def test_a_survey_counted_by_hand():
-    sizes = np.array([[10, 100], [10, 100], [10, 50], [20, 50]])
-    found = survey(sizes, Schedule(effective_batch=4, pixel_budget=2000))
+    split = split_of((10, 100), (10, 100), (10, 50), (20, 50))
+    found = survey(split, Schedule(effective_batch=4, pixel_budget=2000))
     assert (found.logs, found.steps, found.micro_batches) == (4, 1, 2)
     assert found.megapixels == 3500 / 1e6
     assert sum(n for _, _, n in found.widths) == 4
@@ -17,6 +28,11 @@ def test_a_survey_counted_by_hand():
 
 
 def test_logs_of_one_size_make_one_bar():
-    found = survey(np.full((3, 2), 7), Schedule())
+    found = survey(split_of((7, 7), (7, 7), (7, 7)), Schedule())
     assert found.heights == ((6, 8, 3),)
     assert found.waste == found.waste_unsorted == 0
+
+
+def test_traits_are_counted_by_log():
+    split = split_of((7, 7), (7, 7), traits=[("wrapped", "fold"), ("fold",)])
+    assert survey(split, Schedule()).traits == (("fold", 2), ("wrapped", 1))

@@ -105,19 +105,31 @@ class Row:
     ) -> "Row":
         """The row of log `number`, whose files are named after it."""
         return Row(
-            file_name=f"images/{number:06d}.{pictures}",
-            mask_file_name=f"masks/{number:06d}.{pictures}",
-            curves_file=f"curves/{number:06d}.npz",
+            **_names(number, f".{pictures}"),
             height=height,
             width=width,
             curves=curves,
             source=source,
         )
 
+    def renumbered(self, number: int, pictures: PictureFormat | None = None) -> "Row":
+        """The row of the same log as number `number`, in the format that it has if None."""
+        suffix = Path(self.file_name).suffix if pictures is None else f".{pictures}"
+        return replace(self, **_names(number, suffix))
+
     @property
     def files(self) -> tuple[str, str, str]:
         """Image, mask and curves, in the order of `sha256`."""
         return self.file_name, self.mask_file_name, self.curves_file
+
+
+def _names(number: int, suffix: str) -> dict[str, Any]:
+    """Of the files of a log, by the fields of its row."""
+    return {
+        "file_name": f"images/{number:06d}{suffix}",
+        "mask_file_name": f"masks/{number:06d}{suffix}",
+        "curves_file": f"curves/{number:06d}.npz",
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,9 +289,13 @@ class Archive:
         draw = None if self.draw is None else partial(self.draw, name)
         return Split(self.root / name, rows, len(self.classes), draw)
 
-    def splits(self) -> list[SplitName]:
-        """The splits that are there."""
-        return [name for name in SPLITS if (self.root / name / METADATA).exists()]
+    def splits(self) -> dict[SplitName, Split]:
+        """Open the splits that are there.
+
+        Raises:
+            ArchiveError: the metadata of one is damaged.
+        """
+        return {name: self.split(name) for name in SPLITS if (self.root / name / METADATA).exists()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,12 @@
 """What a data set asks of a batch: its shapes, and the padding that they cost."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
-from veernet.data.schedule import Schedule, Sizes, padding_waste
+from veernet.data.archive import Split
+from veernet.data.schedule import Schedule, padding_waste
 
 BINS = 8
 """Bars of a histogram."""
@@ -26,10 +28,13 @@ class Survey:
     """Share of the pixels computed that is padding, windows sorted by shape."""
     waste_unsorted: float
     """The same with the logs of a window in the order they were drawn."""
+    traits: tuple[tuple[str, int], ...]
+    """What is to be seen on the logs, and on how many, the most frequent first."""
 
 
-def survey(sizes: Sizes, schedule: Schedule) -> Survey:
-    """Survey a split by the sizes in its metadata; nothing is decoded."""
+def survey(split: Split, schedule: Schedule) -> Survey:
+    """Survey a split by its metadata; nothing is decoded."""
+    sizes = split.sizes
     steps = schedule.steps(sizes, epoch=0)
     return Survey(
         logs=len(sizes),
@@ -40,6 +45,7 @@ def survey(sizes: Sizes, schedule: Schedule) -> Survey:
         micro_batches=sum(len(step) for step in steps),
         waste=padding_waste(steps, sizes),
         waste_unsorted=padding_waste(schedule.unsorted_steps(sizes, epoch=0), sizes),
+        traits=tuple(Counter(trait for row in split.rows for trait in row.traits).most_common()),
     )
 
 

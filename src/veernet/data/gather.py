@@ -1,0 +1,136 @@
+"""Archives out of archives: several merged into one, or some of the logs of one."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from veernet.data import archive
+from veernet.data.archive import Archive, PictureFormat, Row, Split, SplitName
+from veernet.errors import ArchiveError, OptionError
+from veernet.files import replacing, sweep
+
+Chosen = Mapping[SplitName, Sequence[tuple[Split, int]]]
+"""The logs of every split of a new archive: where each is, and its index there."""
+
+
+def merge(
+    root: Path,
+    archives: Sequence[Archive],
+    *,
+    pictures: PictureFormat = "tif",
+    workers: int = 1,
+    advance: Callable[[], object] = lambda: None,
+) -> None:
+    """Write all logs of `archives` into a new one in `root`, split by split, one after the other.
+
+    Files are copied with the digests that they were written with; logs that are drawn where they
+    are read are drawn, and written as `pictures`. Run again after an interruption, it makes only
+    what is missing. `advance` is called once a log; `workers` logs at a time.
+
+    Raises:
+        ArchiveError: their classes differ, or `root` holds something else.
+    """
+    first = archives[0]
+    for other in archives[1:]:
+        if other.classes != first.classes:
+            raise ArchiveError(
+                f"{other.root} has the classes {', '.join(other.classes)}, where {first.root} has "
+                f"{', '.join(first.classes)}; only archives of the same classes merge"
+            )
+    found = [one.splits() for one in archives]
+    chosen: dict[SplitName, list[tuple[Split, int]]] = {}
+    for splits in found:
+        for name, split in splits.items():
+            chosen.setdefault(name, []).extend((split, i) for i in range(len(split)))
+    made_by = {
+        "merged": [{name: split.fingerprint for name, split in splits.items()} for splits in found]
+    }
+    _gather(root, first.classes, chosen, made_by, pictures, workers, advance)
+
+
+def subset(
+    root: Path,
+    whole: Archive,
+    counts: Mapping[SplitName, int],
+    *,
+    seed: int = 0,
+    pictures: PictureFormat = "tif",
+    workers: int = 1,
+    advance: Callable[[], object] = lambda: None,
+) -> None:
+    """Write `counts[split]` logs of `whole`, drawn at random in their order, into a new archive.
+
+    It is written as by `merge`.
+
+    Raises:
+        OptionError: more logs are asked for than there are, or none at all.
+        ArchiveError: `root` holds something else.
+    """
+    splits: dict[SplitName, Split] = {
+        name: whole.split(name) for name, count in counts.items() if count
+    }
+    if not splits:
+        raise OptionError("a subset needs at least one log")
+    chosen: dict[SplitName, list[tuple[Split, int]]] = {}
+    for name, split in splits.items():
+        if not 0 < counts[name] <= len(split):
+            raise OptionError(
+                f"{counts[name]} logs of {whole.root}/{name} were asked for; it has {len(split)}"
+            )
+        rng = np.random.default_rng([seed, archive.SPLITS.index(name)])
+        numbers = np.sort(rng.choice(len(split), counts[name], replace=False))
+        chosen[name] = [(split, index) for index in numbers.tolist()]
+    made_by = {
+        "subset_of": {name: split.fingerprint for name, split in splits.items()},
+        "counts": dict(counts),
+        "seed": seed,
+    }
+    _gather(root, whole.classes, chosen, made_by, pictures, workers, advance)
+
+
+def _gather(
+    root: Path,
+    classes: Sequence[str],
+    chosen: Chosen,
+    made_by: dict[str, Any],
+    pictures: PictureFormat,
+    workers: int,
+    advance: Callable[[], object],
+) -> None:
+    archive.begin(root, classes=classes, made_by=made_by)
+    with ThreadPoolExecutor(workers) as pool:
+        for name, logs in chosen.items():
+            folder, rows = root / name, list[Row]()
+            sweep(folder)
+            jobs = [
+                pool.submit(_bring, folder, number, split, index, pictures)
+                for number, (split, index) in enumerate(logs)
+            ]
+            try:
+                for job in jobs:
+                    rows.append(job.result())
+                    advance()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+            archive.finish(folder, rows)
+
+
+def _bring(folder: Path, number: int, split: Split, index: int, pictures: PictureFormat) -> Row:
+    """Write one log into `folder` as its log `number`."""
+    old = split.rows[index]
+    if split.draw is not None:
+        row = old.renumbered(number, pictures)
+        if archive.is_written(folder, row):
+            return archive.with_digests(folder, row)
+        return archive.write_log(folder, row, split.log(index))
+    row = old.renumbered(number)
+    if not archive.is_written(folder, row):
+        for name, new in reversed([*zip(old.files, row.files, strict=True)]):  # the image last
+            with replacing(folder / new) as temporary:
+                shutil.copyfile(split.folder / name, temporary)
+    return row
