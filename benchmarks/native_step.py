@@ -44,7 +44,7 @@ def main() -> None:
             *("--workers", 0),
         )
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        found = survey(Archive.open(archive).split("train").sizes, Schedule())
+        found = survey(Archive.open(archive).split("train"), Schedule())
     assert peak > base, "the peak is that of the training process"
     figures = {
         "logs": found.logs,

@@ -67,36 +67,42 @@ def draw_archive(
     """Draw the shapes of an archive's logs, the padding that batches cost, and the shares of the
     classes in the splits that were verified; the suffix of `path` says in which format."""
     figure = Figure(figsize=(11, 3.4), layout="constrained")
-    shapes, padding, shares = figure.subplots(1, 3, width_ratios=(2, 1, 1))
+    panels = 3 if verified else 2
+    shapes, padding, *shares = figure.subplots(1, panels, width_ratios=(2, 1, 1)[:panels])
     for (name, split), shade in zip(splits.items(), _SHADES, strict=False):
         heights, widths = split.sizes.T
         shapes.plot(widths, heights, ".", ms=3, color=shade, label=f"{name}, {len(split)} logs")
     shapes.set(xlabel="width, px", ylabel="height, px")
-    shapes.legend()
+    _legend_above(shapes)
     in_order = {
         "sorted in a step": [found.waste for found in surveys.values()],
         "in random order": [found.waste_unsorted for found in surveys.values()],
     }
-    _bars(padding, in_order, [*surveys], title="padding, % of the pixels computed")
-    found = {
-        word: [one.shares[index] for one in verified.values()]
-        for index, word in enumerate(classes)
-        if index > 0
-    }
-    _bars(shares, found, [*verified], title="class, % of the labelled pixels")
+    _bars(padding, in_order, [*surveys], unit="padding, % of the pixels computed")
+    if verified:
+        found = {
+            word: [one.shares[index] for one in verified.values()]
+            for index, word in enumerate(classes)
+            if index > 0
+        }
+        _bars(shares[0], found, [*verified], unit="% of the labelled pixels")
     _save(figure, path)
 
 
 def _bars(
-    axes: Axes, groups: Mapping[str, Sequence[float]], names: Sequence[str], *, title: str
+    axes: Axes, groups: Mapping[str, Sequence[float]], names: Sequence[str], *, unit: str
 ) -> None:
     """Bars of shares in percent, side by side for every name."""
     width = 0.8 / len(groups)
     for index, ((label, shares), shade) in enumerate(zip(groups.items(), _SHADES, strict=False)):
         x = [at + width * (index - (len(groups) - 1) / 2) for at in range(len(names))]
         axes.bar(x, [100 * share for share in shares], width, label=label, color=shade)
-    axes.set(title=title, xticks=range(len(names)), xticklabels=names)
-    axes.legend(fontsize="small")
+    axes.set(ylabel=unit, xticks=range(len(names)), xticklabels=names)
+    _legend_above(axes)
+
+
+def _legend_above(axes: Axes) -> None:
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize="small")
 
 
 def _save(figure: Figure, path: Path) -> None:
