@@ -27,6 +27,7 @@ from veernet.losses import BCE, Tversky
 from veernet.model import Network
 from veernet.report import EVALUATIONS, write_report
 from veernet.synth.logs import SynthLogs
+from veernet.synth.look import PLAIN
 from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import load_weights
 from veernet.train.config import Training
@@ -60,7 +61,7 @@ RECIPES = {
         training=Training(network=Network(planes=3), loss=Tversky(), schedule=Schedule()),
     ),
     "demo": Recipe(
-        logs=SynthLogs(n_curves=2, height=(64, 80), width=(160, 400)),
+        logs=SynthLogs(n_curves=2, height=(64, 80), width=(160, 400), look=PLAIN),
         counts=(320, 16, 32),
         training=Training(
             network=Network(planes=3),

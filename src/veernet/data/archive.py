@@ -101,6 +101,7 @@ class Row:
         width: int,
         curves: tuple[CurveRow, ...],
         source: str = "",
+        traits: tuple[str, ...] = (),
         pictures: PictureFormat = "tif",
     ) -> "Row":
         """The row of log `number`, whose files are named after it."""
@@ -110,6 +111,7 @@ class Row:
             width=width,
             curves=curves,
             source=source,
+            traits=traits,
         )
 
     def renumbered(self, number: int, pictures: PictureFormat | None = None) -> "Row":

@@ -1,32 +1,103 @@
-"""Shapes of curves: random walks through beds, with spikes."""
+"""Curves of a log: their shapes, what they do at the edges of a track, and what is left of them."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from numpy.random import Generator
 
+from veernet.synth.layout import Ending
+from veernet.synth.look import Look, drawn
 
-def draw_values(rng: Generator, n_columns: int, *, unit: float) -> Float[ndarray, "w"]:
-    """A curve's values at every column, between 0 and 1.
+FURTHEST = (-0.95, 2.95)
+"""Least and greatest value of a curve that wraps, in heights of the track."""
 
-    It is sampled every few pixels, as a tool samples depth, and joined by straight lines.
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One curve over all columns of a page."""
+
+    course: Float[ndarray, "w"]
+    """Its value in heights of the track, 0 at the bottom edge and 1 at the top, though it may not
+    be printed there; NaN where it is absent."""
+    laps: Int[ndarray, "w"]
+    """By how many heights of the track it is printed lower than that."""
+    on_paper: Bool[ndarray, "w"]
+    """Where its line is on the track as one piece with the column before."""
+
+    @property
+    def values(self) -> Float[ndarray, "w"]:
+        """As `veernet.data.archive.Curves` has them."""
+        return np.where(self.on_paper, self.course, np.nan)
+
+    @property
+    def heights(self) -> Float[ndarray, "w"]:
+        """Where it is printed, from 0 to 1; NaN where it is not."""
+        return np.where(self.on_paper, self.course - self.laps, np.nan)
+
+
+def draw_shape(
+    rng: Generator, look: Look, n_columns: int, *, unit: float, scale: float
+) -> Float[ndarray, "w"]:
+    """A curve of zero mean and unit spread: a walk through beds, with spikes, as a tool sees it.
 
     Args:
         unit: the length, in pixels, to which beds are proportional: the height of the page.
+        scale: of the lengths in `look`.
     """
-    step = rng.uniform(3, 10)
+    step = max(2.0, drawn(rng, look.step) * max(scale, 0.5))
     n = max(4, round(n_columns / step))
     bed = max(2.0, unit / step * rng.uniform(0.1, 0.5))
     z = (
         rng.uniform(0.2, 0.9) * _walk(rng, n)
-        + rng.uniform(0.3, 0.9) * _beds(rng, n, bed)
-        + rng.uniform(0.02, 0.15) * rng.standard_normal(n)
-        + _spikes(rng, n, rate=1 / (4 * bed))
+        + rng.uniform(0.3, 1.0) * _beds(rng, n, bed)
+        + rng.uniform(0, 0.1) * rng.standard_normal(n)
+        + _spikes(rng, n, rate=drawn(rng, look.spikes) * step / unit)
     )
-    z = _smooth(z, width=int(rng.integers(1, 4)))
-    z *= rng.uniform(0.3, 0.7) / max(float(z.std()), 1e-6)
-    values = 0.5 + 0.49 * np.tanh(z + rng.uniform(-0.3, 0.3))
-    return np.interp(np.linspace(0, n - 1, n_columns), np.arange(n), values)
+    z = _smooth(z, width=round(drawn(rng, look.tool)))
+    z = np.interp(np.linspace(0, n - 1, n_columns), np.arange(n), z)
+    return standard(_smooth(z, width=max(1, round(rng.uniform(0, 0.6) * step))))
+
+
+def standard(x: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+    """Moved and scaled to zero mean and unit spread, NaN left out."""
+    return (x - np.nanmean(x)) / max(float(np.nanstd(x)), 1e-6)
+
+
+def draw_course(
+    rng: Generator, look: Look, shape: Float[ndarray, "w"], ending: Ending, *, gaps: int
+) -> Float[ndarray, "w"]:
+    """Lay a shape across a track, beyond an edge unless it is to stay inside, and interrupt it."""
+    swing, offset, flipped = drawn(rng, look.swing), rng.uniform(-0.3, 0.3), rng.random() < 0.3
+    low, beyond = rng.uniform(0.05, 0.5), rng.uniform(0.8, 0.97)
+    if ending == "inside":
+        course = 0.5 + 0.49 * np.tanh(2 * (swing * shape + offset))
+    else:
+        foot, edge = np.nanquantile(shape, [0.02, beyond])
+        course = low + (1 - low) * (shape - foot) / max(float(edge - foot), 1e-6)
+        course = np.clip(1 - course if flipped else course, *FURTHEST)
+    n = len(course)
+    for _ in range(gaps):
+        length = int(rng.uniform(0.01, 0.08) * n)
+        start = int(rng.integers(0, n - length))
+        course[start : start + length] = np.nan
+    return course
+
+
+def lay_on_paper(course: Float[ndarray, "w"], ending: Ending) -> Curve:
+    """What of a course is printed, and where."""
+    laps = np.zeros(len(course), np.int64)
+    on_paper = np.isfinite(course)
+    if ending == "clipped":
+        course = np.clip(course, 0, 1)
+    elif ending == "off scale":
+        on_paper &= (course >= 0) & (course <= 1)
+    elif ending == "wrapped":
+        laps[on_paper] = np.floor(course[on_paper]).astype(np.int64)
+        jumps = np.flatnonzero(np.diff(laps, prepend=laps[:1]))
+        on_paper[jumps] = False
+    return Curve(course=course, laps=laps, on_paper=on_paper)
 
 
 def _walk(rng: Generator, n: int) -> Float[ndarray, "n"]:
@@ -44,7 +115,7 @@ def _beds(rng: Generator, n: int, mean_length: float) -> Float[ndarray, "n"]:
 
 def _spikes(rng: Generator, n: int, *, rate: float) -> Float[ndarray, "n"]:
     """Single samples that stand out."""
-    return (rng.random(n) < rate) * rng.normal(0, 1.2, n)
+    return (rng.random(n) < rate) * rng.normal(0, 2.0, n)
 
 
 def _smooth(x: Float[ndarray, "n"], *, width: int) -> Float[ndarray, "n"]:

@@ -1,8 +1,21 @@
-"""How a synthetic log is laid out: page, track, grid, pens. Nothing is painted here."""
+"""How a synthetic log is laid out: page, tracks, grids, pens. Nothing is painted here."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from numpy.random import Generator
+
+from veernet.synth.look import Look, drawn, happens
+
+Style = Literal["solid", "dashed", "dotted", "dash-dot", "thick-thin"]
+
+Ending = Literal["inside", "wrapped", "clipped", "off scale"]
+"""What a curve does at the edges of its track: it stays inside; comes in again at the other edge;
+is held at the edge; or is gone until it comes back."""
+
+FULL = 480
+"""Height from which a page is drawn with the lengths of `Look`, px."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,8 +26,62 @@ class Pen:
     """px"""
     darkness: int
     """0 leaves the paper white, 255 is black."""
-    dash: tuple[float, float] | None = None
-    """Lengths of ink and of gap along the line, px; solid if None."""
+    pattern: tuple[float, ...] = ()
+    """Lengths of ink and of gap in turn along the line, px; unbroken if empty."""
+    gap_width: int = 0
+    """Of the line in the gaps, px; 0 leaves them empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """A band of the page across which values run."""
+
+    top: int
+    """First row, that of the upper edge."""
+    bottom: int
+    """Last row, that of the lower edge, from which values count."""
+    grid: bool
+    divisions: int
+    """Parts into which lines of equal value cut the track, linear."""
+    decades: int
+    """Of a logarithmic track; 0 if it is linear."""
+    numbers: bool
+    """Whether there are numbers in it, on white."""
+
+    @property
+    def height(self) -> int:
+        """Rows between the edges."""
+        return self.bottom - self.top
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Top and bottom, as the metadata has them."""
+        return float(self.top), float(self.bottom)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveLayout:
+    """Where and how one curve is drawn."""
+
+    track: Track
+    pen: Pen
+    style: Style
+    ending: Ending
+    hatch: float
+    """Distance of the lines of hatching between a wrapped curve and the edge it came in from, px;
+    0 for none."""
+    gaps: int
+    """Stretches where it is absent."""
+
+    def traits(self) -> Iterator[str]:
+        """Of the curve, in words."""
+        yield self.style
+        if self.ending != "inside":
+            yield self.ending
+        if self.hatch:
+            yield "hatched"
+        if self.gaps:
+            yield "gaps"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,64 +90,176 @@ class Layout:
 
     height: int
     width: int
-    track: tuple[float, float]
-    """Rows of the track's top and bottom edges."""
+    tracks: tuple[Track, ...]
     span: tuple[int, int]
-    """First column of the track, and one past its last; the header lies before it."""
+    """First column of the tracks, and one past their last; header and footer lie outside."""
+    header: bool
+    footer: bool
     depth_column: tuple[int, int]
     """Rows of the band with the depth numbers; empty if both are equal."""
-    divisions: int
-    """Parts into which lines of equal value cut the track."""
     depth_step: float
     """Distance of light lines of equal depth."""
     heavy_every: int
     """Every so many lines, one is heavy."""
     light: Pen
     heavy: Pen
-    pens: tuple[Pen, ...]
-    """One a curve."""
-    drift: float
-    """How far the right end of the paper lies below the left, px; negative is above."""
+    letters: int
+    """Height of a line of words."""
+    font: int
+    """One of those that `veernet.synth.text` knows."""
+    ticks: bool
+    handwriting: bool
+    stamp: bool
+    curves: tuple[CurveLayout, ...]
+
+    def traits(self) -> Iterator[str]:
+        """Of the page and its curves, in words, each once."""
+        found = [
+            *(trait for curve in self.curves for trait in curve.traits()),
+            *([f"{len(self.tracks)} tracks"] if len(self.tracks) > 1 else []),
+            *(["log grid"] if any(t.grid and t.decades for t in self.tracks) else []),
+            *(["no grid"] if not any(t.grid for t in self.tracks) else []),
+            *(["depth column"] if self.depth_column[0] < self.depth_column[1] else []),
+            *(["track numbers"] if any(t.numbers for t in self.tracks) else []),
+            *(n for n in ("header", "footer", "ticks", "handwriting", "stamp") if getattr(self, n)),
+        ]
+        yield from dict.fromkeys(found)
 
 
-def lay_out(rng: Generator, *, height: int, width: int, n_curves: int) -> Layout:
+def scale_of(height: int) -> float:
+    """How much smaller than in `Look` lengths are on a page of this height."""
+    return min(1.0, height / FULL)
+
+
+def lay_out(rng: Generator, look: Look, *, height: int, width: int, n_curves: int) -> Layout:
     """Draw a layout for a page of this size."""
-    margin = rng.uniform(0.03, 0.07) * height
-    column = rng.uniform(0.09, 0.15) * height if rng.random() < 0.7 else 0.0
-    above = bool(rng.random() < 0.5)
-    top = margin + (column if above else 0)
-    bottom = height - 1 - margin - (0 if above else column)
-    band = (margin, top) if above else (bottom, bottom + column)
-    header = rng.uniform(0.02, 0.08) * width if rng.random() < 0.6 else 0.0
-    light_grid = int(rng.uniform(40, 200))
+    scale = scale_of(height)
+    tracks, column = _bands(rng, look, height)
+    header, footer = happens(rng, look.header), happens(rng, look.footer)
+    longest = 0.25 * width
+    ends = [
+        min(longest, drawn(rng, look.block) * height),
+        min(longest, drawn(rng, look.block) * height),
+    ]
+    light_grid = int(drawn(rng, look.grid_darkness))
+    heavy_width = round(drawn(rng, look.grid_pen))
     return Layout(
         height=height,
         width=width,
-        track=(top, bottom),
-        span=(round(header) + 1, width - round(rng.uniform(0, 0.01) * width) - 1),
-        depth_column=(round(band[0]), round(band[1])),
-        divisions=int(rng.choice([4, 5, 8, 10])) if height >= 200 else int(rng.choice([2, 4, 5])),
-        depth_step=rng.uniform(0.02, 0.06) * max(height, 200),
+        tracks=tracks,
+        span=(
+            round(ends[0]) if header else 1,
+            width - (round(ends[1]) if footer else 1),
+        ),
+        header=header,
+        footer=footer,
+        depth_column=column,
+        depth_step=max(4.0, drawn(rng, look.depth_lines) * max(scale, 0.4)),
         heavy_every=int(rng.choice([5, 10])),
         light=Pen(width=1, darkness=light_grid),
-        heavy=Pen(
-            width=2 if height >= 200 and rng.random() < 0.6 else 1,
-            darkness=int(rng.uniform(light_grid, 255)),
+        heavy=Pen(width=heavy_width, darkness=int(rng.uniform(light_grid, 255))),
+        letters=max(5, round(scale * drawn(rng, look.letters))),
+        font=int(rng.integers(0, 2**31)),
+        ticks=happens(rng, look.ticks),
+        handwriting=happens(rng, look.handwriting),
+        stamp=happens(rng, look.stamp),
+        curves=tuple(
+            _curve(rng, look, tracks, scale, broken=number > 0) for number in range(n_curves)
         ),
-        pens=tuple(_pen(rng, height, broken=curve > 0) for curve in range(n_curves)),
-        drift=rng.uniform(-0.8, 0.8) * margin,
     )
 
 
-def _pen(rng: Generator, height: int, *, broken: bool) -> Pen:
+def _bands(rng: Generator, look: Look, height: int) -> tuple[tuple[Track, ...], tuple[int, int]]:
+    """The tracks from top to bottom, and the rows of the depth column."""
+    chance, column = rng.random(), happens(rng, look.depth_column)
+    n = (
+        3
+        if chance < look.three_tracks
+        else 2
+        if chance < look.three_tracks + look.two_tracks
+        else 1
+    )
+    if height < 32 * (n + 1):
+        n = 1
+    margin = drawn(rng, look.margin) * height
+    thickness = rng.uniform(0.09, 0.15) * height if column else 0.02 * height
+    place = int(rng.integers(0, n + 1)) if n == 1 else int(rng.integers(1, n))  # between tracks
+    parts = rng.dirichlet([20.0] * n) * (
+        height - 1 - 2 * margin - (thickness if column or n > 1 else 0)
+    )
+    y, edges, band = margin, list[tuple[int, int]](), (0, 0)
+    for index in range(n + 1):
+        if index == place and (column or n > 1):
+            band, y = (round(y), round(y + thickness)), y + thickness
+        if index < n:
+            edges.append((round(y), round(y + parts[index])))
+            y += parts[index]
+    tracks = tuple(_track(rng, look, top, bottom) for top, bottom in edges)
+    return tracks, band if column else (0, 0)
+
+
+def _track(rng: Generator, look: Look, top: int, bottom: int) -> Track:
+    grid, logarithmic = happens(rng, look.grid), happens(rng, look.log_grid)
+    numbers = happens(rng, look.track_numbers)
+    divisions, decades = round(drawn(rng, look.divisions)), round(drawn(rng, look.decades))
+    roomy = bottom - top >= 120  # lines closer than some pixels are a grey area
+    return Track(
+        top=top,
+        bottom=bottom,
+        grid=grid,
+        divisions=divisions if roomy else max(1, divisions // 2),
+        decades=max(1, decades if roomy else min(decades, 2)) if logarithmic else 0,
+        numbers=numbers and bottom - top >= 60,
+    )
+
+
+def _curve(
+    rng: Generator, look: Look, tracks: tuple[Track, ...], scale: float, *, broken: bool
+) -> CurveLayout:
+    track = tracks[int(rng.integers(0, len(tracks)))]
+    chance = rng.random()
+    ending: Ending = "inside"
+    shares: dict[Ending, float] = {
+        "wrapped": look.wrapped,
+        "clipped": look.clipped,
+        "off scale": look.off_scale,
+    }
+    for name, share in shares.items():
+        if 0 <= chance < share:
+            ending = name
+        chance -= share
+    hatched, spacing = happens(rng, look.hatched), drawn(rng, look.hatch_lines)
+    gaps = int(rng.integers(1, 4)) if happens(rng, look.gaps) else 0
+    pen, style = _pen(rng, look, scale, broken=broken)
+    return CurveLayout(
+        track=track,
+        pen=pen,
+        style=style,
+        ending=ending,
+        hatch=max(4.0, scale * spacing) if ending == "wrapped" and hatched else 0,
+        gaps=gaps,
+    )
+
+
+def _pen(rng: Generator, look: Look, scale: float, *, broken: bool) -> tuple[Pen, Style]:
     """A pen whose gaps, where it has any, stay open when the ink bleeds."""
-    width = int(rng.integers(1, 4 if height >= 200 else 3))
-    darkness = int(rng.uniform(190, 255))
+    low, high = look.pen
+    width = int(
+        rng.integers(round(low), max(round(low), round(high if scale > 0.5 else min(high, 2))) + 1)
+    )
+    darkness = int(drawn(rng, look.pen_darkness))
+    chance = rng.random()
+    dash = max(3.0 + width, scale * drawn(rng, look.dash))
+    gap = width + max(2.5, scale * drawn(rng, look.gap))
+    dot = max(1.0, 0.5 * width)
     if not broken:
-        return Pen(width=width, darkness=darkness)
-    scale = 1 + height / 640
-    gap = width + scale * rng.uniform(2.5, 5)
-    if rng.random() < 0.7:
-        return Pen(width=width, darkness=darkness, dash=(scale * rng.uniform(4, 9), gap))
-    dot = max(2, width)
-    return Pen(width=dot, darkness=darkness, dash=(0.5 * dot, dot + scale * rng.uniform(2, 4)))
+        return Pen(width=width, darkness=darkness), "solid"
+    if chance < look.dotted:
+        return Pen(width=max(2, width), darkness=darkness, pattern=(dot, gap)), "dotted"
+    if chance < look.dotted + look.dash_dot:
+        pattern = (dash, gap, dot, gap)
+        return Pen(width=width, darkness=darkness, pattern=pattern), "dash-dot"
+    if chance < look.dotted + look.dash_dot + look.thick_thin:
+        thick = Pen(width=max(3, width), darkness=darkness, pattern=(dash, dash), gap_width=1)
+        return thick, "thick-thin"
+    return Pen(width=width, darkness=darkness, pattern=(dash, gap)), "dashed"

@@ -1,6 +1,6 @@
 """Synthetic logs: a family of them as a value, and any one of them by its number."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator
@@ -8,10 +8,11 @@ from numpy.random import Generator
 from veernet.data.archive import CurveRow, Curves, Log, PictureFormat, Row
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OptionError
-from veernet.synth.curves import draw_values
-from veernet.synth.layout import Layout, lay_out
+from veernet.synth.curves import Curve, draw_course, draw_shape, lay_on_paper
+from veernet.synth.layout import Layout, lay_out, scale_of
+from veernet.synth.look import Look
 from veernet.synth.paint import paint, paint_mask
-from veernet.synth.wear import age, drift, shift_columns
+from veernet.synth.wear import Wear, age, draw_wear, feed, shift_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class SynthLogs:
     width: tuple[int, int] = (3200, 12_800)
     """Least and greatest width, px; drawn uniformly."""
     seed: int = 0
+    look: Look = field(default_factory=Look)
+    """What they may look like."""
 
     def __post_init__(self) -> None:
         for name, (low, high), least in (("height", self.height, 32), ("width", self.width, 64)):
@@ -50,29 +53,35 @@ class SynthLogs:
 
     def row(self, index: int, *, pictures: PictureFormat = "tif") -> Row:
         """What the metadata says of log `index`; nothing is painted."""
-        layout = self._layout(index)
+        layout, wear = self._layout(index), self._wear(index)
         return Row.of(
             index,
             height=layout.height,
             width=layout.width,
-            curves=(CurveRow(track=layout.track),) * self.n_curves,
+            curves=tuple(CurveRow(track=curve.track.edges) for curve in layout.curves),
+            traits=(*layout.traits(), *wear.traits()),
             pictures=pictures,
         )
 
     def log(self, index: int) -> Log:
         """Draw log `index`."""
-        layout = self._layout(index)
-        values = self._values(index, layout)
-        top, bottom = layout.track
-        rows = bottom - values * (bottom - top)
-        rng = self._rng(index, purpose=2)
-        shift = drift(layout.width, total=layout.drift)
-        page = shift_columns(paint(rng, layout, rows), shift)
-        rows = rows + shift
+        layout, wear = self._layout(index), self._wear(index)
+        curves = self._curves(index, layout)
+        shift = feed(wear, layout.width)
+        rng = self._rng(index, purpose=3)
+        page = shift_columns(paint(rng, layout, curves), shift)
+        mask = paint_mask(page.shape, layout.curves, curves)
+        rows = [
+            how.track.bottom - curve.heights * how.track.height + shift
+            for how, curve in zip(layout.curves, curves, strict=True)
+        ]
         return Log(
-            grey=age(rng, page),
-            mask=paint_mask(page.shape, rows),
-            curves=Curves(rows=rows.astype(np.float32), values=values.astype(np.float32)),
+            grey=age(rng, wear, page),
+            mask=shift_columns(mask, shift),
+            curves=Curves(
+                rows=np.array(rows, np.float32),
+                values=np.array([curve.values for curve in curves], np.float32),
+            ),
         )
 
     def _layout(self, index: int) -> Layout:
@@ -80,15 +89,21 @@ class SynthLogs:
         height, width = (
             int(rng.integers(low, high + 1)) for low, high in (self.height, self.width)
         )
-        return lay_out(rng, height=height, width=width, n_curves=self.n_curves)
+        return lay_out(rng, self.look, height=height, width=width, n_curves=self.n_curves)
 
-    def _values(self, index: int, layout: Layout) -> np.ndarray:
-        rng = self._rng(index, purpose=1)
-        start, stop = layout.span
-        values = np.full((self.n_curves, layout.width), np.nan)
-        for curve in values:
-            curve[start:stop] = draw_values(rng, stop - start, unit=layout.height)
-        return values
+    def _wear(self, index: int) -> Wear:
+        layout, rng = self._layout(index), self._rng(index, purpose=2)
+        return draw_wear(rng, self.look, height=layout.height, width=layout.width)
+
+    def _curves(self, index: int, layout: Layout) -> list[Curve]:
+        rng, scale = self._rng(index, purpose=1), scale_of(layout.height)
+        (start, stop), curves = layout.span, list[Curve]()
+        for how in layout.curves:
+            shape = draw_shape(rng, self.look, stop - start, unit=layout.height, scale=scale)
+            course = np.full(layout.width, np.nan)
+            course[start:stop] = draw_course(rng, self.look, shape, how.ending, gaps=how.gaps)
+            curves.append(lay_on_paper(course, how.ending))
+        return curves
 
     def _rng(self, index: int, *, purpose: int) -> Generator:
         """Streams that do not move when the code behind another purpose changes."""

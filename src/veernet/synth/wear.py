@@ -1,6 +1,10 @@
-"""What printing, years and a scanner do to a page."""
+"""What the feed, printing, years and a scanner do to a page."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from statistics import NormalDist
 
 import cv2
 import numpy as np
@@ -8,15 +12,99 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from veernet.synth.paint import Ink
+from veernet.synth.layout import scale_of
+from veernet.synth.look import Look, drawn, happens
+from veernet.synth.text import Ink
 
 JPEG_LIMIT = 65_535
 """Longest side of a JPEG, px."""
 
+_COARSE = 16
+"""What varies slowly over the page is drawn once in so many pixels, each way."""
 
-def drift(width: int, *, total: float) -> Int[ndarray, "w"]:
-    """Rows by which each column of a skewed page lies lower, `total` from end to end."""
-    return np.rint(np.linspace(-total / 2, total / 2, width)).astype(np.int64)
+
+@dataclass(frozen=True, kw_only=True)
+class Wear:
+    """What becomes of one page."""
+
+    skew: float
+    """How far the right end of the paper lies below the left, px; negative is above."""
+    drift: tuple[float, float, float]
+    """Sway of the paper in the feed: amplitude and period, px, and phase."""
+    bleed: float
+    """Standard deviation of ink in the paper, px."""
+    ink: float
+    """Ink that is left after it has spread, as a factor."""
+    fading: float
+    """Share of the ink that is left where it is least; 1 for none."""
+    paper: int
+    """Grey level of bare paper."""
+    light: float
+    """Share of the light in the darkest place; 1 for even light."""
+    stains: int
+    folds: int
+    photocopy: bool
+    grain: float
+    """Standard deviation of the scanner's noise, grey levels."""
+    jpeg: int | None
+    """Quality of the JPEG."""
+    bilevel: float | None
+    """Share of paper white below which a pixel is black."""
+
+    def traits(self) -> Iterator[str]:
+        """Of the wear, in words."""
+        worn = {
+            "skew": abs(self.skew) >= 1,
+            "drift": self.drift[0] >= 1,
+            "faded": self.fading < 1,
+            "uneven light": self.light < 1,
+            "stains": self.stains > 0,
+            "folds": self.folds > 0,
+            "photocopy": self.photocopy,
+            "grain": self.grain >= 1 and self.bilevel is None,
+            "JPEG": self.jpeg is not None,
+            "bilevel": self.bilevel is not None,
+        }
+        yield from (name for name, there in worn.items() if there)
+
+
+def draw_wear(rng: Generator, look: Look, *, height: int, width: int) -> Wear:
+    """Draw what becomes of a page of this size."""
+    faded, uneven = happens(rng, look.faded), happens(rng, look.uneven_light)
+    fading, light = drawn(rng, look.fading), drawn(rng, look.light)
+    stained, folded = happens(rng, look.stains), happens(rng, look.folds)
+    stains, folds = int(rng.integers(1, 5)), int(rng.integers(1, 6))
+    scanner, quality = rng.random(), int(drawn(rng, look.jpeg_quality))
+    threshold = drawn(rng, look.threshold)
+    jpeg = scanner < look.jpeg and max(height, width) <= JPEG_LIMIT
+    bilevel = look.jpeg <= scanner < look.jpeg + look.bilevel
+    return Wear(
+        skew=float(rng.choice([-1, 1])) * drawn(rng, look.skew) * height,
+        drift=(
+            drawn(rng, look.drift) * height,
+            rng.uniform(1.5, 8) * height,
+            rng.uniform(0, 2 * np.pi),
+        ),
+        bleed=drawn(rng, look.bleed) * max(scale_of(height), 0.7),
+        ink=drawn(rng, look.ink),
+        fading=fading if faded else 1.0,
+        paper=round(drawn(rng, look.paper)),
+        light=light if uneven else 1.0,
+        stains=stains if stained else 0,
+        folds=folds if folded else 0,
+        photocopy=happens(rng, look.photocopy),
+        grain=drawn(rng, look.grain),
+        jpeg=quality if jpeg else None,
+        bilevel=threshold if bilevel else None,
+    )
+
+
+def feed(wear: Wear, width: int) -> Int[ndarray, "w"]:
+    """Rows by which each column lies lower than the feed should have laid it."""
+    amplitude, period, phase = wear.drift
+    x = np.arange(width)
+    skewed = wear.skew * (x / max(1, width - 1) - 0.5)
+    return np.rint(skewed + amplitude * np.sin(2 * np.pi * x / period + phase)).astype(np.int64)
 
 
 def shift_columns(ink: Ink, rows: Int[ndarray, "w"]) -> Ink:
@@ -30,33 +118,91 @@ def shift_columns(ink: Ink, rows: Int[ndarray, "w"]) -> Ink:
     return moved
 
 
-def age(rng: Generator, ink: Ink) -> UInt8[ndarray, "h w"]:
-    """Bleed, fade and blur the ink, put it on grainy paper, and scan it: grey, 255 = paper."""
-    h, w = ink.shape
-    wet = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.3, 0.65)).astype(np.float32)
-    wet *= rng.uniform(1.1, 1.8) * _uneven(rng, w, least=rng.uniform(0.7, 1.0))
-    paper = rng.uniform(215, 255) * _uneven(rng, w, least=rng.uniform(0.93, 1.0))
-    grey = paper * (1 - np.minimum(wet, 255) / 255)
-    grain = rng.uniform(0, 10)
-    grey += rng.standard_normal((h, w), dtype=np.float32) * np.float32(grain)
-    return _scan(rng, np.clip(grey, 0, 255).astype(np.uint8))
+def age(rng: Generator, wear: Wear, ink: Ink) -> UInt8[ndarray, "h w"]:
+    """Bleed and fade the ink, put it on worn paper, and scan it: grey, 255 = paper."""
+    levels = np.arange(256)
+    wet = cv2.GaussianBlur(ink, (0, 0), wear.bleed)
+    if wear.fading < 1:
+        wet = cv2.multiply(wet, _cloud(rng, ink.shape, wear.fading), scale=1 / 255)
+    inked = np.minimum(levels * wear.ink, 255) / 255
+    if wear.photocopy:  # which knows little between black and white
+        inked = 1 / (1 + np.exp(-9 * (inked - 0.5)))
+    grey = cv2.LUT(wet, np.rint(wear.paper * (1 - inked)).astype(np.uint8))
+    if wear.light < 1:
+        grey = cv2.multiply(grey, _cloud(rng, ink.shape, wear.light), scale=1 / 255)
+    if wear.stains:
+        grey = cv2.multiply(grey, _stains(rng, ink.shape, wear.stains), scale=1 / 255)
+    for _ in range(wear.folds):
+        _fold_(rng, grey)
+    if wear.photocopy:
+        _photocopy_(rng, grey)
+    if wear.grain >= 0.3:
+        grey = _grainy(rng, grey, wear.grain)
+    if wear.jpeg is not None:
+        _, file = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, wear.jpeg])
+        grey = np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE))
+    if wear.bilevel is not None:
+        _, grey = cv2.threshold(grey, wear.bilevel * wear.paper, 255, cv2.THRESH_BINARY)
+    return np.asarray(grey)
 
 
-def _scan(rng: Generator, grey: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
-    """A third of the scanners compress as JPEG, a quarter see black and white only."""
-    kind = rng.random()
-    if kind < 0.33 and max(grey.shape) <= JPEG_LIMIT:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))]
-        _, file = cv2.imencode(".jpg", grey, quality)
-        return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE))
-    if kind < 0.58:
-        threshold = float(grey.max()) * rng.uniform(0.5, 0.75)
-        return np.where(grey > threshold, 255, 0).astype(np.uint8)
-    return grey
+def _cloud(rng: Generator, shape: tuple[int, ...], least: float) -> UInt8[ndarray, "h w"]:
+    """What varies slowly over the page between `least` and 1, in parts of 255."""
+    h, w = shape
+    knots = rng.uniform(least, 1, (3, 3 + w // 400))
+    knots.flat[int(rng.integers(0, knots.size))] = least
+    coarse = np.rint(255 * knots).astype(np.uint8)
+    return np.asarray(cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR))
 
 
-def _uneven(rng: Generator, width: int, *, least: float) -> Float[ndarray, "w"]:
-    """A factor that varies slowly along the page between `least` and 1."""
-    knots = rng.uniform(least, 1.0, size=3 + width // 400)
-    x = np.linspace(0, len(knots) - 1, width)
-    return np.interp(x, np.arange(len(knots)), knots).astype(np.float32)
+def _stains(rng: Generator, shape: tuple[int, ...], n: int) -> UInt8[ndarray, "h w"]:
+    """Pale blots, some with a rim, in parts of 255."""
+    h, w = shape
+    coarse = np.full((-(-h // _COARSE) + 1, -(-w // _COARSE) + 1), 255, np.uint8)
+    for _ in range(n):
+        centre = [int(rng.integers(0, side)) for side in coarse.shape[::-1]]
+        axes = [max(1, int(rng.uniform(0.05, 0.4) * len(coarse))) for _ in range(2)]
+        shade, angle = int(rng.uniform(150, 235)), rng.uniform(0, 180)
+        cv2.ellipse(coarse, centre, axes, angle, 0, 360, shade, -1, cv2.LINE_AA)
+        if rng.random() < 0.5:
+            cv2.ellipse(coarse, centre, axes, angle, 0, 360, shade - 30, 1, cv2.LINE_AA)
+    coarse = cv2.GaussianBlur(coarse, (0, 0), 0.8)
+    return np.asarray(cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR))
+
+
+def _fold_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
+    """A crease across the paper: ink gone from the middle, a shade beside it."""
+    h, w = grey.shape
+    x, lean = rng.uniform(0, w), rng.uniform(-0.02, 0.02) * h
+    a, b = (round(x - lean), 0), (round(x + lean), h - 1)
+    cv2.line(grey, a, b, int(rng.uniform(120, 215)), int(rng.integers(1, 4)), cv2.LINE_AA)
+    cv2.line(grey, (a[0] + 2, 0), (b[0] + 2, h - 1), 250, 1, cv2.LINE_AA)
+
+
+def _photocopy_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
+    """Specks everywhere, black and white, and faint streaks along the feed."""
+    specks = rng.integers(0, grey.size, int(grey.size * rng.uniform(2e-5, 6e-4)))
+    rows, columns = np.unravel_index(specks, grey.shape)
+    shades = rng.choice(np.array([20, 90, 255], np.uint8), len(specks))
+    for dy, dx in ((0, 0), (0, 1), (1, 0)):  # all, and then fewer, are wider than a pixel
+        some = slice(0, len(specks) // (1 + 2 * (dy + dx)))
+        y, x = rows[some] + dy, columns[some] + dx
+        there = (y < grey.shape[0]) & (x < grey.shape[1])
+        grey[y[there], x[there]] = shades[some][there]
+    for _ in range(int(rng.integers(0, 4))):
+        y, strength = int(rng.integers(0, len(grey))), rng.uniform(0.75, 0.95)
+        grey[y] = (grey[y] * strength).astype(np.uint8)
+
+
+def _grainy(rng: Generator, grey: UInt8[ndarray, "h w"], spread: float) -> UInt8[ndarray, "h w"]:
+    """Add Gaussian noise: random bytes through the quantiles of a normal distribution."""
+    words = rng.integers(0, 2**64, -(-grey.size // 8), dtype=np.uint64)
+    chance = words.view(np.uint8)[: grey.size].reshape(grey.shape)
+    quantiles = np.rint(128 + spread * _quantiles()).clip(0, 255).astype(np.uint8)
+    return np.asarray(cv2.addWeighted(grey, 1, cv2.LUT(chance, quantiles), 1, -128))
+
+
+@cache
+def _quantiles() -> Float[ndarray, "256"]:
+    """Of the standard normal distribution, in the middle of 256 equal parts."""
+    return np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])

@@ -1,0 +1,205 @@
+"""How different synthetic logs may look: every nuisance as a range, or as the share that has it."""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, NamedTuple, get_type_hints
+
+from numpy.random import Generator
+
+from veernet.errors import OptionError
+
+Range = tuple[float, float]
+"""Least and greatest; drawn uniformly."""
+
+SHARE = "share"
+"""The unit of a probability."""
+
+
+class Told(NamedTuple):
+    """What a field of `Look` is."""
+
+    unit: str
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a log may look like; as it is, all that the generator knows.
+
+    Lengths are in pixels of a page of 480 px and more; on a lower one all of them but the widths of
+    pens shrink with it. `nuisances` tells unit and meaning of every field.
+    """
+
+    two_tracks: Annotated[
+        float, Told(SHARE, "two tracks side by side, the depth column between them")
+    ] = 0.2
+    three_tracks: Annotated[float, Told(SHARE, "three tracks side by side")] = 0.06
+    depth_column: Annotated[float, Told(SHARE, "a column of depth numbers")] = 0.75
+    margin: Annotated[Range, Told("heights of the page", "paper above and below the tracks")] = (
+        0.02,
+        0.07,
+    )
+    header: Annotated[
+        float, Told(SHARE, "a header: a frame with lines of words before the tracks")
+    ] = 0.5
+    footer: Annotated[float, Told(SHARE, "a footer: the same behind them")] = 0.2
+    block: Annotated[Range, Told("heights of the page", "length of a header or footer")] = (
+        0.1,
+        1.2,
+    )
+
+    grid: Annotated[float, Told(SHARE, "a grid")] = 0.95
+    log_grid: Annotated[
+        float, Told(SHARE, "a track whose lines of equal value are logarithmic")
+    ] = 0.25
+    divisions: Annotated[Range, Told("parts", "into which lines of equal value cut a track")] = (
+        4,
+        10,
+    )
+    decades: Annotated[Range, Told("decades", "across a logarithmic track")] = (1, 4)
+    depth_lines: Annotated[Range, Told("px", "distance of lines of equal depth")] = (12, 40)
+    grid_darkness: Annotated[Range, Told("grey levels", "ink of the light lines")] = (40, 255)
+    grid_pen: Annotated[Range, Told("px", "width of the heavy lines")] = (1, 2)
+
+    letters: Annotated[Range, Told("px", "height of a line of printed words")] = (14, 30)
+    track_numbers: Annotated[
+        float, Told(SHARE, "numbers in a track, on white, that interrupt its lines")
+    ] = 0.4
+    ticks: Annotated[
+        float, Told(SHARE, "pulses of integrated time or volume at a track's edge")
+    ] = 0.4
+    handwriting: Annotated[float, Told(SHARE, "remarks written by hand")] = 0.2
+    stamp: Annotated[float, Told(SHARE, "a stamp on the page")] = 0.1
+
+    pen: Annotated[Range, Told("px", "width of a curve")] = (1, 4)
+    pen_darkness: Annotated[Range, Told("grey levels", "ink of a curve")] = (170, 255)
+    dotted: Annotated[
+        float, Told(SHARE, "the second curve dotted; dashed if none of these three")
+    ] = 0.2
+    dash_dot: Annotated[float, Told(SHARE, "the second curve in dashes and dots")] = 0.2
+    thick_thin: Annotated[float, Told(SHARE, "the second curve thick and thin in turn")] = 0.2
+    dash: Annotated[Range, Told("px", "length of a dash")] = (6, 22)
+    gap: Annotated[Range, Told("px", "length of the gap after a dash or dot")] = (4, 12)
+
+    step: Annotated[Range, Told("px", "distance of two samples of a curve")] = (2, 10)
+    swing: Annotated[Range, Told("widths of the track", "standard deviation before limits")] = (
+        0.25,
+        0.75,
+    )
+    spikes: Annotated[
+        Range, Told("for every height of the page", "single samples that stand out")
+    ] = (0, 3)
+    tool: Annotated[Range, Told("samples", "length over which the tool averages")] = (1, 5)
+    wrapped: Annotated[
+        float, Told(SHARE, "a curve that leaves at one edge and comes in at the other")
+    ] = 0.2
+    hatched: Annotated[
+        float, Told(SHARE, "of the wrapped curves: hatched up to the edge it came in from")
+    ] = 0.6
+    hatch_lines: Annotated[Range, Told("px", "distance of the lines of hatching")] = (6, 14)
+    clipped: Annotated[float, Told(SHARE, "a curve held at the edge while it is off scale")] = 0.15
+    off_scale: Annotated[
+        float, Told(SHARE, "a curve that leaves at an edge and comes back there")
+    ] = 0.15
+    gaps: Annotated[float, Told(SHARE, "a curve that is absent for a while")] = 0.25
+
+    skew: Annotated[Range, Told("heights of the page", "of the right end against the left")] = (
+        0,
+        0.03,
+    )
+    drift: Annotated[Range, Told("heights of the page", "sway of the paper in the feed")] = (
+        0,
+        0.012,
+    )
+    bleed: Annotated[Range, Told("px", "standard deviation of ink in the paper")] = (0.3, 0.9)
+    ink: Annotated[Range, Told("times", "ink that is left after it has spread")] = (1.1, 1.9)
+    faded: Annotated[
+        float, Told(SHARE, "ink that has faded, more in some places than in others")
+    ] = 0.25
+    fading: Annotated[Range, Told("share", "of the ink that is left where it is least")] = (
+        0.45,
+        0.8,
+    )
+    paper: Annotated[Range, Told("grey levels", "of bare paper")] = (205, 255)
+    uneven_light: Annotated[float, Told(SHARE, "light that is not the same all over the page")] = (
+        0.4
+    )
+    light: Annotated[Range, Told("share", "of the light in the darkest place")] = (0.75, 0.95)
+    stains: Annotated[float, Told(SHARE, "stains")] = 0.15
+    folds: Annotated[float, Told(SHARE, "folds across the paper")] = 0.2
+    photocopy: Annotated[float, Told(SHARE, "a photocopy: specks, and streaks along the feed")] = (
+        0.2
+    )
+    grain: Annotated[Range, Told("grey levels", "standard deviation of the scanner's noise")] = (
+        0,
+        12,
+    )
+    jpeg: Annotated[float, Told(SHARE, "compressed as JPEG")] = 0.3
+    jpeg_quality: Annotated[Range, Told("libjpeg's scale", "quality of the JPEG")] = (35, 95)
+    bilevel: Annotated[float, Told(SHARE, "black and white only, and no JPEG")] = 0.3
+    threshold: Annotated[Range, Told("of paper white", "below which a pixel is black")] = (
+        0.45,
+        0.75,
+    )
+
+    def __post_init__(self) -> None:
+        for name in (one.name for one in fields(self)):
+            match getattr(self, name):
+                case (low, high) if not 0 <= low <= high <= 1e6:
+                    raise OptionError(f"{name} is a range, the least first; got {low} to {high}")
+                case float() | int() as share if not 0 <= share <= 1:
+                    raise OptionError(f"{name} is a share from 0 to 1; got {share}")
+                case _:
+                    pass
+        for names in (
+            ("two_tracks", "three_tracks"),
+            ("dotted", "dash_dot", "thick_thin"),
+            ("wrapped", "clipped", "off_scale"),
+            ("jpeg", "bilevel"),
+        ):
+            if (total := sum(getattr(self, name) for name in names)) > 1 + 1e-9:
+                raise OptionError(f"{', '.join(names)} exclude each other; their sum is {total:g}")
+
+
+PLAIN = Look(
+    two_tracks=0,
+    three_tracks=0,
+    header=0,
+    footer=0,
+    log_grid=0,
+    handwriting=0,
+    stamp=0,
+    ticks=0,
+    track_numbers=0,
+    thick_thin=0,
+    dash_dot=0,
+    wrapped=0,
+    clipped=0,
+    off_scale=0,
+    gaps=0,
+    pen=(1, 2),
+    pen_darkness=(190, 255),
+    grid_darkness=(40, 200),
+    stains=0,
+    folds=0,
+    photocopy=0,
+    faded=0,
+    bleed=(0.3, 0.65),
+)
+"""One track, two whole curves, paper in good order: what a small network learns in minutes."""
+
+
+def nuisances() -> dict[str, Told]:
+    """Unit and meaning of every field of `Look`."""
+    hints = get_type_hints(Look, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def drawn(rng: Generator, bounds: Range) -> float:
+    """A number from a range."""
+    return float(rng.uniform(*bounds))
+
+
+def happens(rng: Generator, share: float) -> bool:
+    """True as often as `share` says. Always takes one number, so that changing one share moves
+    nothing else of a log."""
+    return bool(rng.random() < share)

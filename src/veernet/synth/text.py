@@ -1,0 +1,67 @@
+"""Printed words, as ink."""
+
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image, ImageDraw, ImageFont
+
+from veernet.data.raster import lay_on_side
+
+Ink = UInt8[ndarray, "_ _"]
+"""0 = bare paper, 255 = black."""
+
+FONTS = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSansMono",
+    "DejaVuSansMono-Bold",
+    "DejaVuSerif",
+    "DejaVuSerif-Bold",
+    "STIXGeneral",
+    "cmr10",
+    "cmss10",
+    "cmtt10",
+)
+"""Of those that come with Matplotlib, by file name."""
+
+
+def printed(words: str, *, size: int, font: int, darkness: int) -> Ink:
+    """A line of upright text, `size` px from one line to the next; `font` picks one of `FONTS`."""
+    face = _face(FONTS[font % len(FONTS)], size)
+    left, top, right, bottom = face.getbbox(words)
+    picture = Image.new("L", (max(1, round(right - left)), max(1, round(bottom - top))))
+    ImageDraw.Draw(picture).text((-left, -top), words, fill=darkness, font=face)
+    return np.array(picture)
+
+
+def printed_to_fit(words: str, *, size: int, room: int, font: int, darkness: int) -> Ink:
+    """The same, in smaller letters where it would be longer than `room` px; laid on its side, as
+    words lie on a page whose depth runs right."""
+    text = printed(words, size=size, font=font, darkness=darkness)
+    if text.shape[1] > room:
+        smaller = max(3, size * room // text.shape[1])
+        text = printed(words, size=smaller, font=font, darkness=darkness)
+    return lay_on_side(text)
+
+
+def put(ink: Ink, patch: Ink, *, y: int, x: int, on_white: bool = False) -> None:
+    """Print a patch with its corner at (y, x), as far as it lies on the page.
+
+    Args:
+        on_white: what was printed there before is gone, and so is a pixel around it.
+    """
+    if on_white:
+        ink[max(0, y - 2) : y + patch.shape[0] + 2, max(0, x - 2) : x + patch.shape[1] + 2] = 0
+    up, left = max(0, -y), max(0, -x)
+    view = ink[max(0, y) : max(0, y + patch.shape[0]), max(0, x) : max(0, x + patch.shape[1])]
+    np.maximum(view, patch[up : up + view.shape[0], left : left + view.shape[1]], out=view)
+
+
+@cache
+def _face(name: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf", size)
