@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veernet.synth.paint import paint_mask
+from veernet.data.columns import draw_mask
 from veernet.trace import best_path, bridge, read_trace
 
 
@@ -65,7 +65,8 @@ def test_a_near_vertical_excursion_is_worth_its_way():
 def test_both_sides_of_a_spike_are_kept():
     rows = np.full(101, 60.0)
     rows[45:56] = [50, 40, 30, 20, 10, 5, 10, 20, 30, 40, 50]
-    mask = paint_mask((80, 101), rows[None])
+    mask = np.zeros((80, 101), np.uint8)
+    draw_mask(mask, rows, index=1, width=1)
     read = read_trace((mask == 1).astype(float)).rows
     assert np.abs(read - rows).max() <= 5  # half of what one column covers
     assert read[50] <= 10

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from veernet.data.columns import draw_mask
 from veernet.synth.logs import SynthLogs
-from veernet.synth.paint import paint_mask
 from veernet.trace import read_trace
 
 
@@ -15,11 +15,13 @@ from veernet.trace import read_trace
     period=st.floats(20, 300),
     phase=st.floats(0, 6),
     w=st.integers(2, 300),
+    pen=st.floats(1, 4),
 )
-def test_a_curve_of_up_to_one_row_a_column_returns_to_half_a_pixel(steepest, period, phase, w):
+def test_a_curve_of_up_to_one_row_a_column_returns_to_half_a_pixel(steepest, period, phase, w, pen):
     swing = steepest * period / (2 * np.pi)
     rows = 52 + swing * np.sin(2 * np.pi * np.arange(w) / period + phase)
-    mask = paint_mask((105, w), rows[None])
+    mask = np.zeros((105, w), np.uint8)
+    draw_mask(mask, rows, index=1, width=pen)
     read = read_trace((mask == 1).astype(float)).rows
     assert np.abs(read - rows).max() <= 0.5
 

@@ -1,7 +1,9 @@
-"""Curves as one row a column, with gaps."""
+"""Curves as one row a column, with gaps: as lines of points, and as pixels of a picture."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 
@@ -10,3 +12,72 @@ def polylines(rows: Float[ndarray, "w"]) -> list[Float[ndarray, "_ 2"]]:
     x = np.flatnonzero(np.isfinite(rows))
     stretches = np.split(x, np.flatnonzero(np.diff(x) > 1) + 1)
     return [np.stack([part, rows[part]], axis=1) for part in stretches if len(part)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """The pixels that a line of some width covers, each once."""
+
+    y: Int[ndarray, "n"]
+    x: Int[ndarray, "n"]
+    share: Float[ndarray, "n"]
+    """Of the pixel's own height that is covered, 0 to 1."""
+    along: Float[ndarray, "n"]
+    """Length of the line up to there, px."""
+
+
+def band(
+    rows: Float[ndarray, "w"],
+    *,
+    width: float,
+    first: Int[ndarray, "w"] | int,
+    last: Int[ndarray, "w"] | int,
+) -> Band:
+    """The pixels that a line through `rows`, `width` px wide across its own direction, covers in
+    every column, from row `first` to row `last` of it.
+
+    In a column the line is as high as its slope makes it, reaches half way to its neighbours at
+    least, and ends half a width beyond them at most: it is in one piece, and spikes stay sharp.
+    """
+    before, after = _neighbours(rows)
+    slope = (after - before) / 2
+    half = width / 2 * np.hypot(1, slope)
+    lowest, highest = (
+        np.stack([before, rows, after]).min(0),
+        np.stack([before, rows, after]).max(0),
+    )
+    top = np.minimum(np.maximum(rows - half, lowest - width / 2), (rows + lowest) / 2)
+    bottom = np.maximum(np.minimum(rows + half, highest + width / 2), (rows + highest) / 2)
+    length = np.hypot(1, np.diff(rows, prepend=rows[:1]))
+    along = np.cumsum(np.nan_to_num(length, nan=1.0))
+
+    x = np.flatnonzero(np.isfinite(rows))
+    start = np.maximum(np.floor(top + 0.5), first)[x].astype(np.int64)
+    stop = np.minimum(np.ceil(bottom - 0.5), last)[x].astype(np.int64) + 1
+    n = np.maximum(stop - start, 0)
+    x = np.repeat(x, n)
+    y = np.arange(len(x)) - np.repeat(np.cumsum(n) - n - start, n)
+    share = np.minimum(y + 0.5, bottom[x]) - np.maximum(y - 0.5, top[x])
+    aside = (y - rows[x]) * slope[x] / np.hypot(1, slope[x])
+    return Band(y=y, x=x, share=share.clip(0, 1), along=along[x] + aside)
+
+
+def draw_mask(
+    mask: UInt8[ndarray, "h w"], rows: Float[ndarray, "w"], *, index: int, width: float
+) -> None:
+    """Draw a line as the pixels of a class: those that it covers by half and more."""
+    line = band(rows, width=width, first=0, last=len(mask) - 1)
+    give(mask, line, index)
+
+
+def give(mask: UInt8[ndarray, "h w"], line: Band, index: int) -> None:
+    """Give the pixels that a line covers by half and more to a class."""
+    covered = line.share > 0.5 - 1e-6  # of two halves both, lest rounding leave none
+    mask[line.y[covered], line.x[covered]] = index
+
+
+def _neighbours(rows: Float[ndarray, "w"]) -> tuple[Float[ndarray, "w"], Float[ndarray, "w"]]:
+    """The rows one column before and after; a column's own where there is none."""
+    before, after = np.roll(rows, 1), np.roll(rows, -1)
+    before[:1], after[-1:] = np.nan, np.nan
+    return np.where(np.isnan(before), rows, before), np.where(np.isnan(after), rows, after)

@@ -22,13 +22,13 @@ FULL = 480
 class Pen:
     """How a line is drawn."""
 
-    width: int
+    width: float
     """px"""
     darkness: int
     """0 leaves the paper white, 255 is black."""
     pattern: tuple[float, ...] = ()
     """Lengths of ink and of gap in turn along the line, px; unbroken if empty."""
-    gap_width: int = 0
+    gap_width: float = 0
     """Of the line in the gaps, px; 0 leaves them empty."""
 
 
@@ -243,10 +243,8 @@ def _curve(
 
 def _pen(rng: Generator, look: Look, scale: float, *, broken: bool) -> tuple[Pen, Style]:
     """A pen whose gaps, where it has any, stay open when the ink bleeds."""
-    low, high = look.pen
-    width = int(
-        rng.integers(round(low), max(round(low), round(high if scale > 0.5 else min(high, 2))) + 1)
-    )
+    width = drawn(rng, look.pen)
+    width = min(width, 2.0) if scale < 0.5 else width
     darkness = int(drawn(rng, look.pen_darkness))
     chance = rng.random()
     dash = max(3.0 + width, scale * drawn(rng, look.dash))

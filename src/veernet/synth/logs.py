@@ -11,7 +11,7 @@ from veernet.errors import OptionError
 from veernet.synth.curves import Curve, draw_course, draw_shape, lay_on_paper
 from veernet.synth.layout import Layout, lay_out, scale_of
 from veernet.synth.look import Look
-from veernet.synth.paint import paint, paint_mask
+from veernet.synth.paint import Line, paint_curves, paint_mask, paint_page
 from veernet.synth.wear import Wear, age, draw_wear, feed, shift_columns
 
 
@@ -66,21 +66,20 @@ class SynthLogs:
     def log(self, index: int) -> Log:
         """Draw log `index`."""
         layout, wear = self._layout(index), self._wear(index)
-        curves = self._curves(index, layout)
         shift = feed(wear, layout.width)
-        rng = self._rng(index, purpose=3)
-        page = shift_columns(paint(rng, layout, curves), shift)
-        mask = paint_mask(page.shape, layout.curves, curves)
-        rows = [
-            how.track.bottom - curve.heights * how.track.height + shift
-            for how, curve in zip(layout.curves, curves, strict=True)
+        lines = [
+            Line(how=how, curve=curve, shift=shift)
+            for how, curve in zip(layout.curves, self._curves(index, layout), strict=True)
         ]
+        rng = self._rng(index, purpose=3)
+        page = shift_columns(paint_page(rng, layout), shift)
+        paint_curves(page, lines)
         return Log(
             grey=age(rng, wear, page),
-            mask=shift_columns(mask, shift),
+            mask=paint_mask(page.shape, lines),
             curves=Curves(
-                rows=np.array(rows, np.float32),
-                values=np.array([curve.values for curve in curves], np.float32),
+                rows=np.array([line.rows for line in lines], np.float32),
+                values=np.array([line.curve.values for line in lines], np.float32),
             ),
         )
 

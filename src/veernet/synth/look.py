@@ -150,6 +150,8 @@ class Look:
                     raise OptionError(f"{name} is a share from 0 to 1; got {share}")
                 case _:
                     pass
+        if self.pen[0] < 1:
+            raise OptionError(f"pen must be 1 px wide and more; got {self.pen[0]}")
         for names in (
             ("two_tracks", "three_tracks"),
             ("dotted", "dash_dot", "thick_thin"),

@@ -1,6 +1,8 @@
 """Painting a layout: grids, words and curves as ink, and the mask of the curves."""
 
-from itertools import pairwise
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -8,14 +10,11 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from veernet.data.columns import polylines
+from veernet.data.columns import Band, band, give
 from veernet.synth.curves import Curve
 from veernet.synth.layout import CurveLayout, Layout, Pen, Track
 from veernet.synth.marks import draw_handwriting, draw_stamp, draw_ticks
 from veernet.synth.text import Ink, printed_to_fit, put
-
-_FRACTION = 4
-"""Binary digits of a pixel's fraction in the coordinates given to OpenCV."""
 
 _WORDS = (
     *("COMPANY", "WELL", "FIELD", "COUNTY", "STATE", "LOCATION", "PERMANENT DATUM", "K.B. ELEV."),
@@ -25,8 +24,8 @@ _WORDS = (
 )
 
 
-def paint(rng: Generator, layout: Layout, curves: list[Curve]) -> Ink:
-    """The page as printed."""
+def paint_page(rng: Generator, layout: Layout) -> Ink:
+    """The page as printed, but for its curves."""
     ink = np.zeros((layout.height, layout.width), np.uint8)
     for track in layout.tracks:
         if track.grid:
@@ -44,106 +43,89 @@ def paint(rng: Generator, layout: Layout, curves: list[Curve]) -> Ink:
             _block(rng, ink, layout, x, length)
     if layout.handwriting:
         draw_handwriting(rng, ink, layout)
-    lines = np.zeros_like(ink)
-    for how, curve in zip(layout.curves, curves, strict=True):
-        if how.hatch:
-            _hatch(lines, how, curve)
-        draw_curve(lines, how, curve)
-    np.maximum(ink, lines, out=ink)
     if layout.stamp:
         draw_stamp(rng, ink)
     return ink
 
 
-def draw_curve(ink: Ink, how: CurveLayout, curve: Curve) -> None:
-    """Print one curve with sub-pixel accuracy; it ends at the edges of its track."""
-    pen = how.pen
-    for view, line in _laps(ink, how, curve):
-        if not pen.pattern:
-            _strokes(view, [line], pen.width, pen.darkness)
-            continue
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A curve where the feed laid it: what it is drawn by."""
+
+    how: CurveLayout
+    curve: Curve
+    shift: Float[ndarray, "w"]
+    """Rows by which the feed laid every column lower."""
+
+    @property
+    def rows(self) -> Float[ndarray, "w"]:
+        """Its centre in every column; NaN where it is not printed."""
+        track = self.how.track
+        return track.bottom + self.shift - self.curve.heights * track.height
+
+    def bands(self, width: float, page: int) -> Iterator[Band]:
+        """Its pixels on a page of so many rows, at some width: one band for every lap of it across
+        the track, each of which ends at the track's edges."""
+        track, wrapped = self.how.track, self.how.ending == "wrapped"
+        room = 0 if self.how.ending in ("wrapped", "off scale") else math.ceil(width / 2)
+        moved = np.rint(self.shift).astype(np.int64)
+        rows = track.bottom + self.shift - self.curve.course * track.height
+        laps = self.curve.laps if wrapped else np.zeros(1, np.int64)
+        for lap in range(int(laps.min()), int(laps.max()) + 1):
+            yield band(
+                rows + lap * track.height,
+                width=width,
+                first=np.maximum(track.top - room + moved, 0),
+                last=np.minimum(track.bottom + room + moved, page - 1),
+            )
+
+
+def paint_curves(ink: Ink, lines: Sequence[Line]) -> None:
+    """Print curves on a page, to a fraction of a pixel; hatching beside those that have it."""
+    for line in lines:
+        pen = line.how.pen
+        if line.how.hatch:
+            _hatch(ink, line)
+        for covered in line.bands(pen.width, len(ink)):
+            shade = covered.share * pen.darkness
+            if pen.pattern:
+                edges, at = np.cumsum(pen.pattern), covered.along % sum(pen.pattern)
+                shade *= np.searchsorted(edges, at, side="right") % 2 == 0
+            _shade(ink, covered, shade)
         if pen.gap_width:
-            _strokes(view, [line], pen.gap_width, pen.darkness)
-        _strokes(view, _broken(line, pen.pattern), pen.width, pen.darkness)
+            for covered in line.bands(pen.gap_width, len(ink)):
+                _shade(ink, covered, covered.share * pen.darkness)
 
 
-def paint_mask(
-    shape: tuple[int, int], layouts: tuple[CurveLayout, ...], curves: list[Curve]
-) -> UInt8[ndarray, "h w"]:
-    """Class indices: the line of every curve k, as wide as its pen and without gaps of its style,
-    as class k + 1. Where curves cross, the first is on top."""
+def _shade(ink: Ink, covered: Band, shade: Float[ndarray, "n"]) -> None:
+    at = covered.y, covered.x
+    ink[at] = np.maximum(ink[at], np.rint(shade).astype(np.uint8))
+
+
+def paint_mask(shape: tuple[int, int], lines: Sequence[Line]) -> UInt8[ndarray, "h w"]:
+    """Class indices: every curve k, as wide as its pen and without gaps of its style, as class
+    k + 1. Where curves cross, the first is on top."""
     mask = np.zeros(shape, np.uint8)
-    both = list(zip(layouts, curves, strict=True))
-    for index, (how, curve) in reversed(list(enumerate(both, start=1))):
-        for view, line in _laps(mask, how, curve):
-            fixed = np.rint(line * 2**_FRACTION).astype(np.int32)
-            cv2.polylines(view, [fixed], False, index, how.pen.width, cv2.LINE_8, _FRACTION)
+    for index, line in reversed(list(enumerate(lines, start=1))):
+        for covered in line.bands(line.how.pen.width, len(mask)):
+            give(mask, covered, index)
     return mask
 
 
-def _laps(ink: Ink, how: CurveLayout, curve: Curve) -> list[tuple[Ink, Float[ndarray, "_ 2"]]]:
-    """Every unbroken stretch of a curve, once for every lap of it across the track, beside the
-    part of the page where it may be drawn: as points (x, y) from the corner of that part."""
-    track = how.track
-    room = 0 if how.ending in ("wrapped", "off scale") else how.pen.width // 2 + 1
-    top = max(0, track.top - room)
-    view = ink[top : track.bottom + room + 1]
-    last = int(curve.laps.max(initial=0)) if how.ending == "wrapped" else 0
-    first = int(curve.laps.min(initial=0)) if how.ending == "wrapped" else 0
-    found: list[tuple[Ink, Float[ndarray, "_ 2"]]] = []
-    for line in polylines(track.bottom - top - curve.course * track.height):
-        for lap in range(first, last + 1):
-            moved = line + np.array([0, lap * track.height])
-            inside = (moved[:, 1] > -track.height) & (moved[:, 1] < len(view) + track.height)
-            # The rest of OpenCV's way is off the page, and its coordinates end at 2^27.
-            found += [(view, part) for part in _parts(moved, inside)]
-    return found
-
-
-def _parts(line: Float[ndarray, "n 2"], wanted: ndarray) -> list[Float[ndarray, "_ 2"]]:
-    """The stretches of a line where it is wanted, each with a neighbour at both ends."""
-    edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
-    return [line[max(0, a - 1) : b + 1] for a, b in pairwise(edges)][::2]
-
-
-def _strokes(ink: Ink, lines: list[Float[ndarray, "_ 2"]], width: int, darkness: int) -> None:
-    fixed = [np.rint(line * 2**_FRACTION).astype(np.int32) for line in lines]
-    cv2.polylines(ink, fixed, False, darkness, width, cv2.LINE_AA, _FRACTION)
-
-
-def _broken(
-    points: Float[ndarray, "n 2"], pattern: tuple[float, ...]
-) -> list[Float[ndarray, "_ 2"]]:
-    """Cut a line into strokes by its own length: ink and gap in turn."""
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    at = np.arange(0, along[-1] + 0.5, 0.5)
-    fine = np.stack([np.interp(at, along, points[:, i]) for i in (0, 1)], axis=1)
-    part = np.searchsorted(np.cumsum(pattern), at % sum(pattern), side="right")
-    return _inked(fine, part % 2 == 0)
-
-
-def _inked(fine: Float[ndarray, "n 2"], wanted: ndarray) -> list[Float[ndarray, "_ 2"]]:
-    edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
-    return [fine[a:b] for a, b in pairwise(edges)][::2]
-
-
-def _hatch(ink: Ink, how: CurveLayout, curve: Curve) -> None:
+def _hatch(ink: Ink, line: Line) -> None:
     """Thin diagonals between a wrapped curve and the edge that it came in from."""
-    track, course = how.track, np.nan_to_num(curve.course, nan=0.5)
+    track, course = line.how.track, np.nan_to_num(line.curve.course, nan=0.5)
     over = np.flatnonzero((course > 1) | (course < 0))
-    if len(over) == 0:
-        return
-    y = np.arange(track.top, track.bottom + 1)[:, None]
-    beyond = course[over]
-    edge = np.where(
+    beyond, down = course[over], np.arange(track.height + 1)[:, None]
+    inside = np.where(
         beyond > 1,
-        track.bottom - np.minimum(beyond - 1, 1) * track.height,
-        track.top - np.maximum(beyond, -1) * track.height,
+        down >= track.height * (1 - np.minimum(beyond - 1, 1)),
+        down <= track.height * np.minimum(-beyond, 1),
     )
-    inside = np.where(beyond > 1, y >= edge, y <= edge)
-    lines = (y + over) % round(how.hatch) == 0
-    rows, columns = np.nonzero(inside & lines)
-    ink[rows + track.top, over[columns]] = how.pen.darkness
+    rows, columns = np.nonzero(inside & ((down + over) % round(line.how.hatch) == 0))
+    rows += track.top + np.rint(line.shift[over[columns]]).astype(np.int64)
+    there = (rows >= 0) & (rows < len(ink))
+    ink[rows[there], over[columns[there]]] = line.how.pen.darkness
 
 
 def _grid(ink: Ink, layout: Layout, track: Track) -> None:
@@ -205,7 +187,7 @@ def _block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -> Non
     if length < 12 or bottom - top < 24:
         return
     frame = (x + 2, top), (x + length - 3, bottom)
-    cv2.rectangle(ink, *frame, layout.heavy.darkness, layout.heavy.width)
+    cv2.rectangle(ink, *frame, layout.heavy.darkness)
     line, stop = x + 5, x + length - 6
     while line + layout.letters < stop:
         words = f"{rng.choice(_WORDS)} {rng.choice(['', str(rng.integers(0, 9999))])}"
@@ -229,5 +211,10 @@ def _printed(layout: Layout, words: str, *, room: int) -> Ink:
 
 
 def _line(ink: Ink, a: tuple[float, float], b: tuple[float, float], pen: Pen) -> None:
-    ends = [(round(x), round(y)) for x, y in (a, b)]
-    cv2.line(ink, ends[0], ends[1], pen.darkness, pen.width)
+    """A line from (x, y) to (x, y) along a side of the page."""
+    (x, y), (right, bottom) = (tuple(round(at) for at in end) for end in (a, b))
+    before, after = int(pen.width - 1) // 2, int(pen.width) // 2 + 1
+    if x == right:
+        ink[max(0, y) : bottom + 1, max(0, x - before) : x + after] = pen.darkness
+    else:
+        ink[max(0, y - before) : y + after, max(0, x) : right + 1] = pen.darkness

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -99,21 +99,22 @@ def draw_wear(rng: Generator, look: Look, *, height: int, width: int) -> Wear:
     )
 
 
-def feed(wear: Wear, width: int) -> Int[ndarray, "w"]:
+def feed(wear: Wear, width: int) -> Float[ndarray, "w"]:
     """Rows by which each column lies lower than the feed should have laid it."""
     amplitude, period, phase = wear.drift
     x = np.arange(width)
     skewed = wear.skew * (x / max(1, width - 1) - 0.5)
-    return np.rint(skewed + amplitude * np.sin(2 * np.pi * x / period + phase)).astype(np.int64)
+    return skewed + amplitude * np.sin(2 * np.pi * x / period + phase)
 
 
-def shift_columns(ink: Ink, rows: Int[ndarray, "w"]) -> Ink:
-    """Move every column down by its own whole number of rows, bare paper following."""
+def shift_columns(ink: Ink, rows: Float[ndarray, "w"]) -> Ink:
+    """Move every column down by its own number of rows, rounded, bare paper following."""
+    whole = np.rint(rows).astype(np.int64)
     moved = np.zeros_like(ink)
     h = len(ink)
-    edges = np.flatnonzero(np.diff(rows, prepend=rows[0] - 1, append=rows[-1] + 1))
+    edges = np.flatnonzero(np.diff(whole, prepend=whole[0] - 1, append=whole[-1] + 1))
     for a, b in pairwise(edges):
-        d = int(rows[a])
+        d = int(whole[a])
         moved[max(0, d) : h + min(0, d), a:b] = ink[max(0, -d) : h - max(0, d), a:b]
     return moved
 
