@@ -1,11 +1,14 @@
 """Small worlds for the tests: a network with every kind of layer, logs of odd sizes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
 from veernet.synth.logs import SynthLogs
+from veernet.synth.look import PLAIN
 from veernet.synth.make import make
 
 torch.set_num_threads(1)  # pytest-xdist already fills the cores
@@ -15,8 +18,9 @@ settings.load_profile("veernet")
 
 @pytest.fixture(scope="session")
 def small_logs():
-    """Logs of two curves, a few hundred pixels wide."""
-    return SynthLogs(height=(40, 56), width=(70, 130), seed=3)
+    """Logs of two whole curves one pixel wide, a hundred columns of them."""
+    look = replace(PLAIN, pen=(1, 1))
+    return SynthLogs(height=(40, 56), width=(70, 130), seed=3, look=look)
 
 
 @pytest.fixture(scope="session")
