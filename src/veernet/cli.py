@@ -24,6 +24,7 @@ from veernet.data.verify import Verified, verify
 from veernet.digitise import digitise_file
 from veernet.errors import ArchiveError, OptionError, VeerNetError
 from veernet.report import write_report
+from veernet.synth.look import read_look
 from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import STATE, load_weights
 from veernet.train.config import Precision, Training
@@ -71,6 +72,10 @@ class Synth:
     width: FromRecipe[tuple[int, int]] = None
     """Least and greatest width, px."""
     seed: int = 0
+    look: Path | None = None
+    """TOML file of what logs may look like; docs/reference/look.md lists what it may say."""
+    curves: Path | None = None
+    """Folder of LAS files from which curves take their shapes."""
     pictures: PictureFormat = "tif"
     """tif, with Zstandard, is read six times as fast; any viewer opens png."""
     on_the_fly: bool = False
@@ -83,6 +88,9 @@ class Synth:
         _check_at_least(1, workers=self.workers)
         recipe = recipes.RECIPES[self.recipe]
         ranges = _given(height=self.height, width=self.width)
+        look = None if self.look is None else read_look(self.look)
+        shapes = None if self.curves is None else str(self.curves.resolve())
+        ranges |= _given(look=look, shapes=shapes)
         logs = replace(recipe.logs, seed=self.seed, **ranges)
         asked = zip((self.train, self.val, self.test), recipe.counts, strict=True)
         counts = [default if count is None else count for count, default in asked]

@@ -4,6 +4,7 @@
     ├── ImageError           a picture that cannot be read, is empty or too large
     ├── ArchiveError         a dataset folder that is missing, unfinished or inconsistent
     ├── CalibrationError     a calibration file that is incomplete, not monotone or off the picture
+    ├── LasError             a LAS file that cannot be read, or whose depths make no sense
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
     ├── RunError             a training run that is missing or taken, or of another recipe or
     │                        archive; one whose gradient is not finite, or whose processes differ
@@ -28,6 +29,10 @@ class ArchiveError(VeerNetError):
 
 class CalibrationError(VeerNetError):
     """A calibration that is incomplete, not monotone, or lies outside the picture."""
+
+
+class LasError(VeerNetError):
+    """A LAS file that cannot be read, or whose depths make no sense."""
 
 
 class CheckpointError(VeerNetError):

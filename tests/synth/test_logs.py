@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 
 import cv2
+import lasio
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from veernet.errors import OptionError
 from veernet.synth.curves import lay_on_paper
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, Look, nuisances
+from veernet.synth.look import PLAIN, Look, nuisances, read_look
 
 numbers = st.integers(0, 10_000)
 
@@ -216,3 +217,36 @@ def test_the_native_range_is_the_default():
 def test_a_family_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(OptionError):
         SynthLogs(**wrong)
+
+
+def test_a_look_is_read_from_toml_and_an_unknown_word_is_refused(tmp_path):
+    path = tmp_path / "look.toml"
+    path.write_text("folds = 1.0\ngrain = [2, 3]\n")
+    assert read_look(path) == Look(folds=1, grain=(2, 3))
+    for content, told in (("fold = 1.0", "fold: "), ("grain = [3, 2]", "least"), ("x", "not TOML")):
+        path.write_text(content)
+        with pytest.raises(OptionError, match=f"look.toml: .*{told}"):
+            read_look(path)
+    with pytest.raises(OptionError, match="no such file"):
+        read_look(tmp_path / "none.toml")
+
+
+def test_curves_take_their_shapes_from_las_files(tmp_path):
+    """A ramp stays a ramp: its slope has few signs; and the metadata names where it is from."""
+    depth = np.arange(0, 400, 0.5)
+    file = lasio.LASFile()
+    file.append_curve("DEPT", depth, unit="FT")
+    file.append_curve("RAMP", np.abs(depth - 200) + 20.0)
+    file.append_curve("FLAT", np.full(len(depth), 7.0))
+    file.append_curve("FEW", np.where(depth < 50, depth, np.nan))
+    file.write(str(tmp_path / "a.las"), version=2.0)
+    (tmp_path / "b.las").write_text("broken")
+    logs = SynthLogs(height=(64, 64), width=(300, 300), look=PLAIN, shapes=str(tmp_path))
+    for number in range(5):
+        for curve in logs.row(number).curves:
+            assert (curve.mnemonic, curve.source) == ("RAMP", "a.las")
+        for values in logs.log(number).curves.values:
+            slopes = np.sign(np.diff(values[np.isfinite(values)]))
+            assert (np.diff(slopes) != 0).sum() <= 2 * (300 / 800 * 10 + 2)
+    with pytest.raises(OptionError, match="no LAS file there"):
+        replace(logs, shapes=str(tmp_path / "none")).log(0)

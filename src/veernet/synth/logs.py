@@ -12,6 +12,7 @@ from veernet.synth.curves import Curve, draw_course, draw_shape, lay_on_paper
 from veernet.synth.layout import Layout, lay_out, scale_of
 from veernet.synth.look import Look
 from veernet.synth.paint import Line, paint_curves, paint_mask, paint_page
+from veernet.synth.shapes import Shape, shapes_of, take_shape
 from veernet.synth.wear import Wear, age, draw_wear, feed, shift_columns
 
 
@@ -28,6 +29,8 @@ class SynthLogs:
     seed: int = 0
     look: Look = field(default_factory=Look)
     """What they may look like."""
+    shapes: str | None = None
+    """Folder of LAS files from which curves take their shapes; drawn if None."""
 
     def __post_init__(self) -> None:
         for name, (low, high), least in (("height", self.height, 32), ("width", self.width, 64)):
@@ -58,7 +61,12 @@ class SynthLogs:
             index,
             height=layout.height,
             width=layout.width,
-            curves=tuple(CurveRow(track=curve.track.edges) for curve in layout.curves),
+            curves=tuple(
+                CurveRow(track=how.track.edges)
+                if real is None
+                else CurveRow(track=how.track.edges, mnemonic=real.mnemonic, source=real.source)
+                for how, real in zip(layout.curves, self._shapes(index), strict=True)
+            ),
             traits=(*layout.traits(), *wear.traits()),
             pictures=pictures,
         )
@@ -97,12 +105,23 @@ class SynthLogs:
     def _curves(self, index: int, layout: Layout) -> list[Curve]:
         rng, scale = self._rng(index, purpose=1), scale_of(layout.height)
         (start, stop), curves = layout.span, list[Curve]()
-        for how in layout.curves:
-            shape = draw_shape(rng, self.look, stop - start, unit=layout.height, scale=scale)
+        for how, real in zip(layout.curves, self._shapes(index), strict=True):
+            shape = (
+                draw_shape(rng, self.look, stop - start, unit=layout.height, scale=scale)
+                if real is None
+                else take_shape(rng, real, stop - start)
+            )
             course = np.full(layout.width, np.nan)
             course[start:stop] = draw_course(rng, self.look, shape, how.ending, gaps=how.gaps)
             curves.append(lay_on_paper(course, how.ending))
         return curves
+
+    def _shapes(self, index: int) -> list[Shape | None]:
+        """Where the curves of a log take their shapes from; None where they are drawn."""
+        if self.shapes is None:
+            return [None] * self.n_curves
+        rng, there = self._rng(index, purpose=4), shapes_of(self.shapes)
+        return [there[int(rng.integers(0, len(there)))] for _ in range(self.n_curves)]
 
     def _rng(self, index: int, *, purpose: int) -> Generator:
         """Streams that do not move when the code behind another purpose changes."""

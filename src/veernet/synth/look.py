@@ -1,11 +1,14 @@
 """How different synthetic logs may look: every nuisance as a range, or as the share that has it."""
 
+import tomllib
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, NamedTuple, get_type_hints
 
 from numpy.random import Generator
 
 from veernet.errors import OptionError
+from veernet.files import parse
 
 Range = tuple[float, float]
 """Least and greatest; drawn uniformly."""
@@ -194,6 +197,21 @@ def nuisances() -> dict[str, Told]:
     """Unit and meaning of every field of `Look`."""
     hints = get_type_hints(Look, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def read_look(path: Path) -> Look:
+    """Read a TOML file of fields of `Look`; what it does not name stays as it is.
+
+    Raises:
+        OptionError: no such file, not TOML, or a field that is unknown or makes no sense.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise OptionError(f"{path}: no such file") from missing
+    except ValueError as broken:
+        raise OptionError(f"{path}: not TOML ({broken})") from broken
+    return parse(Look, table, where=str(path), error=OptionError)
 
 
 def drawn(rng: Generator, bounds: Range) -> float:

@@ -1,0 +1,110 @@
+"""Reading LAS files as they come from the field."""
+
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import lasio
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from veernet.errors import LasError
+
+MAX_BYTES = 256 * 2**20
+"""The largest file read unless told otherwise."""
+
+NULLS = (-999.25, -9999.25, -9999.0, -999.0, -99999.0)
+"""What stands for no value besides the header's own NULL."""
+
+_UNITS: dict[str, Literal["ft", "m"]] = {
+    **dict.fromkeys(("F", "FT", "FEET", "FOOT"), "ft"),
+    **dict.fromkeys(("M", "MT", "MTR", "METER", "METERS", "METRE", "METRES"), "m"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Las:
+    """The curves of a well by depth.
+
+    depth:  increasing, in `unit`
+    curves: by mnemonic, one value a depth, NaN where there is none; a mnemonic that occurs twice
+            has `:1`, `:2`, … behind it
+    """
+
+    depth: Float[ndarray, "n"]
+    unit: Literal["ft", "m"]
+    curves: dict[str, Float[ndarray, "n"]]
+
+
+def read_las(path: Path, *, max_bytes: int = MAX_BYTES) -> Las:
+    """Read a LAS file of version 1.2, 2.0 or 3.0, through the dirt that headers have.
+
+    Args:
+        max_bytes: a larger file is refused before it is read.
+
+    Raises:
+        LasError: no such file, too large, not LAS, with text where numbers belong, without a
+            unit of depth, or with depths that do not run one way.
+    """
+    _check(path, max_bytes)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            file: Any = lasio.read(str(path), ignore_header_errors=True, engine="normal")
+            columns: dict[str, ndarray] = {
+                one.mnemonic: np.asarray(one.data) for one in file.curves
+            }
+            units: list[Any] = [
+                file.curves[0].unit,
+                file.well["STRT"].unit if "STRT" in file.well else "",
+            ]
+            null = float(file.well["NULL"].value) if "NULL" in file.well else np.nan
+    except Exception as broken:  # lasio raises anything from KeyError to AttributeError
+        raise LasError(f"{path}: not a readable LAS file ({broken})") from broken
+    (name, index), *rest = columns.items()
+    depth = _numbers(path, name, index, null)
+    if len(depth) < 2 or not np.isfinite(depth).all():
+        raise LasError(f"{path}: {len(depth)} depths, some without a value; needs two and more")
+    order = slice(None, None, -1) if depth[0] > depth[-1] else slice(None)
+    if not (np.diff(depth[order]) > 0).all():
+        raise LasError(f"{path}: its depths ({name}) neither increase nor decrease throughout")
+    return Las(
+        depth=depth[order],
+        unit=_unit(path, units),
+        curves={name: _numbers(path, name, column, null)[order] for name, column in rest},
+    )
+
+
+def _check(path: Path, max_bytes: int) -> None:
+    """Refuse what is no text, before lasio looks at it."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except FileNotFoundError as missing:
+        raise LasError(f"{path}: no such LAS file") from missing
+    if size > max_bytes:
+        raise LasError(f"{path}: {size:,} bytes are more than the {max_bytes:,} allowed")
+    if b"\0" in head or not re.search(rb"^\s*~", head, re.MULTILINE):
+        raise LasError(f"{path}: not a LAS file: no section (~) in its first 4,096 bytes")
+
+
+def _numbers(path: Path, name: str, column: ndarray, null: float) -> Float[ndarray, "n"]:
+    """A column as numbers, NaN where it says that there is none."""
+    try:
+        values = np.array(column, dtype=float)
+    except (ValueError, TypeError) as text:
+        raise LasError(f"{path}: column {name} has text where a number belongs ({text})") from text
+    absent = np.isin(values, [*NULLS, null]) | ~np.isfinite(values)
+    return np.where(absent, np.nan, values)
+
+
+def _unit(path: Path, found: list[Any]) -> Literal["ft", "m"]:
+    for unit in found:
+        known = _UNITS.get(str(unit).strip().strip(".").upper())
+        if known:
+            return known
+    raise LasError(f"{path}: depth is in {' or '.join(map(repr, found))}; known are ft and m")

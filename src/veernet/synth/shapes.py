@@ -1,0 +1,75 @@
+"""Shapes of curves out of real LAS files."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.random import Generator
+
+from veernet.data.las import read_las
+from veernet.errors import LasError, OptionError
+from veernet.synth.curves import standard
+
+LEAST = 200
+"""Samples in one piece that a curve must have to give a shape."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """One unbroken stretch of a curve."""
+
+    mnemonic: str
+    source: str
+    """Name of the LAS file."""
+    samples: Float[ndarray, "n"]
+
+
+@cache
+def shapes_of(folder: str) -> tuple[Shape, ...]:
+    """All stretches of `LEAST` samples and more in the LAS files of a folder that are not constant,
+    in the order of the files' names. Files that cannot be read are passed over.
+
+    Raises:
+        OptionError: there is none.
+    """
+    found: list[Shape] = []
+    for path in sorted(Path(folder).iterdir() if Path(folder).is_dir() else []):
+        if path.suffix.lower() == ".las":
+            try:
+                curves = read_las(path).curves
+            except LasError:
+                continue
+            for mnemonic, values in curves.items():
+                found += [
+                    Shape(mnemonic=mnemonic, source=path.name, samples=piece)
+                    for piece in _pieces(values)
+                ]
+    if not found:
+        raise OptionError(
+            f"{folder}: no LAS file there has a curve with {LEAST} samples in one piece"
+        )
+    return tuple(found)
+
+
+def take_shape(rng: Generator, shape: Shape, n_columns: int) -> Float[ndarray, "w"]:
+    """A random stretch of a real curve, at one to ten columns a sample, of zero mean and unit
+    spread; turned round where it has to be repeated, and logarithmic where it spans decades."""
+    samples = shape.samples
+    if samples.min() > 0 and np.quantile(samples, 0.98) > 30 * np.quantile(samples, 0.02):
+        samples = np.log10(samples)
+    step = rng.uniform(1, 10)
+    n = max(4, int(n_columns / step) + 1)
+    there = np.concatenate([samples, samples[::-1]])  # ends where it began
+    start = int(rng.integers(0, len(there)))
+    taken = np.take(there, np.arange(start, start + n), mode="wrap")
+    return standard(np.interp(np.linspace(0, n - 1, n_columns), np.arange(n), taken))
+
+
+def _pieces(values: Float[ndarray, "n"]) -> list[Float[ndarray, "_"]]:
+    present = np.flatnonzero(np.isfinite(values))
+    runs = np.split(present, np.flatnonzero(np.diff(present) > 1) + 1)
+    long = [values[run] for run in runs if len(run) >= LEAST]
+    return [piece for piece in long if np.ptp(piece) > 1e-6 * max(1e-6, np.abs(piece).max())]
