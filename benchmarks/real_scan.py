@@ -46,7 +46,7 @@ def compare(curve: CurveScale, read: np.ndarray, found: Digitised, las: lasio.LA
 def main(scan: Path, calibration: Path, weights: Path, reference: Path) -> None:
     found = digitise(read_grey(scan), read_calibration(calibration), load_weights(weights))
     las = lasio.read(reference)
-    curves = zip(found.calibration.curve, found.values, strict=True)
+    curves = zip(found.calibration.curves, found.values, strict=True)
     print(json.dumps({c.mnemonic: compare(c, read, found, las) for c, read in curves}, indent=2))
 
 

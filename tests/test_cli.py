@@ -124,7 +124,7 @@ def test_bad_input_is_one_line_and_exit_code_2(veernet, tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     write_picture(tmp_path / "scan.png", np.full((40, 30), 255, np.uint8))
-    (tmp_path / "c.toml").write_text("[track]\n")
+    (tmp_path / "c.toml").write_text("[[track]]\n")
     (tmp_path / "other.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
     before = {*tmp_path.rglob("*")}
     words, *expected = BAD[case]

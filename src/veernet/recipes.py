@@ -78,22 +78,25 @@ CALIBRATION = """\
 # What the pixels of scan.png mean: depth runs down the page, values to the right.
 depth_axis = "down"
 
-[track]                # the box of the track: columns left to right, rows top to bottom
-left = {left}
-right = {right}
-top = 0
-bottom = {last}
-
 [depth]
 unit = "ft"
 step = 0.5
 ties = [[0.0, 1000.0], [{last}.0, {depth}]]    # [row, depth]
 """
-"""Of a scan that `draw_scan` draws, without its curves."""
+"""Of a scan that `draw_scan` draws, without its tracks."""
+
+CALIBRATION_TRACK = """
+[[track]]              # its box: columns left to right, rows top to bottom
+left = {left}
+right = {right}
+top = 0
+bottom = {last}
+"""
+"""One of its tracks."""
 
 CALIBRATION_CURVES = (
     """
-[[curve]]
+[[track.curve]]
 mnemonic = "GR"
 unit = "API"
 left = 0.0             # value at the left edge of the track
@@ -102,7 +105,7 @@ trace = 1              # the network's first curve: the solid one
 description = "Gamma ray"
 """,
     """
-[[curve]]
+[[track.curve]]
 mnemonic = "ILD"
 unit = "OHMM"
 left = 0.2
@@ -212,14 +215,20 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
 def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:
     """Draw a log as somebody would scan it, depth down the page, and its calibration file."""
     row, log = logs.row(number), logs.log(number)
-    top, bottom = (round(edge) for edge in row.curves[0].track)
     lowest = row.height - 1  # of the rows, which become columns from right to left
     last = row.width - 1
     scan, calibration = folder / "scan.png", folder / "calibration.toml"
     write_picture(scan, stand_up(log.grey))
-    box = {"left": lowest - bottom, "right": lowest - top, "last": last}
-    head = CALIBRATION.format(**box, depth=1000 + last / 10)
-    write_text(calibration, "".join([head, *CALIBRATION_CURVES[: logs.n_curves]]))
+    parts = [CALIBRATION.format(last=last, depth=1000 + last / 10)]
+    for top, bottom in dict.fromkeys(curve.track for curve in row.curves):
+        left, right = lowest - round(bottom), lowest - round(top)
+        parts.append(CALIBRATION_TRACK.format(left=left, right=right, last=last))
+        parts += [
+            text
+            for text, curve in zip(CALIBRATION_CURVES, row.curves, strict=False)
+            if curve.track == (top, bottom)
+        ]
+    write_text(calibration, "".join(parts))
     return scan, calibration
 
 

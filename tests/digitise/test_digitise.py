@@ -25,21 +25,21 @@ from veernet.errors import CalibrationError, ImageError, OptionError
 
 TOML = """
 depth_axis = "down"
-[track]
-left = 20
-right = 220
-top = 10
-bottom = 410
 [depth]
 unit = "ft"
 step = 0.5
 ties = [[10.0, 1000.0], [210.0, 1020.0], [410.0, 1030.0]]
-[[curve]]
+[[track]]
+left = 20
+right = 220
+top = 10
+bottom = 410
+[[track.curve]]
 mnemonic = "GR"
 unit = "API"
 left = 0
 right = 150
-[[curve]]
+[[track.curve]]
 mnemonic = "ILD"
 unit = "OHMM"
 left = 2000.0
@@ -98,15 +98,52 @@ def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
     """Turned, x = y and y = 259 - x; the left edge of the track is its lower one."""
     upright = read_calibration(calibration)
     lying = Calibration(
-        track=Track(left=10, right=410, top=259 - 220, bottom=259 - 20),
+        track=(
+            Track(left=10, right=410, top=259 - 220, bottom=259 - 20, curve=upright.track[0].curve),
+        ),
         depth=upright.depth,
-        curve=upright.curve,
         depth_axis="right",
     )
     a = digitise(scan, upright, SeesInk())
     b = digitise(lay_on_side(scan), lying, SeesInk())
     np.testing.assert_array_equal(a.values, b.values)
-    np.testing.assert_array_equal(lay_on_side(a.picture), b.picture)
+    np.testing.assert_array_equal(lay_on_side(a.pictures[0]), b.pictures[0])
+
+
+def test_two_tracks_of_different_depths_share_one_column_of_depth(scan, calibration, tmp_path):
+    """The second is the first 25 px to the right, on the lower half of the scan."""
+    more = """
+[[track]]
+left = 25
+right = 225
+top = 210
+bottom = 410
+[[track.curve]]
+mnemonic = "DT"
+left = 140
+right = 40
+"""
+    calibration.write_text(TOML + more)
+    write_picture(tmp_path / "scan.png", scan)
+    files = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
+    names = ["scan.las", "scan.csv", "scan.1.curves.png", "scan.2.curves.png"]
+    assert [path.name for path in files] == names
+    las = lasio.read(files[0])
+    assert las.keys() == ["DEPT", "GR", "ILD", "DT"]
+    lower = las["DEPT"] >= 1020
+    assert np.isnan(las["DT"][~lower]).all()
+    expected = 140 - 100 * (las["GR"] / 150 - 5 / 200)
+    np.testing.assert_allclose(las["DT"][lower], expected[lower], atol=1e-3)
+
+
+@given(st.floats(-2, 3))
+def test_value_and_position_are_each_others_inverse(position):
+    for scale in (
+        CurveScale(mnemonic="DT", left=140.0, right=40.0),
+        CurveScale(mnemonic="ILD", left=0.2, right=2000.0, scale="log"),
+    ):
+        there = scale.position(scale.value(np.array([position])))
+        np.testing.assert_allclose(there, [position], atol=1e-9)
 
 
 def test_a_blank_track_gives_no_values(calibration):
@@ -166,7 +203,7 @@ def test_nothing_is_written_where_the_scan_cannot_be_read(calibration, tmp_path)
         ("step = 0.5", "step = 0", "step must be > 0"),
         ("step = 0.5", "stride = 0.5", "depth.step: Field required"),
         ("left = 20\n", "left = 500\n", "left < right"),
-        ("left = 20\n", "left = 20.5\n", "track.left: .*integer"),
+        ("left = 20\n", "left = 20.5\n", "track.0.left: .*integer"),
         ("right = 0.2", "right = -1", "log scale needs values > 0"),
         ("right = 150", "right = 0", "two different values"),
         ('"ILD"', '"GR"', "different mnemonics"),
@@ -175,7 +212,9 @@ def test_nothing_is_written_where_the_scan_cannot_be_read(calibration, tmp_path)
         ('"OHMM"', '"OHM M"', "without spaces"),
         ("step = 0.5", "step = 1" + 5000 * "0", "not a TOML file"),
         ('"down"', '"up"', "depth_axis: Input should be 'down' or 'right'"),
-        ("[track]", "[track", "not a TOML file"),
+        ("[[track]]", "[[track", "not a TOML file"),
+        ("[[track]]", "[track]", r"tracks are written \[\[track\]\]"),
+        ("[[track.curve]]", "[[curve]]", r"tracks are written \[\[track\]\]"),
     ],
 )
 def test_a_calibration_that_cannot_be_is_refused(calibration, old, new, found):

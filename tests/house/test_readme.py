@@ -23,7 +23,7 @@ def test_the_loop_and_the_seal_in_the_readme_do_what_they_say(capsys):
 
 def test_the_calibration_in_the_readme_is_one(tmp_path):
     (tmp_path / "c.toml").write_text(blocks("toml")[0], encoding="utf-8")
-    assert read_calibration(tmp_path / "c.toml").curve[0].mnemonic == "GR"
+    assert read_calibration(tmp_path / "c.toml").curves[0].mnemonic == "GR"
 
 
 def test_the_readme_names_every_command():

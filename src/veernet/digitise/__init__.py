@@ -10,13 +10,16 @@ from veernet.digitise.calibration import (
 from veernet.digitise.digitise import Digitised, digitise
 from veernet.digitise.files import digitise_file
 from veernet.digitise.las import write_csv, write_las
+from veernet.digitise.strip import Strip, cut_strip
 
 __all__ = [
     "Calibration",
     "CurveScale",
     "Depth",
     "Digitised",
+    "Strip",
     "Track",
+    "cut_strip",
     "digitise",
     "digitise_file",
     "read_calibration",

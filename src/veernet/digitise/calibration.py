@@ -1,4 +1,4 @@
-"""What the pixels of a scan mean: the track's place, depth of rows, values of edges."""
+"""What the pixels of a scan mean: the tracks' places, depth of rows, values of edges."""
 
 import re
 import tomllib
@@ -15,23 +15,6 @@ from veernet.files import parse
 
 MAX_DEPTHS = 10_000_000
 """Most depths of one output: 1,000 km at 0.1 m."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Track:
-    """The box of the track, in pixels of the scan as it lies: x to the right, y down.
-
-    The edges are centres of pixels, and belong to the box.
-    """
-
-    left: int
-    right: int
-    top: int
-    bottom: int
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.left < self.right and 0 <= self.top < self.bottom):
-            raise ValueError("needs 0 <= left < right and 0 <= top < bottom")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +105,33 @@ class CurveScale:
             return self.left * (self.right / self.left) ** position
         return self.left + (self.right - self.left) * position
 
+    def position(self, value: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+        """Where values lie across the track; the inverse of `value`. Beyond 0 and 1 is off scale;
+        NaN where a logarithmic scale has no place for a value."""
+        if self.scale == "log":
+            positive = np.where(value > 0, value, np.nan)
+            return np.log(positive / self.left) / np.log(self.right / self.left)
+        return (value - self.left) / (self.right - self.left)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """The box of a track, in pixels of the scan as it lies: x to the right, y down.
+
+    The edges are centres of pixels, and belong to the box.
+    """
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+    curve: tuple[CurveScale, ...] = ()
+    """What is printed in it."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right and 0 <= self.top < self.bottom):
+            raise ValueError("needs 0 <= left < right and 0 <= top < bottom")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
@@ -129,34 +139,41 @@ class Calibration:
 
     depth_axis = "down"
 
-    [track]
-    left = 0
-    right = 500
-    top = 3083
-    bottom = 10696
-
     [depth]
     unit = "ft"
     step = 0.5
     ties = [[3083.0, 300.0], [10695.5, 1050.0]]
 
-    [[curve]]
+    [[track]]
+    left = 0
+    right = 500
+    top = 3083
+    bottom = 10696
+
+    [[track.curve]]
     mnemonic = "GR"
     unit = "API"
     left = 0.0
     right = 150.0
     """
 
-    track: Track
     depth: Depth
-    curve: tuple[CurveScale, ...]
+    track: tuple[Track, ...]
     depth_axis: Literal["down", "right"] = "down"
     """Which way depth runs on the scan."""
 
     def __post_init__(self) -> None:
-        names = [curve.mnemonic for curve in self.curve]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"needs one [[curve]] or more, of different mnemonics; got {names}")
+        names = [curve.mnemonic for curve in self.curves]
+        if not names or len(set(names)) < len(names) or not all(t.curve for t in self.track):
+            raise ValueError(
+                "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
+                f"mnemonics; got {names}"
+            )
+
+    @property
+    def curves(self) -> tuple[CurveScale, ...]:
+        """Of all tracks, in their order."""
+        return tuple(curve for track in self.track for curve in track.curve)
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -171,6 +188,10 @@ def read_calibration(path: Path) -> Calibration:
         raise CalibrationError(f"{path}: no such calibration file") from missing
     except (ValueError, RecursionError) as broken:
         raise CalibrationError(f"{path}: not a TOML file ({broken})") from broken
+    if "curve" in table or isinstance(table.get("track"), dict):
+        raise CalibrationError(
+            f"{path}: tracks are written [[track]], and the curves of each [[track.curve]] after it"
+        )
     return parse(Calibration, table, where=str(path), error=CalibrationError)
 
 

@@ -21,8 +21,8 @@ def digitise_file(
     well: str = "",
     overwrite: bool = False,
     autocast: torch.dtype | None = None,
-) -> tuple[Path, Path, Path]:
-    """Digitise one scan into `folder`; returns the LAS file, the CSV file and the picture.
+) -> tuple[Path, ...]:
+    """Digitise one scan into `folder`; returns the LAS file, the CSV file and a picture a track.
 
     They are named after the scan. Nothing is written before everything is computed.
 
@@ -32,18 +32,31 @@ def digitise_file(
             a LAS file.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
     """
-    las, table, picture = (folder / f"{scan.stem}{end}" for end in (".las", ".csv", ".curves.png"))
-    for path in (las, table, picture):
+    settings = read_calibration(calibration)
+    tracks = len(settings.track)
+    las, table, *pictures = (
+        folder / f"{scan.stem}{end}"
+        for end in (
+            *(".las", ".csv"),
+            *(
+                [".curves.png"]
+                if tracks == 1
+                else [f".{n}.curves.png" for n in range(1, tracks + 1)]
+            ),
+        )
+    )
+    for path in (las, table, *pictures):
         if path.exists() and not overwrite:
             raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
     if not well.isprintable():
         raise OptionError(f"the name of the well must be printable, got {well!r}")
-    settings, grey = read_calibration(calibration), read_grey(scan)
+    grey = read_grey(scan)
     try:
         digitised = digitise(grey, settings, model, autocast=autocast)
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
     write_las(las, digitised, well=well)
     write_csv(table, digitised)
-    write_picture(picture, digitised.picture)
-    return las, table, picture
+    for path, picture in zip(pictures, digitised.pictures, strict=True):
+        write_picture(path, picture)
+    return las, table, *pictures

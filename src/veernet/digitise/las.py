@@ -28,7 +28,7 @@ def write_las(path: Path, digitised: Digitised, *, well: str = "") -> None:
     header: Any = las.well
     header["NULL"].value, header["WELL"].value = NULL, well
     las.append_curve("DEPT", np.round(digitised.depth, DECIMALS), unit=unit, descr="Depth")
-    for curve, values in zip(digitised.calibration.curve, digitised.values, strict=True):
+    for curve, values in zip(digitised.calibration.curves, digitised.values, strict=True):
         rounded = np.round(values, DECIMALS)
         las.append_curve(curve.mnemonic, rounded, unit=curve.unit, descr=curve.description)
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -38,7 +38,7 @@ def write_las(path: Path, digitised: Digitised, *, well: str = "") -> None:
 def write_csv(path: Path, digitised: Digitised) -> None:
     """Write depth, every curve and its confidence as CSV; no value is an empty field."""
     unit = digitised.calibration.depth.unit
-    names = [curve.mnemonic for curve in digitised.calibration.curve]
+    names = [curve.mnemonic for curve in digitised.calibration.curves]
     columns = np.concatenate([digitised.depth[None], digitised.values, digitised.confidence])
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
