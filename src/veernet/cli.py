@@ -23,6 +23,7 @@ from veernet.data.survey import Survey, survey
 from veernet.data.verify import Verified, verify
 from veernet.digitise import digitise_file
 from veernet.errors import ArchiveError, OptionError, VeerNetError
+from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans
 from veernet.report import write_report
 from veernet.synth.look import read_look
 from veernet.synth.make import make, open_archive
@@ -175,6 +176,86 @@ class Subset:
                 advance=advance,
             )
         console.print(f"wrote {total} logs to {self.root}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """Cut tracks out of real scans, label them, and write them as one split of an archive.
+
+    One of --las, --masks and --polylines says where the curves are. Curves of a LAS file are
+    projected through the calibration and snapped to the ink near them; columns where there is none
+    are not labelled, and no loss sees them. The calibration must name every curve that a track
+    prints, or its ink counts as background. `veernet merge` joins the archive with a synthetic one.
+    """
+
+    scans: Positional[tuple[Path, ...]]
+    """The scans: PNG, JPEG or TIFF."""
+    calibration: Path
+    """Calibration file, of all of them."""
+    out: Path
+    """Folder of the archive, new or imported before without this split."""
+    las: Path | None = None
+    """LAS file of the well."""
+    masks: Path | None = None
+    """Index mask of the scan's size, or a folder of masks named as the scans."""
+    polylines: Path | None = None
+    """JSON file of lines drawn by hand, of COCO or Labelme."""
+    split: SplitName = "train"
+    """Which split they make."""
+    window: int = 12_800
+    """Longest log, px; a longer track becomes several."""
+    tolerance: float = 4.0
+    """Furthest that ink may lie from where a LAS file expects it, px."""
+    overlays: Path | None = None
+    """Folder for pictures of the labels over the scans."""
+    on_error: Literal["skip", "stop"] = "stop"
+    """Whether a scan that cannot be imported is passed over."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self, console: Console) -> None:
+        """Import them, and say how the labels turned out."""
+        told = import_scans(
+            self.out,
+            self.scans,
+            self.calibration,
+            self._labeller(),
+            split=self.split,
+            window=self.window,
+            overlays=self.overlays,
+            on_error=self.on_error,
+            report=lambda text: print(f"veernet: {text}", file=sys.stderr),
+        )
+        if self.json:
+            print(json.dumps([asdict(one) for one in told], indent=2))
+            return
+        table = Table("scan", "curve", "class", "logs", "columns", "labelled", "offset", "pen")
+        for one in told:
+            (dx, dy), share = one.offset, f"{one.labelled:.2%}"
+            numbers = (one.curve, one.logs, one.columns, share, f"{dx}, {dy}", f"{one.pen:g}")
+            table.add_row(one.scan, one.mnemonic, *map(str, numbers))
+        console.print(table)
+        console.print(
+            "labelled: share of the columns found on ink; offset: of the print, px along depth and "
+            "across it",
+            soft_wrap=True,
+        )
+
+    def _labeller(self) -> Labeller:
+        given: list[Labeller] = []
+        if self.las is not None:
+            if len(self.scans) > 1:
+                raise OptionError("--las is of one well: import its scan alone")
+            if not 0 < self.tolerance <= 50:
+                raise OptionError(f"--tolerance must be from 0 to 50 px, got {self.tolerance}")
+            given.append(LasLabels(path=self.las, tolerance=self.tolerance))
+        if self.masks is not None:
+            given.append(MaskLabels(path=self.masks))
+        if self.polylines is not None:
+            given.append(PolylineLabels(path=self.polylines))
+        if len(given) != 1 or not self.scans:
+            raise OptionError("import needs SCAN…, and one of --las, --masks and --polylines")
+        return given[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -515,6 +596,7 @@ class Demo:
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "synth": Synth,
+    "import": Import,
     "inspect": Inspect,
     "merge": Merge,
     "subset": Subset,

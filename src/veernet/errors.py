@@ -5,6 +5,7 @@
     ├── ArchiveError         a dataset folder that is missing, unfinished or inconsistent
     ├── CalibrationError     a calibration file that is incomplete, not monotone or off the picture
     ├── LasError             a LAS file that cannot be read, or whose depths make no sense
+    ├── LabelError           labels that do not fit the scan or its calibration
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
     ├── RunError             a training run that is missing or taken, or of another recipe or
     │                        archive; one whose gradient is not finite, or whose processes differ
@@ -33,6 +34,10 @@ class CalibrationError(VeerNetError):
 
 class LasError(VeerNetError):
     """A LAS file that cannot be read, or whose depths make no sense."""
+
+
+class LabelError(VeerNetError):
+    """Labels that cannot be read, or do not fit the scan or its calibration."""
 
 
 class CheckpointError(VeerNetError):

@@ -1,0 +1,143 @@
+"""Laying a curve that is known by depth onto the ink of a scan."""
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from veernet.digitise.strip import Strip
+from veernet.label.labels import Traced
+from veernet.trace import best_path
+
+DEPTH_OFFSETS, VALUE_OFFSETS = range(-12, 13), range(-4, 5)
+"""Offsets of print against LAS that are tried, px along depth and across it."""
+
+STEP = 0.5
+"""Distance of the places across a line where ink is looked for, px."""
+
+_ENOUGH = 0.5
+"""Ink, of 1, from which a place counts as on a line."""
+
+
+def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0) -> Traced:
+    """Find the printed line of a curve near where it is expected.
+
+    One offset for the whole curve is the one under which most of it lies on ink. Then every pixel
+    of its length moves across its own direction, by `tolerance` px at most, to where the ink is;
+    all of them together take the path of most ink and least change.
+
+    Args:
+        positions: across the track, 0 at the lower edge and 1 at the upper one, by column; beyond
+            them where the curve goes round; NaN where nothing is known.
+    """
+    expected = np.isfinite(positions)
+    rows = strip.bottom - positions * strip.height
+    ink = cv2.GaussianBlur((255 - strip.grey).astype(np.float32) / 255, (0, 0), 0.8)
+    points = [_by_length(line) for line in _stretches(rows)]
+    if not points:
+        nothing = np.zeros(len(rows), bool)
+        return Traced(
+            positions=positions, on_ink=nothing, expected=expected, unknown=~nothing, pen=1.0
+        )
+    offset = _offset(strip, ink, np.concatenate(points))
+    moved = np.full(len(rows), np.nan)
+    on_ink = np.zeros(len(rows), bool)
+    for line in points:
+        _snap_line(strip, ink, line + offset, tolerance, moved, on_ink)
+    # A line that lies a fraction of a pixel beyond an edge has not gone round for that.
+    laps = np.floor(np.roll(positions, offset[0]))
+    return Traced(
+        positions=np.clip((strip.bottom - moved) / strip.height, laps, laps + 1 - 1e-6),
+        on_ink=on_ink,
+        expected=expected,
+        unknown=~on_ink,
+        pen=_pen(strip, moved, on_ink),
+        offset=offset,
+    )
+
+
+def _stretches(rows: Float[ndarray, "w"]) -> list[Float[ndarray, "_ 2"]]:
+    x = np.flatnonzero(np.isfinite(rows))
+    parts = np.split(x, np.flatnonzero(np.diff(x) > 1) + 1)
+    return [np.stack([part, rows[part]], axis=1) for part in parts if len(part) > 1]
+
+
+def _by_length(line: Float[ndarray, "n 2"]) -> Float[ndarray, "_ 2"]:
+    """Points (x, y) a pixel apart along a line."""
+    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    at = np.arange(0, along[-1] + 1)
+    return np.stack([np.interp(at, along, line[:, i]) for i in (0, 1)], axis=1)
+
+
+def _ink_at(
+    strip: Strip, ink: Float[ndarray, "h w"], points: Float[ndarray, "*n 2"]
+) -> Float[ndarray, "*n"]:
+    """Ink at points (x, y), which go round the track; none beyond its ends."""
+    y = strip.bottom - np.mod(strip.bottom - points[..., 1], strip.height)
+    x = np.rint(points[..., 0]).astype(np.int64)
+    row = np.clip(np.rint(y).astype(np.int64), 0, len(ink) - 1)
+    inside = (x >= 0) & (x < ink.shape[1])
+    return np.where(inside, ink[row, np.clip(x, 0, ink.shape[1] - 1)], 0)
+
+
+def _offset(
+    strip: Strip, ink: Float[ndarray, "h w"], points: Float[ndarray, "n 2"]
+) -> tuple[int, int]:
+    """The shift (columns, rows) under which the points see most ink; the least, of equals."""
+    tried = [(dx, dy) for dx in DEPTH_OFFSETS for dy in VALUE_OFFSETS]
+    some = points[:: max(1, len(points) // 20_000)]
+
+    def seen(offset: tuple[int, int]) -> tuple[float, int]:
+        mean = float(_ink_at(strip, ink, some + np.array(offset)).mean())
+        return round(mean, 3), -abs(offset[0]) - abs(offset[1])
+
+    return max(tried, key=seen)
+
+
+def _snap_line(
+    strip: Strip,
+    ink: Float[ndarray, "h w"],
+    line: Float[ndarray, "n 2"],
+    tolerance: float,
+    moved: Float[ndarray, "w"],
+    on_ink: ndarray,
+) -> None:
+    """Snap one stretch, and write its rows and whether they are on ink into the columns."""
+    along = np.gradient(line, axis=0)
+    length = np.maximum(np.hypot(*along.T), 1e-9)[:, None]
+    across = along[:, ::-1] * np.array([-1.0, 1.0]) / length
+    away = np.arange(-tolerance, tolerance + STEP / 2, STEP)
+    places = line[None] + away[:, None, None] * across[None]
+    seen = _ink_at(strip, ink, places)
+    score = np.log(np.maximum(seen, 0.02)) - 0.02 * np.abs(away)[:, None]
+    path = best_path(score, step_cost=0.4)
+    at = np.arange(len(line))
+    points, there = places[path, at], seen[path, at] >= _ENOUGH
+    columns = np.arange(
+        max(0, int(np.ceil(points[:, 0].min()))),
+        min(len(moved) - 1, int(np.floor(points[:, 0].max()))) + 1,
+    )
+    if len(columns) == 0:
+        return
+    x = np.maximum.accumulate(points[:, 0])  # of a line that turns back, its furthest
+    moved[columns] = np.interp(columns, x, points[:, 1])
+    share = np.interp(columns, x, np.convolve(there, np.full(3, 1 / 3), mode="same"))
+    of_column = np.clip(np.rint(x).astype(np.int64), columns[0], columns[-1]) - columns[0]
+    n = np.bincount(of_column, minlength=len(columns))
+    inked = np.bincount(of_column, weights=there, minlength=len(columns))
+    on_ink[columns] = np.where(n > 0, inked / np.maximum(n, 1), share) >= _ENOUGH
+
+
+def _pen(strip: Strip, rows: Float[ndarray, "w"], on_ink: ndarray) -> float:
+    """Width of the line: the median height of the ink through it where it is nearly level, px."""
+    slope = np.abs(np.gradient(np.nan_to_num(rows)))
+    level = np.flatnonzero(on_ink & (slope < 0.3) & np.isfinite(rows))
+    if len(level) < 10:
+        return 2.0
+    y = strip.bottom - np.mod(strip.bottom - rows[level], strip.height)
+    reach = np.arange(-8, 9)
+    row = np.clip(np.rint(y).astype(np.int64)[:, None] + reach, 0, len(strip.grey) - 1)
+    dark = strip.grey[row, level[:, None]] < 128
+    below = np.cumprod(dark[:, 8:], axis=1).sum(1)
+    above = np.cumprod(dark[:, 8::-1], axis=1).sum(1)
+    return float(np.clip(np.median(np.maximum(below + above - 1, 1)), 1, 5))

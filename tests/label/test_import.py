@@ -1,0 +1,290 @@
+"""Labels lie on the ink: known curves, printed out of place, are found where they are printed."""
+
+import json
+
+import cv2
+import lasio
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from veernet import Archive
+from veernet.data.gather import merge
+from veernet.data.raster import lay_on_side, write_picture
+from veernet.data.verify import verify
+from veernet.digitise.strip import Strip
+from veernet.errors import ArchiveError, CalibrationError, ImageError, LabelError, LasError
+from veernet.label import LasLabels, MaskLabels, PolylineLabels, import_scans
+from veernet.label.labels import paint_labels, rows_of
+from veernet.label.snap import snap
+
+TOML = """
+depth_axis = "down"
+[depth]
+unit = "ft"
+step = 0.5
+ties = [[0.0, 1000.0], [400.0, 1040.0]]
+[[track]]
+left = 20
+right = 220
+top = 10
+bottom = 390
+[[track.curve]]
+mnemonic = "GR"
+left = 0
+right = 150
+"""
+
+
+def position(y):
+    """Where the curve lies across the track at row y; beyond 1 it has gone round."""
+    return 0.6 + 0.55 * np.sin(y / 25)
+
+
+def print_curve(page, y, shown, pen=3):
+    """Ink along x = 20 + 200 position, lap by lap."""
+    for lap in (-1, 0, 1):
+        part = page[:, 20:221]
+        points = np.stack([200 * (shown - lap), y], axis=1)
+        fixed = np.rint(16 * points).astype(np.int32)
+        cv2.polylines(part, [fixed], False, 0, pen - 1, cv2.LINE_AA, shift=4)  # 2 are 3 px wide
+
+
+@pytest.fixture
+def well(tmp_path):
+    """A scan whose print lies 5 px lower and 2 px to the right of what its LAS file says."""
+    page = np.full((420, 260), 255, np.uint8)
+    page[::20, 20:221] = page[:, 20:221:25] = 0
+    y = np.arange(-10, 430)
+    print_curve(page, y + 5, position(y) + 2 / 200)
+    write_picture(tmp_path / "well.png", page)
+    las = lasio.LASFile()
+    depth = np.arange(995, 1045, 0.1)
+    las.append_curve("DEPT", depth, unit="FT")
+    las.append_curve("GR", 150 * position((depth - 1000) * 10), unit="API")
+    las.write(str(tmp_path / "well.las"), version=2.0, fmt="%.4f")
+    (tmp_path / "c.toml").write_text(TOML)
+    return tmp_path
+
+
+def test_labels_from_a_las_file_lie_on_the_print_and_the_offset_is_found(well):
+    (told,) = import_scans(
+        well / "out", [well / "well.png"], well / "c.toml", LasLabels(path=well / "well.las")
+    )
+    assert told.labelled > 0.99
+    assert told.offset == (5, -2)
+    assert told.pen == pytest.approx(3, abs=1)
+    split = Archive.open(well / "out").split("train")
+    row, log = split.rows[0], split.log(0)
+    assert (row.source, row.curves[0].mnemonic) == ("well.png", "GR")
+    top, bottom = row.curves[0].track
+    columns = np.arange(log.grey.shape[1])  # the margin reaches back to row 0 of the scan
+    expected = position(columns - 5) + 2 / 200
+    seen = np.isfinite(log.curves.rows[0])
+    assert seen.mean() > 0.9
+    error = np.abs(log.curves.values[0] - expected)[seen] * (bottom - top)
+    assert np.median(error) < 0.5
+    assert np.quantile(error, 0.95) < 1.5
+    labelled = log.mask == 1
+    assert (log.grey[labelled] < 128).mean() > 0.85
+    assert verify(split).faults == ()
+
+
+def test_a_column_where_no_ink_is_near_is_not_labelled(well):
+    page = np.array(Image.open(well / "well.png"))
+    page[200:240] = 255
+    write_picture(well / "well.png", page)
+    (told,) = import_scans(
+        well / "out", [well / "well.png"], well / "c.toml", LasLabels(path=well / "well.las")
+    )
+    log = Archive.open(well / "out").split("train").log(0)
+    assert (log.mask[:, 205:235] == 255).all()
+    assert (log.mask[:, 50:190] != 255).mean() > 0.98
+    assert 0.85 < told.labelled < 0.93
+
+
+@settings(max_examples=25)
+@given(
+    dx=st.integers(-9, 9),
+    dy=st.integers(-3, 3),
+    period=st.floats(20, 90),
+    swing=st.floats(0.05, 0.45),
+)
+def test_the_offset_of_a_print_is_found_to_a_pixel(dx, dy, period, swing):
+    x = np.arange(-20, 420)
+    course = 0.5 + swing * np.sin(x / period * 2.1) * np.cos(x / 50)
+    grey = np.full((240, 400), 255, np.uint8)
+    points = np.stack([x + dx, 220 - 200 * course + dy], axis=1)
+    cv2.polylines(grey, [np.rint(16 * points).astype(np.int32)], False, 0, 2, cv2.LINE_AA, shift=4)
+    strip = Strip(grey=grey, top=20, bottom=220, first=0, last=399, start=0)
+    found = snap(strip, course[20:420])
+    rows = rows_of(strip, found)
+    expected = np.interp(np.arange(400), points[:, 0], points[:, 1])
+    slope = np.abs(np.gradient(expected))
+    seen = np.isfinite(rows)
+    assert seen.mean() > 0.9
+    assert np.median((np.abs(rows - expected) / np.hypot(1, slope))[seen]) < 0.75
+    mask = paint_labels(strip, {1: found})
+    assert (grey[mask == 1] < 200).mean() > 0.9
+
+
+def test_labels_from_a_mask_are_the_centre_of_its_pixels(well):
+    mask = np.zeros((420, 260), np.uint8)
+    y = np.arange(420)
+    for shift in (-1, 0, 1):
+        mask[y, np.rint(20 + 200 * (0.5 + 0.3 * np.sin(y / 40)) + shift).astype(int)] = 1
+    mask[300:320] = 255
+    write_picture(well / "mask.png", mask, palette=bytes(768))
+    (told,) = import_scans(
+        well / "out", [well / "well.png"], well / "c.toml", MaskLabels(path=well / "mask.png")
+    )
+    assert told.labelled == pytest.approx(1 - 20 / 401, abs=0.01)
+    log = Archive.open(well / "out").split("train").log(0)
+    assert ((log.mask == 255).all(0) == ((y >= 300) & (y < 320))[: log.mask.shape[1]]).all()
+    expected = 0.5 + 0.3 * np.sin(y[: log.mask.shape[1]] / 40)
+    seen = np.isfinite(log.curves.values[0])
+    np.testing.assert_allclose(log.curves.values[0][seen], expected[seen], atol=1 / 200)
+
+
+def polylines(kind):
+    points = [[60.0, 0.0], [120.0, 200.0], [90.0, 419.0]]
+    if kind == "labelme":
+        shape = {"label": "GR", "shape_type": "linestrip", "points": points}
+        return {"imagePath": "well.png", "shapes": [shape]}
+    flat = [x for point in points for x in point]
+    return {
+        "images": [{"id": 7, "file_name": "scans/well.png"}],
+        "categories": [{"id": 3, "name": "curve 1"}],
+        "annotations": [{"image_id": 7, "category_id": 3, "segmentation": [flat]}],
+    }
+
+
+@pytest.mark.parametrize("kind", ["labelme", "coco"])
+def test_labels_from_polylines_follow_them(well, kind):
+    (well / "lines.json").write_text(json.dumps(polylines(kind)))
+    labels = PolylineLabels(path=well / "lines.json")
+    import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    log = Archive.open(well / "out").split("train").log(0)
+    expected = np.interp(np.arange(log.grey.shape[1]), [0, 200, 419], [60, 120, 90])
+    seen = np.isfinite(log.curves.values[0])
+    assert seen.mean() > 0.99
+    found = 20 + 200 * log.curves.values[0]
+    np.testing.assert_allclose(found[seen], expected[seen], atol=1)
+
+
+def test_a_long_track_becomes_several_logs_that_join_a_synthetic_archive(well, small_archive):
+    labels = LasLabels(path=well / "well.las")
+    scans, calibration = [well / "well.png"], well / "c.toml"
+    import_scans(well / "whole", scans, calibration, labels)
+    import_scans(well / "cut", scans, calibration, labels, window=150)
+    whole, cut = (Archive.open(well / name).split("train") for name in ("whole", "cut"))
+    assert max(row.width for row in cut.rows) <= 150
+    for part in ("grey", "mask"):
+        joined = np.concatenate([getattr(cut.log(i), part) for i in range(len(cut))], axis=1)
+        np.testing.assert_array_equal(joined, getattr(whole.log(0), part))
+    import_scans(well / "cut", scans, calibration, labels, split="val")
+    with pytest.raises(ArchiveError, match="has a split val already"):
+        import_scans(well / "cut", scans, calibration, labels, split="val")
+    merge(well / "all", [Archive.open(well / "cut"), Archive.open(small_archive)])
+    assert len(Archive.open(well / "all").split("train")) == len(cut) + 5
+
+
+def lying_tiff(path):
+    """A header that declares 140 times the rows there are."""
+    Image.new("L", (260, 420), 255).save(path, "TIFF", compression="tiff_adobe_deflate")
+    data = bytearray(path.read_bytes())
+    at = data.index((257).to_bytes(2, "little") + (3).to_bytes(2, "little"))
+    data[at + 8 : at + 10] = (60_000).to_bytes(2, "little")
+    path.write_bytes(data)
+
+
+def bad(well, case):
+    """Labels, the error they end in, and its words."""
+    labels = LasLabels(path=well / "well.las")
+    las = (well / "well.las").read_text()
+    match case:
+        case "truncated PNG":
+            data = (well / "bad.png").read_bytes()
+            (well / "bad.png").write_bytes(data[: len(data) // 2])
+            return labels, ImageError, "bad.png: not a readable"
+        case "TIFF with a lying header":
+            lying_tiff(well / "bad.png")
+            return labels, ImageError, "bad.png: not a readable"
+        case "0-byte mask":
+            (well / "masks").mkdir()
+            (well / "masks" / "bad.png").touch()
+            return MaskLabels(path=well / "masks"), ImageError, "masks/bad.png: not a readable"
+        case "mask of another size":
+            write_picture(well / "mask.png", np.zeros((9, 9), np.uint8), palette=bytes(768))
+            return MaskLabels(path=well / "mask.png"), LabelError, "9 × 9 px .* has 420 × 260"
+        case "text in a numeric column":
+            (well / "well.las").write_text(las.rsplit(" ", 1)[0] + " bad\n")
+            return labels, LasError, "well.las: column GR has text"
+        case "LAS in metres":
+            (well / "well.las").write_text(las.replace(".FT", ".M "))
+            return labels, LabelError, "depth in m, where the scan is calibrated in ft"
+        case "track outside the picture":
+            write_picture(well / "bad.png", np.full((420, 100), 255, np.uint8))
+            return labels, CalibrationError, "outside the scan of 100 × 420 px"
+        case "unknown label":
+            table = polylines("labelme")
+            table["shapes"][0]["label"] = "SP"
+            (well / "l.json").write_text(json.dumps(table))
+            return PolylineLabels(path=well / "l.json"), LabelError, "labelled 'SP'"
+        case "polylines of no known kind":
+            (well / "l.json").write_text('{"shapes": 5}')
+            return PolylineLabels(path=well / "l.json"), LabelError, "neither COCO nor Labelme"
+    raise AssertionError(case)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("truncated PNG", "TIFF with a lying header", "0-byte mask", "mask of another size"),
+        *("text in a numeric column", "LAS in metres", "track outside the picture"),
+        *("unknown label", "polylines of no known kind"),
+    ],
+)
+def test_bad_input_stops_with_its_own_error_and_leaves_no_split(well, case):
+    (well / "bad.png").write_bytes((well / "well.png").read_bytes())
+    labels, error, told = bad(well, case)
+    with pytest.raises(error, match=told):
+        import_scans(well / "out", [well / "bad.png"], well / "c.toml", labels)
+    assert not Archive.open(well / "out").splits()
+
+
+@pytest.mark.parametrize("case", ["truncated PNG", "track outside the picture"])
+def test_a_scan_that_cannot_be_imported_is_passed_over_as_asked(well, case):
+    (well / "bad.png").write_bytes((well / "well.png").read_bytes())
+    labels, _, told = bad(well, case)
+    said = []
+    scans = [well / "bad.png", well / "well.png"]
+    done = import_scans(
+        well / "out", scans, well / "c.toml", labels, on_error="skip", report=said.append
+    )
+    assert [one.scan for one in done] == ["well.png"]
+    assert len(said) == 1
+    assert told.split(":")[0].split(".*")[0] in said[0]
+    split = Archive.open(well / "out").split("train")
+    assert len(split) == 1
+    assert verify(split).faults == ()
+    with pytest.raises(LabelError, match="none of 1 scans"):
+        import_scans(well / "none", scans[:1], well / "c.toml", labels, on_error="skip")
+
+
+def test_a_scan_on_its_side_is_labelled_alike(well):
+    page = np.array(Image.open(well / "well.png"))
+    write_picture(well / "lying.png", lay_on_side(page))
+    lying = TOML.replace('"down"', '"right"').replace(
+        "left = 20\nright = 220\ntop = 10\nbottom = 390",
+        "left = 10\nright = 390\ntop = 39\nbottom = 239",
+    )
+    (well / "lying.toml").write_text(lying)
+    labels = LasLabels(path=well / "well.las")
+    import_scans(well / "a", [well / "well.png"], well / "c.toml", labels)
+    import_scans(well / "b", [well / "lying.png"], well / "lying.toml", labels)
+    a, b = (Archive.open(well / name).split("train").log(0) for name in "ab")
+    np.testing.assert_array_equal(a.mask, b.mask)
+    np.testing.assert_array_equal(a.grey, b.grey)
