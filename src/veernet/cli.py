@@ -422,7 +422,11 @@ class Train:
     seed: FromRecipe[int] = None
     """Of the first weights and of the order of the logs."""
     workers: int = 2
-    """Processes that read logs; 0 reads them between steps."""
+    """Threads that read logs ahead; 0 reads them between steps."""
+    in_flight: str = "1GiB"
+    """Most host memory for what is read ahead."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """Whether a log that cannot be read ends the run, or is left out, counted and named."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
     stop_after: int | None = None
@@ -470,6 +474,8 @@ class Train:
             device=device,
             memory=memory,
             workers=self.workers,
+            in_flight=bytes_of(self.in_flight, device),
+            on_error=self.on_error,
             stop_after=self.stop_after,
             console=console,
         )
@@ -581,7 +587,7 @@ class Demo:
     out: Path = Path("demo")
     """Folder for everything that it makes."""
     workers: int = os.cpu_count() or 1
-    """Processes that draw logs, and that read them while training."""
+    """Processes that draw logs, and threads that read them while training."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from veernet.data.archive import Log, Row, Split, ink
 from veernet.data.batch import as_float
 from veernet.data.raster import write_picture
+from veernet.errors import VeerNetError
 from veernet.files import write_json, write_json_lines
 from veernet.losses import curve_probabilities
 from veernet.metrics import Counts, CurveError, count, curve_error
@@ -87,16 +88,24 @@ def evaluate(
     *,
     autocast: torch.dtype | None = None,
     read_curves: bool = True,
+    skip: Callable[[str, str], object] | None = None,
     advance: Callable[[], object] = lambda: None,
 ) -> list[LogResult]:
     """Evaluate `model` on some logs of a split; `advance` is called after each.
 
     Args:
         read_curves: follow the curves too, and compare their values.
+        skip: leave out a log that cannot be read, and tell its name and the reason; None raises.
     """
     results: list[LogResult] = []
     for index in indices:
-        log = split.log(index)
+        try:
+            log = split.log(index)
+        except (VeerNetError, OSError) as fault:
+            if skip is None:
+                raise
+            skip(split.rows[index].file_name, str(fault))
+            continue
         probability = predict(model, ink(log.grey), autocast=autocast)
         row = split.rows[index]
         results.append(LogResult.of(row, log, probability, read_curves=read_curves))

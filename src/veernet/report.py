@@ -29,13 +29,14 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
     Raises:
         RunError: `run` holds no run, or its log or an evaluation is damaged.
     """
-    config = read_config(run)
+    config, log = read_config(run), read_log(run)
     template = (files("veernet") / "report.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
     html = page.render(
         title=f"Run {run.resolve().parent.name}/{run.resolve().name}",
         versions=config.versions,
-        learning_curves=draw_learning(read_log(run)),
+        learning_curves=draw_learning(log),
+        skipped={row["file_name"]: row["reason"] for row in log if row["kind"] == "skipped"},
         evaluations=[
             _evaluation(summary.parent)
             for summary in sorted((run / EVALUATIONS).glob("*/summary.json"))

@@ -20,7 +20,7 @@ from veernet.synth.make import make
 from veernet.train.checkpoint import STATE, WEIGHTS, load_state, load_weights, save_weights
 from veernet.train.config import Training
 from veernet.train.fit import fit, read_config, start
-from veernet.train.load import load
+from veernet.train.load import Loader
 
 CPU = torch.device("cpu")
 TINY = Training(
@@ -180,7 +180,7 @@ def test_a_log_that_cannot_be_read_is_named_as_it_is_from_a_worker(small_archive
     split = Archive.open(tmp_path / "archive").split("train")
     (split.folder / split.rows[3].file_name).unlink()
     with pytest.raises(ImageError, match=r"^\S+/000003.tif: no such picture$"):
-        list(load(split, [((0, 3),)], workers=1))
+        [list(batches) for batches in Loader(split=split, workers=1).steps([((0, 3),)])]
 
 
 def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine():

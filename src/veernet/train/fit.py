@@ -2,11 +2,12 @@
 
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from veernet import distributed
 from veernet.data.archive import Archive, Split
-from veernet.data.batch import Batch, collate
+from veernet.data.batch import Batch
 from veernet.data.schedule import Step, padded_pixels, share
 from veernet.errors import RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
@@ -23,7 +24,7 @@ from veernet.model import VeerNet
 from veernet.synth.make import open_archive
 from veernet.train.checkpoint import STATE, WEIGHTS, State, load_state, save_state, save_weights
 from veernet.train.config import Training
-from veernet.train.load import load
+from veernet.train.load import IN_FLIGHT, Batches, Loader, OnError, Skipped
 from veernet.train.log import RunLog
 from veernet.train.machine import Watch
 from veernet.train.plan import plan
@@ -83,6 +84,8 @@ def fit(
     device: torch.device,
     memory: int | None = None,
     workers: int = 0,
+    in_flight: int = IN_FLIGHT,
+    on_error: OnError = "stop",
     stop_after: int | None = None,
     console: Console | None = None,
 ) -> bool:
@@ -94,35 +97,41 @@ def fit(
     Args:
         memory: bytes to plan for (`veernet.train.plan`), and to try on the widest micro-batch
             first; None goes on as planned before, or else as the settings say.
-        workers: processes that read logs; 0 reads them here.
+        workers: threads that read logs ahead; 0 reads them when they are needed.
+        in_flight: most bytes of host memory for what is read ahead.
+        on_error: stop at a log that cannot be read, or leave it out and go on; the run's log says
+            which, and why.
         stop_after: pause after so many steps, as Ctrl-C would.
 
     Raises:
         VeerNetError: the run, its archive or its checkpoint is not as it should be; or `memory`
             does not hold the widest log, however it is planned.
     """
-    (job, state), saved = _open(run, device), time.monotonic()
+    reading = partial(Loader, workers=workers, in_flight=in_flight, on_error=on_error)
+    (job, state), saved = _open(run, device, reading), time.monotonic()
     with _log(job, state, console or Console()) as log, _pause(stop_after, log.console) as pausing:
         if memory is not None and state.epoch < job.how.epochs:
             state = _fit_into(memory, job, state, log)
         job.model.recompute = state.recompute
         while state.epoch < job.how.epochs:
             steps = job.steps(state)
-            for whole, batches in zip(steps, job.load(steps, workers), strict=True):
-                before, state = state, job.learn(whole, batches, state, log)
-                due = time.monotonic() - saved > CHECKPOINT_SECONDS
-                paused, due = distributed.any_of(pausing(), due)
-                paused = paused and job.done(state) < job.n_steps
-                if paused or due:
-                    saved = job.save(state)
-                if paused:
-                    return False
-                if state.pixel_budget != before.pixel_budget:
-                    break  # to cut the steps that are left anew
-            else:
+            with closing(job.load(steps)) as loaded:
+                for whole, batches in zip(steps, loaded, strict=True):
+                    before, state = state, job.learn(whole, batches, state, log)
+                    due = time.monotonic() - saved > CHECKPOINT_SECONDS
+                    paused, due = distributed.any_of(pausing(), due)
+                    paused = paused and job.done(state) < job.n_steps
+                    if paused or due:
+                        saved = job.save(state)
+                    if paused:
+                        return False
+                    if state.pixel_budget != before.pixel_budget:
+                        break  # to cut the steps that are left anew
+            if state.step == job.steps_per_epoch:
                 job.save(state)  # validation takes a while
                 state = _end_epoch(job, state, log)
                 saved = job.save(state)
+        log.end()
     return True
 
 
@@ -133,7 +142,10 @@ class _Job:
     folder: Path
     config: Config
     classes: tuple[str, ...]
-    train: Split
+    reader: Loader
+    """Of the logs to train on."""
+    skipped: list[Skipped]
+    """Logs that this process left out since it last told."""
     val: Split
     model: VeerNet
     optimizer: torch.optim.Optimizer
@@ -142,6 +154,10 @@ class _Job:
     @property
     def how(self) -> Training:
         return self.config.training
+
+    @property
+    def train(self) -> Split:
+        return self.reader.split
 
     @property
     def device(self) -> torch.device:
@@ -164,12 +180,19 @@ class _Job:
         schedule = replace(self.how.schedule, pixel_budget=budget)
         return schedule.steps(self.train.sizes, state.epoch)[state.step :]
 
-    def load(self, steps: Sequence[Step], workers: int) -> Iterator[list[Batch]]:
+    def load(self, steps: Sequence[Step]) -> Generator[Batches]:
         """What this process works on of every step."""
         mine = [share(step, distributed.rank(), distributed.ranks()) for step in steps]
-        return load(self.train, mine, workers=workers, pin=self.device.type == "cuda")
+        return self.reader.steps(mine)
 
-    def learn(self, whole: Step, batches: list[Batch], state: State, log: RunLog) -> State:
+    def tell_skipped(self, state: State, log: RunLog) -> None:
+        """Tell of the logs that any process left out since the last time."""
+        if self.reader.on_error == "skip":
+            for one in chain(*distributed.gather(self.skipped)):
+                log.skipped(self.done(state), state.epoch, one.file_name, one.reason)
+            self.skipped.clear()
+
+    def learn(self, whole: Step, batches: Iterable[Batch], state: State, log: RunLog) -> State:
         """Step on `batches`, this process's share of a step; returns where the run is then.
 
         Raises:
@@ -188,12 +211,13 @@ class _Job:
             scale = lower
             log.retry(done + 1, state.epoch, scale)
         log.step(done + 1, state.epoch, result, rate, len(whole))
+        self.tell_skipped(state, log)
         if result.pixel_budget is not None:
             log.budget(done + 1, state.epoch, result.pixel_budget)
             state = replace(state, pixel_budget=result.pixel_budget)
         return replace(state, step=state.step + 1)
 
-    def attempt(self, batches: list[Batch]) -> StepResult:
+    def attempt(self, batches: Iterable[Batch]) -> StepResult:
         return step(
             self.model,
             self.optimizer,
@@ -216,9 +240,9 @@ class _Job:
         return time.monotonic()
 
 
-def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
+def _open(run: Path, device: torch.device, reading: Callable[..., Loader]) -> tuple[_Job, State]:
     """Open a run in every process, and make sure that it is the same one in all."""
-    job, state = distributed.together(lambda: _read(run, device))
+    job, state = distributed.together(lambda: _read(run, device, reading))
     logs = _fingerprints(job.train, job.val)
     trained = job.model, job.optimizer, job.scaler
     distributed.require_same(
@@ -238,18 +262,20 @@ def _open(run: Path, device: torch.device) -> tuple[_Job, State]:
     return job, state
 
 
-def _read(run: Path, device: torch.device) -> tuple[_Job, State]:
+def _read(run: Path, device: torch.device, reading: Callable[..., Loader]) -> tuple[_Job, State]:
     config = read_config(run)
     archive, training = open_archive(Path(config.archive)), config.training
     _check_fit(archive, training)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.schedule.seed)
         model = VeerNet(training.network).to(device, training.dtype)
+    train, skipped, pin = archive.split("train"), list[Skipped](), device.type == "cuda"
     job = _Job(
         folder=run,
         config=config,
         classes=archive.classes,
-        train=archive.split("train"),
+        reader=reading(split=train, pin=pin, skipped=skipped.append),
+        skipped=skipped,
         val=archive.split("val"),
         model=model,
         optimizer=torch.optim.AdamW(model.parameters(), weight_decay=training.weight_decay),
@@ -273,7 +299,9 @@ def _fit_into(memory: int, job: _Job, state: State, log: RunLog) -> State:
     job.save(state)  # what is tried now may end the process
     batches = [batch for step in job.steps(replace(state, step=0)) for batch in step]
     widest = max(batches, key=lambda batch: padded_pixels(batch, sizes))
-    batch = distributed.together(lambda: collate([job.train[i] for i in widest]))
+    batch, _ = distributed.together(lambda: job.reader.read(widest))
+    if batch is None:  # no log of it can be read, in any process
+        return state
     watch = Watch(job.device)
     room = distributed.least(distributed.together(lambda: job.rehearse(batch)))
     log.memory(
@@ -313,14 +341,19 @@ def _check_fit(archive: Archive, training: Training) -> None:
 def _end_epoch(job: _Job, state: State, log: RunLog) -> State:
     """Validate, every process on its share of the logs; keep the weights if they are the best."""
     job.model.eval()
+    skip = job.reader.on_error == "skip"
     mine = evaluate(
         job.model,
         job.val,
         range(len(job.val))[distributed.rank() :: distributed.ranks()],
         autocast=job.how.autocast,
         read_curves=False,  # it costs a second and more a native log, and chooses nothing
+        skip=(lambda name, why: job.skipped.append(Skipped(file_name=name, reason=why)))
+        if skip
+        else None,
     )
     job.model.train()
+    job.tell_skipped(state, log)
     in_turn = zip_longest(*distributed.gather(mine))
     summary = summarise([one for turn in in_turn for one in turn if one is not None], job.classes)
     log.epoch(job.done(state), state.epoch, summary)

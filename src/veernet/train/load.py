@@ -1,63 +1,147 @@
-"""From a schedule to batches in memory."""
+"""From a schedule to batches in memory: read ahead by threads, never more than so many bytes."""
 
-import signal
-from collections.abc import Iterator, Sequence
-
-from torch.utils.data import DataLoader
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
 
 from veernet.data.archive import Split
 from veernet.data.batch import Batch, Scan, collate
-from veernet.data.schedule import Step
+from veernet.data.schedule import MicroBatch, Step, padded_pixels
 from veernet.errors import VeerNetError
 
+OnError = Literal["stop", "skip"]
 
-def load(
-    split: Split, steps: Sequence[Step], *, workers: int = 0, pin: bool = False
-) -> Iterator[list[Batch]]:
-    """The micro-batches of every step, in order.
+IN_FLIGHT = 2**30
+"""Most bytes of micro-batches that are being read or wait, unless told otherwise."""
 
-    Raises:
-        VeerNetError: what reading a log raised, in the words it had in the worker.
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A log that could not be read."""
+
+    file_name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loader:
+    """Reads micro-batches of a split.
+
+    Threads decode, for decoders leave Python alone meanwhile; nothing is copied between processes.
     """
-    loader = DataLoader(
-        _Told(split),  # pyright: ignore[reportArgumentType]: any map-style data set will do
-        batch_sampler=[list(batch) for step in steps for batch in step],
-        collate_fn=_collate_told,
-        num_workers=workers,
-        pin_memory=pin,
-        worker_init_fn=_leave_interrupts_to_the_parent,
-    )
-    batches = iter(loader)
-    for step in steps:
-        yield [_or_raise(next(batches)) for _ in step]
+
+    split: Split
+    workers: int = 0
+    """Threads that read ahead; 0 reads when a batch is asked for."""
+    in_flight: int = IN_FLIGHT
+    """Most bytes read ahead; a micro-batch that takes more goes alone."""
+    pin: bool = False
+    """Page-lock batches, for an asynchronous copy to a GPU."""
+    on_error: OnError = "stop"
+    """Whether a log that cannot be read ends it, or is left out of its micro-batch."""
+    skipped: Callable[[Skipped], object] = lambda _: None
+    """Told of every log left out, in the order of the schedule."""
+
+    def steps(self, steps: Sequence[Step]) -> Generator["Batches"]:
+        """The micro-batches of every step, in order, read ahead across steps.
+
+        Close it to end its threads early.
+        """
+        with self._ahead([batch for step in steps for batch in step]) as ahead:
+            for step in steps:
+                batches = Batches(self, step, ahead)
+                yield batches
+                batches.finish()
+
+    def read(self, indices: MicroBatch) -> tuple[Batch | None, list[Skipped]]:
+        """One micro-batch, None if none of its logs could be read, and what was left out.
+
+        Raises:
+            VeerNetError: a log cannot be read, and is not to be skipped.
+        """
+        scans, skipped = list[Scan](), list[Skipped]()
+        for index in indices:
+            try:
+                scans.append(self.split[index])
+            except (VeerNetError, OSError) as fault:
+                if self.on_error == "stop":
+                    raise
+                name = self.split.rows[index].file_name
+                skipped.append(Skipped(file_name=name, reason=str(fault)))
+        batch = collate(scans) if scans else None
+        return batch.pin_memory() if self.pin and batch is not None else batch, skipped
+
+    def bytes_of(self, indices: MicroBatch) -> int:
+        """Host memory that reading a micro-batch takes: the batch, the scans it is made of, and
+        what drawing one of them needs besides, one byte of image and of target a pixel."""
+        pixels = self.split.sizes[list(indices)].prod(1)
+        drawing = 8 * int(pixels.max()) if self.split.draw is not None else 0
+        return 2 * padded_pixels(indices, self.split.sizes) + 2 * int(pixels.sum()) + drawing
+
+    @contextmanager
+    def _ahead(self, batches: Sequence[MicroBatch]) -> Generator["_Ahead | None"]:
+        if self.workers == 0:
+            yield None
+            return
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="veernet-load") as pool:
+            ahead = _Ahead(self, pool, deque(batches))
+            try:
+                yield ahead
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
-class _Told:
-    """A split that returns its errors, for `DataLoader` buries raised ones under a traceback."""
+class Batches:
+    """The micro-batches of one step. The first pass takes what was read ahead, and lets go of it
+    batch by batch; another pass reads again."""
 
-    def __init__(self, split: Split):
-        self.split = split
+    def __init__(self, loader: Loader, step: Step, ahead: "_Ahead | None"):
+        self.loader, self.step, self.ahead, self.taken = loader, step, ahead, 0
 
-    def __len__(self) -> int:
-        return len(self.split)
+    def __iter__(self) -> Iterator[Batch]:
+        again = self.taken > 0
+        for indices in self.step:
+            ahead = None if again else self.ahead
+            batch, skipped = self.loader.read(indices) if ahead is None else ahead.take()
+            self.taken += not again
+            if not again:
+                for one in skipped:
+                    self.loader.skipped(one)
+            if batch is not None:
+                yield batch
 
-    def __getitem__(self, index: int) -> Scan | VeerNetError:
-        try:
-            return self.split[index]
-        except VeerNetError as error:
-            return error
-
-
-def _collate_told(scans: Sequence[Scan | VeerNetError]) -> Batch | VeerNetError:
-    errors = [scan for scan in scans if isinstance(scan, VeerNetError)]
-    return errors[0] if errors else collate([scan for scan in scans if isinstance(scan, Scan)])
-
-
-def _or_raise(batch: Batch | VeerNetError) -> Batch:
-    if isinstance(batch, VeerNetError):
-        raise batch
-    return batch
+    def finish(self) -> None:
+        """Drop what nobody took, so that the next step begins with its own."""
+        while self.ahead is not None and self.taken < len(self.step):
+            self.ahead.take()
+            self.taken += 1
 
 
-def _leave_interrupts_to_the_parent(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class _Ahead:
+    """Micro-batches being read, in order, within the bound."""
+
+    def __init__(self, loader: Loader, pool: ThreadPoolExecutor, waiting: deque[MicroBatch]):
+        self.loader, self.pool, self.waiting = loader, pool, waiting
+        self.reading: deque[tuple[int, Future[tuple[Batch | None, list[Skipped]]]]] = deque()
+        self.held = self.lent = 0
+        self._fill()
+
+    def take(self) -> tuple[Batch | None, list[Skipped]]:
+        """The next micro-batch. The one taken before counts as gone."""
+        self.held -= self.lent
+        self.lent = 0
+        self._fill()
+        self.lent, future = self.reading.popleft()
+        return future.result()
+
+    def _fill(self) -> None:
+        while self.waiting and len(self.reading) < 4 * self.loader.workers:
+            size = self.loader.bytes_of(self.waiting[0])
+            if self.held and self.held + size > self.loader.in_flight:
+                return
+            self.held += size
+            future = self.pool.submit(self.loader.read, self.waiting.popleft())
+            self.reading.append((size, future))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from veernet.train.machine import human
 from veernet.train.step import StepResult
 
 NAME = "log.jsonl"
-"""The log inside the folder of a run: rows of kind step, epoch, retry, budget and memory."""
+"""The log inside the folder of a run: rows of kind step, epoch, retry, budget, memory, skipped."""
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
@@ -55,10 +56,13 @@ class RunLog:
 
     def __init__(self, run: Path, *, epoch: int, done: int, n_steps: int, console: Console):
         self.file = self.board = None
+        self.left_out = Counter[str]()
         if distributed.rank() == 0:
             path = run / NAME
             old = read_log(run) if path.exists() else []
-            write_json_lines(path, [row for row in old if _is_before(row, epoch, done)])
+            kept = [row for row in old if _is_before(row, epoch, done)]
+            write_json_lines(path, kept)
+            self.left_out.update(row["file_name"] for row in kept if row["kind"] == "skipped")
             self.file = path.open("a", encoding="utf-8")
             self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
         self.console = voice(console)
@@ -110,6 +114,18 @@ class RunLog:
             f"step {number}: memory ran out and the step was cut finer; "
             f"the pixel budget is {pixel_budget:,} from now on"
         )
+
+    def skipped(self, number: int, epoch: int, file_name: str, reason: str) -> None:
+        """A log could not be read after `number` steps, and was left out."""
+        self._row("skipped", number, epoch, {"file_name": file_name, "reason": reason})
+        self.left_out[file_name] += 1
+        self.console.print(f"step {number}: left out {file_name}: {reason}", soft_wrap=True)
+
+    def end(self) -> None:
+        """Say at the end of a run which logs were left out, and how often."""
+        if self.left_out:
+            told = ", ".join(f"{name} ({n} times)" for name, n in self.left_out.items())
+            self.console.print(f"{len(self.left_out)} logs were left out: {told}", soft_wrap=True)
 
     def memory(
         self, number: int, epoch: int, *, pixels: int, predicted: int, measured: int, plan: str

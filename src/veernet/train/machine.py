@@ -79,7 +79,9 @@ def bytes_of(text: str, device: torch.device) -> int:
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError as wrong:
-        raise OptionError(f"--memory must be auto, or like 8GiB or 800MB; got {text!r}") from wrong
+        raise OptionError(
+            f"memory is given as auto, or like 8GiB or 800MB; got {text!r}"
+        ) from wrong
 
 
 def free(device: torch.device) -> int:

@@ -1,6 +1,6 @@
 """One optimizer step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,7 +33,7 @@ def step(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     loss: Loss,
-    batches: Sequence[Batch],
+    batches: Iterable[Batch],
     *,
     device: torch.device,
     autocast: torch.dtype | None = None,
@@ -46,8 +46,8 @@ def step(
 
     Args:
         model: called as `model(image, sizes)`, as `veernet.model.VeerNet`.
-        batches: the micro-batches of this process; perhaps none. One for which memory runs out is
-            cut in two and run again, down to single images.
+        batches: the micro-batches of this process, taken one after the other; perhaps none. One
+            for which memory runs out is cut in two and run again, down to single images.
         autocast: dtype of the network's arithmetic, its parameters' own if None.
         clip: longest gradient that the optimizer sees.
         scaler: scales the loss where `autocast` is float16; the gradient is measured unscaled.
@@ -58,17 +58,25 @@ def step(
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     optimizer.zero_grad(set_to_none=True)
-    weight = _weight(loss, batches, trained[0].dtype, device)
-    scaler.scale(weight)  # for a process without work, which must know the scale all the same
-    run = partial(_differentiate, model, loss, trained, weight, autocast=autocast, scaler=scaler)
-    value, room = _accumulate_(trained, weight.new_zeros(()), batches, run)
+    weighed = _Weighed(loss, batches)
+    # The weight of the step is known after its last batch. Until then the sum is divided by that
+    # of the first batches, lest it pass the range of float16.
+    guess = _total(weighed.first, trained[0].dtype, device)
+    scaler.scale(guess)  # for a process without work, which must know the scale all the same
+    run = partial(_differentiate, model, loss, trained, guess, autocast=autocast, scaler=scaler)
+    value, room = _accumulate_(trained, guess.new_zeros(()), weighed, run)
+    correction = guess / _total(weighed.so_far, trained[0].dtype, device)
     distributed.sum_gradients_(trained)
     scaler.unscale_(optimizer)
+    for p in trained:
+        if p.grad is not None:
+            p.grad *= correction
     grad_norm = nn.utils.clip_grad_norm_(trained, clip)
     if applied := bool(grad_norm.isfinite()):
         scaler.step(optimizer)
     scaler.update()
-    return StepResult(distributed.total(value), grad_norm, applied, distributed.least(room))
+    value = distributed.total(value) * correction
+    return StepResult(value, grad_norm, applied, distributed.least(room))
 
 
 def rehearse(
@@ -96,13 +104,28 @@ def rehearse(
     return room
 
 
-def _weight(
-    loss: Loss, batches: Sequence[Batch], dtype: torch.dtype, device: torch.device
-) -> Float[Tensor, ""]:
-    """The weight of the step over all processes, in `dtype` or wider: float16 ends at 65,504."""
+class _Weighed:
+    """Batches that are weighed as they pass."""
+
+    def __init__(self, loss: Loss, batches: Iterable[Batch]):
+        self.loss, self.rest = loss, iter(batches)
+        self.waiting = next(self.rest, None)
+        self.first = self.so_far = 0 if self.waiting is None else loss.weight(self.waiting)
+
+    def __iter__(self) -> Iterator[Batch]:
+        batch, self.waiting = self.waiting, None
+        while batch is not None:
+            yield batch
+            batch = None  # it may go before the next one comes
+            batch = next(self.rest, None)
+            self.so_far += 0 if batch is None else self.loss.weight(batch)
+
+
+def _total(mine: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, ""]:
+    """A weight over all processes, in `dtype` or wider, for float16 ends at 65,504; 1 if there is
+    nothing to weigh."""
     wide = torch.promote_types(dtype, torch.float32)
-    mine = sum(loss.weight(batch) for batch in batches)
-    return distributed.total(torch.tensor(mine, dtype=wide, device=device))
+    return distributed.total(torch.tensor(mine, dtype=wide, device=device)).clamp(min=1)
 
 
 _Share = tuple[Tensor, Sequence[Tensor | None]]
@@ -131,24 +154,26 @@ def _differentiate(
 def _accumulate_(
     trained: Sequence[nn.Parameter],
     value: Float[Tensor, ""],
-    batches: Sequence[Batch],
+    batches: Iterable[Batch],
     run: Callable[[Batch], _Share],
 ) -> tuple[Float[Tensor, ""], int | None]:
     """Add up values and gradients of `batches`; returns the sum of values, and how many padded
     pixels memory is known to hold where it did not hold all of them."""
-    waiting, held, refused = [*reversed(batches)], list[int](), list[int]()
-    while waiting:
-        batch = waiting.pop()
-        share = _unless_full(run, batch)
-        if share is None:
-            refused.append(batch.padded_pixels)
-            waiting += reversed(_halves(batch))
-            continue
-        held.append(batch.padded_pixels)
-        value = value + share[0]
-        for p, gradient in zip(trained, share[1], strict=True):
-            if gradient is not None:  # perhaps the very tensor that another parameter was given
-                p.grad = (torch.zeros_like(p) if p.grad is None else p.grad).add_(gradient)
+    held, refused = list[int](), list[int]()
+    for whole in batches:
+        waiting = [whole]
+        while waiting:
+            batch = waiting.pop()
+            share = _unless_full(run, batch)
+            if share is None:
+                refused.append(batch.padded_pixels)
+                waiting += reversed(_halves(batch))
+                continue
+            held.append(batch.padded_pixels)
+            value = value + share[0]
+            for p, gradient in zip(trained, share[1], strict=True):
+                if gradient is not None:  # perhaps the very tensor that another parameter was given
+                    p.grad = (torch.zeros_like(p) if p.grad is None else p.grad).add_(gradient)
     least = min(refused, default=0)
     return value, max((pixels for pixels in held if pixels < least), default=None)
 
