@@ -175,5 +175,13 @@ def test_every_command_explains_itself_and_its_options(veernet, command):
     code, told, _ = veernet(command, "--help")
     assert code == 0
     for option in fields(COMMANDS[command]):
-        positional = option.name in ("root", "folder", "scan", "archive", "archives", "scans")
+        positional = option.name in (
+            "root",
+            "folder",
+            "scan",
+            "archive",
+            "archives",
+            "scans",
+            "out",
+        )
         assert positional or f"--{option.name.replace('_', '-')}" in told, option.name

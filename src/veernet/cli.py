@@ -25,6 +25,7 @@ from veernet.digitise import digitise_file
 from veernet.errors import ArchiveError, OptionError, VeerNetError
 from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans
 from veernet.report import write_report
+from veernet.synth.gallery import write_gallery
 from veernet.synth.look import read_look
 from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import STATE, load_weights
@@ -106,6 +107,21 @@ class Synth:
                 advance=advance,
             )
         console.print(f"wrote {sum(counts)} logs to {self.root}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Draw what synthetic logs may look like: the ends of every nuisance, a sheet, and zooms."""
+
+    out: Positional[Path]
+    """Folder for nuisances.png, sheet.png and zoom.png."""
+    look: Path | None = None
+    """TOML file of a look; all that the generator knows if not given."""
+
+    def run(self, console: Console) -> None:
+        """Draw them."""
+        for path in write_gallery(self.out, None if self.look is None else read_look(self.look)):
+            console.print(f"wrote {path}", soft_wrap=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -602,6 +618,7 @@ class Demo:
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "synth": Synth,
+    "gallery": Gallery,
     "import": Import,
     "inspect": Inspect,
     "merge": Merge,

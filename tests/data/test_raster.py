@@ -1,5 +1,7 @@
 """Every kind of scan is read to the same grey levels."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
@@ -142,3 +144,12 @@ def test_a_mask_in_colour_is_refused(tmp_path):
     write_picture(tmp_path / "mask.png", np.zeros((3, 4, 3), np.uint8))
     with pytest.raises(ImageError, match="indexed or grey picture, found 'RGB'"):
         read_index(tmp_path / "mask.png")
+
+
+def test_threads_that_read_at_once_leave_pillow_its_limit(tmp_path):
+    write_picture(tmp_path / "a.png", np.full((40, 50), 7, np.uint8))
+    before = Image.MAX_IMAGE_PIXELS
+    with ThreadPoolExecutor(8) as pool:
+        for grey in pool.map(read_grey, [tmp_path / "a.png"] * 400):
+            assert grey.shape == (40, 50)
+    assert before == Image.MAX_IMAGE_PIXELS

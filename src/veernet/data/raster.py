@@ -1,6 +1,6 @@
 """Pictures in and out: any scan as grey, 0 = black ink and 255 = white paper."""
 
-import warnings
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,9 @@ from veernet.files import replacing
 
 MAX_PIXELS = 2**30
 """The largest picture read unless told otherwise: 213 m of paper at 200 dpi and 640 px."""
+
+_LOCK = threading.Lock()
+_readers, _limit = 0, Image.MAX_IMAGE_PIXELS
 
 _PHOTOMETRIC = 262  # the TIFF tag whose 0 means that white is zero
 
@@ -119,14 +122,22 @@ def _check_area(path: Path, picture: Image.Image, max_pixels: int) -> None:
 
 @contextmanager
 def _no_other_limit() -> Generator[None]:
-    """Lift Pillow's own limit of 179 Mpx, which long logs pass; `max_pixels` takes its place."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    """Lift Pillow's own limit of 179 Mpx, which long logs pass; `max_pixels` takes its place.
+
+    It is one for all threads: the first that reads lifts it, and the last puts it back.
+    """
+    global _readers, _limit
+    with _LOCK:
+        if _readers == 0:
+            _limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _readers += 1
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            yield
+        yield
     finally:
-        Image.MAX_IMAGE_PIXELS = limit
+        with _LOCK:
+            _readers -= 1
+            if _readers == 0:
+                Image.MAX_IMAGE_PIXELS = _limit
 
 
 def _grey(picture: Image.Image, *, white_is_zero: bool) -> UInt8[ndarray, "h w"]:

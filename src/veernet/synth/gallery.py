@@ -1,0 +1,164 @@
+"""Pictures of what a look can do: the ends of every nuisance, a sheet of whole logs, zooms."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
+
+from veernet.data.raster import write_picture
+from veernet.synth.logs import SynthLogs
+from veernet.synth.look import Look, nuisances
+from veernet.synth.text import printed
+
+_PAGE = (480, 700)
+"""Height and width of a page that shows one end of a nuisance, px."""
+
+_CROP = (210, 380)
+"""What is shown of it."""
+
+_CALM: dict[str, Any] = {
+    "skew": (0, 0),
+    "drift": (0, 0),
+    "grain": (1, 1),
+    "jpeg": 0,
+    "bilevel": 0,
+    "uneven_light": 0,
+    "faded": 0,
+    "stains": 0,
+    "folds": 0,
+    "photocopy": 0,
+    "stamp": 0,
+    "handwriting": 0,
+    "header": 0,
+    "footer": 0,
+    "two_tracks": 0,
+    "three_tracks": 0,
+    "wrapped": 0,
+    "clipped": 0,
+    "off_scale": 0,
+    "gaps": 0,
+    "log_grid": 0,
+    "track_numbers": 0,
+    "ticks": 0,
+    "dotted": 0,
+    "dash_dot": 0,
+    "thick_thin": 0,
+    "pen": (2, 2),
+    "grid_darkness": (120, 120),
+    "depth_lines": (24, 24),
+    "spikes": (0, 0),
+    "step": (5, 5),
+}
+
+_SHOWN_BY: dict[str, dict[str, Any]] = {
+    "block": {"header": 1},
+    "decades": {"log_grid": 1},
+    "fading": {"faded": 1},
+    "light": {"uneven_light": 1},
+    "jpeg_quality": {"jpeg": 1},
+    "bilevel": {"grain": (9, 9)},
+    "threshold": {"bilevel": 1, "grain": (9, 9)},
+    "hatched": {"wrapped": 1},
+    "hatch_lines": {"wrapped": 1, "hatched": 1},
+}
+"""What has to be on a page for a nuisance to be seen."""
+
+
+_CLOSE = (
+    *("grid_pen", "letters", "pen", "pen_darkness", "dotted", "dash_dot", "thick_thin", "dash"),
+    *("gap", "bleed", "ink", "photocopy", "grain", "jpeg", "jpeg_quality", "bilevel", "threshold"),
+)
+"""What is seen pixel by pixel only."""
+
+
+def write_gallery(folder: Path, look: Look | None = None) -> list[Path]:
+    """Write nuisances.png, sheet.png and zoom.png; returns their paths.
+
+    nuisances.png has both ends of every field of `Look` on pages that are calm otherwise; sheet.png
+    24 native logs of `look`, shrunk; zoom.png parts of 8 of them, as they are.
+    """
+    logs = SynthLogs(look=look or Look(), seed=7)
+    pictures = {
+        "nuisances.png": _nuisances(logs.look),
+        "sheet.png": _sheet(logs, 24),
+        "zoom.png": _zoom(logs, 8),
+    }
+    for name, picture in pictures.items():
+        write_picture(folder / name, _few_levels(picture))
+    return [folder / name for name in pictures]
+
+
+def table(look: Look | None = None) -> str:
+    """Every nuisance with its range and unit, as a table in Markdown."""
+    rows = ["| field | range or share | unit | what |", "|---|---|---|---|"]
+    for name, told in nuisances().items():
+        value = getattr(look or Look(), name)
+        ends = f"{value[0]:g} – {value[1]:g}" if isinstance(value, tuple) else f"{value:g}"
+        rows.append(f"| `{name}` | {ends} | {told.unit} | {told.what} |")
+    return "\n".join(rows) + "\n"
+
+
+def _nuisances(look: Look) -> UInt8[ndarray, "h w"]:
+    """Two crops a field, four fields a row, under their name, ends and unit."""
+    tiles = [_pair(look, field.name) for field in fields(Look)]
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 4)
+    rows = [np.concatenate(tiles[i : i + 4], axis=1) for i in range(0, len(tiles), 4)]
+    return np.concatenate(rows)
+
+
+def _pair(look: Look, name: str) -> UInt8[ndarray, "h w"]:
+    value, told = getattr(look, name), nuisances()[name]
+    ranged = isinstance(value, tuple)
+    ends = [(end, end) for end in value] if ranged else [0.0, 1.0]
+    crops: list[ndarray] = []
+    for end in ends:
+        setting = {**_CALM, **_SHOWN_BY.get(name, {}), name: end}
+        height, width = _PAGE
+        logs = SynthLogs(
+            height=(height, height), width=(width, width), look=replace(Look(), **setting), seed=3
+        )
+        (h, w), grey = _CROP, logs.log(1).grey
+        whole = cv2.resize(grey, (w, h), interpolation=cv2.INTER_AREA)
+        crops.append(_framed(grey[-h:, :w] if name in _CLOSE else whole))
+    shown = f"{value[0]:g}, {value[1]:g} {told.unit}" if ranged else "without, with"
+    title = np.full((24, 2 * crops[0].shape[1]), 255, np.uint8)
+    words = printed(f"{name}: {shown}", size=17, font=0, darkness=255)[: 24 - 2]
+    words = words[:, : title.shape[1] - 8]
+    title[2 : 2 + words.shape[0], 6 : 6 + words.shape[1]] -= words
+    return np.concatenate([title, np.concatenate(crops, axis=1)])
+
+
+def _framed(grey: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "H W"]:
+    return np.pad(np.pad(grey, 1), 4, constant_values=255)
+
+
+def _sheet(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
+    """Whole logs, two beside one another, a quarter of their size and their first 6,400 px."""
+    strips: list[ndarray] = []
+    for number in range(n):
+        grey = logs.log(number).grey[:, :6400]
+        page = np.full((640, 6400), 255, np.uint8)
+        page[: grey.shape[0], : grey.shape[1]] = grey
+        strips.append(_framed(cv2.resize(page, (1000, 100), interpolation=cv2.INTER_AREA)))
+    pairs = [np.concatenate(strips[i : i + 2], axis=1) for i in range(0, n, 2)]
+    return np.concatenate(pairs)
+
+
+def _zoom(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
+    """Parts of logs, pixel by pixel, from where the tracks have begun."""
+    crops = [_framed(log.grey[:460, 900:1600]) for log in map(logs.log, range(n))]
+    return np.concatenate([np.concatenate([*pair], axis=1) for pair in _twos(crops)])
+
+
+def _twos(items: list[ndarray]) -> Iterator[tuple[ndarray, ndarray]]:
+    return zip(items[::2], items[1::2], strict=True)
+
+
+def _few_levels(picture: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
+    """Sixteen grey levels, which make a small file and show all that matters."""
+    return np.minimum((picture.astype(np.uint16) + 8) // 17 * 17, 255).astype(np.uint8)
