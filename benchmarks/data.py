@@ -2,12 +2,13 @@
 
     .venv/bin/python benchmarks/data.py
 
-Draws native logs of the multiclass recipe on one core (processor time); makes archives of two
-sizes with `veernet synth` on all cores, whose difference leaves the start-up out (wall time); and
-writes and reads the same logs in the formats that Pillow and OpenCV know, on one thread, the best of
-three. The pages are sorted by what the scanner made of them: grey with grain, two levels, or the
-clean print. Rates on a machine that others use are lower bounds; that of PNG as Pillow writes it is
-measured beside them. Writes benchmarks/data.json.
+Draws native logs of the multiclass recipe on one core (processor time); makes archives of two sizes
+with `veernet synth` on all cores, whose difference leaves the start-up out (wall time); and writes
+and reads the same logs in the formats that Pillow and OpenCV know, one thread, best of three.
+The pages are sorted by what the scanner made of them: grey with grain, two levels, or clean print.
+Then whole reads of that archive's logs, image and mask, checked, on one thread and on two. Rates on
+a machine that others use are lower bounds; that of PNG as Pillow writes it is measured beside them.
+Writes benchmarks/data.json; takes three minutes.
 """
 
 import io
@@ -19,16 +20,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, features
+from PIL import Image
 
 from veernet import Archive
-from veernet.data.archive import Split
 from veernet.recipes import RECIPES
 
 OUT = Path(__file__).with_suffix(".json")
@@ -37,6 +38,14 @@ FEW, MANY = 8, 72
 """Logs of the two archives; the rate is that of the logs between."""
 PER_KIND = 6
 LOGS = RECIPES["multiclass"].logs
+CLEAN = replace(
+    LOGS.look,
+    grain=(0, 0),
+    **dict.fromkeys(
+        ("jpeg", "bilevel", "uneven_light", "photocopy", "stains", "faded", "folds"), 0.0
+    ),
+)
+"""As printed."""
 ALL = sum(RECIPES["multiclass"].counts)
 
 Format = tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]
@@ -149,3 +158,67 @@ def written(folder: Path) -> dict[str, float]:
         f"hours_{ALL}_logs": round(total / made * took / 3600, 2),
         f"gb_{ALL}_logs": round(size / pixels[1] * total / 1e9, 1),
     }
+
+
+def disk() -> dict[str, float]:
+    """GB that all logs would take as TIFF with Zstandard, masks and curves left out: as drawn, if
+    all were bilevel, and if none had grain."""
+    looks = {
+        "as drawn": LOGS.look,
+        "all grey with grain": replace(LOGS.look, bilevel=0, jpeg=0),
+        "all bilevel": replace(LOGS.look, bilevel=1, jpeg=0),
+        "all clean": CLEAN,
+    }
+    encode, _ = FORMATS["TIFF, Zstandard (Pillow)"]
+    pixels = 10 * sum(r.height * r.width for r in map(LOGS.row, range(0, ALL, 10)))
+    told: dict[str, float] = {}
+    for name, look in looks.items():
+        pages = [replace(LOGS, look=look).log(i).grey for i in range(2 * PER_KIND)]
+        size = sum(len(encode(page)) for page in pages) / sum(page.size for page in pages)
+        told[name] = round(size * pixels / 1e9, 1)
+    return told
+
+
+def read_whole(root: Path) -> dict[str, float]:
+    """Mpx/s of `Split[i]`: image and mask decoded, checked, and given to torch."""
+    split = Archive.open(root).split("train")
+    pixels = split.sizes.prod(1).sum() / 1e6
+    rates: dict[str, float] = {}
+    for threads in (1, 2):
+        seconds: list[float] = []
+        for _ in range(3):
+            start = time.monotonic()
+            with ThreadPoolExecutor(threads) as pool:
+                for _ in pool.map(split.__getitem__, range(len(split))):
+                    pass
+            seconds.append(time.monotonic() - start)
+        rates[f"{threads} threads"] = round(pixels / min(seconds))
+    return rates
+
+
+def main() -> None:
+    figures: dict[str, Any] = {"machine": f"{os.cpu_count()} CPU cores, {platform.machine()}"}
+    figures["drawn"] = drawn(range(1, 25))
+    print(figures["drawn"])
+    with tempfile.TemporaryDirectory() as folder:
+        figures["written"] = written(Path(folder))
+        figures["read"] = read_whole(Path(folder) / str(MANY))
+    print(figures["written"], figures["read"])
+    figures[f"gb_{ALL}_pictures"] = disk()
+    print(figures[f"gb_{ALL}_pictures"])
+    kinds = {
+        "grey with grain": replace(LOGS.look, grain=(3, 9), jpeg=0, bilevel=0),
+        "bilevel": replace(LOGS.look, jpeg=0, bilevel=1),
+        "clean": CLEAN,
+    }
+    figures["formats"] = {}
+    for kind, look in kinds.items():
+        pages = [replace(LOGS, look=look).log(i).grey for i in range(PER_KIND)]
+        figures["formats"][kind] = compared(kind, pages)
+    masks = [LOGS.log(i).mask for i in range(PER_KIND)]
+    figures["formats"]["mask"] = compared("mask", masks)
+    OUT.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

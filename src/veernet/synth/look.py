@@ -132,10 +132,7 @@ class Look:
     photocopy: Annotated[float, Told(SHARE, "a photocopy: specks, and streaks along the feed")] = (
         0.2
     )
-    grain: Annotated[Range, Told("grey levels", "standard deviation of the scanner's noise")] = (
-        0,
-        12,
-    )
+    grain: Annotated[Range, Told("grey levels", "deviation of the scanner's noise")] = (0, 9)
     jpeg: Annotated[float, Told(SHARE, "compressed as JPEG")] = 0.3
     jpeg_quality: Annotated[Range, Told("libjpeg's scale", "quality of the JPEG")] = (35, 95)
     bilevel: Annotated[float, Told(SHARE, "black and white only, and no JPEG")] = 0.3

@@ -1,0 +1,1 @@
+"""The subcommands of `veernet`: small dataclasses whose fields are their options."""

@@ -1,0 +1,241 @@
+"""Training, and what comes of it."""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from rich.console import Console
+from tyro.conf import Positional, arg
+
+from veernet import distributed, recipes
+from veernet.commands.options import (
+    FromRecipe,
+    RecipeName,
+    check_at_least,
+    device_of,
+    given,
+)
+from veernet.data.archive import SplitName
+from veernet.digitise import digitise_file
+from veernet.errors import OptionError
+from veernet.report import write_report
+from veernet.synth.make import open_archive
+from veernet.train.checkpoint import STATE, load_weights
+from veernet.train.config import Precision, Training
+from veernet.train.fit import fit, start
+from veernet.train.log import voice
+from veernet.train.machine import bytes_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train on an archive, or go on with a run that was stopped.
+
+    `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` goes on with one
+    under the settings that it was begun with. Ctrl-C ends the current step and writes a
+    checkpoint; a second one stops at once. To share every step among N processes, one a GPU,
+    write `torchrun --nproc-per-node N -m veernet` for `veernet`: what is learned is the same.
+    """
+
+    archive: Positional[Path | None] = None
+    """Folder of the archive."""
+    out: Path | None = None
+    """Folder of the new run."""
+    resume: Path | None = None
+    """Folder of a run to go on with."""
+    recipe: RecipeName = "multiclass"
+    """binary: batch 1, cross entropy. multiclass: effective batch 16, Tversky. 50 epochs each."""
+    epochs: FromRecipe[int] = None
+    """Times that every log is seen."""
+    effective_batch: FromRecipe[int] = None
+    """Logs in one optimizer step."""
+    memory: str | None = None
+    """Like 8GiB, or auto, for nine tenths of what is free: chooses what is computed again and the
+    pixel budget, which change memory and speed and nothing else, and tries the widest micro-batch
+    before the first step. Of every process, if there are several. Not given: auto for a new run,
+    unless --pixel-budget is; as before for a resumed one."""
+    pixel_budget: FromRecipe[int] = None
+    """Most pixels of one micro-batch, padding included, in place of a plan."""
+    learning_rate: FromRecipe[float] = None
+    """At its highest."""
+    precision: FromRecipe[Precision] = None
+    """bf16 and fp16 save memory and are fast where the hardware has them; fp64 is for proofs."""
+    seed: FromRecipe[int] = None
+    """Of the first weights and of the order of the logs."""
+    workers: int = 2
+    """Threads that read logs ahead; 0 reads them between steps."""
+    in_flight: str = "1GiB"
+    """Most host memory for what is read ahead."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """Whether a log that cannot be read ends the run, or is left out, counted and named."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+    stop_after: int | None = None
+    """Pause after so many steps, as Ctrl-C would."""
+
+    def run(self, console: Console) -> None:
+        """Start or resume."""
+        folder = self.resume or self.out
+        given = [option is not None for option in (self.archive, self.out, self.resume)]
+        if folder is None or given not in ([True, True, False], [False, False, True]):
+            raise OptionError("train needs ARCHIVE and --out RUN, or --resume RUN alone")
+        check_at_least(0, workers=self.workers)
+        check_at_least(1, stop_after=self.stop_after)
+        device = device_of(self.device)
+        if self.memory is not None and self.pixel_budget is not None:
+            raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
+        begun = self.resume is not None and (self.resume / STATE).exists()
+        planned = None if begun or self.pixel_budget is not None else "auto"
+        amount = self.memory or planned
+        memory = None if amount is None else bytes_of(amount, device)
+        changes = {**self._schedule(), **self._training()}
+        if self.archive is None and changes:
+            raise OptionError(
+                f"a resumed run keeps its settings; leave out {', '.join(sorted(changes))}"
+            )
+        training = recipes.RECIPES[self.recipe].training
+        schedule = replace(training.schedule, **self._schedule())
+        training = replace(training, schedule=schedule, **self._training())
+        with distributed.joined(device):
+            self._train(folder, training, device, memory, voice(console))
+
+    def _train(
+        self,
+        folder: Path,
+        training: Training,
+        device: torch.device,
+        memory: int | None,
+        console: Console,
+    ) -> None:
+        archive = self.archive
+        if archive is not None:
+            distributed.once(lambda: start(folder, open_archive(archive), training))
+        done = fit(
+            folder,
+            device=device,
+            memory=memory,
+            workers=self.workers,
+            in_flight=bytes_of(self.in_flight, device),
+            on_error=self.on_error,
+            stop_after=self.stop_after,
+            console=console,
+        )
+        go_on = f"paused; `veernet train --resume {folder}` goes on"
+        console.print(f"trained: {folder}" if done else go_on, soft_wrap=True)
+
+    def _schedule(self) -> dict[str, Any]:
+        return given(
+            effective_batch=self.effective_batch, pixel_budget=self.pixel_budget, seed=self.seed
+        )
+
+    def _training(self) -> dict[str, Any]:
+        return given(epochs=self.epochs, learning_rate=self.learning_rate, precision=self.precision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Evaluate a run's best weights on a split: in pixels, and in curve values.
+
+    Writes summary.json, logs.jsonl and pictures to RUN/evaluation/SPLIT.
+    """
+
+    folder: Annotated[Positional[Path], arg(metavar="RUN")]
+    """Folder of the run."""
+    split: SplitName = "test"
+    """Which logs of the run's archive."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self, console: Console) -> None:
+        """Evaluate and print the summary."""
+        quiet = Console(stderr=True) if self.json else console
+        device = device_of(self.device)
+        summary = recipes.evaluate_run(self.folder, self.split, device=device, console=quiet)
+        if self.json:
+            print(json.dumps(summary, indent=2))
+        else:
+            recipes.print_summary(console, summary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digitise:
+    """Turn a scan into curves by depth: LAS 2.0, CSV, and a picture to judge them by.
+
+    The calibration is a TOML file that says where the track lies, the depth of two or more rows,
+    and the values of the track's edges; `veernet demo` leaves one to start from.
+    """
+
+    scan: Positional[Path]
+    """The scan: PNG, JPEG or TIFF."""
+    calibration: Path
+    """The calibration file."""
+    weights: Path
+    """Folder of a run, or a .safetensors file."""
+    out: Path = Path("digitised")
+    """Folder for the files, which are named after the scan."""
+    overwrite: bool = False
+    """Replace files of an earlier time."""
+    well: str = ""
+    """Name of the well, for the header of the LAS file."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+
+    def run(self, console: Console) -> None:
+        """Digitise and say what was written."""
+        model = load_weights(self.weights).to(device_of(self.device))
+        files = digitise_file(
+            self.scan,
+            self.calibration,
+            model,
+            self.out,
+            well=self.well,
+            overwrite=self.overwrite,
+        )
+        for file in files:
+            console.print(f"wrote {file}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write one self-contained HTML page about a run: learning curves, metrics, pictures."""
+
+    folder: Annotated[Positional[Path], arg(metavar="RUN")]
+    """Folder of the run."""
+    out: Path | None = None
+    """The page; RUN/report.html if not given."""
+    digitised: tuple[Path, ...] = ()
+    """Pictures of digitised scans to show too."""
+
+    def run(self, console: Console) -> None:
+        """Write the page."""
+        path = self.out or self.folder / "report.html"
+        write_report(path, self.folder, digitised=self.digitised)
+        console.print(f"wrote {path}", soft_wrap=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """The whole path on small logs, in minutes on two CPU cores.
+
+    Draws logs, trains three classes, evaluates, digitises an unseen log to LAS, and writes
+    report.html. Run again, it goes on where it was stopped.
+    """
+
+    out: Path = Path("demo")
+    """Folder for everything that it makes."""
+    workers: int = os.cpu_count() or 1
+    """Processes that draw logs, and threads that read them while training."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+
+    def run(self, console: Console) -> None:
+        """Run the recipe."""
+        check_at_least(1, workers=self.workers)
+        device = device_of(self.device)
+        with distributed.joined(device):
+            recipes.demo(self.out, device=device, workers=self.workers, console=console)
