@@ -4,10 +4,10 @@
 
 Reads an epoch of the demo, from files and drawn on the fly, with the network's work replaced by a
 sleep as long as that work takes here (measured first); the share of the time that the loop waits
-for a micro-batch is the figure. The same for native logs, whose work is told by the pixel from the measured one.
-Then reads an epoch of 24 logs of 640 × 12,800 px at an effective batch of 16
-under a bound of 256 MiB and of 1 GiB, in a process of its own each, and tells what the process grew
-by. Writes benchmarks/loader.json.
+for a micro-batch is the figure. The same for native logs, whose work is told by the pixel. Then
+reads an epoch of 24 logs of 640 × 12,800 px at an effective batch of 16 under a bound of 256 MiB
+and of 1 GiB, in a process of its own each, and tells what the process grew by. Writes
+benchmarks/loader.json.
 """
 
 import json

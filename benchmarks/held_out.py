@@ -1,0 +1,61 @@
+"""What a network trained by the demo makes of logs that its generator never drew.
+
+    .venv/bin/python -m veernet demo --out demo
+    .venv/bin/python benchmarks/held_out.py demo
+
+Evaluates the weights on 64 logs of each of several looks, of the demo's sizes, by a seed never
+trained on: its own look first; then with a range outside of what it was trained on, one at a time;
+then all that the generator knows. Writes benchmarks/held_out.json.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from veernet.data.archive import Split
+from veernet.evaluate import evaluate, summarise
+from veernet.recipes import RECIPES
+from veernet.synth.look import PLAIN, Look
+from veernet.train.checkpoint import load_weights
+
+OUT = Path(__file__).with_suffix(".json")
+COUNT, SEED = 64, 1_000_003
+LOGS = RECIPES["demo"].logs
+LOOKS = {
+    "as trained": PLAIN,
+    "logarithmic grids": replace(PLAIN, log_grid=1.0),
+    "grain of 10 to 20 grey levels": replace(PLAIN, grain=(10, 20)),
+    "bleed of 0.8 to 1.1 px": replace(PLAIN, bleed=(0.8, 1.1)),
+    "faded ink": replace(PLAIN, faded=1.0),
+    "a darker grid, 210 to 255": replace(PLAIN, grid_darkness=(210, 255)),
+    "photocopies with folds and stains": replace(PLAIN, photocopy=1.0, folds=1.0, stains=1.0),
+    "wrapped and hatched": replace(PLAIN, wrapped=1.0),
+    "off scale, with gaps": replace(PLAIN, off_scale=1.0, gaps=1.0),
+    "thick and thin": replace(PLAIN, dotted=0.0, thick_thin=1.0),
+    "all that the generator knows": Look(),
+}
+
+
+def main(run: Path) -> None:
+    model, told = load_weights(run / "run"), dict[str, Any]()
+    for name, look in LOOKS.items():
+        logs = replace(LOGS, look=look, seed=SEED)
+        split = Split(Path(), [logs.row(i) for i in range(COUNT)], 3, logs.log)
+        summary = summarise(
+            evaluate(model, split, range(COUNT)), ("background", "curve 1", "curve 2")
+        )
+        told[name] = {
+            curve: {
+                "f1_within_1_px": round(found["within_1_px"]["f1"], 3),
+                "median_r2": None if found["r2"] is None else round(found["r2"], 3),
+            }
+            for curve, found in summary["curves"].items()
+        }
+        print(name, told[name])
+    OUT.write_text(json.dumps({"logs_each": COUNT, "looks": told}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
