@@ -13,11 +13,11 @@ benchmarks/loader.json.
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ import torch
 from veernet import Schedule, Tversky, VeerNet, step
 from veernet.data.archive import Split
 from veernet.recipes import RECIPES
+from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make, open_archive
 from veernet.train.load import IN_FLIGHT, Loader
+from veernet.train.machine import settle_allocator
 
 OUT = Path(__file__).with_suffix(".json")
 DEMO = RECIPES["demo"]
@@ -71,16 +73,40 @@ def waiting(split: Split, schedule: Schedule, pace: float, steps: int | None) ->
     }
 
 
+def peak(*, anew: bool = False) -> float:
+    """Most that this process had resident, MiB; since now, with `anew`."""
+    if anew:
+        Path("/proc/self/clear_refs").write_text("5")
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
+    return int(line.split()[1]) / 1024
+
+
 def grown(root: Path, bound: int) -> float:
     """MiB by which the peak of this process grows over an epoch of an archive."""
+    settle_allocator()  # as the command line does
     split = open_archive(root).split("train")
     split[0]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak(anew=True)
     steps = Schedule(effective_batch=16, pixel_budget=1).steps(split.sizes, epoch=0)
     for batches in Loader(split=split, workers=2, in_flight=bound).steps(steps):
         for _ in batches:
             time.sleep(0.1)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return peak() - before
+
+
+def measure_grown(folder: Path, logs: SynthLogs) -> dict[str, int]:
+    """MiB by which a process grows over an epoch of 24 logs, by their source and the bound."""
+    told: dict[str, int] = {}
+    for drawn in (False, True):
+        root = folder / f"wide {drawn}"
+        make(root, logs, (24, 1, 0), on_the_fly=drawn, workers=2)
+        for bound in (2**28, 2**30):
+            command = [sys.executable, __file__, str(root), str(bound)]
+            text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            name = f"{'on the fly' if drawn else 'files'}, bound {bound >> 20} MiB"
+            told[name] = round(float(text))
+            print(name, text.strip())
+    return told
 
 
 def main() -> None:
@@ -108,16 +134,7 @@ def main() -> None:
             found = waiting(split, schedule, pace, None if "demo" in name else 1)
             figures["waiting"][name] = found
             print(name, found)
-        for drawn in (False, True):
-            root = Path(folder) / f"wide {drawn}"
-            logs = type(native)(**wide, look=native.look)
-            make(root, logs, (24, 1, 0), on_the_fly=drawn, workers=2)
-            for bound in (2**28, 2**30):
-                command = [sys.executable, __file__, str(root), str(bound)]
-                told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-                name = f"{'on the fly' if drawn else 'files'}, bound {bound >> 20} MiB"
-                figures["grown_mib"][name] = round(float(told))
-                print(name, told.strip())
+        figures["grown_mib"] = measure_grown(Path(folder), replace(native, **wide))
     figures["seconds_a_megapixel"] = round(1e6 * pace, 3)
     OUT.write_text(json.dumps(figures, indent=2) + "\n")
 

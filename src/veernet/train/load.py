@@ -75,11 +75,12 @@ class Loader:
         return batch.pin_memory() if self.pin and batch is not None else batch, skipped
 
     def bytes_of(self, indices: MicroBatch) -> int:
-        """Host memory that reading a micro-batch takes: the batch, the scans it is made of, and
-        what drawing one of them needs besides, one byte of image and of target a pixel."""
+        """Host memory that reading a micro-batch takes: the batch and the scans it is made of, one
+        byte of image and one of target a pixel, and what reading or drawing one needs besides."""
         pixels = self.split.sizes[list(indices)].prod(1)
-        drawing = 8 * int(pixels.max()) if self.split.draw is not None else 0
-        return 2 * padded_pixels(indices, self.split.sizes) + 2 * int(pixels.sum()) + drawing
+        scratch = 4 if self.split.draw is None else 8
+        whole = padded_pixels(indices, self.split.sizes) + int(pixels.sum())
+        return 2 * whole + scratch * int(pixels.max())
 
     @contextmanager
     def _ahead(self, batches: Sequence[MicroBatch]) -> Generator["_Ahead | None"]:
