@@ -146,7 +146,7 @@ def test_everything_that_a_look_knows_occurs():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"grain": (3, 1)}, "grain is a range, the least first; got 3 to 1"),
+        ({"grain": (3, 1)}, "grain is a range from 0 to 255 at most, the least first; got 3 to 1"),
         ({"folds": 1.5}, "folds is a share from 0 to 1; got 1.5"),
         ({"jpeg": 0.7, "bilevel": 0.7}, "jpeg, bilevel exclude each other; their sum is 1.4"),
         ({"pen": (0.2, 3)}, "pen must be 1 px wide and more"),
@@ -155,6 +155,25 @@ def test_everything_that_a_look_knows_occurs():
 def test_a_look_that_makes_no_sense_is_refused(wrong, told):
     with pytest.raises(OptionError, match=told):
         Look(**wrong)
+
+
+EXCLUSIVE = (
+    *("two_tracks", "three_tracks", "dotted", "dash_dot", "thick_thin"),
+    *("wrapped", "clipped", "off_scale", "jpeg", "bilevel"),
+)
+
+
+@pytest.mark.parametrize("name", [*nuisances()])
+def test_a_log_is_drawn_at_the_limits_of_every_nuisance(name):
+    most = nuisances()[name].most
+    for height, end in ((64, 0), (64, most), (300, 0), (300, most)):
+        least = max(end, 1) if name == "pen" else end
+        value = (least, least) if isinstance(getattr(Look(), name), tuple) else end
+        look = replace(Look(), **{**dict.fromkeys(EXCLUSIVE, 0), name: value})
+        logs = SynthLogs(height=(height, height), width=(100, 120), look=look)
+        for number in range(2):
+            log = logs.log(number)
+            assert log.grey.shape == log.mask.shape
 
 
 def test_every_field_of_a_look_is_told_with_its_unit():

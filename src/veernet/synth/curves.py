@@ -55,7 +55,7 @@ def draw_shape(
         + rng.uniform(0, 0.1) * rng.standard_normal(n)
         + _spikes(rng, n, rate=drawn(rng, look.spikes) * step / unit)
     )
-    z = _smooth(z, width=round(drawn(rng, look.tool)))
+    z = _smooth(z, width=max(1, round(drawn(rng, look.tool))))
     z = np.interp(np.linspace(0, n - 1, n_columns), np.arange(n), z)
     return standard(_smooth(z, width=max(1, round(rng.uniform(0, 0.6) * step))))
 

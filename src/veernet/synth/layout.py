@@ -201,7 +201,9 @@ def _bands(rng: Generator, look: Look, height: int) -> tuple[tuple[Track, ...], 
 def _track(rng: Generator, look: Look, top: int, bottom: int) -> Track:
     grid, logarithmic = happens(rng, look.grid), happens(rng, look.log_grid)
     numbers = happens(rng, look.track_numbers)
-    divisions, decades = round(drawn(rng, look.divisions)), round(drawn(rng, look.decades))
+    divisions, decades = (
+        max(1, round(drawn(rng, lines))) for lines in (look.divisions, look.decades)
+    )
     roomy = bottom - top >= 120  # lines closer than some pixels are a grey area
     return Track(
         top=top,

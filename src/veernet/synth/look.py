@@ -1,7 +1,8 @@
 """How different synthetic logs may look: every nuisance as a range, or as the share that has it."""
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, NamedTuple, get_type_hints
 
@@ -22,6 +23,8 @@ class Told(NamedTuple):
 
     unit: str
     what: str
+    most: float = 1
+    """Greatest value that it may have; the least is 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,9 @@ class Look:
     ] = 0.2
     three_tracks: Annotated[float, Told(SHARE, "three tracks side by side")] = 0.06
     depth_column: Annotated[float, Told(SHARE, "a column of depth numbers")] = 0.75
-    margin: Annotated[Range, Told("heights of the page", "paper above and below the tracks")] = (
+    margin: Annotated[
+        Range, Told("heights of the page", "paper above and below the tracks", 0.3)
+    ] = (
         0.02,
         0.07,
     )
@@ -45,7 +50,7 @@ class Look:
         float, Told(SHARE, "a header: a frame with lines of words before the tracks")
     ] = 0.5
     footer: Annotated[float, Told(SHARE, "a footer: the same behind them")] = 0.2
-    block: Annotated[Range, Told("heights of the page", "length of a header or footer")] = (
+    block: Annotated[Range, Told("heights of the page", "length of a header or footer", 10)] = (
         0.1,
         1.2,
     )
@@ -54,16 +59,18 @@ class Look:
     log_grid: Annotated[
         float, Told(SHARE, "a track whose lines of equal value are logarithmic")
     ] = 0.25
-    divisions: Annotated[Range, Told("parts", "into which lines of equal value cut a track")] = (
+    divisions: Annotated[
+        Range, Told("parts", "into which lines of equal value cut a track", 50)
+    ] = (
         4,
         10,
     )
-    decades: Annotated[Range, Told("decades", "across a logarithmic track")] = (1, 4)
-    depth_lines: Annotated[Range, Told("px", "distance of lines of equal depth")] = (12, 40)
-    grid_darkness: Annotated[Range, Told("grey levels", "ink of the light lines")] = (40, 255)
-    grid_pen: Annotated[Range, Told("px", "width of the heavy lines")] = (1, 2)
+    decades: Annotated[Range, Told("decades", "across a logarithmic track", 10)] = (1, 4)
+    depth_lines: Annotated[Range, Told("px", "distance of lines of equal depth", 1000)] = (12, 40)
+    grid_darkness: Annotated[Range, Told("grey levels", "ink of the light lines", 255)] = (40, 255)
+    grid_pen: Annotated[Range, Told("px", "width of the heavy lines", 20)] = (1, 2)
 
-    letters: Annotated[Range, Told("px", "height of a line of printed words")] = (14, 30)
+    letters: Annotated[Range, Told("px", "height of a line of printed words", 200)] = (14, 30)
     track_numbers: Annotated[
         float, Told(SHARE, "numbers in a track, on white, that interrupt its lines")
     ] = 0.4
@@ -73,79 +80,84 @@ class Look:
     handwriting: Annotated[float, Told(SHARE, "remarks written by hand")] = 0.2
     stamp: Annotated[float, Told(SHARE, "a stamp on the page")] = 0.1
 
-    pen: Annotated[Range, Told("px", "width of a curve")] = (1, 4)
-    pen_darkness: Annotated[Range, Told("grey levels", "ink of a curve")] = (170, 255)
+    pen: Annotated[Range, Told("px", "width of a curve", 50)] = (1, 4)
+    pen_darkness: Annotated[Range, Told("grey levels", "ink of a curve", 255)] = (170, 255)
     dotted: Annotated[
         float, Told(SHARE, "the second curve dotted; dashed if none of these three")
     ] = 0.2
     dash_dot: Annotated[float, Told(SHARE, "the second curve in dashes and dots")] = 0.2
     thick_thin: Annotated[float, Told(SHARE, "the second curve thick and thin in turn")] = 0.2
-    dash: Annotated[Range, Told("px", "length of a dash")] = (6, 22)
-    gap: Annotated[Range, Told("px", "length of the gap after a dash or dot")] = (4, 12)
+    dash: Annotated[Range, Told("px", "length of a dash", 1000)] = (6, 22)
+    gap: Annotated[Range, Told("px", "length of the gap after a dash or dot", 1000)] = (4, 12)
 
-    step: Annotated[Range, Told("px", "distance of two samples of a curve")] = (2, 10)
-    swing: Annotated[Range, Told("widths of the track", "standard deviation before limits")] = (
+    step: Annotated[Range, Told("px", "distance of two samples of a curve", 1000)] = (2, 10)
+    swing: Annotated[Range, Told("widths of the track", "standard deviation before limits", 10)] = (
         0.25,
         0.75,
     )
     spikes: Annotated[
-        Range, Told("for every height of the page", "single samples that stand out")
+        Range, Told("for every height of the page", "single samples that stand out", 1000)
     ] = (0, 3)
-    tool: Annotated[Range, Told("samples", "length over which the tool averages")] = (1, 5)
+    tool: Annotated[Range, Told("samples", "length over which the tool averages", 100)] = (1, 5)
     wrapped: Annotated[
         float, Told(SHARE, "a curve that leaves at one edge and comes in at the other")
     ] = 0.2
     hatched: Annotated[
         float, Told(SHARE, "of the wrapped curves: hatched up to the edge it came in from")
     ] = 0.6
-    hatch_lines: Annotated[Range, Told("px", "distance of the lines of hatching")] = (6, 14)
+    hatch_lines: Annotated[Range, Told("px", "distance of the lines of hatching", 1000)] = (6, 14)
     clipped: Annotated[float, Told(SHARE, "a curve held at the edge while it is off scale")] = 0.15
     off_scale: Annotated[
         float, Told(SHARE, "a curve that leaves at an edge and comes back there")
     ] = 0.15
     gaps: Annotated[float, Told(SHARE, "a curve that is absent for a while")] = 0.25
 
-    skew: Annotated[Range, Told("heights of the page", "of the right end against the left")] = (
+    skew: Annotated[
+        Range, Told("heights of the page", "of the right end against the left", 0.5)
+    ] = (
         0,
         0.03,
     )
-    drift: Annotated[Range, Told("heights of the page", "sway of the paper in the feed")] = (
+    drift: Annotated[Range, Told("heights of the page", "sway of the paper in the feed", 0.5)] = (
         0,
         0.012,
     )
-    bleed: Annotated[Range, Told("px", "standard deviation of ink in the paper")] = (0.3, 0.9)
-    ink: Annotated[Range, Told("times", "ink that is left after it has spread")] = (1.1, 1.9)
+    bleed: Annotated[Range, Told("px", "standard deviation of ink in the paper", 10)] = (0.3, 0.9)
+    ink: Annotated[Range, Told("times", "ink that is left after it has spread", 10)] = (1.1, 1.9)
     faded: Annotated[
         float, Told(SHARE, "ink that has faded, more in some places than in others")
     ] = 0.25
-    fading: Annotated[Range, Told("share", "of the ink that is left where it is least")] = (
+    fading: Annotated[Range, Told("share", "of the ink that is left where it is least", 1)] = (
         0.45,
         0.8,
     )
-    paper: Annotated[Range, Told("grey levels", "of bare paper")] = (205, 255)
+    paper: Annotated[Range, Told("grey levels", "of bare paper", 255)] = (205, 255)
     uneven_light: Annotated[float, Told(SHARE, "light that is not the same all over the page")] = (
         0.4
     )
-    light: Annotated[Range, Told("share", "of the light in the darkest place")] = (0.75, 0.95)
+    light: Annotated[Range, Told("share", "of the light in the darkest place", 1)] = (0.75, 0.95)
     stains: Annotated[float, Told(SHARE, "stains")] = 0.15
     folds: Annotated[float, Told(SHARE, "folds across the paper")] = 0.2
     photocopy: Annotated[float, Told(SHARE, "a photocopy: specks, and streaks along the feed")] = (
         0.2
     )
-    grain: Annotated[Range, Told("grey levels", "deviation of the scanner's noise")] = (0, 9)
+    grain: Annotated[Range, Told("grey levels", "deviation of the scanner's noise", 255)] = (0, 9)
     jpeg: Annotated[float, Told(SHARE, "compressed as JPEG")] = 0.3
-    jpeg_quality: Annotated[Range, Told("libjpeg's scale", "quality of the JPEG")] = (35, 95)
+    jpeg_quality: Annotated[Range, Told("libjpeg's scale", "quality of the JPEG", 100)] = (35, 95)
     bilevel: Annotated[float, Told(SHARE, "black and white only, and no JPEG")] = 0.3
-    threshold: Annotated[Range, Told("of paper white", "below which a pixel is black")] = (
+    threshold: Annotated[Range, Told("of paper white", "below which a pixel is black", 1)] = (
         0.45,
         0.75,
     )
 
     def __post_init__(self) -> None:
-        for name in (one.name for one in fields(self)):
+        for name, told in nuisances().items():
             match getattr(self, name):
-                case (low, high) if not 0 <= low <= high <= 1e6:
-                    raise OptionError(f"{name} is a range, the least first; got {low} to {high}")
+                case (low, high) if not 0 <= low <= high <= told.most:
+                    raise OptionError(
+                        f"{name} is a range from 0 to {told.most:g} at most, the least first; got "
+                        f"{low:g} to {high:g}"
+                    )
                 case float() | int() as share if not 0 <= share <= 1:
                     raise OptionError(f"{name} is a share from 0 to 1; got {share}")
                 case _:
@@ -160,6 +172,13 @@ class Look:
         ):
             if (total := sum(getattr(self, name) for name in names)) > 1 + 1e-9:
                 raise OptionError(f"{', '.join(names)} exclude each other; their sum is {total:g}")
+
+
+@cache
+def nuisances() -> dict[str, Told]:
+    """Unit and meaning of every field of `Look`."""
+    hints = get_type_hints(Look, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
 PLAIN = Look(
@@ -188,12 +207,6 @@ PLAIN = Look(
     bleed=(0.3, 0.65),
 )
 """One track, two whole curves, paper in good order: what a small network learns in minutes."""
-
-
-def nuisances() -> dict[str, Told]:
-    """Unit and meaning of every field of `Look`."""
-    hints = get_type_hints(Look, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
 def read_look(path: Path) -> Look:

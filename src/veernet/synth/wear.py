@@ -122,7 +122,7 @@ def shift_columns(ink: Ink, rows: Float[ndarray, "w"]) -> Ink:
 def age(rng: Generator, wear: Wear, ink: Ink) -> UInt8[ndarray, "h w"]:
     """Bleed and fade the ink, put it on worn paper, and scan it: grey, 255 = paper."""
     levels = np.arange(256)
-    wet = cv2.GaussianBlur(ink, (0, 0), wear.bleed)
+    wet = cv2.GaussianBlur(ink, (0, 0), max(wear.bleed, 0.05))
     if wear.fading < 1:
         wet = cv2.multiply(wet, _cloud(rng, ink.shape, wear.fading), scale=1 / 255)
     inked = np.minimum(levels * wear.ink, 255) / 255
