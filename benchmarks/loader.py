@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,13 @@ def seconds_a_pixel(split: Split) -> float:
     optimizer = torch.optim.AdamW(model.parameters())
     steps = DEMO.training.schedule.steps(split.sizes, epoch=0)[:3]
     took: list[float] = []
-    for batches in Loader(split=split).steps(steps):
-        read = list(batches)
-        start = time.monotonic()
-        step(model, optimizer, Tversky(), read, device=CPU)
-        pixels = sum(batch.padded_pixels for batch in read)
-        took.append((time.monotonic() - start) / pixels)
+    with Loader(split=split).steps(steps) as loaded:
+        for batches in loaded:
+            read = list(batches)
+            start = time.monotonic()
+            step(model, optimizer, Tversky(), read, device=CPU)
+            pixels = sum(batch.padded_pixels for batch in read)
+            took.append((time.monotonic() - start) / pixels)
     return min(took)
 
 
@@ -56,8 +58,8 @@ def waiting(split: Split, schedule: Schedule, pace: float, steps: int | None) ->
     plan = schedule.steps(split.sizes, epoch=0)[:steps]
     waited = worked = first = 0.0
     mark = time.monotonic()
-    for batches in Loader(split=split, workers=2).steps(plan):
-        for batch in batches:
+    with Loader(split=split, workers=2).steps(plan) as loaded:
+        for batch in chain.from_iterable(loaded):
             wait = time.monotonic() - mark
             first = first or wait
             waited += wait
@@ -88,8 +90,8 @@ def grown(root: Path, bound: int) -> float:
     split[0]
     before = peak(anew=True)
     steps = Schedule(effective_batch=16, pixel_budget=1).steps(split.sizes, epoch=0)
-    for batches in Loader(split=split, workers=2, in_flight=bound).steps(steps):
-        for _ in batches:
+    with Loader(split=split, workers=2, in_flight=bound).steps(steps) as loaded:
+        for _ in chain.from_iterable(loaded):
             time.sleep(0.1)
     return peak() - before
 

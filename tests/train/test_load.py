@@ -74,13 +74,14 @@ def test_batches_are_those_of_a_plain_loop_and_the_bound_holds(
     order = [batch for step in steps for batch in step]
     ends = np.cumsum([len(batch) for batch in order])
     done = 0
-    for step, batches in zip(steps, loader.steps(steps), strict=True):
-        for indices, batch in zip(step, batches, strict=True):
-            assert same(batch, split.batch(indices))
-            begun = 1 + int(np.searchsorted(ends, len(split.started)))
-            held = sum(loader.bytes_of(one) for one in order[done:begun])
-            assert held <= max(bound, loader.bytes_of(indices))
-            done += 1
+    with loader.steps(steps) as loaded:
+        for step, batches in zip(steps, loaded, strict=True):
+            for indices, batch in zip(step, batches, strict=True):
+                assert same(batch, split.batch(indices))
+                begun = 1 + int(np.searchsorted(ends, len(split.started)))
+                held = sum(loader.bytes_of(one) for one in order[done:begun])
+                assert held <= max(bound, loader.bytes_of(indices))
+                done += 1
     assert done == len(order)
     assert not threads()
 
@@ -88,21 +89,21 @@ def test_batches_are_those_of_a_plain_loop_and_the_bound_holds(
 def test_a_second_pass_reads_the_same_again_and_a_pass_cut_short_shifts_nothing():
     split = MadeUp([(3, 5 + i) for i in range(12)])
     steps = Schedule(effective_batch=4, pixel_budget=40).steps(split.sizes, epoch=0)
-    for number, batches in enumerate(Loader(split=split, workers=2).steps(steps)):
-        if number == 1:
-            next(iter(batches))
-            continue
-        for _ in range(2):
-            assert all(map(same, batches, map(split.batch, steps[number])))
+    with Loader(split=split, workers=2).steps(steps) as loaded:
+        for number, batches in enumerate(loaded):
+            if number == 1:
+                next(iter(batches))
+                continue
+            for _ in range(2):
+                assert all(map(same, batches, map(split.batch, steps[number])))
 
 
 def test_a_consumer_that_stops_leaves_no_thread():
     split = MadeUp([(4, 30)] * 40)
     steps = Schedule(effective_batch=2, pixel_budget=200).steps(split.sizes, epoch=0)
-    loaded = Loader(split=split, workers=3).steps(steps)
-    next(iter(next(loaded)))
-    assert threads()
-    loaded.close()
+    with Loader(split=split, workers=3).steps(steps) as loaded:
+        next(iter(next(loaded)))
+        assert threads()
     assert not threads()
     assert len(split.started) < 40
 
@@ -120,11 +121,16 @@ def damaged(small_archive, tmp_path):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_log_that_cannot_be_read_is_named_or_left_out_as_asked(damaged, workers):
     split, steps = damaged.split("train"), [((0, 3), (3,)), ((1, 2),)]
-    with pytest.raises(ImageError, match="000003.tif: not a readable"):
-        [list(batches) for batches in Loader(split=split, workers=workers).steps(steps)]
+    with (
+        pytest.raises(ImageError, match="000003.tif: not a readable"),
+        Loader(split=split, workers=workers).steps(steps) as loaded,
+    ):
+        next(iter(next(loaded)))
+    assert not threads()
     told = []
     loader = Loader(split=split, workers=workers, on_error="skip", skipped=told.append)
-    found = [list(batches) for batches in loader.steps(steps)]
+    with loader.steps(steps) as loaded:
+        found = [list(batches) for batches in loaded]
     assert [len(batches) for batches in found] == [1, 1]  # nothing is left of the second
     assert same(found[0][0], collate([split[0]]))
     assert [one.file_name for one in told] == ["images/000003.tif"] * 2

@@ -2,8 +2,8 @@
 
 import signal
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -115,7 +115,7 @@ def fit(
         job.model.recompute = state.recompute
         while state.epoch < job.how.epochs:
             steps = job.steps(state)
-            with closing(job.load(steps)) as loaded:
+            with job.load(steps) as loaded:
                 for whole, batches in zip(steps, loaded, strict=True):
                     before, state = state, job.learn(whole, batches, state, log)
                     due = time.monotonic() - saved > CHECKPOINT_SECONDS
@@ -180,7 +180,7 @@ class _Job:
         schedule = replace(self.how.schedule, pixel_budget=budget)
         return schedule.steps(self.train.sizes, state.epoch)[state.step :]
 
-    def load(self, steps: Sequence[Step]) -> Generator[Batches]:
+    def load(self, steps: Sequence[Step]) -> AbstractContextManager[Iterator[Batches]]:
         """What this process works on of every step."""
         mine = [share(step, distributed.rank(), distributed.ranks()) for step in steps]
         return self.reader.steps(mine)

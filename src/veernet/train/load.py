@@ -45,16 +45,20 @@ class Loader:
     skipped: Callable[[Skipped], object] = lambda _: None
     """Told of every log left out, in the order of the schedule."""
 
-    def steps(self, steps: Sequence[Step]) -> Generator["Batches"]:
-        """The micro-batches of every step, in order, read ahead across steps.
-
-        Close it to end its threads early.
-        """
+    @contextmanager
+    def steps(self, steps: Sequence[Step]) -> Generator[Iterator["Batches"]]:
+        """The micro-batches of every step, in order, read ahead across steps; the threads end with
+        the block."""
+        # Not when a generator is collected: that may happen in any thread, even one being started,
+        # and waiting there for another thread to end can wait for ever.
         with self._ahead([batch for step in steps for batch in step]) as ahead:
-            for step in steps:
-                batches = Batches(self, step, ahead)
-                yield batches
-                batches.finish()
+            yield self._in_turn(steps, ahead)
+
+    def _in_turn(self, steps: Sequence[Step], ahead: "_Ahead | None") -> Iterator["Batches"]:
+        for step in steps:
+            batches = Batches(self, step, ahead)
+            yield batches
+            batches.finish()
 
     def read(self, indices: MicroBatch) -> tuple[Batch | None, list[Skipped]]:
         """One micro-batch, None if none of its logs could be read, and what was left out.
