@@ -179,9 +179,11 @@ def test_a_log_that_cannot_be_read_is_named_as_it_is_from_a_worker(small_archive
     shutil.copytree(small_archive, tmp_path / "archive")
     split = Archive.open(tmp_path / "archive").split("train")
     (split.folder / split.rows[3].file_name).unlink()
-    with pytest.raises(ImageError, match=r"^\S+/000003.tif: no such picture$"):
-        with Loader(split=split, workers=1).steps([((0, 3),)]) as loaded:
-            next(iter(next(loaded)))
+    with (
+        pytest.raises(ImageError, match=r"^\S+/000003.tif: no such picture$"),
+        Loader(split=split, workers=1).steps([((0, 3),)]) as loaded,
+    ):
+        next(iter(next(loaded)))
 
 
 def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine():
