@@ -15,6 +15,11 @@
 The command line prints the message of a `VeerNetError` on one line and exits with code 2.
 """
 
+from typing import Literal
+
+OnError = Literal["stop", "skip"]
+"""What to do with one bad item of many: stop at it, or leave it out and say so."""
+
 
 class VeerNetError(Exception):
     """Bad input, described for the person who gave it."""

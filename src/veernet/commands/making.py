@@ -5,7 +5,6 @@ import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +19,7 @@ from veernet.commands.options import (
 )
 from veernet.data.archive import PictureFormat, SplitName
 from veernet.data.gather import merge, subset
-from veernet.errors import OptionError
+from veernet.errors import OnError, OptionError
 from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans
 from veernet.synth.gallery import write_gallery
 from veernet.synth.look import read_look
@@ -129,7 +128,7 @@ class Import:
     """Furthest that ink may lie from where a LAS file expects it, px."""
     overlays: Path | None = None
     """Folder for pictures of the labels over the scans."""
-    on_error: Literal["skip", "stop"] = "stop"
+    on_error: OnError = "stop"
     """Whether a scan that cannot be imported is passed over."""
     json: bool = False
     """Print JSON instead of a table."""

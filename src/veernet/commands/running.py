@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from rich.console import Console
@@ -20,7 +20,7 @@ from veernet.commands.options import (
 )
 from veernet.data.archive import SplitName
 from veernet.digitise import digitise_file
-from veernet.errors import OptionError
+from veernet.errors import OnError, OptionError
 from veernet.report import write_report
 from veernet.synth.make import open_archive
 from veernet.train.checkpoint import STATE, load_weights
@@ -69,7 +69,7 @@ class Train:
     """Threads that read logs ahead; 0 reads them between steps."""
     in_flight: str = "1GiB"
     """Most host memory for what is read ahead."""
-    on_error: Literal["stop", "skip"] = "stop"
+    on_error: OnError = "stop"
     """Whether a log that cannot be read ends the run, or is left out, counted and named."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""

@@ -1,5 +1,6 @@
 """Curves as one row a column, with gaps: as lines of points, and as pixels of a picture."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,21 @@ def band(
     share = np.minimum(y + 0.5, bottom[x]) - np.maximum(y - 0.5, top[x])
     aside = (y - rows[x]) * slope[x] / np.hypot(1, slope[x])
     return Band(y=y, x=x, share=share.clip(0, 1), along=along[x] + aside)
+
+
+def bands(
+    course: Float[ndarray, "w"],
+    laps: Int[ndarray, "n"],
+    *,
+    turn: float,
+    width: float,
+    first: Int[ndarray, "w"] | int,
+    last: Int[ndarray, "w"] | int,
+) -> Iterator[Band]:
+    """The pixels of a line that goes round between rows `first` and `last`: one band for every lap
+    from the least to the greatest of `laps`, `turn` rows lower each, cut off at these rows."""
+    for lap in range(laps.min(initial=0), laps.max(initial=0) + 1):
+        yield band(course + lap * turn, width=width, first=first, last=last)
 
 
 def draw_mask(

@@ -1,5 +1,6 @@
 """What is known of the curves of one strip."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,8 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from veernet.data.batch import UNLABELLED
-from veernet.data.columns import band, give
+from veernet.data.columns import bands, give
+from veernet.digitise.calibration import Track
 from veernet.digitise.strip import Strip
 
 
@@ -47,6 +49,10 @@ class Traced:
         return self.on_ink & np.isfinite(self.positions) & (~jumps | np.isnan(np.roll(laps, 1)))
 
 
+Tracer = Callable[[Strip, Track], dict[int, Traced]]
+"""Finds the curves of a track, by class, in the strip that was cut out for it."""
+
+
 def rows_of(strip: Strip, traced: Traced) -> Float[ndarray, "w"]:
     """Row of the line's centre in every column where it is printed; NaN elsewhere."""
     heights = traced.positions - traced.laps()
@@ -61,12 +67,16 @@ def paint_labels(strip: Strip, curves: dict[int, Traced]) -> UInt8[ndarray, "h w
     """
     mask = np.zeros(strip.grey.shape, np.uint8)
     for index, traced in sorted(curves.items(), reverse=True):
-        rows = strip.bottom - traced.positions * strip.height
-        seen = np.isfinite(traced.positions)
-        laps = traced.laps()[seen].astype(int)
-        for lap in range(laps.min(initial=0), laps.max(initial=0) + 1):
-            edges = {"first": max(0, strip.top - 2), "last": min(strip.bottom + 2, len(mask) - 1)}
-            give(mask, band(rows + lap * strip.height, width=traced.pen, **edges), index)
+        laps = traced.laps()
+        for covered in bands(
+            strip.bottom - traced.positions * strip.height,
+            laps[np.isfinite(laps)].astype(np.int64),
+            turn=strip.height,
+            width=traced.pen,
+            first=max(0, strip.top - 2),
+            last=min(strip.bottom + 2, len(mask) - 1),
+        ):
+            give(mask, covered, index)
     for traced in curves.values():
         mask[:, traced.unknown] = UNLABELLED
     return mask

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from veernet.data.archive import CurveRow, Curves, Log, Row, SplitName
 from veernet.data.raster import read_grey, write_picture
 from veernet.digitise.calibration import Calibration, Track, read_calibration
 from veernet.digitise.strip import Strip, cut_strip
-from veernet.errors import ArchiveError, LabelError, OptionError, VeerNetError
+from veernet.errors import ArchiveError, LabelError, OnError, OptionError, VeerNetError
 from veernet.files import sweep
-from veernet.label.labels import Traced, paint_labels, rows_of
+from veernet.label.labels import Traced, Tracer, paint_labels, rows_of
 from veernet.picture import overlay
 
 CLASSES = ("background", "curve 1", "curve 2")
@@ -26,14 +26,12 @@ CLASSES = ("background", "curve 1", "curve 2")
 class Labeller(Protocol):
     """Where labels come from."""
 
-    def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Any:
-        """What it knows of a scan."""
-        ...
+    def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Tracer:
+        """What finds the curves on the tracks of a scan.
 
-    def trace(
-        self, found: Any, strip: Strip, calibration: Calibration, track: Track
-    ) -> dict[int, Traced]:
-        """The curves of one of its tracks, by class."""
+        Raises:
+            VeerNetError: its labels cannot be read, or do not fit the scan or the calibration.
+        """
         ...
 
 
@@ -66,7 +64,7 @@ def import_scans(
     split: SplitName = "train",
     window: int = 12_800,
     overlays: Path | None = None,
-    on_error: Literal["skip", "stop"] = "stop",
+    on_error: OnError = "stop",
     report: Callable[[str], object] = lambda _: None,
 ) -> list[Imported]:
     """Write the tracks of scans as logs of one split of an archive.
@@ -135,10 +133,10 @@ def _import(
 ) -> Iterator[tuple[Log, Row, list[Imported]]]:
     """The logs of a scan; the first of every track comes with what is told of the track."""
     grey = read_grey(scan)
-    found = labeller.read(scan, grey.shape, calibration)
+    trace = labeller.read(scan, grey.shape, calibration)
     for track in calibration.track:
         strip = cut_strip(grey, calibration, track)
-        traced = labeller.trace(found, strip, calibration, track)
+        traced = trace(strip, track)
         log = _log(strip, traced)
         row = _row(scan, strip, track)
         width = log.grey.shape[1]
@@ -152,8 +150,10 @@ def _import(
 def _log(strip: Strip, traced: dict[int, Traced]) -> Log:
     none = np.full(strip.grey.shape[1], np.nan)
     rows = [rows_of(strip, traced[k]) if k in traced else none for k in (1, 2)]
-    values = [traced[k].positions if k in traced else none for k in (1, 2)]
-    values = [np.where(np.isfinite(r), v, np.nan) for r, v in zip(rows, values, strict=True)]
+    values = [
+        np.where(np.isfinite(row), traced[k].positions, np.nan) if k in traced else none
+        for k, row in zip((1, 2), rows, strict=True)
+    ]
     return Log(
         grey=strip.grey,
         mask=paint_labels(strip, traced),

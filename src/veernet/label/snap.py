@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from veernet.data.columns import polylines
 from veernet.digitise.strip import Strip
 from veernet.label.labels import Traced
 from veernet.trace import best_path
@@ -33,7 +34,7 @@ def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0
     expected = np.isfinite(positions)
     rows = strip.bottom - positions * strip.height
     ink = cv2.GaussianBlur((255 - strip.grey).astype(np.float32) / 255, (0, 0), 0.8)
-    points = [_by_length(line) for line in _stretches(rows)]
+    points = [_by_length(line) for line in polylines(rows) if len(line) > 1]
     if not points:
         nothing = np.zeros(len(rows), bool)
         return Traced(
@@ -54,12 +55,6 @@ def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0
         pen=_pen(strip, moved, on_ink),
         offset=offset,
     )
-
-
-def _stretches(rows: Float[ndarray, "w"]) -> list[Float[ndarray, "_ 2"]]:
-    x = np.flatnonzero(np.isfinite(rows))
-    parts = np.split(x, np.flatnonzero(np.diff(x) > 1) + 1)
-    return [np.stack([part, rows[part]], axis=1) for part in parts if len(part) > 1]
 
 
 def _by_length(line: Float[ndarray, "n 2"]) -> Float[ndarray, "_ 2"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from veernet.digitise.calibration import Calibration, Track
 from veernet.digitise.strip import Strip, cut_strip
 from veernet.errors import LabelError
 from veernet.files import read_json
-from veernet.label.labels import Traced
+from veernet.label.labels import Traced, Tracer
 from veernet.label.snap import snap
 
 LINE = 3
@@ -32,8 +33,8 @@ class LasLabels:
     tolerance: float = 4.0
     """Furthest that ink may lie from where it is expected, px."""
 
-    def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Las:
-        """The LAS file.
+    def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Tracer:
+        """Read the LAS file, whose curves are then found on a strip.
 
         Raises:
             LasError: it cannot be read.
@@ -50,17 +51,16 @@ class LasLabels:
             raise LabelError(
                 f"{self.path}: no curve {', '.join(absent)}; it has {', '.join(las.curves)}"
             )
-        return las
+        return partial(self._trace, las, calibration)
 
-    def trace(
-        self, found: Las, strip: Strip, calibration: Calibration, track: Track
+    def _trace(
+        self, las: Las, calibration: Calibration, strip: Strip, track: Track
     ) -> dict[int, Traced]:
-        """The track's curves, by class."""
         depth = calibration.depth.at(strip.pixels())
         traced: dict[int, Traced] = {}
         for curve in track.curve:
             values = np.interp(
-                depth, found.depth, found.curves[curve.mnemonic], left=np.nan, right=np.nan
+                depth, las.depth, las.curves[curve.mnemonic], left=np.nan, right=np.nan
             )
             found_on_ink = snap(strip, curve.position(values), tolerance=self.tolerance)
             expected = found_on_ink.expected.copy()
@@ -75,10 +75,8 @@ class MaskLabels:
 
     path: Path
 
-    def read(
-        self, scan: Path, shape: tuple[int, int], calibration: Calibration
-    ) -> UInt8[ndarray, "h w"]:
-        """The mask of a scan.
+    def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Tracer:
+        """Read the mask of a scan, whose classes are then found on a strip.
 
         Raises:
             ImageError: it cannot be read.
@@ -102,18 +100,7 @@ class MaskLabels:
                 f"{path}: class {min(unknown)}, where the calibration's curves are traces "
                 f"{', '.join(str(trace) for trace in sorted(known - {0, UNLABELLED}))}"
             )
-        return mask
-
-    def trace(
-        self,
-        found: UInt8[ndarray, "h w"],
-        strip: Strip,
-        calibration: Calibration,
-        track: Track,
-    ) -> dict[int, Traced]:
-        """The track's curves, by class: the centre of their pixels in every column."""
-        labels = cut_strip(found, calibration, track).grey
-        return {curve.trace: _of_mask(labels, strip, curve.trace) for curve in track.curve}
+        return partial(_trace_mask, mask, calibration)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +112,8 @@ class PolylineLabels:
 
     path: Path
 
-    def read(
-        self, scan: Path, shape: tuple[int, int], calibration: Calibration
-    ) -> UInt8[ndarray, "h w"]:
-        """The polylines of a scan as an index mask.
+    def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Tracer:
+        """Read the polylines of a scan, which are then found on a strip.
 
         Raises:
             LabelError: the file is of another kind, does not know the scan, or has a label that
@@ -156,9 +141,7 @@ class PolylineLabels:
                 )
             near = np.clip(points, -1e6, 1e6)  # OpenCV's coordinates end somewhere
             cv2.polylines(mask, [np.rint(near).astype(np.int32)], False, classes[label], LINE)
-        return mask
-
-    trace = MaskLabels.trace
+        return partial(_trace_mask, mask, calibration)
 
 
 def _polylines(table: Any, scan: Path) -> Iterator[tuple[str, ndarray]]:
@@ -181,6 +164,14 @@ def _points(listed: Any) -> ndarray:
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise ValueError(f"points of shape {points.shape}, not all finite or not (x, y)")
     return points
+
+
+def _trace_mask(
+    mask: UInt8[ndarray, "h w"], calibration: Calibration, strip: Strip, track: Track
+) -> dict[int, Traced]:
+    """The centre of the pixels of every class of a mask of the whole scan, in every column."""
+    labels = cut_strip(mask, calibration, track).grey
+    return {curve.trace: _of_mask(labels, strip, curve.trace) for curve in track.curve}
 
 
 def _of_mask(labels: UInt8[ndarray, "h w"], strip: Strip, index: int) -> Traced:

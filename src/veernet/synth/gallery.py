@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from veernet.data.raster import write_picture
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import Look, nuisances
+from veernet.synth.look import PLAIN, Look, nuisances
 from veernet.synth.text import printed
 
 _PAGE = (480, 700)
@@ -28,32 +28,16 @@ _CALM: dict[str, Any] = {
     "jpeg": 0,
     "bilevel": 0,
     "uneven_light": 0,
-    "faded": 0,
-    "stains": 0,
-    "folds": 0,
-    "photocopy": 0,
-    "stamp": 0,
-    "handwriting": 0,
-    "header": 0,
-    "footer": 0,
-    "two_tracks": 0,
-    "three_tracks": 0,
-    "wrapped": 0,
-    "clipped": 0,
-    "off_scale": 0,
-    "gaps": 0,
-    "log_grid": 0,
-    "track_numbers": 0,
-    "ticks": 0,
     "dotted": 0,
-    "dash_dot": 0,
-    "thick_thin": 0,
     "pen": (2, 2),
+    "pen_darkness": Look().pen_darkness,
+    "bleed": Look().bleed,
     "grid_darkness": (120, 120),
     "depth_lines": (24, 24),
     "spikes": (0, 0),
     "step": (5, 5),
 }
+"""What a page shows but for the nuisance in question, beside what `PLAIN` leaves out."""
 
 _SHOWN_BY: dict[str, dict[str, Any]] = {
     "block": {"header": 1},
@@ -80,7 +64,7 @@ def write_gallery(folder: Path, look: Look | None = None) -> list[Path]:
     """Write nuisances.png, sheet.png and zoom.png; returns their paths.
 
     nuisances.png has both ends of every field of `Look` on pages that are calm otherwise; sheet.png
-    24 native logs of `look`, shrunk; zoom.png parts of 8 of them, as they are.
+    the beginnings of 24 native logs of `look`, shrunk; zoom.png parts of 8 of them, as they are.
     """
     logs = SynthLogs(look=look or Look(), seed=7)
     pictures = {
@@ -120,7 +104,7 @@ def _pair(look: Look, name: str) -> UInt8[ndarray, "h w"]:
         setting = {**_CALM, **_SHOWN_BY.get(name, {}), name: end}
         height, width = _PAGE
         logs = SynthLogs(
-            height=(height, height), width=(width, width), look=replace(Look(), **setting), seed=3
+            height=(height, height), width=(width, width), look=replace(PLAIN, **setting), seed=3
         )
         (h, w), grey = _CROP, logs.log(1).grey
         whole = cv2.resize(grey, (w, h), interpolation=cv2.INTER_AREA)
@@ -138,7 +122,7 @@ def _framed(grey: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "H W"]:
 
 
 def _sheet(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
-    """Whole logs, two beside one another, a quarter of their size and their first 6,400 px."""
+    """The first 6,400 px of logs at 10 / 64 of their size, two beside one another."""
     strips: list[ndarray] = []
     for number in range(n):
         grey = logs.log(number).grey[:, :6400]
@@ -161,4 +145,4 @@ def _twos(items: list[ndarray]) -> Iterator[tuple[ndarray, ndarray]]:
 
 def _few_levels(picture: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
     """Sixteen grey levels, which make a small file and show all that matters."""
-    return np.minimum((picture.astype(np.uint16) + 8) // 17 * 17, 255).astype(np.uint8)
+    return ((picture.astype(np.uint16) + 8) // 17 * 17).astype(np.uint8)

@@ -137,10 +137,7 @@ def lay_out(rng: Generator, look: Look, *, height: int, width: int, n_curves: in
     tracks, column = _bands(rng, look, height)
     header, footer = happens(rng, look.header), happens(rng, look.footer)
     longest = 0.25 * width
-    ends = [
-        min(longest, drawn(rng, look.block) * height),
-        min(longest, drawn(rng, look.block) * height),
-    ]
+    ends = [min(longest, drawn(rng, look.block) * height) for _ in range(2)]
     light_grid = int(drawn(rng, look.grid_darkness))
     heavy_width = round(drawn(rng, look.grid_pen))
     return Layout(
@@ -172,13 +169,7 @@ def lay_out(rng: Generator, look: Look, *, height: int, width: int, n_curves: in
 def _bands(rng: Generator, look: Look, height: int) -> tuple[tuple[Track, ...], tuple[int, int]]:
     """The tracks from top to bottom, and the rows of the depth column."""
     chance, column = rng.random(), happens(rng, look.depth_column)
-    n = (
-        3
-        if chance < look.three_tracks
-        else 2
-        if chance < look.three_tracks + look.two_tracks
-        else 1
-    )
+    n = 1 + (chance < look.three_tracks + look.two_tracks) + (chance < look.three_tracks)
     if height < 32 * (n + 1):
         n = 1
     margin = drawn(rng, look.margin) * height

@@ -21,7 +21,7 @@ class SynthLogs:
     """An endless family of logs; log i depends on these fields and i alone."""
 
     n_curves: int = 2
-    """Curves on a log: the first solid, the second dashed or dotted."""
+    """Curves on a log: the first solid, the second broken."""
     height: tuple[int, int] = (480, 640)
     """Least and greatest height, px; drawn uniformly."""
     width: tuple[int, int] = (3200, 12_800)
@@ -56,7 +56,8 @@ class SynthLogs:
 
     def row(self, index: int, *, pictures: PictureFormat = "tif") -> Row:
         """What the metadata says of log `index`; nothing is painted."""
-        layout, wear = self._layout(index), self._wear(index)
+        layout = self._layout(index)
+        wear = self._wear(index, layout)
         return Row.of(
             index,
             height=layout.height,
@@ -73,7 +74,8 @@ class SynthLogs:
 
     def log(self, index: int) -> Log:
         """Draw log `index`."""
-        layout, wear = self._layout(index), self._wear(index)
+        layout = self._layout(index)
+        wear = self._wear(index, layout)
         shift = feed(wear, layout.width)
         lines = [
             Line(how=how, curve=curve, shift=shift)
@@ -98,8 +100,8 @@ class SynthLogs:
         )
         return lay_out(rng, self.look, height=height, width=width, n_curves=self.n_curves)
 
-    def _wear(self, index: int) -> Wear:
-        layout, rng = self._layout(index), self._rng(index, purpose=2)
+    def _wear(self, index: int, layout: Layout) -> Wear:
+        rng = self._rng(index, purpose=2)
         return draw_wear(rng, self.look, height=layout.height, width=layout.width)
 
     def _curves(self, index: int, layout: Layout) -> list[Curve]:

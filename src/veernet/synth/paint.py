@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from veernet.data.columns import Band, band, give
+from veernet.data.columns import Band, bands, give
 from veernet.synth.curves import Curve
 from veernet.synth.layout import CurveLayout, Layout, Pen, Track
 from veernet.synth.marks import draw_handwriting, draw_stamp, draw_ticks
@@ -66,18 +66,17 @@ class Line:
     def bands(self, width: float, page: int) -> Iterator[Band]:
         """Its pixels on a page of so many rows, at some width: one band for every lap of it across
         the track, each of which ends at the track's edges."""
-        track, wrapped = self.how.track, self.how.ending == "wrapped"
+        track = self.how.track
         room = 0 if self.how.ending in ("wrapped", "off scale") else math.ceil(width / 2)
         moved = np.rint(self.shift).astype(np.int64)
-        rows = track.bottom + self.shift - self.curve.course * track.height
-        laps = self.curve.laps if wrapped else np.zeros(1, np.int64)
-        for lap in range(int(laps.min()), int(laps.max()) + 1):
-            yield band(
-                rows + lap * track.height,
-                width=width,
-                first=np.maximum(track.top - room + moved, 0),
-                last=np.minimum(track.bottom + room + moved, page - 1),
-            )
+        return bands(
+            track.bottom + self.shift - self.curve.course * track.height,
+            self.curve.laps,
+            turn=track.height,
+            width=width,
+            first=np.maximum(track.top - room + moved, 0),
+            last=np.minimum(track.bottom + room + moved, page - 1),
+        )
 
 
 def paint_curves(ink: Ink, lines: Sequence[Line]) -> None:

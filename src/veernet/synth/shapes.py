@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.random import Generator
 
+from veernet.data.columns import polylines
 from veernet.data.las import read_las
 from veernet.errors import LasError, OptionError
 from veernet.synth.curves import standard
@@ -69,7 +70,5 @@ def take_shape(rng: Generator, shape: Shape, n_columns: int) -> Float[ndarray, "
 
 
 def _pieces(values: Float[ndarray, "n"]) -> list[Float[ndarray, "_"]]:
-    present = np.flatnonzero(np.isfinite(values))
-    runs = np.split(present, np.flatnonzero(np.diff(present) > 1) + 1)
-    long = [values[run] for run in runs if len(run) >= LEAST]
+    long = [line[:, 1] for line in polylines(values) if len(line) >= LEAST]
     return [piece for piece in long if np.ptp(piece) > 1e-6 * max(1e-6, np.abs(piece).max())]

@@ -53,7 +53,7 @@ def put(ink: Ink, patch: Ink, *, y: int, x: int, on_white: bool = False) -> None
     """Print a patch with its corner at (y, x), as far as it lies on the page.
 
     Args:
-        on_white: what was printed there before is gone, and so is a pixel around it.
+        on_white: what was printed there before is gone, and so are two pixels around it.
     """
     if on_white:
         ink[max(0, y - 2) : y + patch.shape[0] + 2, max(0, x - 2) : x + patch.shape[1] + 2] = 0

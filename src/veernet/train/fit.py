@@ -17,14 +17,14 @@ from veernet import distributed
 from veernet.data.archive import Archive, Split
 from veernet.data.batch import Batch
 from veernet.data.schedule import Step, padded_pixels, share
-from veernet.errors import RunError
+from veernet.errors import OnError, RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import parse, read_json, write_json
 from veernet.model import VeerNet
 from veernet.synth.make import open_archive
 from veernet.train.checkpoint import STATE, WEIGHTS, State, load_state, save_state, save_weights
 from veernet.train.config import Training
-from veernet.train.load import IN_FLIGHT, Batches, Loader, OnError, Skipped
+from veernet.train.load import IN_FLIGHT, Batches, Loader, Skipped
 from veernet.train.log import RunLog
 from veernet.train.machine import Watch
 from veernet.train.plan import plan

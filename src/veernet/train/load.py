@@ -5,14 +5,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 from veernet.data.archive import Split
 from veernet.data.batch import Batch, Scan, collate
 from veernet.data.schedule import MicroBatch, Step, padded_pixels
-from veernet.errors import VeerNetError
-
-OnError = Literal["stop", "skip"]
+from veernet.errors import OnError, VeerNetError
 
 IN_FLIGHT = 2**30
 """Most bytes of micro-batches that are being read or wait, unless told otherwise."""
@@ -117,6 +114,7 @@ class Batches:
                     self.loader.skipped(one)
             if batch is not None:
                 yield batch
+            del batch  # the consumer lets go of it before the next one is taken
 
     def finish(self) -> None:
         """Drop what nobody took, so that the next step begins with its own."""

@@ -160,20 +160,24 @@ def _accumulate_(
     """Add up values and gradients of `batches`; returns the sum of values, and how many padded
     pixels memory is known to hold where it did not hold all of them."""
     held, refused = list[int](), list[int]()
-    for whole in batches:
-        waiting = [whole]
-        while waiting:
-            batch = waiting.pop()
-            share = _unless_full(run, batch)
-            if share is None:
-                refused.append(batch.padded_pixels)
-                waiting += reversed(_halves(batch))
-                continue
-            held.append(batch.padded_pixels)
-            value = value + share[0]
-            for p, gradient in zip(trained, share[1], strict=True):
-                if gradient is not None:  # perhaps the very tensor that another parameter was given
-                    p.grad = (torch.zeros_like(p) if p.grad is None else p.grad).add_(gradient)
+
+    def add(batch: Batch) -> None:
+        nonlocal value
+        share = _unless_full(run, batch)
+        if share is None:
+            refused.append(batch.padded_pixels)
+            for half in _halves(batch):
+                add(half)
+            return
+        held.append(batch.padded_pixels)
+        value = value + share[0]
+        for p, gradient in zip(trained, share[1], strict=True):
+            if gradient is not None:  # perhaps the very tensor that another parameter was given
+                p.grad = (torch.zeros_like(p) if p.grad is None else p.grad).add_(gradient)
+
+    for batch in batches:
+        add(batch)
+        del batch  # or it would be held while the next one is waited for
     least = min(refused, default=0)
     return value, max((pixels for pixels in held if pixels < least), default=None)
 
