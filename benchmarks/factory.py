@@ -81,7 +81,7 @@ def seen(root: Path) -> dict[str, Any]:
             "of_logs_min_median_max": [
                 round(float(x), 4) for x in np.quantile(shares, [0, 0.5, 1])
             ],
-            "logs_between_95_and_99_percent": sum(0.95 <= share <= 0.99 for share in shares),
+            "logs_between_95_and_99_percent": sum(bool(0.95 <= share <= 0.99) for share in shares),
         },
         "heights": survey["heights"],
         "widths": survey["widths"],
