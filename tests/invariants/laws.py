@@ -213,7 +213,8 @@ def run_together(script: str, ranks: int, *words: object) -> None:
     """Wait for a script that runs as several processes; all of them must end well."""
     processes = launch(script, ranks, *words)
     try:
-        assert [process.wait(timeout=300) for process in processes] == [0] * ranks
+        codes = [process.wait(timeout=300) for process in processes]
+        assert codes == [0] * ranks, f"{script} ended with {codes}"
     finally:
         end(processes)
 

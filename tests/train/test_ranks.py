@@ -210,9 +210,11 @@ def one_of_two(rank: int, ranks: int, store: Path, folder: Path) -> None:
     )
     with mock.patch.dict(recipes.RECIPES, demo=small):
         recipes.demo(folder / "demo", device=CPU, workers=1, console=QUIET)
+    dist.destroy_process_group()
+    tasks = [task.read_text() for task in Path("/proc/self/task").glob("*/comm")]
+    found["threads_left"] = [name for name in tasks if "gloo" in name]
     if rank == 0:
         (folder / "found.json").write_text(json.dumps(found))
-    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
@@ -272,6 +274,11 @@ def test_a_process_without_work_scales_nothing_and_steps_all_the_same(found):
 def test_gradients_are_summed_and_those_that_no_process_has_stay_none(found):
     both, first, half = ["torch.float32", 3.0], ["torch.float32", 5.0], ["torch.bfloat16", 1.0]
     assert found["summed"] == [[both, first, None, half]] * 2
+
+
+def test_no_thread_outlives_the_group_of_processes(found):
+    """One that does may hold a tensor while the interpreter ends, which aborts the process."""
+    assert found["threads_left"] == []
 
 
 def test_the_demo_is_shared_by_the_processes(found):
