@@ -53,7 +53,7 @@ def made_between_kills(root: Path, count: int, seconds: float) -> list[dict[str,
         process = subprocess.Popen(
             synth(root, count), stdout=subprocess.DEVNULL, start_new_session=True
         )
-        time.sleep(random.uniform(0.1, 0.3) * seconds)
+        time.sleep(random.uniform(0.1, 0.25) * seconds)
         assert process.poll() is None, "it was done before it was killed"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

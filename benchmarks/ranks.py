@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from veernet.recipes import RECIPES
+from veernet.train.checkpoint import newest_checkpoint
 from veernet.train.log import read_log
 
 BIN = Path(sys.executable).parent
@@ -35,8 +36,9 @@ def train(ranks: int, *words: object) -> None:
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    saved = torch.load(run / "checkpoint.pt", weights_only=True)["model"]
-    return {name: value.double() for name, value in saved.items()}
+    newest, _ = newest_checkpoint(run)
+    assert newest is not None
+    return {name: value.double() for name, value in newest.weights.items()}
 
 
 def difference(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> dict[str, float]:

@@ -8,8 +8,11 @@ from dataclasses import fields
 import lasio
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from runs import newest
+from veernet import VeerNet
 from veernet.cli import COMMANDS, main
 from veernet.data.raster import write_picture
 from veernet.recipes import draw_scan
@@ -147,6 +150,61 @@ def test_a_mask_of_another_size_stops_training_with_one_line(veernet, tmp_path):
         code, _, told = veernet("train", archive, "--out", run, "--workers", workers)
         assert (code, told.count("\n")) == (2, 1)
         assert f"{mask}: 6 × 5 px" in told
+
+
+@pytest.fixture
+def archive(veernet, tmp_path):
+    counts = ["--train", "4", "--val", "1", "--test", "2", "--workers", "1"]
+    assert veernet("synth", tmp_path / "archive", *SMALL, *counts)[0] == 0
+    return tmp_path / "archive"
+
+
+def test_a_run_is_made_again_from_its_settings(veernet, archive, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    settings = ["--epochs", "1", "--effective-batch", "3", "--seed", "5", "--pixel-budget", "9000"]
+    options = ["--workers", "0", "--keep", "1", "--checkpoint-steps", "1"]
+    assert veernet("train", archive, "--out", first, *settings, "--deterministic", *options)[0] == 0
+    config = first / "config.json"
+    again = ["--recipe-json", config, "--out", second, "--pixel-budget", "9000", *options]
+    assert veernet("train", *again)[0] == 0
+    assert (second / "config.json").read_text() == config.read_text()
+    one, other = newest(first), newest(second)
+    assert all(torch.equal(one.tensors[name], value) for name, value in other.tensors.items())
+    assert len([*(first / "checkpoints").iterdir()]) == 1
+    code, _, told = veernet("train", "--recipe-json", tmp_path / "none", "--out", tmp_path / "x")
+    assert (code, "none: no such settings of a run" in told) == (2, True)
+
+
+def test_an_evaluation_leaves_out_what_cannot_be_read_if_asked(veernet, archive, tmp_path):
+    run = tmp_path / "run"
+    settings = ["--epochs", "1", "--effective-batch", "4", "--workers", "0"]
+    assert veernet("train", archive, "--out", run, *settings)[0] == 0
+    image = sorted((archive / "test/images").iterdir())[1]
+    image.unlink()
+    code, _, told = veernet("evaluate", run)
+    assert (code, f"{image}: no such picture" in told) == (2, True)
+    code, told, _ = veernet("evaluate", run, "--on-error", "skip", "--json")
+    assert code == 0
+    assert json.loads(told)["logs"] == 1
+    assert [*json.loads(told)["left_out"]] == [f"images/{image.name}"]
+    assert veernet("report", run)[0] == 0
+    assert f"images/{image.name}: " in (run / "report.html").read_text()
+
+
+def test_a_step_that_was_not_finite_is_replayed(veernet, archive, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    settings = ["--epochs", "1", "--effective-batch", "4", "--workers", "0", "--pixel-budget", "1"]
+    forward = VeerNet.forward
+    with monkeypatch.context() as patched:
+        patched.setattr(VeerNet, "forward", lambda *args: forward(*args) * torch.nan)
+        code, _, told = veernet("train", archive, "--out", run, *settings)
+    assert code == 2
+    folder = re.search(r"`veernet replay (\S+)`", told)[1]
+    code, told, _ = veernet("replay", folder)
+    assert code == 0
+    assert "Not finite alone: none" in told
+    found = json.loads(veernet("replay", folder, "--json")[1])
+    assert (found["then"], found["finite"], len(found["logs"])) == ("nan", True, 4)
 
 
 def test_a_plan_tells_what_a_step_needs_and_draws_who_needs_it(veernet, tmp_path):

@@ -23,7 +23,7 @@ from veernet import (
 from veernet.errors import OptionError, RunError
 from veernet.files import parse, write_json
 from veernet.train.config import Training
-from veernet.train.fit import CONFIG, Config, read_config
+from veernet.train.run import CONFIG, Config, read_config
 
 SURE = 60.0  # a logit whose probability is 1 in float64
 
@@ -281,7 +281,9 @@ def test_one_plane_is_two_planes_whose_background_is_0(loss):
 @EVERY
 def test_every_loss_is_read_back_from_the_settings_of_a_run_as_itself(loss, planes, tmp_path):
     how = Training(network=Network(planes=planes), loss=loss)
-    write_json(tmp_path / CONFIG, asdict(Config(archive="", logs={}, training=how, versions={})))
+    write_json(
+        tmp_path / CONFIG, asdict(Config(archive="", logs={}, training=how, versions={}, threads=1))
+    )
     assert read_config(tmp_path).training == how
 
 

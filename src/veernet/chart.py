@@ -32,7 +32,8 @@ def draw_learning(log: Sequence[dict[str, Any]]) -> Markup:
         names = list(epochs[0]["curves"]) if epochs else []
         for name, shade in zip(names, _SHADES, strict=False):
             f1 = [row["curves"][name]["within_1_px"]["f1"] for row in epochs]
-            right.plot([row["epoch"] + 1 for row in epochs], f1, ".-", label=name, color=shade)
+            label = name.replace("$", r"\$")  # which begins a formula
+            right.plot([row["epoch"] + 1 for row in epochs], f1, ".-", label=label, color=shade)
         right.set(xlabel="epoch", ylabel="F1 within 1 px", ylim=(0, 1))
         if epochs:
             right.legend()

@@ -10,7 +10,7 @@ from rich.console import Console
 from veernet.commands.inspect import Inspect
 from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
-from veernet.commands.running import Demo, Digitise, Evaluate, Report, Train
+from veernet.commands.running import Demo, Digitise, Evaluate, Replay, Report, Train
 from veernet.errors import VeerNetError
 from veernet.train.machine import settle_allocator
 
@@ -36,6 +36,7 @@ COMMANDS: dict[str, type[Command]] = {
     "evaluate": Evaluate,
     "digitise": Digitise,
     "report": Report,
+    "replay": Replay,
 }
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -13,12 +14,15 @@ import torch.distributed as dist
 # The first optimizer imports this module, whose functions take the group of all processes as a
 # default. Imported after the group was made they would hold it for ever, and gloo's threads, which
 # may then outlive the interpreter, abort the process at its end.
-import torch.distributed.nn.functional  # noqa: F401  # pyright: ignore[reportUnusedImport]
+import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport]
 from torch import Tensor, nn
+from torch.distributed import PrefixStore, rendezvous  # pyright: ignore[reportPrivateImportUsage]
 
 from veernet.errors import RunError
 
 T = TypeVar("T")
+
+_ALONE = ContextVar("alone", default=False)
 
 PATIENCE = timedelta(days=1)
 """Longest that processes wait for one another: the first one may draw an archive meanwhile."""
@@ -31,15 +35,14 @@ def joined(device: torch.device) -> Generator[None]:
     Does nothing where `torchrun` launched none, or where they are joined already.
 
     Raises:
-        RunError: another process ended before this one was done.
+        RunError: another process ended before this one was done, or never came.
     """
     if not dist.is_torchelastic_launched() or dist.is_initialized():
         yield
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    _join("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     except RuntimeError as lost:
@@ -50,6 +53,19 @@ def joined(device: torch.device) -> Generator[None]:
         dist.destroy_process_group()
 
 
+def _join(backend: str) -> None:
+    """Find the others. After a restart the agent's store still holds where the processes before it
+    listened, so that every start has a name of its own there."""
+    try:
+        store, number, several = next(rendezvous("env://", timeout=PATIENCE))
+        store = PrefixStore(f"start {restarts()}", store)
+        dist.init_process_group(
+            backend, store=store, rank=number, world_size=several, timeout=PATIENCE
+        )
+    except RuntimeError as lost:
+        raise RunError(f"the processes of this run did not find each other ({lost})") from lost
+
+
 def own_device(device: torch.device) -> torch.device:
     """The GPU of this process on its machine, where `device` names none; else `device` itself."""
     if str(device) != "cuda" or not dist.is_torchelastic_launched():
@@ -57,20 +73,39 @@ def own_device(device: torch.device) -> torch.device:
     return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
 
 
+@contextmanager
+def alone() -> Generator[None]:
+    """Let this process do without the others while the block runs, in what it does by itself."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
+
+def _are_several() -> bool:
+    return dist.is_initialized() and not _ALONE.get()
+
+
 def rank() -> int:
     """The number of this process, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if _are_several() else 0
 
 
 def ranks() -> int:
     """How many processes train together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if _are_several() else 1
+
+
+def restarts() -> int:
+    """How often `torchrun` has started the processes again after one of them was lost."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 def gather(value: T) -> list[T]:
     """What every process holds, in their order; of any type that can be pickled."""
     everyone = [value] * ranks()
-    if dist.is_initialized():
+    if _are_several():
         dist.all_gather_object(everyone, value)
     return everyone
 
@@ -151,7 +186,7 @@ def _parts(thing: Any) -> Iterator[bytes]:
 
 def total(x: Tensor) -> Tensor:
     """`x` summed over all processes, in place."""
-    if dist.is_initialized():
+    if _are_several():
         dist.all_reduce(x)
     return x
 
@@ -163,7 +198,7 @@ def sum_gradients_(parameters: Iterable[nn.Parameter]) -> None:
     A parameter that has a gradient in no process has none afterwards: the optimizer skips it, as
     it would in one process.
     """
-    if not dist.is_initialized():
+    if not _are_several():
         return
     trained = [p for p in parameters if p.requires_grad]
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]

@@ -1,6 +1,6 @@
 """A network against the truth: in pixels, and in curve values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,7 @@ def evaluate(
     autocast: torch.dtype | None = None,
     read_curves: bool = True,
     skip: Callable[[str, str], object] | None = None,
+    stop: Callable[[], bool] = lambda: False,
     advance: Callable[[], object] = lambda: None,
 ) -> list[LogResult]:
     """Evaluate `model` on some logs of a split; `advance` is called after each.
@@ -96,9 +97,12 @@ def evaluate(
     Args:
         read_curves: follow the curves too, and compare their values.
         skip: leave out a log that cannot be read, and tell its name and the reason; None raises.
+        stop: asked before every log; ends it there.
     """
     results: list[LogResult] = []
     for index in indices:
+        if stop():
+            break
         try:
             log = split.log(index)
         except (VeerNetError, OSError) as fault:
@@ -142,13 +146,17 @@ def write_evaluation(
     results: Sequence[LogResult],
     classes: Sequence[str],
     *,
+    left_out: Mapping[str, str] | None = None,
     autocast: torch.dtype | None = None,
 ) -> dict[str, Any]:
     """Write `summary.json`, `logs.jsonl` and pictures of logs from the worst to the best.
 
+    Args:
+        left_out: names of logs that could not be read, and why.
+
     Returns the summary.
     """
-    summary = summarise(results, classes)
+    summary = {**summarise(results, classes), "left_out": dict(left_out or {})}
     for old in folder.glob("*.png"):
         old.unlink()
     by_quality = sorted(range(len(results)), key=lambda i: results[i].worst_f1)

@@ -2,8 +2,9 @@
 
 import json
 import os
+import tomllib
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from veernet.errors import VeerNetError
 
 T = TypeVar("T")
+
+MAX_TEXT = 2**28
+"""Bytes of the largest JSON file read: the metadata of half a million logs."""
+
+MAX_TOML = 2**20
+"""Bytes of the largest TOML file read."""
 
 
 @contextmanager
@@ -26,12 +33,36 @@ def replacing(path: Path) -> Generator[Path]:
     # The suffix stays, for some writers choose the format by it.
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _flush_names(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Generator[None]:
+    """Have errors of the disk in the block name `path`, where they name no other file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or Path(str(error.filename)).name.startswith("."):
+            error.filename = str(path)
+        raise
+
+
+def _flush_names(folder: Path) -> None:
+    """Have the disk keep the names of the files of a folder; some systems cannot be asked to."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def sweep(folder: Path) -> None:
@@ -63,7 +94,7 @@ def read_json(path: Path, *, error: type[VeerNetError], missing: str) -> Any:
         error: there is no such file, in the words of `missing`; or it is damaged.
     """
     with _named(path, error, missing):
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(_text(path))
 
 
 def read_json_lines(
@@ -79,7 +110,7 @@ def read_json_lines(
             the last one is cut.
     """
     with _named(path, error, missing):
-        *lines, rest = path.read_text(encoding="utf-8").split("\n")
+        *lines, rest = _text(path).split("\n")
         if rest and not may_be_cut:
             raise ValueError(f"line {len(lines) + 1}, the last, is cut off")
         rows: list[dict[str, Any]] = []
@@ -91,14 +122,32 @@ def read_json_lines(
         return rows
 
 
+def read_toml(path: Path, *, error: type[VeerNetError], missing: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        error: there is no such file, in the words of `missing`; or it is no TOML.
+    """
+    with _named(path, error, missing, broken="not a TOML file"):
+        return tomllib.loads(_text(path, MAX_TOML))
+
+
+def _text(path: Path, most: int = MAX_TEXT) -> str:
+    if (size := path.stat().st_size) > most:
+        raise ValueError(f"its {size:,} bytes are more than the {most:,} allowed")
+    return path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
+
+
 @contextmanager
-def _named(path: Path, error: type[VeerNetError], missing: str) -> Generator[None]:
+def _named(
+    path: Path, error: type[VeerNetError], missing: str, *, broken: str = "damaged"
+) -> Generator[None]:
     try:
         yield
     except FileNotFoundError as absent:
         raise error(missing) from absent
-    except (ValueError, RecursionError) as broken:
-        raise error(f"{path}: damaged ({broken})") from broken
+    except (ValueError, RecursionError) as reason:
+        raise error(f"{path}: {broken} ({reason})") from reason
 
 
 def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -> T:
@@ -116,6 +165,15 @@ def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -
             for item in invalid.errors(include_url=False)[:3]
         )
         raise error(f"{where}: {found}") from invalid
+
+
+def difference(found: Any, asked: Any, name: str = "") -> str:
+    """The first place where two nests of plain data differ, in words."""
+    if isinstance(found, dict) and isinstance(asked, dict):
+        for key in sorted({*found, *asked}):
+            if found.get(key) != asked.get(key):
+                return difference(found.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
+    return f"{name}: found {found!r}, asked for {asked!r}"
 
 
 @cache

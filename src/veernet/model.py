@@ -48,10 +48,17 @@ class Network:
                 "a network needs at least 1 plane, 2 widths and 2 channels; "
                 f"got planes={self.planes}, widths={self.widths}"
             )
-        if self.layers < 0 or self.heads < 1 or self.widths[-1] % (4 * self.heads):
+        if self.planes > 255 or len(self.widths) > 16 or max(self.widths) > 65_536:
+            raise OptionError(
+                "a network has at most 255 planes, 16 widths and 65,536 channels; "
+                f"got planes={self.planes}, {len(self.widths)} widths up to {max(self.widths)}"
+            )
+        if not 0 <= self.layers <= 1024:
+            raise OptionError(f"layers must be from 0 to 1024; got {self.layers}")
+        if self.heads < 1 or self.widths[-1] % (4 * self.heads):
             raise OptionError(
                 "the bottleneck's channels must be a multiple of 4 × heads; "
-                f"got {self.widths[-1]} channels, heads={self.heads}, layers={self.layers}"
+                f"got {self.widths[-1]} channels, heads={self.heads}"
             )
         if any(width >= 32 and width % 2 for width in self.widths):
             raise OptionError(f"widths from 32 on must be even; got {self.widths}")

@@ -21,6 +21,7 @@ from veernet.data.archive import SplitName
 from veernet.data.raster import stand_up, write_picture
 from veernet.data.schedule import Schedule
 from veernet.digitise import digitise_file
+from veernet.errors import OnError
 from veernet.evaluate import evaluate, write_evaluation
 from veernet.files import write_text
 from veernet.losses import BCE, Tversky
@@ -31,8 +32,9 @@ from veernet.synth.look import PLAIN
 from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import load_weights
 from veernet.train.config import Training
-from veernet.train.fit import CONFIG, fit, read_config, start
+from veernet.train.fit import fit
 from veernet.train.log import voice
+from veernet.train.run import CONFIG, archive_of, read_config, start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,21 +184,40 @@ def _after_training(recipe: Recipe, root: Path, device: torch.device, console: C
 
 
 def evaluate_run(
-    run: Path, split: SplitName, *, device: torch.device, console: Console
+    run: Path,
+    split: SplitName,
+    *,
+    device: torch.device,
+    console: Console,
+    on_error: OnError = "stop",
 ) -> dict[str, Any]:
-    """Evaluate the best weights of a run on a split of its archive, into the run's folder."""
+    """Evaluate the best weights of a run on a split of its archive, into the run's folder.
+
+    With `skip`, logs that cannot be read are left out, and the summary says which, and why.
+    """
     config = read_config(run)
-    archive = open_archive(Path(config.archive))
+    archive = archive_of(run, config)
     model, logs = load_weights(run).to(device), archive.split(split)
-    autocast = config.training.autocast
+    autocast, left_out = config.training.autocast, dict[str, str]()
     with bar(console, "logs", len(logs)) as advance:
-        results = evaluate(model, logs, range(len(logs)), autocast=autocast, advance=advance)
+        results = evaluate(
+            model,
+            logs,
+            range(len(logs)),
+            autocast=autocast,
+            skip=left_out.__setitem__ if on_error == "skip" else None,
+            advance=advance,
+        )
     folder = run / EVALUATIONS / split
-    return write_evaluation(folder, model, logs, results, archive.classes, autocast=autocast)
+    return write_evaluation(
+        folder, model, logs, results, archive.classes, left_out=left_out, autocast=autocast
+    )
 
 
 def print_summary(console: Console, summary: dict[str, Any]) -> None:
     """Print the summary of an evaluation as a table."""
+    for name, reason in summary["left_out"].items():
+        console.print(f"left out {name}: {reason}", soft_wrap=True)
     columns = ("F1", "IoU", "F1 ±1", "IoU ±1", "R²", "MAE", "MSE", "read")
     table = Table("", *columns, box=SIMPLE, padding=0, title=f"{summary['logs']} logs")
     for name, curve in summary["curves"].items():

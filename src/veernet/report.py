@@ -2,19 +2,20 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template, UndefinedError
 
 from veernet.chart import draw_learning
 from veernet.errors import RunError
 from veernet.files import read_json, write_text
-from veernet.train.fit import read_config
 from veernet.train.log import read_log
+from veernet.train.run import Config, read_config
 
 EVALUATIONS = "evaluation"
 """Folder of evaluations inside a run: one folder a split, with summary.json and pictures."""
@@ -32,11 +33,27 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
     config, log = read_config(run), read_log(run)
     template = (files("veernet") / "report.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
-    html = page.render(
+    try:
+        html = _render(page, run, config, log, digitised)
+    except (LookupError, TypeError, ValueError, AttributeError, UndefinedError) as damaged:
+        raise RunError(
+            f"{run}: its log or an evaluation is damaged ({damaged!r}); evaluate again"
+        ) from damaged
+    write_text(path, html)
+
+
+def _render(
+    page: Template,
+    run: Path,
+    config: Config,
+    log: Sequence[dict[str, Any]],
+    digitised: Sequence[Path],
+) -> str:
+    return page.render(
         title=f"Run {run.resolve().parent.name}/{run.resolve().name}",
         versions=config.versions,
         learning_curves=draw_learning(log),
-        skipped={row["file_name"]: row["reason"] for row in log if row["kind"] == "skipped"},
+        skipped=_skipped(log),
         evaluations=[
             _evaluation(summary.parent)
             for summary in sorted((run / EVALUATIONS).glob("*/summary.json"))
@@ -45,7 +62,16 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
         settings=json.dumps(asdict(config.training), indent=2),
         number=_number,
     )
-    write_text(path, html)
+
+
+def _skipped(log: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """How often, and why, logs were left out, by their names."""
+    rows = [row for row in log if row["kind"] == "skipped"]
+    times = Counter(row["file_name"] for row in rows)
+    return {
+        row["file_name"]: {"times": times[row["file_name"]], "reason": row["reason"]}
+        for row in rows
+    }
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def test_a_mask_of_another_size_is_refused(archive):
     h, w = split.sizes[0].tolist()
     path = split.folder / split.rows[0].mask_file_name
     Image.new("P", (w, h + 1)).save(path)
-    with pytest.raises(ArchiveError, match=rf"{path.name}: {h + 1} × {w} px .*says {h} × {w}"):
+    with pytest.raises(ImageError, match=rf"{path.name}: {h + 1} × {w} px .*says {h} × {w}"):
         split[0]
 
 

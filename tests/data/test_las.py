@@ -78,6 +78,19 @@ def test_what_is_no_las_file_is_refused(tmp_path, content, told):
         read_las(tmp_path / "none.las")
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("GR.API : again\n" * 200, r".*'GR' 202 times"),
+        ("".join(f"P{i}. :\n" for i in range(5000)), "a header of 5,01"),
+    ],
+)
+def test_a_header_that_never_ends_is_refused_at_once(las, lines, told):
+    path = las(["100 5 1", "101 6 1"], head=HEAD.replace("~A\n", lines + "~A\n"))
+    with pytest.raises(LasError, match=f"well.las: {told}"):
+        read_las(path)
+
+
 def test_a_file_of_gigabytes_is_refused_before_it_is_read(las):
     with pytest.raises(LasError, match="more than the 10 allowed"):
         read_las(las(["100 5 1"]), max_bytes=10)

@@ -190,7 +190,8 @@ def serve(rank: int, ranks: int, store: Path) -> None:
 
 def launch(script: str, ranks: int, *words: object, **pipes: Any) -> list[subprocess.Popen]:
     """A test's script as so many processes of one thread each:  SCRIPT RANK RANKS WORDS"""
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")])
     return [
         subprocess.Popen(
             [sys.executable, script, str(rank), str(ranks), *map(str, words)],

@@ -9,7 +9,7 @@ import json
 import sys
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import laws
@@ -18,10 +18,11 @@ import torch
 import torch.distributed as dist
 from rich.console import Console
 
+from runs import newest
 from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate, share, step
-from veernet.train.checkpoint import STATE
 from veernet.train.config import Training
-from veernet.train.fit import fit, start
+from veernet.train.fit import fit
+from veernet.train.run import start
 
 CPU = torch.device("cpu")
 CUT = (0, 1), (2, 3), (4, 5)
@@ -202,12 +203,10 @@ def test_a_run_remembers_what_memory_holds(small_archive, tmp_path, monkeypatch,
     assert f"memory ran out and the step was cut finer; the pixel budget is {least:,}" in (
         quiet.export_text()
     )
-    whole, cut = (
-        torch.load(tmp_path / name / STATE, weights_only=True) for name in ("whole", "cut")
-    )
-    assert cut["state"] == {**whole["state"], "pixel_budget": least}
-    names = cut["model"]
-    assert laws.error([names[n] for n in names], [whole["model"][n] for n in names]) < 1e-10
+    whole, cut = (newest(tmp_path / name) for name in ("whole", "cut"))
+    assert cut.state == replace(whole.state, pixel_budget=least)
+    names = cut.weights
+    assert laws.error([names[n] for n in names], [whole.weights[n] for n in names]) < 1e-10
 
 
 if __name__ == "__main__":

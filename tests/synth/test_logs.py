@@ -242,7 +242,11 @@ def test_a_look_is_read_from_toml_and_an_unknown_word_is_refused(tmp_path):
     path = tmp_path / "look.toml"
     path.write_text("folds = 1.0\ngrain = [2, 3]\n")
     assert read_look(path) == Look(folds=1, grain=(2, 3))
-    for content, told in (("fold = 1.0", "fold: "), ("grain = [3, 2]", "least"), ("x", "not TOML")):
+    for content, told in (
+        ("fold = 1.0", "fold: "),
+        ("grain = [3, 2]", "least"),
+        ("x", "not a TOML file"),
+    ):
         path.write_text(content)
         with pytest.raises(OptionError, match=f"look.toml: .*{told}"):
             read_look(path)

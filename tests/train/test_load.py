@@ -18,9 +18,10 @@ from veernet.data.batch import Scan
 from veernet.errors import ImageError
 from veernet.report import write_report
 from veernet.train.config import Training
-from veernet.train.fit import fit, start
+from veernet.train.fit import fit
 from veernet.train.load import Loader
 from veernet.train.log import read_log
+from veernet.train.run import start
 
 TINY = Training(
     network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),

@@ -14,18 +14,19 @@ from hypothesis import strategies as st
 from rich.console import Console
 from test_memory import Full
 
+from runs import newest
 from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate
 from veernet.data.schedule import padding_waste
 from veernet.errors import OptionError
 from veernet.train import fit as fitting
 from veernet.train import machine
 from veernet.train import plan as planning
-from veernet.train.checkpoint import STATE
 from veernet.train.config import Training
-from veernet.train.fit import fit, start
+from veernet.train.fit import fit
 from veernet.train.machine import bytes_of, free, resident
 from veernet.train.memory import Need, Stage
 from veernet.train.plan import drawn_sizes, plan
+from veernet.train.run import start
 from veernet.train.step import rehearse
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -180,14 +181,8 @@ def test_a_run_learns_the_same_however_its_memory_is_planned(
     largest = sizes.prod(1).max() if budget == 1 else first["pixels"]
     assert (first["kind"], first["step"], first["pixels"]) == ("memory", 0, largest)
     assert "predicted" in quiet.export_text()
-    plain, planned = (
-        torch.load(tmp_path / name / STATE, weights_only=True) for name in ("plain", "planned")
-    )
-    assert planned["state"] == {
-        **plain["state"],
-        "pixel_budget": budget,
-        "recompute": recompute,
-    }
-    names = plain["model"]
-    found, expected = ([state["model"][n] for n in names] for state in (planned, plain))
+    plain, planned = (newest(tmp_path / name) for name in ("plain", "planned"))
+    assert planned.state == replace(plain.state, pixel_budget=budget, recompute=recompute)
+    names = plain.weights
+    found, expected = ([state.weights[n] for n in names] for state in (planned, plain))
     assert laws.error(found, expected) < 1e-10

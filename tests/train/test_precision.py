@@ -12,11 +12,13 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from runs import newest
 from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate, step
 from veernet.errors import RunError
-from veernet.train.checkpoint import STATE
+from veernet.train.checkpoint import checkpoints
 from veernet.train.config import Training
-from veernet.train.fit import fit, start
+from veernet.train.fit import fit
+from veernet.train.run import start
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 FP16 = Training(
@@ -162,9 +164,9 @@ def test_a_step_that_overflowed_is_tried_again_under_a_lower_scale(
         for run in runs.values()
     ]
     assert told[0] == told[1]
-    calm, wild = (torch.load(run / STATE, weights_only=True) for run in runs.values())
-    for name, value in calm["model"].items():
-        torch.testing.assert_close(wild["model"][name], value, atol=2e-3, rtol=1e-2)
+    calm, wild = (newest(run) for run in runs.values())
+    for name, value in calm.weights.items():
+        torch.testing.assert_close(wild.weights[name], value, atol=2e-3, rtol=1e-2)
 
 
 def test_a_resumed_run_in_fp16_ends_in_the_same_weights_bit_for_bit(
@@ -177,11 +179,9 @@ def test_a_resumed_run_in_fp16_ends_in_the_same_weights_bit_for_bit(
         assert not fit(tmp_path / "paused", device=CPU, stop_after=1, console=QUIET)
     for name in ("paused", "whole"):
         assert fit(tmp_path / name, device=CPU, console=QUIET)
-    paused, whole = (
-        torch.load(tmp_path / name / STATE, weights_only=True) for name in ("paused", "whole")
-    )
-    assert paused["scaler"] == whole["scaler"]
-    assert all(torch.equal(paused["model"][name], value) for name, value in whole["model"].items())
+    paused, whole = (newest(tmp_path / name) for name in ("paused", "whole"))
+    assert paused.plain["scaler"] == whole.plain["scaler"]
+    assert all(torch.equal(paused.weights[name], value) for name, value in whole.weights.items())
 
 
 @pytest.mark.parametrize(("precision", "tries"), [("fp16", 17), ("bf16", 1), ("fp64", 1)])
@@ -202,7 +202,7 @@ def test_a_gradient_that_is_never_finite_ends_the_run(
         fit(tmp_path / "run", device=CPU, console=QUIET)
     micro_batches = len(calls) / tries
     assert micro_batches in (1, 2)
-    assert not (tmp_path / "run" / STATE).exists()
+    assert not checkpoints(tmp_path / "run")
 
 
 def test_fp64_trains_and_validates_in_float64(small_archive, tmp_path, monkeypatch):

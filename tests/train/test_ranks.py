@@ -20,13 +20,14 @@ from rich.console import Console
 from torch import nn
 
 import veernet
+from runs import newest
 from veernet import Archive, Batch, Network, Schedule, VeerNet, cli, distributed, recipes
 from veernet.synth.logs import SynthLogs
-from veernet.train.checkpoint import STATE
 from veernet.train.config import Training
-from veernet.train.fit import fit, start
+from veernet.train.fit import fit
+from veernet.train.run import start
 
-loop = sys.modules["veernet.train.fit"]
+loop, job = (sys.modules[f"veernet.train.{name}"] for name in ("fit", "job"))
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 SINGLE = {**os.environ, "OMP_NUM_THREADS": "1"}
 TINY = Training(
@@ -68,13 +69,11 @@ def test_runs_on_two_and_on_three_processes_learn_what_one_learns(
 
     monkeypatch.setattr(sys, "argv", ["veernet", *train, "--out", str(tmp_path / "one")])
     cli.main()
-    found, expected = (
-        torch.load(run / STATE, weights_only=True) for run in (several, tmp_path / "one")
-    )
-    for name, value in expected["model"].items():
+    found, expected = (newest(run) for run in (several, tmp_path / "one"))
+    for name, value in expected.weights.items():
         assert value.dtype == torch.float64
-        assert (found["model"][name] - value).norm() <= 1e-10 * value.norm(), name
-    assert found["state"] == expected["state"]
+        assert (found.weights[name] - value).norm() <= 1e-10 * value.norm(), name
+    assert found.state == expected.state
     assert rows(several) == rows(tmp_path / "one")
     assert len([*(several / "tensorboard").iterdir()]) == 2  # of two launches
 
@@ -94,27 +93,27 @@ def start_up(run):
     read = loop._read
     other = distributed.rank() == 1
 
-    def weights(job, state):
+    def weights(job, state, damaged):
         with torch.no_grad():
-            next(job.model.parameters())[0] += 1e-7
-        return job, state
+            next(job.trained.model.parameters())[0] += 1e-7
+        return job, state, damaged
 
-    def optimizer(job, state):
-        job.optimizer.param_groups[0]["betas"] = (0.8, 0.9)
-        return job, state
+    def optimizer(job, state, damaged):
+        job.trained.optimizer.param_groups[0]["betas"] = (0.8, 0.9)
+        return job, state, damaged
 
-    def data(job, state):
+    def data(job, state, damaged):
         job.train.rows[2] = replace(job.train.rows[2], width=job.train.rows[2].width + 1)
-        return job, state
+        return job, state, damaged
 
-    def settings(job, state):
+    def settings(job, state, damaged):
         how = replace(job.how, clip=2.0)
-        return replace(job, config=replace(job.config, training=how)), state
+        return replace(job, config=replace(job.config, training=how)), state, damaged
 
-    def place(job, state):
-        return job, replace(state, step=1)
+    def place(job, state, damaged):
+        return job, replace(state, step=1), damaged
 
-    def nothing(job, state):
+    def nothing(job, state, damaged):
         raise FileNotFoundError("a disk that is not mounted")
 
     messages = {}
@@ -128,7 +127,7 @@ def start_up(run):
 def interrupted(run):
     """Where every process stops when the second one alone is interrupted in the first step, and
     how many logs it saw until then."""
-    real, logs = loop.step, []
+    real, logs = job.step, []
 
     def step(*args, **kwargs):
         logs.extend(batch.n_images for batch in args[3])
@@ -136,9 +135,9 @@ def interrupted(run):
             os.kill(os.getpid(), signal.SIGINT)
         return real(*args, **kwargs)
 
-    with mock.patch.object(loop, "step", step):
+    with mock.patch.object(job, "step", step):
         done = fit(run, device=CPU, console=QUIET)
-    return distributed.gather([done, torch.load(run / STATE)["state"]["step"], sum(logs)])
+    return distributed.gather([done, newest(run).state.step, sum(logs)])
 
 
 def overflowed(run):

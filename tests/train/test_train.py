@@ -12,15 +12,17 @@ import pytest
 import torch
 from rich.console import Console
 
+from runs import newest
 from veernet import BCE, Archive, Network, Schedule, StepResult, Tversky, VeerNet, collate
 from veernet.errors import CheckpointError, ImageError, OptionError, RunError
 from veernet.evaluate import evaluate, summarise
 from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make
-from veernet.train.checkpoint import STATE, WEIGHTS, load_state, load_weights, save_weights
+from veernet.train.checkpoint import WEIGHTS, checkpoints, load_weights, save_weights
 from veernet.train.config import Training
-from veernet.train.fit import fit, read_config, start
+from veernet.train.fit import Saving, fit
 from veernet.train.load import Loader
+from veernet.train.run import read_config, start
 
 CPU = torch.device("cpu")
 TINY = Training(
@@ -29,10 +31,6 @@ TINY = Training(
     epochs=2,
 )
 QUIET = Console(quiet=True)
-
-
-def trained(run):
-    return torch.load(run / STATE, weights_only=True)
 
 
 def rows(run):
@@ -58,14 +56,14 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
     for steps in pauses:
         assert not fit(run, device=CPU, stop_after=steps, console=QUIET)
     assert fit(run, device=CPU, console=QUIET)
-    a, b = trained(run), trained(undisturbed)
-    assert a["state"] == b["state"]
-    assert (a["state"]["epoch"], a["state"]["step"]) == (2, 0)
-    for name, value in b["model"].items():
-        assert torch.equal(a["model"][name], value), name
-    moments = [[*state["optimizer"]["state"].values()] for state in (a, b)]
-    for one, other in zip(*moments, strict=True):
-        assert all(torch.equal(one[key], other[key]) for key in other)
+    a, b = newest(run), newest(undisturbed)
+    assert a.state == b.state
+    assert (a.state.epoch, a.state.step) == (2, 0)
+    for name, value in b.weights.items():
+        assert torch.equal(a.weights[name], value), name
+    assert a.plain == b.plain
+    assert {*a.tensors} == {*b.tensors}
+    assert all(torch.equal(a.tensors[name], value) for name, value in b.tensors.items())
     keys = ("kind", "step", "loss", "learning_rate")
     told = [[[row.get(key) for key in keys] for row in rows(r)] for r in (run, undisturbed)]
     assert told[0] == told[1]
@@ -98,7 +96,7 @@ def test_a_run_is_adamw_on_the_mean_loss_of_each_window(small_archive, tmp_path)
             (how.loss.total(model(alone.image), alone) / len(window)).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
         optimizer.step()
-    for name, value in trained(tmp_path / "run")["model"].items():
+    for name, value in newest(tmp_path / "run").weights.items():
         torch.testing.assert_close(value, model.state_dict()[name], atol=2e-3, rtol=1e-2)
 
 
@@ -107,14 +105,16 @@ def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
     assert [row["logs"] for row in epochs] == [2, 2]
     archive = Archive.open(small_archive)
     val, model = archive.split("val"), VeerNet(TINY.network)
-    model.load_state_dict(trained(undisturbed)["model"])
+    model.load_state_dict(newest(undisturbed).weights)
     summary = summarise(evaluate(model, val, range(2), read_curves=False), archive.classes)
     assert epochs[1]["curves"] == summary["curves"]
 
 
-def test_a_checkpoint_is_due_after_some_time(run, monkeypatch):
-    loop = sys.modules["veernet.train.fit"]
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+@pytest.mark.parametrize(
+    ("saving", "written"), [(Saving(minutes=1e-9), 2), (Saving(steps=2), 2), (Saving(), 0)]
+)
+def test_a_checkpoint_is_due_after_some_time_or_steps(run, monkeypatch, saving, written):
+    loop = sys.modules["veernet.train.job"]
     real, steps = loop.step, []
 
     def power_cut(*args, **kwargs):
@@ -125,8 +125,9 @@ def test_a_checkpoint_is_due_after_some_time(run, monkeypatch):
 
     monkeypatch.setattr(loop, "step", power_cut)
     with pytest.raises(KeyboardInterrupt):
-        fit(run, device=CPU, console=QUIET)
-    assert trained(run)["state"]["step"] == 2
+        fit(run, device=CPU, saving=saving, console=QUIET)
+    assert len(checkpoints(run)) == (0 if not written else 2 if saving.steps is None else 1)
+    assert not written or newest(run).state.step == written
 
 
 def test_bf16_reaches_the_network_in_training_and_validation(small_archive, tmp_path, monkeypatch):
@@ -147,7 +148,7 @@ def test_bf16_reaches_the_network_in_training_and_validation(small_archive, tmp_
 def test_steps_logged_after_the_last_checkpoint_are_forgotten(run, undisturbed):
     assert not fit(run, device=CPU, stop_after=1, console=QUIET)
     with (run / "log.jsonl").open("a") as log:
-        log.write('{"kind": "step", "step": 2, "loss": 99.0}\n{"kind": "st')
+        log.write('{"kind": "step", "step": 2, "epoch": 0, "loss": 99.0}\n{"kind": "st')
     assert fit(run, device=CPU, console=QUIET)
     assert [row["step"] for row in rows(run)] == [row["step"] for row in rows(undisturbed)]
     assert 99.0 not in [row.get("loss") for row in rows(run)]
@@ -161,18 +162,18 @@ def test_ctrl_c_ends_the_step_and_writes_a_checkpoint(run, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         return steps[-1]
 
-    loop = sys.modules["veernet.train.fit"]
+    loop = sys.modules["veernet.train.job"]
     real = loop.step
     monkeypatch.setattr(loop, "step", step)
     assert not fit(run, device=CPU, console=QUIET)
     assert len(steps) == 1
-    assert trained(run)["state"]["step"] == 1
+    assert newest(run).state.step == 1
 
 
 def test_workers_change_nothing(run, undisturbed):
     assert fit(run, device=CPU, workers=2, console=QUIET)
-    for name, value in trained(undisturbed)["model"].items():
-        assert torch.equal(trained(run)["model"][name], value)
+    for name, value in newest(undisturbed).weights.items():
+        assert torch.equal(newest(run).weights[name], value)
 
 
 def test_a_log_that_cannot_be_read_is_named_as_it_is_from_a_worker(small_archive, tmp_path):
@@ -232,19 +233,6 @@ def test_weights_of_something_else_are_refused(tmp_path, content, found):
         load_weights(tmp_path / "none")
 
 
-def test_a_checkpoint_of_another_network_is_refused(undisturbed):
-    other = VeerNet(Network(planes=3, widths=(2, 4, 16), heads=2))
-    optimizer = torch.optim.AdamW(other.parameters())
-    with pytest.raises(CheckpointError, match="of another network"):
-        load_state(undisturbed / STATE, other, optimizer, torch.amp.GradScaler("cpu"))
-
-
-def test_a_checkpoint_that_carries_code_is_refused(run):
-    torch.save({"state": print}, run / STATE)
-    with pytest.raises(CheckpointError, match=r"checkpoint.pt: not a readable checkpoint"):
-        fit(run, device=CPU, console=QUIET)
-
-
 def test_a_run_is_not_begun_twice_or_on_other_classes(run, small_archive, tmp_path):
     archive = Archive.open(small_archive)
     with pytest.raises(RunError, match="holds a run already"):
@@ -283,10 +271,10 @@ def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(
     run = tmp_path / "run"
     start(run, Archive.open(small_archive), replace(TINY, precision=precision))
     assert not fit(run, device=CPU, stop_after=1, console=QUIET)
-    before = (run / STATE).read_bytes()
+    before = {path: path.read_bytes() for path in checkpoints(run)}
     endless = torch.tensor(math.inf)
-    loop = sys.modules["veernet.train.fit"]
+    loop = sys.modules["veernet.train.job"]
     monkeypatch.setattr(loop, "step", lambda *_, **__: StepResult(endless, endless, False, None))
     with pytest.raises(RunError, match="the gradient is not finite"):
         fit(run, device=CPU, console=QUIET)
-    assert (run / STATE).read_bytes() == before
+    assert {path: path.read_bytes() for path in checkpoints(run)} == before

@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional
@@ -19,11 +20,14 @@ from veernet.commands.options import (
 )
 from veernet.data.archive import PictureFormat, SplitName
 from veernet.data.gather import merge, subset
+from veernet.data.las import MAX_BYTES
+from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OnError, OptionError
 from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans
 from veernet.synth.gallery import write_gallery
 from veernet.synth.look import read_look
 from veernet.synth.make import make, open_archive
+from veernet.train.machine import bytes_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +130,10 @@ class Import:
     """Longest log, px; a longer track becomes several."""
     tolerance: float = 4.0
     """Furthest that ink may lie from where a LAS file expects it, px."""
+    max_pixels: int = MAX_PIXELS
+    """Largest scan that is read."""
+    max_las: str = f"{MAX_BYTES >> 20}MiB"
+    """Largest LAS file that is read."""
     overlays: Path | None = None
     """Folder for pictures of the labels over the scans."""
     on_error: OnError = "stop"
@@ -142,6 +150,7 @@ class Import:
             self._labeller(),
             split=self.split,
             window=self.window,
+            max_pixels=self.max_pixels,
             overlays=self.overlays,
             on_error=self.on_error,
             report=lambda text: print(f"veernet: {text}", file=sys.stderr),
@@ -168,7 +177,8 @@ class Import:
                 raise OptionError("--las is of one well: import its scan alone")
             if not 0 < self.tolerance <= 50:
                 raise OptionError(f"--tolerance must be from 0 to 50 px, got {self.tolerance}")
-            given.append(LasLabels(path=self.las, tolerance=self.tolerance))
+            most = bytes_of(self.max_las, torch.device("cpu"))
+            given.append(LasLabels(path=self.las, tolerance=self.tolerance, max_bytes=most))
         if self.masks is not None:
             given.append(MaskLabels(path=self.masks))
         if self.polylines is not None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from rich.console import Console
+from rich.table import Table
 from tyro.conf import Positional, arg
 
 from veernet import distributed, recipes
@@ -19,15 +19,18 @@ from veernet.commands.options import (
     given,
 )
 from veernet.data.archive import SplitName
+from veernet.data.raster import MAX_PIXELS
 from veernet.digitise import digitise_file
 from veernet.errors import OnError, OptionError
 from veernet.report import write_report
 from veernet.synth.make import open_archive
-from veernet.train.checkpoint import STATE, load_weights
-from veernet.train.config import Precision, Training
-from veernet.train.fit import fit, start
+from veernet.train.checkpoint import checkpoints, load_weights
+from veernet.train.config import Precision
+from veernet.train.fault import replay, told
+from veernet.train.fit import Saving, fit
 from veernet.train.log import voice
 from veernet.train.machine import bytes_of
+from veernet.train.run import CONFIG, Config, read_config_file, start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +38,10 @@ class Train:
     """Train on an archive, or go on with a run that was stopped.
 
     `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` goes on with one
-    under the settings that it was begun with. Ctrl-C ends the current step and writes a
-    checkpoint; a second one stops at once. To share every step among N processes, one a GPU,
-    write `torchrun --nproc-per-node N -m veernet` for `veernet`: what is learned is the same.
+    under the settings that it was begun with. Ctrl-C or SIGTERM ends the current step and writes a
+    checkpoint; a second Ctrl-C stops at once. To share every step among N processes, one a GPU,
+    write `torchrun --nproc-per-node N -m veernet` for `veernet`: what is learned is the same, and
+    with `--max-restarts` the run goes on from its last checkpoint where a process is lost.
     """
 
     archive: Positional[Path | None] = None
@@ -48,6 +52,8 @@ class Train:
     """Folder of a run to go on with."""
     recipe: RecipeName = "multiclass"
     """binary: batch 1, cross entropy. multiclass: effective batch 16, Tversky. 50 epochs each."""
+    recipe_json: Path | None = None
+    """config.json of another run, to make that one again: its archive and all of its settings."""
     epochs: FromRecipe[int] = None
     """Times that every log is seen."""
     effective_batch: FromRecipe[int] = None
@@ -73,58 +79,79 @@ class Train:
     """Whether a log that cannot be read ends the run, or is left out, counted and named."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
+    deterministic: bool = False
+    """Refuse operations that add up in another order every time: the same bits on the same GPU."""
+    checkpoint_minutes: float = Saving.minutes
+    """Longest time between two checkpoints; there is one after every epoch besides."""
+    checkpoint_steps: int | None = None
+    """Most steps between two checkpoints."""
+    keep: int = Saving.keep
+    """Checkpoints that stay, the newest; the best weights stay besides."""
     stop_after: int | None = None
     """Pause after so many steps, as Ctrl-C would."""
 
     def run(self, console: Console) -> None:
         """Start or resume."""
-        folder = self.resume or self.out
-        given = [option is not None for option in (self.archive, self.out, self.resume)]
-        if folder is None or given not in ([True, True, False], [False, False, True]):
-            raise OptionError("train needs ARCHIVE and --out RUN, or --resume RUN alone")
+        saving = Saving(
+            minutes=self.checkpoint_minutes, steps=self.checkpoint_steps, keep=self.keep
+        )
+        folder = self._folder()
         check_at_least(0, workers=self.workers)
         check_at_least(1, stop_after=self.stop_after)
         device = device_of(self.device)
         if self.memory is not None and self.pixel_budget is not None:
             raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
-        begun = self.resume is not None and (self.resume / STATE).exists()
+        # torchrun gives a restarted process the command that started it.
+        goes_on = self.resume is not None or (distributed.restarts() and (folder / CONFIG).exists())
+        begun = goes_on and checkpoints(folder)
         planned = None if begun or self.pixel_budget is not None else "auto"
         amount = self.memory or planned
         memory = None if amount is None else bytes_of(amount, device)
-        changes = {**self._schedule(), **self._training()}
-        if self.archive is None and changes:
-            raise OptionError(
-                f"a resumed run keeps its settings; leave out {', '.join(sorted(changes))}"
+        with distributed.joined(device):
+            if not goes_on:
+                distributed.once(lambda: self._start(folder))
+            done = fit(
+                folder,
+                device=device,
+                memory=memory,
+                workers=self.workers,
+                in_flight=bytes_of(self.in_flight, device),
+                on_error=self.on_error,
+                saving=saving,
+                stop_after=self.stop_after,
+                console=console,
             )
-        training = recipes.RECIPES[self.recipe].training
+            go_on = f"paused; `veernet train --resume {folder}` goes on"
+            voice(console).print(f"trained: {folder}" if done else go_on, soft_wrap=True)
+
+    def _folder(self) -> Path:
+        """Of the run; checks which options were given together."""
+        if self.resume is not None:
+            fixed = {**self._schedule(), **self._training()}
+            fixed |= given(archive=self.archive, out=self.out, recipe_json=self.recipe_json)
+            if fixed or self.deterministic:
+                names = ", ".join(sorted(fixed) or ["deterministic"])
+                raise OptionError(f"a resumed run keeps its settings; leave out {names}")
+            return self.resume
+        if self.out is None or (self.archive is None and self.recipe_json is None):
+            raise OptionError(
+                "train needs ARCHIVE and --out RUN, or --recipe-json FILE and --out RUN, "
+                "or --resume RUN alone"
+            )
+        return self.out
+
+    def _start(self, folder: Path) -> None:
+        model = None if self.recipe_json is None else self._model(self.recipe_json)
+        training = recipes.RECIPES[self.recipe].training if model is None else model.training
         schedule = replace(training.schedule, **self._schedule())
         training = replace(training, schedule=schedule, **self._training())
-        with distributed.joined(device):
-            self._train(folder, training, device, memory, voice(console))
+        root = self.archive or Path("" if model is None else model.archive)
+        deterministic = self.deterministic or (model is not None and model.deterministic)
+        start(folder, open_archive(root), training, deterministic=deterministic)
 
-    def _train(
-        self,
-        folder: Path,
-        training: Training,
-        device: torch.device,
-        memory: int | None,
-        console: Console,
-    ) -> None:
-        archive = self.archive
-        if archive is not None:
-            distributed.once(lambda: start(folder, open_archive(archive), training))
-        done = fit(
-            folder,
-            device=device,
-            memory=memory,
-            workers=self.workers,
-            in_flight=bytes_of(self.in_flight, device),
-            on_error=self.on_error,
-            stop_after=self.stop_after,
-            console=console,
-        )
-        go_on = f"paused; `veernet train --resume {folder}` goes on"
-        console.print(f"trained: {folder}" if done else go_on, soft_wrap=True)
+    @staticmethod
+    def _model(path: Path) -> Config:
+        return read_config_file(path, missing=f"{path}: no such settings of a run")
 
     def _schedule(self) -> dict[str, Any]:
         return given(
@@ -146,6 +173,8 @@ class Evaluate:
     """Folder of the run."""
     split: SplitName = "test"
     """Which logs of the run's archive."""
+    on_error: OnError = "stop"
+    """Whether a log that cannot be read ends it, or is left out, counted and named."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
     json: bool = False
@@ -155,11 +184,52 @@ class Evaluate:
         """Evaluate and print the summary."""
         quiet = Console(stderr=True) if self.json else console
         device = device_of(self.device)
-        summary = recipes.evaluate_run(self.folder, self.split, device=device, console=quiet)
+        summary = recipes.evaluate_run(
+            self.folder, self.split, device=device, console=quiet, on_error=self.on_error
+        )
         if self.json:
             print(json.dumps(summary, indent=2))
         else:
             recipes.print_summary(console, summary)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """Take a step again whose loss or gradient was not finite, log by log; nothing is learned.
+
+    `veernet train` writes such a step to RUN/faults, and says so.
+    """
+
+    folder: Annotated[Positional[Path], arg(metavar="STEP")]
+    """Folder of the step, inside RUN/faults."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self, console: Console) -> None:
+        """Take it, and say which logs do it."""
+        replayed = replay(self.folder, device=device_of(self.device))
+        logs, whole, fault = told(replayed), replayed.whole, replayed.fault
+        loss, norm = whole.loss.item(), whole.grad_norm.item()
+        if self.json:
+            both = {"then": fault.loss, "now": f"{loss:g}", "finite": whole.applied, "logs": logs}
+            print(json.dumps({"step": fault.step, "epoch": fault.epoch, **both}, indent=2))
+            return
+        table = Table("log", "height", "width", "loss", "gradient", box=None)
+        for log in logs:
+            table.add_row(
+                log["file_name"],
+                *(str(log[k]) for k in ("height", "width")),
+                *(log[k] for k in ("loss", "grad_norm")),
+            )
+        console.print(table)
+        bad = [log["file_name"] for log in logs if not log["finite"]]
+        console.print(
+            f"step {fault.step}, epoch {fault.epoch + 1}: loss {loss:g}, gradient {norm:g}; then "
+            f"{fault.loss} and {fault.grad_norm}. Not finite alone: {', '.join(bad) or 'none'}",
+            soft_wrap=True,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +252,8 @@ class Digitise:
     """Replace files of an earlier time."""
     well: str = ""
     """Name of the well, for the header of the LAS file."""
+    max_pixels: int = MAX_PIXELS
+    """Largest scan that is read."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
 
@@ -195,6 +267,7 @@ class Digitise:
             self.out,
             well=self.well,
             overwrite=self.overwrite,
+            max_pixels=self.max_pixels,
         )
         for file in files:
             console.print(f"wrote {file}", soft_wrap=True)

@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 import cv2
@@ -27,10 +27,11 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.data.batch import UNLABELLED, Scan
-from veernet.data.raster import read_grey, read_index, write_picture
+from veernet.data.raster import MAX_PIXELS, read_grey, read_index, write_picture
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
 from veernet.files import (
+    difference,
     parse,
     read_json,
     read_json_lines,
@@ -93,6 +94,13 @@ class Row:
     sha256: tuple[str, ...] = ()
     """Of the image, the mask and the curves, in hexadecimal; empty before they are written."""
 
+    def __post_init__(self) -> None:
+        h, w = self.height, self.width
+        if not (h >= 1 and w >= 1 and h * w <= MAX_PIXELS):
+            raise ValueError(f"a log has 1 to {MAX_PIXELS:,} px, got {h} × {w} px")
+        for name in self.files:
+            _check_inside(name)
+
     @staticmethod
     def of(
         number: int,
@@ -123,6 +131,13 @@ class Row:
     def files(self) -> tuple[str, str, str]:
         """Image, mask and curves, in the order of `sha256`."""
         return self.file_name, self.mask_file_name, self.curves_file
+
+
+def _check_inside(name: str) -> None:
+    """Refuse a name of a file that lies elsewhere than in the folder it is relative to."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not name.isprintable():
+        raise ValueError(f"{name!r} is no name of a file inside the split's folder")
 
 
 def _names(number: int, suffix: str) -> dict[str, Any]:
@@ -188,7 +203,7 @@ class Split:
             return Scan(image=ink(log.grey), target=torch.from_numpy(log.mask))
         row = self.rows[index]
         return Scan(
-            image=ink(self._picture(read_grey, row.file_name, row)),
+            image=ink(self._grey(row)),
             target=torch.from_numpy(self._mask(row)),
         )
 
@@ -197,28 +212,23 @@ class Split:
 
         Raises:
             ArchiveError: the files do not agree with the metadata.
-            ImageError: a picture cannot be read.
+            ImageError: a picture cannot be read, or is not of the size that the metadata says.
         """
         if self.draw is not None:
             return self.draw(index)
         row = self.rows[index]
         return Log(
-            grey=self._picture(read_grey, row.file_name, row),
+            grey=self._grey(row),
             mask=self._mask(row),
             curves=self._curves(row),
         )
 
-    def _picture(self, read: Any, name: str, row: Row) -> UInt8[ndarray, "h w"]:
-        picture = read(self.folder / name)
-        if picture.shape != (row.height, row.width):
-            raise ArchiveError(
-                f"{self.folder / name}: {picture.shape[0]} × {picture.shape[1]} px (h × w), where "
-                f"the metadata says {row.height} × {row.width}"
-            )
-        return picture
+    def _grey(self, row: Row) -> UInt8[ndarray, "h w"]:
+        return read_grey(self.folder / row.file_name, size=(row.height, row.width))
 
     def _mask(self, row: Row) -> UInt8[ndarray, "h w"]:
-        mask = self._picture(read_index, row.mask_file_name, row)
+        size = row.height, row.width
+        mask = read_index(self.folder / row.mask_file_name, size=size)
         found = np.flatnonzero(class_counts(mask)).tolist()
         unknown = {*found} - {*range(self.n_classes), UNLABELLED}
         if unknown:
@@ -232,14 +242,18 @@ class Split:
         path = self.folder / row.curves_file
         shape = (self.n_classes - 1, row.width)
         try:
+            if (size := path.stat().st_size) > 4096 + 16 * shape[0] * shape[1]:
+                raise ValueError(f"{size:,} bytes are more than curves of shape {shape} take")
             with np.load(path, allow_pickle=False) as file:
                 curves = Curves(rows=file["rows"], values=file["values"])
         except Exception as broken:  # numpy raises anything from KeyError to BadZipFile
             raise ArchiveError(f"{path}: not a readable file of curves ({broken})") from broken
-        if curves.rows.shape != shape or curves.values.shape != shape:
-            raise ArchiveError(
-                f"{path}: curves of shape {curves.rows.shape}, where the metadata says {shape}"
-            )
+        for found in (curves.rows, curves.values):
+            if found.shape != shape or found.dtype.kind != "f":
+                raise ArchiveError(
+                    f"{path}: curves of shape {found.shape} ({found.dtype}), where the metadata "
+                    f"says {shape}"
+                )
         return curves
 
 
@@ -335,7 +349,7 @@ def begin(
         if found != header:
             raise ArchiveError(
                 f"{root}: holds an archive made with other settings "
-                f"({_difference(found, header)}); choose another folder or remove it"
+                f"({difference(found, header)}); choose another folder or remove it"
             )
     else:
         write_json(path, header)
@@ -387,12 +401,3 @@ def finish(folder: Path, rows: Iterable[Row]) -> None:
 def ink(grey: UInt8[ndarray, "h w"]) -> UInt8[torch.Tensor, "1 h w"]:
     """A grey scan as the network takes it, in training and in use: 0 = paper, 255 = ink."""
     return torch.from_numpy(255 - grey)[None]
-
-
-def _difference(found: Any, asked: Any, name: str = "") -> str:
-    """The first setting in which two headers differ, in words."""
-    if isinstance(found, dict) and isinstance(asked, dict):
-        for key in sorted({*found, *asked}):
-            if found.get(key) != asked.get(key):
-                return _difference(found.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
-    return f"{name}: found {found!r}, asked for {asked!r}"

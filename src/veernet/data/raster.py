@@ -1,7 +1,7 @@
 """Pictures in and out: any scan as grey, 0 = black ink and 255 = white paper."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,12 @@ from PIL import Image, ImageOps
 from veernet.errors import ImageError
 from veernet.files import replacing
 
-MAX_PIXELS = 2**30
-"""The largest picture read unless told otherwise: 213 m of paper at 200 dpi and 640 px."""
+MAX_PIXELS = 2**28
+"""The largest picture read unless told otherwise: 20 m of paper 210 mm wide at 200 dpi. Reading it
+takes a byte a pixel, four more where it is in colour, and again as many where it is turned."""
+
+BAND = 2**22
+"""Pixels of colour or 16 bits that are made grey at a time."""
 
 _LOCK = threading.Lock()
 _readers, _limit = 0, Image.MAX_IMAGE_PIXELS
@@ -22,7 +26,13 @@ _readers, _limit = 0, Image.MAX_IMAGE_PIXELS
 _PHOTOMETRIC = 262  # the TIFF tag whose 0 means that white is zero
 
 
-def read_grey(path: Path, *, page: int = 0, max_pixels: int = MAX_PIXELS) -> UInt8[ndarray, "h w"]:
+def read_grey(
+    path: Path,
+    *,
+    page: int = 0,
+    max_pixels: int = MAX_PIXELS,
+    size: tuple[int, int] | None = None,
+) -> UInt8[ndarray, "h w"]:
     """Read a PNG, JPEG or TIFF scan of any depth and palette as grey levels.
 
     Bilevel, palette, grey of 8 or 16 bits and colour all come out alike; a TIFF's WhiteIsZero flag
@@ -31,11 +41,12 @@ def read_grey(path: Path, *, page: int = 0, max_pixels: int = MAX_PIXELS) -> UIn
     Args:
         page: which page of a TIFF of several, from 0.
         max_pixels: a picture that declares more is refused before it is decoded.
+        size: (h, w) that the first page must declare.
 
     Raises:
-        ImageError: no such file, not a picture, damaged, empty, or too large.
+        ImageError: no such file, not a picture, damaged, empty, too large, or of another size.
     """
-    with _opened(path, max_pixels) as picture:
+    with _opened(path, max_pixels, size) as picture:
         pages = getattr(picture, "n_frames", 1)
         if not 0 <= page < pages:
             raise ImageError(f"{path}: page {page} was asked for, the file has {pages} (from 0)")
@@ -46,13 +57,15 @@ def read_grey(path: Path, *, page: int = 0, max_pixels: int = MAX_PIXELS) -> UIn
         return _grey(ImageOps.exif_transpose(picture), white_is_zero=white_is_zero)
 
 
-def read_index(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[ndarray, "h w"]:
+def read_index(
+    path: Path, *, max_pixels: int = MAX_PIXELS, size: tuple[int, int] | None = None
+) -> UInt8[ndarray, "h w"]:
     """Read the class indices of an indexed (or grey) mask.
 
     Raises:
         ImageError: as `read_grey`, or a picture of another kind.
     """
-    with _opened(path, max_pixels) as picture:
+    with _opened(path, max_pixels, size) as picture:
         if picture.mode not in ("P", "L"):
             raise ImageError(
                 f"{path}: a mask is an indexed or grey picture, found {picture.mode!r}"
@@ -89,7 +102,7 @@ def stand_up(lying: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Generator[Image.Image]:
+def _opened(path: Path, max_pixels: int, size: tuple[int, int] | None) -> Generator[Image.Image]:
     try:
         # From a handle: given a name, Pillow maps an uncompressed TIFF and loses its orientation.
         with (
@@ -98,6 +111,11 @@ def _opened(path: Path, max_pixels: int) -> Generator[Image.Image]:
             Image.open(file, formats=("PNG", "JPEG", "TIFF")) as picture,
         ):
             _check_area(path, picture, max_pixels)
+            if size is not None and picture.size != size[::-1]:
+                raise ImageError(
+                    f"{path}: {picture.size[1]} × {picture.size[0]} px (h × w), where the metadata "
+                    f"says {size[0]} × {size[1]}"
+                )
             yield picture
     except ImageError:
         raise
@@ -116,7 +134,7 @@ def _check_area(path: Path, picture: Image.Image, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{path}: {width} × {height} px is more than the {max_pixels:,} px allowed; "
-            "cut it into parts or raise the limit"
+            "cut it into parts, or raise the limit (--max-pixels)"
         )
 
 
@@ -141,12 +159,32 @@ def _no_other_limit() -> Generator[None]:
 
 
 def _grey(picture: Image.Image, *, white_is_zero: bool) -> UInt8[ndarray, "h w"]:
-    if picture.mode.startswith("I;16"):
-        levels = (np.asarray(picture, dtype=np.float32) / 257 + 0.5).astype(np.uint8)
-        return 255 - levels if white_is_zero else levels
     if picture.mode in ("I", "F"):
         raise ValueError(f"levels of 32 bits ({picture.mode}) have no agreed white")
+    if picture.mode.startswith("I;16"):
+        levels = _by_bands(picture, _of_16_bits)
+        return 255 - levels if white_is_zero else levels
     if picture.has_transparency_data:
-        ink = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", ink.size, "white"), ink)
+        return _by_bands(picture, _on_paper)
     return np.array(picture.convert("L"))
+
+
+def _by_bands(
+    picture: Image.Image, grey: Callable[[Image.Image], UInt8[ndarray, "_ w"]]
+) -> UInt8[ndarray, "h w"]:
+    """A picture made grey some rows at a time, to hold little of it in a wider type."""
+    w, h = picture.size
+    picture.load()
+    rows = max(1, BAND // w)
+    bands = ((0, top, w, min(h, top + rows)) for top in range(0, h, rows))
+    return np.concatenate([grey(picture.crop(band)) for band in bands])
+
+
+def _of_16_bits(picture: Image.Image) -> UInt8[ndarray, "h w"]:
+    return (np.asarray(picture, dtype=np.float32) / 257 + 0.5).astype(np.uint8)
+
+
+def _on_paper(picture: Image.Image) -> UInt8[ndarray, "h w"]:
+    ink = picture.convert("RGBA")
+    white = Image.new("RGBA", ink.size, "white")
+    return np.array(Image.alpha_composite(white, ink).convert("L"))

@@ -1,7 +1,6 @@
 """What the pixels of a scan mean: the tracks' places, depth of rows, values of edges."""
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,10 +10,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from veernet.errors import CalibrationError
-from veernet.files import parse
+from veernet.files import parse, read_toml
 
 MAX_DEPTHS = 10_000_000
 """Most depths of one output: 1,000 km at 0.1 m."""
+
+MAX_TIES = 100_000
+"""Most ties of one scan."""
+
+LARGEST, SMALLEST = 1e9, 1e-9
+"""Of all numbers in a calibration, and of those that must not be 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +34,18 @@ class Depth:
     unit: Literal["ft", "m"] = "ft"
 
     def __post_init__(self) -> None:
-        if len(self.ties) < 2:
-            raise ValueError(f"needs the depth of two rows or more, got {len(self.ties)}")
-        if not np.isfinite(self.ties).all() or not (np.diff(self.ties, axis=0) > 0).all():
+        if not 2 <= len(self.ties) <= MAX_TIES:
             raise ValueError(
-                f"ties are not monotone: pixel and depth must increase, got {self.ties}"
+                f"needs the depth of two rows or more, at most {MAX_TIES:,}; got {len(self.ties)}"
             )
-        if not 0 < self.step < np.inf:
-            raise ValueError(f"step must be > 0, got {self.step}")
+        if not (np.abs(self.ties) <= LARGEST).all():  # not a number is not either
+            raise ValueError(f"ties reach from -{LARGEST:g} to {LARGEST:g}, got {self.ties[:9]}")
+        if not (np.diff(self.ties, axis=0) >= 1e-6).all():
+            raise ValueError(
+                f"ties are not monotone: pixel and depth must increase, got {self.ties[:9]}"
+            )
+        if not SMALLEST <= self.step <= LARGEST:
+            raise ValueError(f"step must be > 0, from {SMALLEST:g} to {LARGEST:g}, got {self.step}")
 
     def at(self, pixel: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
         """Depth of positions along the scan."""
@@ -94,10 +103,13 @@ class CurveScale:
             )
         if self.trace < 1:
             raise ValueError(f"trace counts from 1, got {self.trace}")
-        if not np.isfinite([self.left, self.right]).all() or self.left == self.right:
-            raise ValueError(f"the edges need two different values, got {self.left}, {self.right}")
-        if self.scale == "log" and min(self.left, self.right) <= 0:
-            raise ValueError(f"a log scale needs values > 0, got {self.left}, {self.right}")
+        edges = self.left, self.right
+        if not (np.abs(edges) <= LARGEST).all():
+            raise ValueError(f"the edges reach from -{LARGEST:g} to {LARGEST:g}, got {edges}")
+        if abs(self.left - self.right) < SMALLEST:
+            raise ValueError(f"the edges need two different values, got {edges}")
+        if self.scale == "log" and min(edges) < SMALLEST:
+            raise ValueError(f"a log scale needs values > 0, from {SMALLEST:g} on; got {edges}")
 
     def value(self, position: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
         """Values at positions across the track, 0 = left edge to 1 = right edge."""
@@ -182,12 +194,8 @@ def read_calibration(path: Path) -> Calibration:
     Raises:
         CalibrationError: no such file, not TOML, incomplete, or not monotone.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Notepad writes the mark
-    except FileNotFoundError as missing:
-        raise CalibrationError(f"{path}: no such calibration file") from missing
-    except (ValueError, RecursionError) as broken:
-        raise CalibrationError(f"{path}: not a TOML file ({broken})") from broken
+    missing = f"{path}: no such calibration file"
+    table = read_toml(path, error=CalibrationError, missing=missing)
     if "curve" in table or isinstance(table.get("track"), dict):
         raise CalibrationError(
             f"{path}: tracks are written [[track]], and the curves of each [[track.curve]] after it"

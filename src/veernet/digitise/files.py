@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from veernet.data.raster import read_grey, write_picture
+from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitise.calibration import read_calibration
 from veernet.digitise.digitise import digitise
 from veernet.digitise.las import write_csv, write_las
@@ -20,11 +20,15 @@ def digitise_file(
     *,
     well: str = "",
     overwrite: bool = False,
+    max_pixels: int = MAX_PIXELS,
     autocast: torch.dtype | None = None,
 ) -> tuple[Path, ...]:
     """Digitise one scan into `folder`; returns the LAS file, the CSV file and a picture a track.
 
     They are named after the scan. Nothing is written before everything is computed.
+
+    Args:
+        max_pixels: a scan of more is refused.
 
     Raises:
         ImageError: the scan cannot be read.
@@ -50,7 +54,7 @@ def digitise_file(
             raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
     if not well.isprintable():
         raise OptionError(f"the name of the well must be printable, got {well!r}")
-    grey = read_grey(scan)
+    grey = read_grey(scan, max_pixels=max_pixels)
     try:
         digitised = digitise(grey, settings, model, autocast=autocast)
     except CalibrationError as misfit:

@@ -10,7 +10,7 @@ import numpy as np
 
 from veernet.data import archive
 from veernet.data.archive import CurveRow, Curves, Log, Row, SplitName
-from veernet.data.raster import read_grey, write_picture
+from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitise.calibration import Calibration, Track, read_calibration
 from veernet.digitise.strip import Strip, cut_strip
 from veernet.errors import ArchiveError, LabelError, OnError, OptionError, VeerNetError
@@ -63,6 +63,7 @@ def import_scans(
     *,
     split: SplitName = "train",
     window: int = 12_800,
+    max_pixels: int = MAX_PIXELS,
     overlays: Path | None = None,
     on_error: OnError = "stop",
     report: Callable[[str], object] = lambda _: None,
@@ -74,6 +75,7 @@ def import_scans(
     is there when all scans are done, and not before.
 
     Args:
+        max_pixels: a scan of more is refused.
         overlays: folder for pictures of every log with its labels drawn over it.
         on_error: stop, or pass over a scan that cannot be imported and `report` why.
 
@@ -88,7 +90,7 @@ def import_scans(
     sweep(folder)
     for scan in scans:
         try:
-            done = list(_import(scan, settings, labeller, window))
+            done = list(_import(scan, settings, labeller, window, max_pixels))
         except VeerNetError as fault:
             if on_error == "stop":
                 raise
@@ -129,10 +131,10 @@ def _check(
 
 
 def _import(
-    scan: Path, calibration: Calibration, labeller: Labeller, window: int
+    scan: Path, calibration: Calibration, labeller: Labeller, window: int, max_pixels: int
 ) -> Iterator[tuple[Log, Row, list[Imported]]]:
     """The logs of a scan; the first of every track comes with what is told of the track."""
-    grey = read_grey(scan)
+    grey = read_grey(scan, max_pixels=max_pixels)
     trace = labeller.read(scan, grey.shape, calibration)
     for track in calibration.track:
         strip = cut_strip(grey, calibration, track)

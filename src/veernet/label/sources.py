@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from veernet.data.batch import UNLABELLED
-from veernet.data.las import Las, read_las
+from veernet.data.las import MAX_BYTES, Las, read_las
 from veernet.data.raster import read_index
 from veernet.digitise.calibration import Calibration, Track
 from veernet.digitise.strip import Strip, cut_strip
@@ -20,6 +20,9 @@ from veernet.errors import LabelError
 from veernet.files import read_json
 from veernet.label.labels import Traced, Tracer
 from veernet.label.snap import snap
+
+MOST_LAPS = 20
+"""How often a curve may go round its track; a value that lies further off is none."""
 
 LINE = 3
 """Width of a polyline that an annotator drew, px."""
@@ -32,6 +35,8 @@ class LasLabels:
     path: Path
     tolerance: float = 4.0
     """Furthest that ink may lie from where it is expected, px."""
+    max_bytes: int = MAX_BYTES
+    """A larger file is refused."""
 
     def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Tracer:
         """Read the LAS file, whose curves are then found on a strip.
@@ -40,7 +45,7 @@ class LasLabels:
             LasError: it cannot be read.
             LabelError: its unit of depth is not the calibration's, or it lacks a curve.
         """
-        las = read_las(self.path)
+        las = read_las(self.path, max_bytes=self.max_bytes)
         if las.unit != calibration.depth.unit:
             raise LabelError(
                 f"{self.path}: depth in {las.unit}, where the scan is calibrated in "
@@ -62,7 +67,9 @@ class LasLabels:
             values = np.interp(
                 depth, las.depth, las.curves[curve.mnemonic], left=np.nan, right=np.nan
             )
-            found_on_ink = snap(strip, curve.position(values), tolerance=self.tolerance)
+            positions = curve.position(values)
+            positions[np.abs(positions) > MOST_LAPS] = np.nan
+            found_on_ink = snap(strip, positions, tolerance=self.tolerance)
             expected = found_on_ink.expected.copy()
             expected[: strip.first] = expected[strip.last + 1 :] = False
             traced[curve.trace] = replace(found_on_ink, expected=expected)
@@ -88,7 +95,8 @@ class MaskLabels:
             if not named:
                 raise LabelError(f"{path}: no mask named {scan.stem}")
             path = named[0]
-        mask = read_index(path)
+        # The scan has been read, so that a mask of its size is not too large.
+        mask = read_index(path, max_pixels=shape[0] * shape[1])
         if mask.shape != shape:
             raise LabelError(
                 f"{path}: {mask.shape[0]} × {mask.shape[1]} px (h × w), where {scan} has "

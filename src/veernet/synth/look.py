@@ -1,6 +1,5 @@
 """How different synthetic logs may look: every nuisance as a range, or as the share that has it."""
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, NamedTuple, get_type_hints
 from numpy.random import Generator
 
 from veernet.errors import OptionError
-from veernet.files import parse
+from veernet.files import parse, read_toml
 
 Range = tuple[float, float]
 """Least and greatest; drawn uniformly."""
@@ -215,12 +214,7 @@ def read_look(path: Path) -> Look:
     Raises:
         OptionError: no such file, not TOML, or a field that is unknown or makes no sense.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as missing:
-        raise OptionError(f"{path}: no such file") from missing
-    except ValueError as broken:
-        raise OptionError(f"{path}: not TOML ({broken})") from broken
+    table = read_toml(path, error=OptionError, missing=f"{path}: no such file")
     return parse(Look, table, where=str(path), error=OptionError)
 
 

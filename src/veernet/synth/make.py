@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import accumulate
@@ -114,6 +115,11 @@ def _written(
             for job in as_completed(jobs):
                 job.result()
                 advance()
+        except BrokenProcessPool as lost:
+            raise ArchiveError(
+                f"{folder}: a process that draws was lost, perhaps for want of memory; the same "
+                "command makes only what is missing, and --workers 1 takes least"
+            ) from lost
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -1,15 +1,18 @@
-"""Weights and training state on disk: written whole, read without trust."""
+"""Weights and training state on disk: written whole, checked when read, and never unpickled."""
 
 import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from veernet.distributed import digest
 from veernet.errors import CheckpointError
 from veernet.files import parse, replacing
 from veernet.model import Network, Recompute, VeerNet
@@ -17,15 +20,23 @@ from veernet.model import Network, Recompute, VeerNet
 WEIGHTS = "best.safetensors"
 """The weights of the epoch that validated best, inside the folder of a run."""
 
-STATE = "checkpoint.pt"
-"""All that a run needs to go on, inside its folder."""
+CHECKPOINTS = "checkpoints"
+"""Folder of the last checkpoints of a run, inside its own; each is named after the steps done."""
+
+DAMAGED = ".damaged"
+"""What the name of a checkpoint ends in once it could not be read."""
+
+MAX_BYTES = 2**34
+"""The largest file of weights or checkpoint read."""
 
 
 def save_weights(path: Path, model: VeerNet) -> None:
-    """Write a network and its weights, for use, as safetensors."""
-    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, {"network": json.dumps(asdict(model.network))})
+    """Write a network and its weights, for use, as safetensors.
+
+    Raises:
+        CheckpointError: the disk does not take them; an older file is as it was.
+    """
+    _write(path, model.state_dict(), {"network": json.dumps(asdict(model.network))})
 
 
 def load_weights(path: Path) -> VeerNet:
@@ -40,16 +51,14 @@ def load_weights(path: Path) -> VeerNet:
         raise CheckpointError(
             f"{path}: no such weights; `veernet train` writes them after an epoch"
         )
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("network", "null"))
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError) as broken:
-        raise CheckpointError(f"{path}: not readable as safetensors ({broken})") from broken
+    tensors, metadata = _read(path)
+    about = _table(path, metadata.get("network", "null"))
     if about is None:
         raise CheckpointError(f"{path}: weights of another network: not written by VeerNet")
-    model = VeerNet(parse(Network, about, where=str(path), error=CheckpointError))
-    _fill(model, state, path)
+    network = parse(Network, about, where=str(path), error=CheckpointError)
+    _check_room(path, network, tensors)
+    model = VeerNet(network)
+    _fill(model, tensors, path)
     return model.eval()
 
 
@@ -69,53 +78,194 @@ class State:
     """What the backward computes again."""
 
 
-def save_state(
-    path: Path,
-    state: State,
-    model: VeerNet,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-) -> None:
-    """Write everything that the rest of the run depends on."""
-    with replacing(path) as temporary:
-        torch.save(
-            {
-                "state": asdict(state),
-                "network": asdict(model.network),
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "scaler": scaler.state_dict(),
-            },
-            temporary,
-        )
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What changes while a run learns. The learning rate follows from the step."""
+
+    model: VeerNet
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights, moments and random states, by names in one file."""
+        moments: dict[int, dict[str, Tensor]] = self.optimizer.state_dict()["state"]
+        device = next(self.model.parameters()).device
+        return {
+            **{f"model.{name}": value for name, value in self.model.state_dict().items()},
+            **{f"optimizer.{i}.{k}": v for i, one in moments.items() for k, v in one.items()},
+            "random.cpu": torch.get_rng_state(),
+            **({"random.cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}),
+        }
+
+    def plain(self) -> dict[str, Any]:
+        """All else that the optimizer and the scaler remember."""
+        groups = self.optimizer.state_dict()["param_groups"]
+        return {"param_groups": groups, "scaler": self.scaler.state_dict()}
 
 
-def load_state(
-    path: Path,
-    model: VeerNet,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-) -> State:
-    """Put the model, the optimizer and the scaler where `save_state` left them.
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A run as it was written down."""
+
+    path: Path
+    state: State
+    config: dict[str, Any]
+    """The settings of the run."""
+    plain: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Those of the network."""
+        return {
+            name.removeprefix("model."): value
+            for name, value in self.tensors.items()
+            if name.startswith("model.")
+        }
+
+    def restore(self, trained: Trained) -> None:
+        """Put network, optimizer, scaler and random states where they were.
+
+        Raises:
+            CheckpointError: it is of another network or optimizer.
+        """
+        _fill(trained.model, self.weights, self.path)
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in self.tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".")
+                moments.setdefault(int(index), {})[key] = value
+        try:
+            groups = self.plain["param_groups"]
+            trained.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+            trained.scaler.load_state_dict(self.plain["scaler"])
+        except (KeyError, ValueError, RuntimeError) as other:
+            raise CheckpointError(f"{self.path}: of another optimizer ({other})") from other
+        torch.set_rng_state(self.tensors["random.cpu"])
+        device = next(trained.model.parameters()).device
+        if device.type == "cuda" and "random.cuda" in self.tensors:
+            torch.cuda.set_rng_state(self.tensors["random.cuda"], device)
+
+
+def save_checkpoint(path: Path, state: State, config: Mapping[str, Any], trained: Trained) -> None:
+    """Write everything that the rest of a run depends on.
 
     Raises:
-        CheckpointError: no such file, damaged, or of another network.
+        CheckpointError: the disk does not take it; older checkpoints are as they were.
     """
-    device = next(model.parameters()).device
+    about = {"state": asdict(state), "config": dict(config), "plain": trained.plain()}
+    told, tensors = json.dumps(about), trained.tensors()
+    # One entry, for the order of several is left to chance.
+    sealed = json.dumps({"sha256": _digest(told, tensors), "about": told})
+    _write(path, tensors, {"checkpoint": sealed})
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        CheckpointError: it is damaged, or something else.
+    """
+    tensors, metadata = _read(path)
     try:
-        saved: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        network, state = saved["network"], State(**saved["state"])
-        weights, moments, scale = saved["model"], saved["optimizer"], saved["scaler"]
-    except FileNotFoundError as missing:
-        raise CheckpointError(f"{path}: no checkpoint to resume from") from missing
-    except Exception as broken:  # torch.load raises anything from EOFError to UnpicklingError
-        raise CheckpointError(f"{path}: not a readable checkpoint ({broken})") from broken
-    if parse(Network, network, where=str(path), error=CheckpointError) != model.network:
-        raise CheckpointError(f"{path}: of another network: {network}, not {model.network}")
-    _fill(model, weights, path)
-    optimizer.load_state_dict(moments)
-    scaler.load_state_dict(scale)
-    return state
+        sealed = json.loads(metadata["checkpoint"])
+        told, expected = sealed["about"], sealed["sha256"]
+        if _digest(told, tensors) != expected:
+            raise ValueError("its SHA-256 is not the one that was written")
+        about = json.loads(told)
+        config, plain, state = about["config"], about["plain"], about["state"]
+    except (KeyError, TypeError, ValueError, RecursionError) as broken:
+        raise CheckpointError(f"{path}: not a whole checkpoint ({broken})") from broken
+    return Checkpoint(
+        path=path,
+        state=parse(State, state, where=str(path), error=CheckpointError),
+        config=config,
+        plain=plain,
+        tensors=tensors,
+    )
+
+
+def checkpoint_path(run: Path, done: int) -> Path:
+    """Where the checkpoint after `done` steps lies in the folder of a run."""
+    return run / CHECKPOINTS / f"{done:08d}.safetensors"
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run, newest first."""
+    return sorted((run / CHECKPOINTS).glob("[0-9]*.safetensors"), reverse=True)
+
+
+def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, dict[Path, str]]:
+    """The newest checkpoint of a run that is whole, None if it has none; and what is wrong with
+    those after it, by their paths.
+
+    Raises:
+        CheckpointError: there are some, and none is whole.
+    """
+    damaged: dict[Path, str] = {}
+    for path in checkpoints(run):
+        try:
+            return read_checkpoint(path), damaged
+        except CheckpointError as fault:
+            damaged[path] = str(fault)
+    if damaged:
+        first = next(iter(damaged.values()))
+        raise CheckpointError(f"{first}; none of the {len(damaged)} checkpoints here is whole")
+    return None, damaged
+
+
+def set_aside(paths: Iterable[Path]) -> None:
+    """Rename damaged checkpoints, so that they count no longer."""
+    for path in paths:
+        path.replace(path.with_name(path.name + DAMAGED))
+
+
+def prune(run: Path, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints of a run."""
+    for old in checkpoints(run)[keep:]:
+        old.unlink(missing_ok=True)
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    whole = {name: value.contiguous() for name, value in tensors.items()}
+    try:
+        with replacing(path) as temporary:
+            # Not save_file: it writes under a name of its own, which a kill would leave behind.
+            temporary.write_bytes(save(whole, metadata))
+    except OSError as failed:
+        raise CheckpointError(
+            f"{path}: could not be written ({failed}); what was written before is as it was"
+        ) from failed
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file, whose header must agree with its length."""
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise ValueError(f"{size:,} bytes are more than the {MAX_BYTES:,} allowed")
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, ValueError, OSError) as broken:
+        raise CheckpointError(f"{path}: not readable as safetensors ({broken})") from broken
+
+
+def _digest(told: str, tensors: Mapping[str, Tensor]) -> str:
+    return digest([told, sorted(tensors.items())])
+
+
+def _table(path: Path, text: str) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    raise CheckpointError(f"{path}: its description is damaged")
+
+
+def _check_room(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> None:
+    """Before memory is taken for a network, whether the file holds one of that size."""
+    with torch.device("meta"):
+        needed = sum(p.numel() for p in VeerNet(network).parameters())
+    if needed > sum(value.numel() for value in tensors.values()):
+        raise CheckpointError(f"{path}: weights of another network, of {needed:,} parameters")
 
 
 def _fill(model: VeerNet, tensors: dict[str, Tensor], path: Path) -> None:

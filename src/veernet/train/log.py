@@ -19,12 +19,15 @@ from torch.utils.tensorboard import SummaryWriter
 
 from veernet import distributed
 from veernet.errors import RunError
-from veernet.files import read_json_lines, write_json_lines
+from veernet.files import naming, read_json_lines, write_json_lines
 from veernet.train.machine import human
 from veernet.train.step import StepResult
 
 NAME = "log.jsonl"
 """The log inside the folder of a run: rows of kind step, epoch, retry, budget, memory, skipped."""
+
+
+_EVERY_ROW = {"kind": str, "step": int, "epoch": int}
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
@@ -35,7 +38,11 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     """
     path = run / NAME
     missing = f"{run}: nothing was trained yet ({NAME} is missing)"
-    return read_json_lines(path, error=RunError, missing=missing, may_be_cut=True)
+    rows = read_json_lines(path, error=RunError, missing=missing, may_be_cut=True)
+    for number, row in enumerate(rows, start=1):
+        if not all(isinstance(row.get(name), kind) for name, kind in _EVERY_ROW.items()):
+            raise RunError(f"{path}: damaged (line {number} lacks its kind, step or epoch)")
+    return rows
 
 
 def _is_before(row: dict[str, Any], epoch: int, done: int) -> bool:
@@ -56,14 +63,14 @@ class RunLog:
 
     def __init__(self, run: Path, *, epoch: int, done: int, n_steps: int, console: Console):
         self.file = self.board = None
-        self.left_out = Counter[str]()
+        self.path, self.left_out = run / NAME, Counter[str]()
         if distributed.rank() == 0:
-            path = run / NAME
-            old = read_log(run) if path.exists() else []
+            old = read_log(run) if self.path.exists() else []
             kept = [row for row in old if _is_before(row, epoch, done)]
-            write_json_lines(path, kept)
-            self.left_out.update(row["file_name"] for row in kept if row["kind"] == "skipped")
-            self.file = path.open("a", encoding="utf-8")
+            write_json_lines(self.path, kept)
+            skipped = (row.get("file_name", "?") for row in kept if row["kind"] == "skipped")
+            self.left_out.update(map(str, skipped))
+            self.file = self.path.open("a", encoding="utf-8")
             self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
         self.console = voice(console)
         self.progress = Progress(
@@ -150,8 +157,9 @@ class RunLog:
         row = {"kind": kind, "step": number, "epoch": epoch, **values}
         row["seconds"] = round(time.monotonic() - self.started, 3)
         if self.file is not None:
-            self.file.write(json.dumps(row) + "\n")
-            self.file.flush()
+            with naming(self.path):
+                self.file.write(json.dumps(row) + "\n")
+                self.file.flush()
 
     def _plot(self, values: Mapping[str, float], number: int) -> None:
         if self.board is not None:

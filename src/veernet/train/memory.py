@@ -21,6 +21,7 @@ from torch.autograd.graph import Node
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from veernet import distributed
 from veernet.data.batch import Batch
 from veernet.model import Recompute, VeerNet
 from veernet.nn.slabs import COLUMNS
@@ -138,7 +139,8 @@ def _traced(
         _give_state(optimizer)
         with _stages(model) as stages, _Ledger(model, optimizer, stages) as ledger:
             loss, autocast = training.loss, training.autocast
-            step(model, optimizer, loss, [batch], device=CPU, autocast=autocast)
+            with distributed.alone():  # the others wait for what one of them finds
+                step(model, optimizer, loss, [batch], device=CPU, autocast=autocast)
     return ledger.need(workspaces=workspaces)
 
 

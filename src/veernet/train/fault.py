@@ -1,0 +1,150 @@
+"""Steps that went wrong, written down so that they can be taken again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from veernet.data.batch import collate
+from veernet.data.schedule import Step
+from veernet.errors import RunError
+from veernet.files import parse, read_json, write_json
+from veernet.model import VeerNet
+from veernet.train.checkpoint import State, Trained, read_checkpoint, save_checkpoint
+from veernet.train.run import Config, archive_of, check_same_data, determinism, fingerprints
+from veernet.train.step import StepResult, step
+
+FAULTS = "faults"
+"""Folder of steps that went wrong inside that of a run, each named after its number."""
+
+_FAULT, _BEFORE = "fault.json", "before.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogOfStep:
+    """A log that took part in a step."""
+
+    index: int
+    """In the split for training."""
+    file_name: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A step whose loss or gradient was not finite, and all that it takes to take it again."""
+
+    step: int
+    """From 1 over the whole run."""
+    epoch: int
+    """From 0."""
+    seed: int
+    loss: str
+    """Mean over the logs; text, for JSON has no word for what is not finite."""
+    grad_norm: str
+    learning_rate: float
+    micro_batches: tuple[tuple[LogOfStep, ...], ...]
+
+
+def write_fault(
+    run: Path,
+    number: int,
+    state: State,
+    config: Config,
+    trained: Trained,
+    whole: Step,
+    rows: Mapping[int, LogOfStep],
+    result: StepResult,
+) -> Path:
+    """Write a step that went wrong, and where the run was before it; returns the folder."""
+    folder = run / FAULTS / f"{number:08d}"
+    groups = trained.optimizer.param_groups
+    fault = Fault(
+        step=number,
+        epoch=state.epoch,
+        seed=config.training.schedule.seed,
+        loss=f"{result.loss.item():g}",
+        grad_norm=f"{result.grad_norm.item():g}",
+        learning_rate=groups[0]["lr"],
+        micro_batches=tuple(tuple(rows[i] for i in batch) for batch in whole),
+    )
+    save_checkpoint(folder / _BEFORE, state, config.plain(), trained)
+    write_json(folder / _FAULT, asdict(fault))
+    return folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """What a step gave when it was taken again."""
+
+    fault: Fault
+    alone: tuple[tuple[LogOfStep, StepResult], ...]
+    """Every log by itself, in the order of the step."""
+    whole: StepResult
+    """All of them, as the step was cut."""
+
+
+def replay(folder: Path, *, device: torch.device) -> Replayed:
+    """Take a step again that `fit` wrote down, every log alone first; nothing is learned.
+
+    Raises:
+        RunError: there is no such step in `folder`, or its archive has changed.
+        CheckpointError: where the run was before it cannot be read.
+    """
+    path = folder / _FAULT
+    missing = f"{folder}: no step that went wrong here ({_FAULT} is missing)"
+    fault = parse(
+        Fault, read_json(path, error=RunError, missing=missing), where=str(path), error=RunError
+    )
+    before = read_checkpoint(folder / _BEFORE)
+    config = parse(Config, before.config, where=str(before.path), error=RunError)
+    archive, how = archive_of(folder, config), config.training
+    split = archive.split("train")
+    check_same_data(folder, config, fingerprints(split, archive.split("val")))
+    model = VeerNet(how.network).to(device, how.dtype)
+    scaler = torch.amp.GradScaler(device.type, enabled=how.precision == "fp16")
+    optimizer = torch.optim.AdamW(model.parameters())
+    before.restore(Trained(model=model, optimizer=optimizer, scaler=scaler))
+    model.recompute = before.state.recompute
+    take = partial(
+        step,
+        model,
+        _still(model),
+        how.loss,
+        device=device,
+        autocast=how.autocast,
+        clip=how.clip,
+        scaler=scaler,
+    )
+    with determinism(config.deterministic):
+        logs = [log for batch in fault.micro_batches for log in batch]
+        return Replayed(
+            fault=fault,
+            alone=tuple((log, take([collate([split[log.index]])])) for log in logs),
+            whole=take(
+                collate([split[log.index] for log in batch]) for batch in fault.micro_batches
+            ),
+        )
+
+
+def _still(model: nn.Module) -> torch.optim.Optimizer:
+    """An optimizer that moves nothing."""
+    return torch.optim.SGD(model.parameters(), lr=0.0)
+
+
+def told(replayed: Replayed) -> list[dict[str, Any]]:
+    """The logs of a step that was taken again, as plain data."""
+    return [
+        {
+            **asdict(log),
+            "loss": f"{result.loss.item():g}",
+            "grad_norm": f"{result.grad_norm.item():g}",
+            "finite": result.applied,
+        }
+        for log, result in replayed.alone
+    ]

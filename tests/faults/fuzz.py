@@ -1,0 +1,398 @@
+"""Files that were damaged in every way, given to everything that reads files.
+
+    PYTHONPATH=tests .venv/bin/python tests/faults/fuzz.py COUNT [READER…]
+
+Makes valid files of every kind, damages each in COUNT ways (bytes flipped, cut out, repeated,
+numbers blown up, chunks of other files put in), and reads the result. Readers work in a process of
+their own, so that a crash is seen too. A reader may succeed, or raise a `VeerNetError`; anything
+else is a fault, as are ten seconds and two gigabytes. Prints the faults, and counts as JSON.
+"""
+
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.console import Console
+
+from veernet import Archive, Network, Schedule
+from veernet.data.las import read_las
+from veernet.data.raster import read_grey, read_index, write_picture
+from veernet.digitise import cut_strip, read_calibration
+from veernet.errors import CalibrationError, VeerNetError
+from veernet.evaluate import LogResult, write_evaluation
+from veernet.label import LasLabels, MaskLabels, PolylineLabels
+from veernet.recipes import CALIBRATION, CALIBRATION_CURVES, CALIBRATION_TRACK
+from veernet.report import write_report
+from veernet.synth.logs import SynthLogs
+from veernet.synth.look import PLAIN, read_look
+from veernet.synth.make import make, open_archive
+from veernet.train.checkpoint import checkpoints, load_weights, read_checkpoint
+from veernet.train.config import Training
+from veernet.train.fit import fit
+from veernet.train.run import read_config, start
+
+PNG = b"\x89PNG\r\n\x1a\n"
+SECONDS, BYTES = 10.0, 2 * 2**30
+CPU = torch.device("cpu")
+INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
+NUMBERS = (b"0", b"-1", b"1e308", b"-1e999", b"nan", b"99999999999999999999", b"1e-320", b'"x"')
+WORDS = (
+    b"\0",
+    b"null",
+    b"[[[[[[",
+    b"{",
+    b"../../etc/passwd",
+    b"/etc/passwd",
+    b"\xff\xfe",
+    b"<script>",
+)
+
+HOW = Training(
+    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    schedule=Schedule(effective_batch=2, pixel_budget=8000),
+    epochs=1,
+)
+LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, look=replace(PLAIN, pen=(1, 1)))
+
+
+def damaged(data: bytes, others: list[bytes], chance: random.Random) -> bytes:
+    """`data` with one to four things done to it."""
+    out = bytearray(data)
+    for _ in range(chance.choice((1, 1, 1, 2, 4))):
+        place = chance.randrange(len(out) + 1)
+        if chance.random() < 0.5:  # where the headers are
+            place = min(place, chance.randrange(256))
+        length = chance.choice((1, 1, 2, 4, 16, 200))
+        match chance.randrange(8):
+            case 0:
+                for i in range(place, min(len(out), place + length)):
+                    out[i] ^= 1 << chance.randrange(8)
+            case 1:
+                del out[place : place + length]
+            case 2:
+                del out[place:]
+            case 3:
+                out[place:place] = out[place : place + length] * chance.choice((1, 3, 300))
+            case 4:
+                size = chance.choice((1, 2, 4))
+                value = chance.choice(INTERESTING) & (256**size - 1)
+                out[place : place + size] = value.to_bytes(size, chance.choice(("little", "big")))
+            case 5:
+                numbers = [*re.finditer(rb"-?\d+(\.\d+)?", out[:100_000])]
+                if numbers:
+                    found = chance.choice(numbers)
+                    out[found.start() : found.end()] = chance.choice(NUMBERS)
+            case 6:
+                out[place:place] = chance.choice(WORDS)
+            case _:
+                other = chance.choice(others)
+                start = chance.randrange(len(other) + 1)
+                out[place : place + length] = other[start : start + 50 * length]
+    if data.startswith(PNG) and chance.random() < 0.8:
+        return checked(bytes(out))
+    return bytes(out)
+
+
+def checked(png: bytes) -> bytes:
+    """A PNG whose checksums are right again, as far as its chunks can be told apart: a reader
+    must look further."""
+    out, at = png[: len(PNG)], len(PNG)
+    while at + 12 <= len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        body = png[at + 4 : at + 8 + length]
+        out += png[at : at + 4] + body + zlib.crc32(body).to_bytes(4, "big")
+        at += 12 + length
+    return out + png[at:]
+
+
+def seeds(folder: Path) -> None:
+    """Valid files of every kind."""
+    make(folder / "archive", LOGS, (4, 2, 1))
+    archive = Archive.open(folder / "archive")
+    start(folder / "run", archive, HOW)
+    fit(folder / "run", device=CPU, console=Console(quiet=True))
+    split, model = archive.split("test"), load_weights(folder / "run")
+    results = [LogResult.of(split.rows[0], split.log(0), np.zeros((2, *split.sizes[0])))]
+    write_evaluation(folder / "run/evaluation/test", model, split, results, archive.classes)
+    grey = split.log(0).grey
+    tall = np.ascontiguousarray(np.tile(np.rot90(grey, -1), (2, 1)))
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    write_picture(pictures / "grey.png", tall)
+    image = Image.fromarray(tall)
+    image.convert("1").save(pictures / "g4.tif", compression="group4")
+    for kind in ("tiff_lzw", "tiff_adobe_deflate", "zstd", "raw"):
+        image.save(pictures / f"{kind}.tif", compression=kind)
+    image.save(pictures / "two.tif", save_all=True, append_images=[image], compression="tiff_lzw")
+    image.convert("P").save(pictures / "palette.tif", compression="tiff_lzw")
+    image.convert("RGBA").save(pictures / "colour.png")
+    Image.fromarray(tall.astype(np.uint16) * 257).save(pictures / "deep.png")
+    Image.fromarray(tall.astype(np.uint16) * 257).save(pictures / "deep.tif")
+    image.convert("RGB").save(pictures / "colour.jpg", exif=_exif())
+    h, w = tall.shape
+    track = CALIBRATION_TRACK.format(left=2, right=w - 2, last=h - 1)
+    text = CALIBRATION.format(last=h - 1, depth=1000 + h / 10) + track
+    (folder / "calibration.toml").write_text(text + "".join(CALIBRATION_CURVES))
+    depths = np.arange(1000, 1000 + h / 10, 0.5)
+    rows = "\n".join(f"{d:.1f} {75 + 60 * np.sin(d):.3f} {2 + np.cos(d):.3f}" for d in depths)
+    (folder / "well.las").write_text(LAS.format(first=depths[0], last=depths[-1]) + rows + "\n")
+    write_picture(folder / "mask.png", (tall < 100).astype(np.uint8), palette=bytes(768))
+    line = [[w / 2 + 5 * np.sin(y / 9), float(y)] for y in range(0, h, 7)]
+    shapes = [{"label": "GR", "shape_type": "linestrip", "points": line}]
+    (folder / "labelme.json").write_text(json.dumps({"shapes": shapes}))
+    parts = [np.ravel(line).tolist()]
+    coco = {
+        "images": [{"id": 1, "file_name": "grey.png"}],
+        "categories": [{"id": 7, "name": "GR"}],
+        "annotations": [{"image_id": 1, "category_id": 7, "segmentation": parts}],
+    }
+    (folder / "coco.json").write_text(json.dumps(coco))
+    (folder / "look.toml").write_text("pen = [1, 3]\nskew = [0.0, 0.2]\ndotted = 0.25\n")
+
+
+LAS = """~Version
+VERS. 2.0 : CWLS LOG ASCII STANDARD - VERSION 2.0
+WRAP. NO : One line per depth step
+~Well
+STRT.FT {first} :
+STOP.FT {last} :
+STEP.FT 0.5 :
+NULL. -999.25 :
+WELL. A 1 : WELL
+~Curve
+DEPT.FT : Depth
+GR.API : Gamma ray
+ILD.OHMM : Deep resistivity
+~Ascii
+"""
+
+
+def _exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[274] = 6
+    return exif
+
+
+def use_calibration(path: Path, folder: Path) -> None:
+    """Read it, and do with it what digitising does but for the network."""
+    calibration, scan = read_calibration(path), read_grey(folder / "pictures/grey.png")
+    pixels = np.linspace(0, len(scan) - 1, 50)
+    for track in calibration.track:
+        try:
+            strip = cut_strip(scan, calibration, track)
+            depth = calibration.depth.grid(strip.start, strip.start + strip.last)
+        except CalibrationError as misfit:  # as `digitise_file` does
+            raise CalibrationError(f"{path}: {misfit}") from misfit
+        calibration.depth.pixel_of(depth[:1000])
+        calibration.depth.at(pixels)
+        for curve in track.curve:
+            curve.position(curve.value(np.linspace(-0.2, 1.2, 50)))
+
+
+def label(make_labeller: Callable[..., object], path: Path, folder: Path) -> None:
+    calibration = read_calibration(folder / "calibration.toml")
+    scan = folder / "pictures/grey.png"
+    grey = read_grey(scan)
+    labeller = make_labeller(path=path)
+    trace = labeller.read(scan, grey.shape, calibration)
+    for track in calibration.track:
+        trace(cut_strip(grey, calibration, track), track)
+
+
+def use_archive(path: Path, _: Path) -> None:
+    root = path.parent if path.name == "archive.json" else path.parents[1]
+    for split in open_archive(root).splits().values():
+        for i in range(min(2, len(split))):
+            split.log(i)
+
+
+def use_curves(path: Path, _: Path) -> None:
+    open_archive(path.parents[2]).split("train").log(0)
+
+
+def use_run(path: Path, _: Path) -> None:
+    """A page about it, and the last epoch again."""
+    run = path.parent if path.name != "summary.json" else path.parents[2]
+    read_config(run)
+    write_report(run / "report.html", run)
+
+
+def resume(path: Path, _: Path) -> None:
+    fit(path.parent, device=CPU, console=Console(quiet=True))
+
+
+def place(name: str, tree: str) -> Callable[[Path, Path, bytes], Path]:
+    """Damaged data takes the place of one file in a copy of a folder of the seeds."""
+
+    def put(work: Path, folder: Path, data: bytes) -> Path:
+        if not (work / tree).exists():
+            shutil.copytree(folder / tree, work / tree)
+        (work / name).write_bytes(data)
+        return work / name
+
+    return put
+
+
+def alone(name: str) -> Callable[[Path, Path, bytes], Path]:
+    def put(work: Path, folder: Path, data: bytes) -> Path:
+        (work / Path(name).name).write_bytes(data)
+        return work / Path(name).name
+
+    return put
+
+
+Reader = Callable[[Path, Path], object]
+
+
+def readers(folder: Path) -> dict[str, list[tuple[Path, Callable[..., Path], Reader]]]:
+    """By kind: a valid file, how a damaged one is put into place, and what reads it."""
+
+    def one(name: str, read: Reader) -> tuple[Path, Callable[..., Path], Reader]:
+        return folder / name, alone(name), read
+
+    def inside(name: str, read: Reader) -> tuple[Path, Callable[..., Path], Reader]:
+        return folder / name, place(name, name.split("/")[0]), read
+
+    checkpoint = checkpoints(folder / "run")[0].relative_to(folder)
+    return {
+        "image": [
+            one(f"pictures/{path.name}", lambda path, _: read_grey(path))
+            for path in sorted((folder / "pictures").iterdir())
+        ],
+        "metadata": [
+            inside("archive/train/metadata.jsonl", use_archive),
+            inside("archive/archive.json", use_archive),
+        ],
+        "curves": [inside("archive/train/curves/000000.npz", use_curves)],
+        "calibration": [one("calibration.toml", use_calibration)],
+        "LAS": [
+            one("well.las", lambda path, _: read_las(path)),
+            one("well.las", partial(label, LasLabels)),
+        ],
+        "mask": [
+            one("mask.png", partial(label, MaskLabels)),
+            one("pictures/palette.tif", lambda path, _: read_index(path)),
+        ],
+        "polylines": [
+            one("labelme.json", partial(label, PolylineLabels)),
+            one("coco.json", partial(label, PolylineLabels)),
+        ],
+        "checkpoint": [
+            one("run/best.safetensors", lambda path, _: load_weights(path)),
+            one(str(checkpoint), lambda path, _: read_checkpoint(path)),
+        ],
+        "config": [
+            inside("run/config.json", use_run),
+            inside("run/log.jsonl", use_run),
+            inside("run/evaluation/test/summary.json", use_run),
+            inside("run/config.json", resume),
+        ],
+        "look": [one("look.toml", lambda path, _: read_look(path))],
+    }
+
+
+class TooSlow(BaseException):
+    pass
+
+
+def too_slow(*_: object) -> None:
+    raise TooSlow
+
+
+def work(folder: Path, kind: str, first: int, last: int) -> None:
+    """Read inputs `first` to `last` of a kind; one line of JSON each."""
+    warnings.simplefilter("error")  # a number that overflows is a fault, not a remark
+    signal.signal(signal.SIGALRM, too_slow)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    chosen = readers(folder)[kind]
+    others = [path.read_bytes()[:4000] for kinds in readers(folder).values() for path, *_ in kinds]
+    with tempfile.TemporaryDirectory() as made:
+        for number in range(first, last):
+            chance = random.Random(f"{kind} {number}")
+            path, put, read = chosen[number % len(chosen)]
+            target = put(Path(made), folder, damaged(path.read_bytes(), others, chance))
+            print(json.dumps({"number": number}), flush=True)
+            began = time.monotonic()
+            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            try:
+                read(target, folder)
+                told = "read"
+            except VeerNetError as refused:
+                told = "refused"
+                if made not in str(refused):
+                    told = f"the message names no file: {refused}"
+            except OSError as refused:
+                told = "refused" if refused.filename else f"an OSError without a name: {refused!r}"
+            except TooSlow:
+                told = "took too long"
+            except Exception as fault:
+                told = f"{type(fault).__name__}: {str(fault)[:300]}"
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+            if used > BYTES:
+                told = f"took {used >> 20} MiB"
+            if told not in ("read", "refused") and (kept := os.environ.get("VEERNET_KEEP")):
+                shutil.copy(target, Path(kept) / f"{kind}-{number}{target.suffix}")
+            shutil.copy(path, target)  # as it was, for the next
+            seconds = time.monotonic() - began
+            print(json.dumps({"number": number, "told": told, "seconds": seconds}), flush=True)
+
+
+def fuzz(folder: Path, kind: str, count: int) -> dict[str, object]:
+    """Read `count` damaged inputs of a kind, whatever becomes of the process that does."""
+    told: dict[str, object] = {"read": 0, "refused": 0, "slowest_s": 0.0, "faults": {}}
+    number = 0
+    while number < count:
+        command = [sys.executable, __file__, "--work", folder, kind, number, count]
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        for line in lines:
+            if line.get("told") in ("read", "refused"):
+                told[line["told"]] += 1
+            elif "told" in line:
+                told["faults"][line["number"]] = line["told"]
+            told["slowest_s"] = max(told["slowest_s"], round(line.get("seconds", 0), 2))
+        if not lines:
+            raise RuntimeError(done.stderr)
+        number = lines[-1]["number"] + 1
+        if done.returncode != 0 and "told" not in lines[-1]:
+            why = done.stderr.strip().splitlines()[-1:]
+            told["faults"][lines[-1]["number"]] = f"the process ended: {done.returncode} {why}"
+    return told
+
+
+def main(count: int, kinds: list[str]) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        seeds(folder)
+        told = {kind: fuzz(folder, kind, count) for kind in kinds or readers(folder)}
+    return {
+        "inputs": sum(one["read"] + one["refused"] + len(one["faults"]) for one in told.values()),
+        "faults": sum(len(one["faults"]) for one in told.values()),
+        "kinds": told,
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    if sys.argv[1] == "--work":
+        work(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    else:
+        print(json.dumps(main(int(sys.argv[1]), sys.argv[2:]), indent=2))

@@ -1,0 +1,259 @@
+"""Checkpoints: whole or not used, of this run or refused, never more than asked for."""
+
+import io
+import resource
+import shutil
+import signal
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from runs import newest
+from veernet import Archive, Network, Schedule
+from veernet.errors import CheckpointError, OptionError, RunError
+from veernet.files import read_json, write_json
+from veernet.train.checkpoint import CHECKPOINTS, checkpoints, load_weights
+from veernet.train.config import Training
+from veernet.train.fit import Saving, fit
+from veernet.train.log import read_log
+from veernet.train.run import CONFIG, start
+
+CPU, QUIET = torch.device("cpu"), Console(quiet=True)
+TINY = Training(
+    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    schedule=Schedule(effective_batch=2, pixel_budget=8000),
+    epochs=2,
+)
+EVERY_STEP = Saving(steps=1)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_archive, tmp_path_factory):
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    start(run, Archive.open(small_archive), TINY)
+    assert fit(run, device=CPU, console=QUIET)
+    return run
+
+
+@pytest.fixture
+def run(small_archive, tmp_path):
+    """A run that was paused after two steps, with a checkpoint after each."""
+    start(tmp_path / "run", Archive.open(small_archive), TINY)
+    assert not fit(tmp_path / "run", device=CPU, saving=EVERY_STEP, stop_after=2, console=QUIET)
+    return tmp_path / "run"
+
+
+def same(a, b):
+    a, b = newest(a), newest(b)
+    return a.state == b.state and all(torch.equal(a.tensors[n], b.tensors[n]) for n in b.tensors)
+
+
+def cut(data):
+    return data[: len(data) // 2]
+
+
+def flip(data):
+    """One bit of the last weight."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+def empty(_):
+    return b""
+
+
+@pytest.mark.parametrize("damage", [cut, flip, empty])
+def test_a_damaged_checkpoint_is_put_aside_and_the_one_before_is_used(run, undisturbed, damage):
+    last, before = checkpoints(run)
+    last.write_bytes(damage(last.read_bytes()))
+    told = Console(record=True, width=300, file=io.StringIO())
+    assert fit(run, device=CPU, console=told)
+    assert f"put aside: {last}" in told.export_text()
+    assert same(run, undisturbed)
+    assert last.with_name(last.name + ".damaged").exists()
+    assert before.name == "00000001.safetensors"
+
+
+def test_where_no_checkpoint_is_whole_nothing_is_begun_anew(run):
+    for path in checkpoints(run):
+        path.write_bytes(cut(path.read_bytes()))
+    with pytest.raises(CheckpointError, match="none of the 2 checkpoints here is whole"):
+        fit(run, device=CPU, console=QUIET)
+
+
+def test_the_last_few_checkpoints_stay(run):
+    assert fit(run, device=CPU, saving=Saving(steps=1, keep=2), console=QUIET)
+    names = [path.name for path in (run / CHECKPOINTS).iterdir()]
+    assert sorted(names) == ["00000005.safetensors", "00000006.safetensors"]
+
+
+def test_what_a_killed_process_left_half_written_is_swept_away(run):
+    stray = run / CHECKPOINTS / ".4711-00000003.safetensors"
+    stray.write_bytes(b"half of it")
+    assert fit(run, device=CPU, console=QUIET)
+    assert not stray.exists()
+
+
+class Code:
+    def __reduce__(self):
+        return print, ("code was run",)
+
+
+def test_a_checkpoint_that_carries_code_is_refused_unread(run, capsys):
+    for path in checkpoints(run):
+        torch.save({"model": Code()}, path)
+    with pytest.raises(CheckpointError, match="not readable as safetensors"):
+        fit(run, device=CPU, console=QUIET)
+    assert "code was run" not in capsys.readouterr().out
+
+
+def test_weights_that_carry_code_or_promise_too_much_are_refused(undisturbed, tmp_path, capsys):
+    torch.save({"model": Code()}, tmp_path / "best.safetensors")
+    with pytest.raises(CheckpointError, match="not readable as safetensors"):
+        load_weights(tmp_path)
+    assert "code was run" not in capsys.readouterr().out
+    tensors = load_file(undisturbed / "best.safetensors")
+    for network in (
+        '{"widths": [65536, 65536, 65536], "heads": 4}',
+        '{"layers": 1000000000}',
+        "[" * 100_000,
+    ):
+        save_file(tensors, tmp_path / "best.safetensors", {"network": network})
+        with pytest.raises(CheckpointError, match="best.safetensors: "):
+            load_weights(tmp_path)
+
+
+def test_settings_that_were_changed_since_are_refused_with_the_difference(run):
+    settings = read_json(run / CONFIG, error=RunError, missing="")
+    changed = {**settings, "training": {**settings["training"], "weight_decay": 0.5}}
+    write_json(run / CONFIG, changed)
+    with pytest.raises(RunError, match="changed .*weight_decay: found 0.01, asked for 0.5"):
+        fit(run, device=CPU, console=QUIET)
+    write_json(run / CONFIG, settings)
+    assert not fit(run, device=CPU, stop_after=1, console=QUIET)
+
+
+def test_a_checkpoint_of_another_network_is_refused(run, small_archive, tmp_path):
+    other = replace(TINY, network=Network(planes=3, widths=(2, 4, 16), heads=2))
+    start(tmp_path / "other", Archive.open(small_archive), other)
+    shutil.copytree(run / CHECKPOINTS, tmp_path / "other" / CHECKPOINTS)
+    with pytest.raises(RunError, match="training.network.layers: found 1, asked for 2"):
+        fit(tmp_path / "other", device=CPU, console=QUIET)
+
+
+@contextmanager
+def files_of_at_most(n):
+    """A disk that is full after so many bytes of a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(run, undisturbed):
+    old = {path: path.read_bytes() for path in checkpoints(run)}
+    size = len(next(iter(old.values())))
+    with (
+        files_of_at_most(size // 2),
+        pytest.raises(CheckpointError, match=r"00000003.safetensors: could not be written"),
+    ):
+        fit(run, device=CPU, saving=EVERY_STEP, console=QUIET)
+    assert {path: path.read_bytes() for path in checkpoints(run)} == old
+    assert not list(run.glob("**/.*"))
+    assert fit(run, device=CPU, console=QUIET)
+    assert same(run, undisturbed)
+
+
+def test_sigterm_ends_the_step_as_ctrl_c_does(run, undisturbed, monkeypatch):
+    job = sys.modules["veernet.train.job"]
+    real = job.step
+
+    def step(*args, **kwargs):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        return real(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "step", step)
+        assert not fit(run, device=CPU, console=QUIET)
+    assert newest(run).state.step == 3
+    assert fit(run, device=CPU, console=QUIET)
+    assert same(run, undisturbed)
+
+
+def test_ctrl_c_while_validating_stops_there_and_the_next_time_validates(
+    run, undisturbed, monkeypatch
+):
+    looked_at, evaluated = [], sys.modules["veernet.evaluate"]
+    predict = evaluated.predict
+
+    def interrupted(*args, **kwargs):
+        looked_at.append(1)
+        signal.raise_signal(signal.SIGINT)
+        return predict(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluated, "predict", interrupted)
+        assert not fit(run, device=CPU, console=QUIET)
+    assert len(looked_at) == 1  # of two logs
+    assert (newest(run).state.epoch, newest(run).state.step) == (0, 3)
+    assert fit(run, device=CPU, console=QUIET)
+    assert same(run, undisturbed)
+    epochs = [[r for r in read_log(one) if r["kind"] == "epoch"] for one in (run, undisturbed)]
+    assert [r["curves"] for r in epochs[0]] == [r["curves"] for r in epochs[1]]
+
+
+def test_a_second_ctrl_c_stops_at_once(run, monkeypatch):
+    job = sys.modules["veernet.train.job"]
+
+    def step(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(job, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        fit(run, device=CPU, console=QUIET)
+    assert newest(run).state.step == 2
+
+
+def test_random_numbers_go_on_where_they_were(small_archive, tmp_path, monkeypatch):
+    """A step that draws some; whoever calls `fit` keeps those that were coming."""
+    job = sys.modules["veernet.train.job"]
+    real, drawn = job.step, []
+
+    def step(*args, **kwargs):
+        drawn.append(torch.rand(1).item())
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(job, "step", step)
+    before = torch.get_rng_state()
+    start(tmp_path / "whole", Archive.open(small_archive), TINY)
+    fit(tmp_path / "whole", device=CPU, console=QUIET)
+    whole, drawn = drawn, []
+    start(tmp_path / "paused", Archive.open(small_archive), TINY)
+    for _ in range(3):
+        fit(tmp_path / "paused", device=CPU, stop_after=2, console=QUIET)
+    assert drawn == whole
+    assert len({*whole}) == 6
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"steps": 0}, {"keep": 0}])
+def test_saving_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(OptionError):
+        Saving(**wrong)
+
+
+def test_a_deterministic_run_learns_the_same_and_leaves_torch_as_it_was(
+    small_archive, tmp_path, undisturbed
+):
+    start(tmp_path / "run", Archive.open(small_archive), TINY, deterministic=True)
+    assert fit(tmp_path / "run", device=CPU, console=QUIET)
+    assert same(tmp_path / "run", undisturbed)
+    assert not torch.are_deterministic_algorithms_enabled()
