@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,13 +22,16 @@ MAX_TEXT = 2**28
 MAX_TOML = 2**20
 """Bytes of the largest TOML file read."""
 
+_DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){32}""")
+
 
 @contextmanager
-def replacing(path: Path) -> Generator[Path]:
+def replacing(path: Path, *, sure: bool = False) -> Generator[Path]:
     """A temporary path in the folder of `path`, renamed to `path` when the block ends well.
 
     The data is flushed to the disk before the rename; if the block raises, nothing is left behind
-    and an older `path` stays as it was. The folder is made if it does not exist.
+    and an older `path` stays as it was. The folder is made if it does not exist. With `sure`, its
+    new name is on the disk too when the block has ended.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays, for some writers choose the format by it.
@@ -38,7 +42,9 @@ def replacing(path: Path) -> Generator[Path]:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _flush_names(path.parent)
+            if sure:
+                _flush_names(path.parent)
+                _flush_names(path.parent.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -68,7 +74,20 @@ def _flush_names(folder: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove what `replacing` left under `folder` when its process was killed."""
     for stray in folder.glob("**/.[0-9]*-*"):
-        stray.unlink(missing_ok=True)
+        process = re.match(r"\.(\d+)-", stray.name)
+        if process is not None and stray.is_file() and not _is_alive(int(process[1])):
+            stray.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process of that number runs, other than this one."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -129,7 +148,10 @@ def read_toml(path: Path, *, error: type[VeerNetError], missing: str) -> dict[st
         error: there is no such file, in the words of `missing`; or it is no TOML.
     """
     with _named(path, error, missing, broken="not a TOML file"):
-        return tomllib.loads(_text(path, MAX_TOML))
+        text = _text(path, MAX_TOML)
+        if _DEEP.search(text):  # which would take tomllib time by the square
+            raise ValueError("a name of more than 32 parts")
+        return tomllib.loads(text)
 
 
 def _text(path: Path, most: int = MAX_TEXT) -> str:

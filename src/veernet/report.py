@@ -34,12 +34,11 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
     template = (files("veernet") / "report.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
     try:
-        html = _render(page, run, config, log, digitised)
+        write_text(path, _render(page, run, config, log, digitised))
     except (LookupError, TypeError, ValueError, AttributeError, UndefinedError) as damaged:
         raise RunError(
             f"{run}: its log or an evaluation is damaged ({damaged!r}); evaluate again"
         ) from damaged
-    write_text(path, html)
 
 
 def _render(

@@ -78,17 +78,29 @@ def test_what_is_no_las_file_is_refused(tmp_path, content, told):
         read_las(tmp_path / "none.las")
 
 
+SAME = "".join(f"{name}. :\n" for name in ("gr", "GR", "Gr", "gR")) * 50
+
+
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("old", "new", "told"),
     [
-        ("GR.API : again\n" * 200, r".*'GR' 202 times"),
-        ("".join(f"P{i}. :\n" for i in range(5000)), "a header of 5,01"),
+        ("~A\n", SAME + "~A\n", r".*'GR' 202 times"),
+        ("~Curve\n", "#" * 2**20 + "\n~Curve\n" + SAME, r".*'GR' 202 times"),
+        ("~Version\n", "~A\n1 2 3\n~Parameter\n" + SAME + "~Version\n", r".*'GR' 202 times"),
+        ("~A\n", "".join(f"P{i}. :\n" for i in range(5000)) + "~A\n", "headers of 5,01"),
     ],
 )
-def test_a_header_that_never_ends_is_refused_at_once(las, lines, told):
-    path = las(["100 5 1", "101 6 1"], head=HEAD.replace("~A\n", lines + "~A\n"))
+def test_a_header_that_never_ends_is_refused_at_once(las, old, new, told):
+    path = las(["100 5 1", "101 6 1"], head=HEAD.replace(old, new))
     with pytest.raises(LasError, match=f"well.las: {told}"):
         read_las(path)
+
+
+def test_many_depths_and_blank_lines_are_no_header(las):
+    rows = [f"{100 + i / 2} 5 1" for i in range(6000)]
+    for section in ("~A", "~Ascii", "  ~A  DEPT  GR"):
+        found = read_las(las(rows, head=HEAD.replace("~A", "\n" * 40_000 + section)))
+        assert len(found.depth) == 6000
 
 
 def test_a_file_of_gigabytes_is_refused_before_it_is_read(las):

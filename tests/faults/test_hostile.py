@@ -45,13 +45,16 @@ def png(width, height, rows=b""):
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-def tiff(width, height, data, *, following=0, compression=8):
-    """One strip of grey bytes, by hand; `following` is where the next page is said to be."""
-    entries = {256: width, 257: height, 258: 8, 259: compression, 262: 1}
-    entries |= {273: 8 + 2 + 9 * 12 + 4, 277: 1, 278: height, 279: len(data)}
-    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+def tiff(width, height, data, *, following=0, tile=None):
+    """One strip or tile of grey bytes, by hand; the next page is said to be at `following`."""
+    entries = {256: width, 257: height, 258: 8, 259: 8, 262: 1, 277: 1}
+    place, size = (273, 279) if tile is None else (324, 325)
+    entries |= {278: height} if tile is None else {322: tile, 323: tile}
+    n = len(entries) + 2
+    entries |= {place: 8 + 2 + n * 12 + 4, size: len(data)}
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, entries[tag]) for tag in sorted(entries))
     header = b"II*\0" + struct.pack("<I", 8)
-    return header + struct.pack("<H", 9) + table + struct.pack("<I", following) + data
+    return header + struct.pack("<H", n) + table + struct.pack("<I", following) + data
 
 
 def peak():
@@ -74,6 +77,15 @@ def test_a_strip_that_unpacks_to_more_than_it_said_fills_no_memory(tmp_path):
     with suppress(ImageError):
         assert read_grey(path).shape == (100, 100)
     assert peak() - before < 200e6
+
+
+def test_a_tile_much_larger_than_its_picture_is_refused(tmp_path):
+    path = tmp_path / "tile.tif"
+    path.write_bytes(tiff(100, 100, zlib.compress(bytes(128 * 128)), tile=128))
+    assert read_grey(path).shape == (100, 100)
+    path.write_bytes(tiff(100, 100, zlib.compress(bytes(100)), tile=36_000))
+    with pytest.raises(ImageError, match="tiles of 36000 × 36000 px in a picture of 100 × 100 px"):
+        read_grey(path)
 
 
 def test_pages_in_a_circle_come_to_an_end(tmp_path):
@@ -101,7 +113,8 @@ def test_curves_that_promise_more_than_a_log_has_are_refused(small_archive, tmp_
     shutil.copytree(small_archive, tmp_path / "archive")
     split = Archive.open(tmp_path / "archive").split("train")
     path = split.folder / split.rows[0].curves_file
-    np.savez_compressed(path, rows=np.zeros((2, 10_000_000)), values=np.zeros((2, 10_000_000)))
+    np.savez_compressed(path, rows=np.zeros((2, 20_000)), values=np.zeros((2, 20_000)))
+    assert path.stat().st_size < 2000
     with pytest.raises(ArchiveError, match=r"000000.npz: .* more than curves of shape"):
         split.log(0)
     np.savez(path, rows=np.zeros((2, split.rows[0].width), "U9"), values=np.zeros((2, 3)))
@@ -128,6 +141,8 @@ def test_a_las_file_of_gigabytes_is_refused_by_its_size(tmp_path):
         ("right = 150.0", "right = 1e300"),
         ("right = 150.0", f"right = {'9' * 5000}"),
         ("right = 150.0", f"right = {'[' * 5000}"),
+        ("right = 150.0", f"{'a.' * 400_000}a = 1"),
+        ("right = 150.0", f"{'a' * 1_000_000}"),
     ],
 )
 def test_a_calibration_of_huge_numbers_is_refused(tmp_path, old, new):

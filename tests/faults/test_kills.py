@@ -31,6 +31,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_weights_bit_for_bit(kil
     told = json.loads(done.stdout)
     assert told["kills"] >= kills
     assert told["runs_that_differ"] == 0
+    assert told["ranks_left_that_did_not_end"] == 0
 
 
 def children(pid: int) -> list[int]:
@@ -91,6 +92,10 @@ def test_a_command_that_began_a_run_goes_on_with_it_when_torchrun_repeats_it(
     assert again.returncode == 2
     assert "holds a run already" in again.stderr
     restarted = {**ENV, "TORCHELASTIC_RESTART_COUNT": "1"}
+    for other in (["--seed", "4"], ["--deterministic"]):
+        done = subprocess.run([*command, *other], env=restarted, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "holds a run already" in done.stderr
     done = subprocess.run(command, env=restarted, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert steps_of(tmp_path / "run") == 3

@@ -1,12 +1,14 @@
 """Checkpoints: whole or not used, of this run or refused, never more than asked for."""
 
 import io
+import json
+import os
 import resource
 import shutil
 import signal
 import sys
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -15,11 +17,18 @@ from safetensors.torch import load_file, save_file
 
 from runs import newest
 from veernet import Archive, Network, Schedule
+from veernet.distributed import digest
 from veernet.errors import CheckpointError, OptionError, RunError
 from veernet.files import read_json, write_json
-from veernet.train.checkpoint import CHECKPOINTS, checkpoints, load_weights
+from veernet.train.checkpoint import (
+    CHECKPOINTS,
+    checkpoints,
+    load_weights,
+    read_checkpoint,
+)
 from veernet.train.config import Training
 from veernet.train.fit import Saving, fit
+from veernet.train.interrupt import listening
 from veernet.train.log import read_log
 from veernet.train.run import CONFIG, start
 
@@ -92,7 +101,7 @@ def test_the_last_few_checkpoints_stay(run):
 
 
 def test_what_a_killed_process_left_half_written_is_swept_away(run):
-    stray = run / CHECKPOINTS / ".4711-00000003.safetensors"
+    stray = run / CHECKPOINTS / ".99999999-00000003.safetensors"
     stray.write_bytes(b"half of it")
     assert fit(run, device=CPU, console=QUIET)
     assert not stray.exists()
@@ -242,6 +251,76 @@ def test_random_numbers_go_on_where_they_were(small_archive, tmp_path, monkeypat
     assert drawn == whole
     assert len({*whole}) == 6
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_run_is_trained_by_one_at_a_time(run, monkeypatch):
+    job = sys.modules["veernet.train.job"]
+    real, told = job.step, []
+
+    def step(*args, **kwargs):
+        with pytest.raises(RunError, match="another process trains this run already") as refused:
+            fit(run, device=CPU, console=QUIET)
+        told.append(refused)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(job, "step", step)
+    assert not fit(run, device=CPU, stop_after=1, console=QUIET)
+    assert len(told) == 1
+    assert newest(run).state.step == 3
+
+
+def test_a_pause_is_heard_where_nobody_reads_what_is_printed(run):
+    """As in `veernet train … | tee log`, where Ctrl-C ends `tee` too."""
+    read, write = os.pipe()
+    os.close(read)
+    pipe = os.fdopen(write, "w")
+    with listening(None, Console(file=pipe)) as pausing:
+        signal.raise_signal(signal.SIGINT)
+        assert pausing.asked
+    with suppress(OSError):
+        pipe.close()
+
+
+def resealed(path, change):
+    """A checkpoint that is whole, and holds something else."""
+    checkpoint = read_checkpoint(path)
+    about = {"state": asdict(checkpoint.state), "config": checkpoint.config}
+    about |= {"plain": checkpoint.plain}
+    tensors = dict(checkpoint.tensors)
+    change(about, tensors)
+    told = json.dumps(about)
+    digested = digest([told, sorted(tensors.items())])
+    save_file(tensors, path, {"checkpoint": json.dumps({"sha256": digested, "about": told})})
+
+
+CHANGES = {
+    "no settings": lambda about, _: about.update(config=[]),
+    "no groups": lambda about, _: about.update(plain=[]),
+    "betas in words": lambda about, _: about["plain"]["param_groups"][0].update(betas="x"),
+    "a negative step": lambda about, _: about["state"].update(step=-1),
+    "a step too far": lambda about, _: about["state"].update(step=10**6),
+    "an epoch too far": lambda about, _: about["state"].update(epoch=10**6),
+    "no random numbers": lambda _, tensors: tensors.pop("random.cpu"),
+    "random numbers that are none": lambda _, t: t.update({"random.cpu": torch.zeros(3)}),
+    "a moment without a name": lambda _, t: t.update({"optimizer.x": torch.zeros(3)}),
+    "a moment of another shape": lambda _, t: t.update({"optimizer.0.exp_avg": torch.zeros(7)}),
+    "a weight of another shape": lambda _, t: t.update({next(iter(t)): torch.zeros(7)}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_whole_checkpoint_of_something_else_is_refused(run, change):
+    for path in checkpoints(run):
+        resealed(path, CHANGES[change])
+    with pytest.raises(CheckpointError, match=r"0000000\d.safetensors: "):
+        fit(run, device=CPU, console=QUIET)
+
+
+def test_resealing_alone_changes_nothing(run, undisturbed):
+    for path in checkpoints(run):
+        resealed(path, lambda *_: None)
+    assert fit(run, device=CPU, console=QUIET)
+    assert same(run, undisturbed)
 
 
 @pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"steps": 0}, {"keep": 0}])

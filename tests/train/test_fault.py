@@ -1,6 +1,7 @@
 """A step whose gradient is not finite is written down, and taken again log by log."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -74,6 +75,23 @@ def test_a_step_that_is_finite_again_gives_the_loss_it_should(small_archive, tmp
     assert found.whole.grad_norm.item() == expected["grad_norm"]
     mean = sum(one.loss.item() for _, one in found.alone) / len(found.alone)
     assert mean == pytest.approx(expected["loss"])
+
+
+def test_a_log_that_is_gone_is_told_and_the_others_are_taken(small_archive, tmp_path, poisonous):
+    shutil.copytree(small_archive, tmp_path / "archive")
+    archive, run = Archive.open(tmp_path / "archive"), tmp_path / "run"
+    (archive.root / "train" / poisonous.replace("1", "2")).unlink()
+    start(run, archive, HOW)
+    with pytest.raises(RunError, match="veernet replay"):
+        fit(run, device=CPU, on_error="skip", console=QUIET)
+    (folder,) = (run / "faults").iterdir()
+    found = replay(folder, device=CPU)
+    assert [log.file_name for log, one in found.alone if one and not one.applied] == [poisonous]
+    told = json.loads((folder / "fault.json").read_text())
+    told["micro_batches"][0][0]["index"] = 999
+    (folder / "fault.json").write_text(json.dumps(told))
+    with pytest.raises(RunError, match="is not log 999 of the archive"):
+        replay(folder, device=CPU)
 
 
 def test_a_folder_that_holds_no_such_step_is_refused(tmp_path):

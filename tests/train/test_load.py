@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from runs import newest
 from veernet import Archive, Network, Schedule, collate
 from veernet.data.archive import Row, Split
 from veernet.data.batch import Scan
@@ -136,6 +138,47 @@ def test_a_log_that_cannot_be_read_is_named_or_left_out_as_asked(damaged, worker
     assert same(found[0][0], collate([split[0]]))
     assert [one.file_name for one in told] == ["images/000003.tif"] * 2
     assert "not a readable" in told[0].reason
+
+
+def test_logs_that_are_left_out_are_told_once_however_often_a_run_pauses(damaged, tmp_path):
+    cpu, quiet, told = torch.device("cpu"), Console(quiet=True), []
+    for name in ("whole", "paused"):
+        run = tmp_path / name
+        start(run, damaged, replace(TINY, epochs=2))
+        pause = 1 if name == "paused" else None
+        options = {"device": cpu, "on_error": "skip", "stop_after": pause, "console": quiet}
+        while not fit(run, **options):
+            pass
+        rows = [row for row in read_log(run) if row["kind"] == "skipped"]
+        told.append([(row["step"], row["epoch"], row["file_name"]) for row in rows])
+    assert told[0] == told[1]
+    assert len(told[0]) == 4
+
+
+def test_weights_are_not_called_best_where_no_log_could_be_read(small_archive, tmp_path):
+    shutil.copytree(small_archive, tmp_path / "archive")
+    archive, run = Archive.open(tmp_path / "archive"), tmp_path / "run"
+    for image in (archive.root / "val/images").iterdir():
+        image.unlink()
+    start(run, archive, TINY)
+    options = {"device": torch.device("cpu"), "console": Console(quiet=True)}
+    assert fit(run, on_error="skip", **options)
+    assert not (run / "best.safetensors").exists()
+    assert newest(run).state.best == -1
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_a_step_of_which_nothing_can_be_read_changes_nothing(small_archive, tmp_path, precision):
+    shutil.copytree(small_archive, tmp_path / "archive")
+    archive, run = Archive.open(tmp_path / "archive"), tmp_path / "run"
+    next((archive.root / "train/images").iterdir()).unlink()
+    schedule = Schedule(effective_batch=1, pixel_budget=8000)
+    start(run, archive, replace(TINY, schedule=schedule, precision=precision))
+    options = {"device": torch.device("cpu"), "console": Console(quiet=True)}
+    assert fit(run, on_error="skip", **options)
+    losses = [row["loss"] for row in read_log(run) if row["kind"] == "step"]
+    assert len(losses) == 5
+    assert losses.count(0.0) == 1
 
 
 def test_a_run_that_leaves_logs_out_says_which_and_learns_from_the_others(damaged, tmp_path):

@@ -30,7 +30,7 @@ from veernet.train.fault import replay, told
 from veernet.train.fit import Saving, fit
 from veernet.train.log import voice
 from veernet.train.machine import bytes_of
-from veernet.train.run import CONFIG, Config, read_config_file, start
+from veernet.train.run import Config, read_config_file, start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +102,13 @@ class Train:
         if self.memory is not None and self.pixel_budget is not None:
             raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
         # torchrun gives a restarted process the command that started it.
-        goes_on = self.resume is not None or (distributed.restarts() and (folder / CONFIG).exists())
+        goes_on = self.resume is not None or distributed.restarts() > 0
         begun = goes_on and checkpoints(folder)
         planned = None if begun or self.pixel_budget is not None else "auto"
         amount = self.memory or planned
         memory = None if amount is None else bytes_of(amount, device)
         with distributed.joined(device):
-            if not goes_on:
+            if self.resume is None:
                 distributed.once(lambda: self._start(folder))
             done = fit(
                 folder,
@@ -147,7 +147,13 @@ class Train:
         training = replace(training, schedule=schedule, **self._training())
         root = self.archive or Path("" if model is None else model.archive)
         deterministic = self.deterministic or (model is not None and model.deterministic)
-        start(folder, open_archive(root), training, deterministic=deterministic)
+        start(
+            folder,
+            open_archive(root),
+            training,
+            deterministic=deterministic,
+            again=distributed.restarts() > 0,
+        )
 
     @staticmethod
     def _model(path: Path) -> Config:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
+from zipfile import ZipFile
 
 import cv2
 import numpy as np
@@ -242,7 +243,9 @@ class Split:
         path = self.folder / row.curves_file
         shape = (self.n_classes - 1, row.width)
         try:
-            if (size := path.stat().st_size) > 4096 + 16 * shape[0] * shape[1]:
+            with ZipFile(path) as file:
+                size = sum(member.file_size for member in file.infolist())
+            if size > 4096 + 16 * shape[0] * shape[1]:
                 raise ValueError(f"{size:,} bytes are more than curves of shape {shape} take")
             with np.load(path, allow_pickle=False) as file:
                 curves = Curves(rows=file["rows"], values=file["values"])

@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +18,8 @@ from veernet.errors import LasError
 MAX_BYTES = 256 * 2**20
 """The largest file read unless told otherwise."""
 
-HEADER_BYTES, HEADER_LINES, REPEATS = 2**20, 4000, 100
-"""Most that is read as a header, its lines, and how often one mnemonic may stand there."""
+HEADER_LINES, REPEATS = 4000, 100
+"""Most lines of the sections that hold no data, and how often one mnemonic may stand there."""
 
 NULLS = (-999.25, -9999.25, -9999.0, -999.0, -99999.0)
 """What stands for no value besides the header's own NULL."""
@@ -83,27 +84,38 @@ def read_las(path: Path, *, max_bytes: int = MAX_BYTES) -> Las:
 
 
 def _check(path: Path, max_bytes: int) -> None:
-    """Refuse what is no text, or has a header that lasio would not come to an end with: its time
+    """Refuse what is no text, or has headers that lasio would not come to an end with: its time
     grows with the third power of how often a mnemonic is repeated."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(HEADER_BYTES)
+            start = file.read(4096)
+            if size > max_bytes:
+                raise LasError(f"{path}: {size:,} bytes are more than the {max_bytes:,} allowed")
+            if b"\0" in start or not re.search(rb"^[ \t]*~", start, re.MULTILINE):
+                raise LasError(f"{path}: not a LAS file: no section (~) in its first 4,096 bytes")
+            file.seek(0)
+            names = Counter(_header_names(file))
     except FileNotFoundError as missing:
         raise LasError(f"{path}: no such LAS file") from missing
-    if size > max_bytes:
-        raise LasError(f"{path}: {size:,} bytes are more than the {max_bytes:,} allowed")
-    start = head[:4096]
-    if b"\0" in start or not re.search(rb"^\s*~", start, re.MULTILINE):
-        raise LasError(f"{path}: not a LAS file: no section (~) in its first 4,096 bytes")
-    header = re.split(rb"^\s*~A", head, maxsplit=1, flags=re.MULTILINE)[0]
-    names = Counter(line.partition(b".")[0].strip() for line in header.splitlines())
-    if (lines := names.total()) > HEADER_LINES or max(names.values(), default=0) > REPEATS:
-        name, times = names.most_common(1)[0]
+    ((name, times),) = names.most_common(1) or [(b"", 0)]
+    if names.total() > HEADER_LINES or times > REPEATS:
         raise LasError(
-            f"{path}: a header of {lines:,} lines, with {name[:40].decode(errors='replace')!r} "
-            f"{times:,} times; {HEADER_LINES:,} and {REPEATS} are allowed"
+            f"{path}: headers of {names.total():,} lines, with "
+            f"{name[:40].decode(errors='replace')!r} {times:,} times; {HEADER_LINES:,} and "
+            f"{REPEATS} are allowed"
         )
+
+
+def _header_names(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The mnemonics of all sections but those that hold data."""
+    data = False
+    for line in lines:
+        text = line.strip().upper()
+        if text.startswith(b"~"):
+            data = text.startswith(b"~A") or b"_DATA" in text
+        elif text and not data and not text.startswith(b"#"):
+            yield text.partition(b".")[0].strip()
 
 
 def _numbers(path: Path, name: str, column: ndarray, null: float) -> Float[ndarray, "n"]:

@@ -23,6 +23,7 @@ BAND = 2**22
 _LOCK = threading.Lock()
 _readers, _limit = 0, Image.MAX_IMAGE_PIXELS
 
+_TILE = (322, 323)  # width and height
 _PHOTOMETRIC = 262  # the TIFF tag whose 0 means that white is zero
 
 
@@ -135,6 +136,12 @@ def _check_area(path: Path, picture: Image.Image, max_pixels: int) -> None:
         raise ImageError(
             f"{path}: {width} × {height} px is more than the {max_pixels:,} px allowed; "
             "cut it into parts, or raise the limit (--max-pixels)"
+        )
+    tags = getattr(picture, "tag_v2", {})
+    tile = [int(tags.get(tag, 0)) for tag in _TILE]
+    if tile[0] * tile[1] > 4 * width * height + BAND:
+        raise ImageError(
+            f"{path}: tiles of {tile[0]} × {tile[1]} px in a picture of {width} × {height} px"
         )
 
 

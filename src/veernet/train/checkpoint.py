@@ -77,6 +77,10 @@ class State:
     recompute: Recompute = "nothing"
     """What the backward computes again."""
 
+    def __post_init__(self) -> None:
+        if min(self.epoch, self.step) < 0 or (self.pixel_budget or 1) < 1:
+            raise ValueError(f"no place in a run: {self}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
@@ -130,21 +134,30 @@ class Checkpoint:
             CheckpointError: it is of another network or optimizer.
         """
         _fill(trained.model, self.weights, self.path)
+        try:
+            self._restore_optimizer(trained)
+            torch.set_rng_state(self.tensors["random.cpu"])
+            device = next(trained.model.parameters()).device
+            if device.type == "cuda" and "random.cuda" in self.tensors:
+                torch.cuda.set_rng_state(self.tensors["random.cuda"], device)
+        except Exception as other:  # what is missing, or of another type or shape
+            raise CheckpointError(f"{self.path}: of another optimizer ({other!r})") from other
+
+    def _restore_optimizer(self, trained: Trained) -> None:
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in self.tensors.items():
             if name.startswith("optimizer."):
                 _, index, key = name.split(".")
                 moments.setdefault(int(index), {})[key] = value
-        try:
-            groups = self.plain["param_groups"]
-            trained.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-            trained.scaler.load_state_dict(self.plain["scaler"])
-        except (KeyError, ValueError, RuntimeError) as other:
-            raise CheckpointError(f"{self.path}: of another optimizer ({other})") from other
-        torch.set_rng_state(self.tensors["random.cpu"])
-        device = next(trained.model.parameters()).device
-        if device.type == "cuda" and "random.cuda" in self.tensors:
-            torch.cuda.set_rng_state(self.tensors["random.cuda"], device)
+        now = trained.optimizer.state_dict()["param_groups"]
+        groups = self.plain["param_groups"]
+        if [_kinds(group) for group in groups] != [_kinds(group) for group in now]:
+            raise ValueError("settings of other names or types")
+        trained.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        trained.scaler.load_state_dict(self.plain["scaler"])
+        for p, state in trained.optimizer.state.items():
+            if any(value.shape not in (p.shape, torch.Size()) for value in state.values()):
+                raise ValueError("moments of other shapes")
 
 
 def save_checkpoint(path: Path, state: State, config: Mapping[str, Any], trained: Trained) -> None:
@@ -174,7 +187,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
             raise ValueError("its SHA-256 is not the one that was written")
         about = json.loads(told)
         config, plain, state = about["config"], about["plain"], about["state"]
-    except (KeyError, TypeError, ValueError, RecursionError) as broken:
+        if not isinstance(config, dict) or not isinstance(plain, dict):
+            raise TypeError("settings that are no table")
+    except (LookupError, TypeError, ValueError, RecursionError) as broken:
         raise CheckpointError(f"{path}: not a whole checkpoint ({broken})") from broken
     return Checkpoint(
         path=path,
@@ -229,7 +244,7 @@ def prune(run: Path, keep: int) -> None:
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     whole = {name: value.contiguous() for name, value in tensors.items()}
     try:
-        with replacing(path) as temporary:
+        with replacing(path, sure=True) as temporary:
             # Not save_file: it writes under a name of its own, which a kill would leave behind.
             temporary.write_bytes(save(whole, metadata))
     except OSError as failed:
@@ -248,6 +263,13 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return tensors, file.metadata() or {}
     except (SafetensorError, ValueError, OSError) as broken:
         raise CheckpointError(f"{path}: not readable as safetensors ({broken})") from broken
+
+
+def _kinds(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Names and types of an optimizer's settings, as JSON holds them; its parameters by number."""
+    plain = json.loads(json.dumps(dict(group)))
+    kinds = {name: type(value).__name__ for name, value in plain.items()}
+    return {**kinds, "params": plain["params"], "betas": len(plain["betas"])}
 
 
 def _digest(told: str, tensors: Mapping[str, Tensor]) -> str:

@@ -38,9 +38,9 @@ class Training:
     float32. fp16 scales the loss besides. fp64 trains in float64 throughout, to prove laws."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or not 0 <= self.warmup < 1:
+        if not 1 <= self.epochs <= 1_000_000 or not 0 <= self.warmup < 1:
             raise OptionError(
-                "epochs must be at least 1 and warmup from 0 to below 1; "
+                "epochs must be from 1 to 1,000,000 and warmup from 0 to below 1; "
                 f"got {self.epochs} and {self.warmup}"
             )
         for name in ("learning_rate", "clip"):

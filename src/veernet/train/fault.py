@@ -1,20 +1,21 @@
 """Steps that went wrong, written down so that they can be taken again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from veernet.data.batch import collate
+from veernet.data.archive import Split
 from veernet.data.schedule import Step
 from veernet.errors import RunError
 from veernet.files import parse, read_json, write_json
 from veernet.model import VeerNet
 from veernet.train.checkpoint import State, Trained, read_checkpoint, save_checkpoint
+from veernet.train.load import Loader
 from veernet.train.run import Config, archive_of, check_same_data, determinism, fingerprints
 from veernet.train.step import StepResult, step
 
@@ -83,10 +84,10 @@ class Replayed:
     """What a step gave when it was taken again."""
 
     fault: Fault
-    alone: tuple[tuple[LogOfStep, StepResult], ...]
-    """Every log by itself, in the order of the step."""
+    alone: tuple[tuple[LogOfStep, StepResult | None], ...]
+    """Every log by itself, in the order of the step; None if it cannot be read."""
     whole: StepResult
-    """All of them, as the step was cut."""
+    """All that can be read, as the step was cut."""
 
 
 def replay(folder: Path, *, device: torch.device) -> Replayed:
@@ -111,25 +112,41 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
     optimizer = torch.optim.AdamW(model.parameters())
     before.restore(Trained(model=model, optimizer=optimizer, scaler=scaler))
     model.recompute = before.state.recompute
-    take = partial(
-        step,
-        model,
-        _still(model),
-        how.loss,
-        device=device,
-        autocast=how.autocast,
-        clip=how.clip,
-        scaler=scaler,
-    )
+    _check_logs(path, fault, split)
+    reader = Loader(split=split, on_error="skip")
+
+    def take(cut: Sequence[Sequence[LogOfStep]]) -> StepResult | None:
+        read = (reader.read(tuple(log.index for log in batch))[0] for batch in cut)
+        batches = [batch for batch in read if batch is not None]
+        return (
+            step(
+                model,
+                _still(model),
+                how.loss,
+                batches,
+                device=device,
+                autocast=how.autocast,
+                clip=how.clip,
+                scaler=deepcopy(scaler),
+            )
+            if batches
+            else None
+        )
+
     with determinism(config.deterministic):
         logs = [log for batch in fault.micro_batches for log in batch]
-        return Replayed(
-            fault=fault,
-            alone=tuple((log, take([collate([split[log.index]])])) for log in logs),
-            whole=take(
-                collate([split[log.index] for log in batch]) for batch in fault.micro_batches
-            ),
-        )
+        whole = take(fault.micro_batches)
+        if whole is None:
+            raise RunError(f"{path}: none of the {len(logs)} logs of the step can be read")
+        return Replayed(fault=fault, alone=tuple((log, take([[log]])) for log in logs), whole=whole)
+
+
+def _check_logs(path: Path, fault: Fault, split: Split) -> None:
+    for batch in fault.micro_batches:
+        for log in batch:
+            known = 0 <= log.index < len(split)
+            if not known or split.rows[log.index].file_name != log.file_name:
+                raise RunError(f"{path}: {log.file_name} is not log {log.index} of the archive")
 
 
 def _still(model: nn.Module) -> torch.optim.Optimizer:
@@ -142,9 +159,9 @@ def told(replayed: Replayed) -> list[dict[str, Any]]:
     return [
         {
             **asdict(log),
-            "loss": f"{result.loss.item():g}",
-            "grad_norm": f"{result.grad_norm.item():g}",
-            "finite": result.applied,
+            "loss": "unreadable" if result is None else f"{result.loss.item():g}",
+            "grad_norm": "" if result is None else f"{result.grad_norm.item():g}",
+            "finite": result is None or result.applied,
         }
         for log, result in replayed.alone
     ]

@@ -1,7 +1,10 @@
 """The training loop, the only one."""
 
+import fcntl
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import zip_longest
@@ -12,7 +15,7 @@ from rich.console import Console
 
 from veernet import distributed
 from veernet.data.schedule import padded_pixels
-from veernet.errors import OnError, OptionError
+from veernet.errors import CheckpointError, OnError, OptionError, RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import sweep
 from veernet.model import VeerNet
@@ -96,7 +99,7 @@ def fit(
     console = voice(console or Console())
     reading = partial(Loader, workers=workers, in_flight=in_flight, on_error=on_error)
     drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with determinism(read_config(run).deterministic), drawing:
+    with determinism(read_config(run).deterministic), drawing, _claimed(run):
         job, state = _open(run, device, reading, saving.keep, console)
         with _log(job, state, console) as log, listening(stop_after, log.console) as pausing:
             if memory is not None and state.epoch < job.how.epochs:
@@ -108,6 +111,29 @@ def fit(
                     return False
             log.end()
     return True
+
+
+@contextmanager
+def _claimed(run: Path) -> Generator[None]:
+    """Keep others from training the same run meanwhile."""
+
+    def claim() -> int | None:
+        if distributed.rank() > 0:
+            return None
+        handle = os.open(run, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            os.close(handle)
+            raise RunError(f"{run}: another process trains this run already") from taken
+        return handle
+
+    handle = distributed.together(claim)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _epoch(
@@ -124,7 +150,7 @@ def _epoch(
             paused, due = distributed.any_of(pausing(), due)
             paused = paused and job.done(state) < job.n_steps
             if paused or due:
-                job.save(state)
+                job.save(state, log)
                 saved = time.monotonic(), job.done(state)
             if paused:
                 return state, True
@@ -132,7 +158,7 @@ def _epoch(
                 break  # to cut the steps that are left anew
     if state.step < job.steps_per_epoch:
         return state, False
-    job.save(state)  # validation takes a while
+    job.save(state, log)  # validation takes a while
     return _validate(job, state, log, pausing)
 
 
@@ -153,17 +179,20 @@ def _validate(job: Job, state: State, log: RunLog, pausing: Pausing) -> tuple[St
         stop=lambda: pausing.asked,
     )
     model.train()
-    job.tell_skipped(state, log)
     (paused,) = distributed.any_of(pausing.asked)
     if paused:
+        job.skipped.clear()
         return state, True
+    job.tell_skipped(job.done(state), state.epoch, log, validating=True)
     in_turn = zip_longest(*distributed.gather(mine))
     summary = summarise([one for turn in in_turn for one in turn if one is not None], job.classes)
     log.epoch(job.done(state), state.epoch, summary)
-    if (score := mean_f1(summary)) > state.best:
+    # Where nothing could be read, nothing can be said.
+    score = mean_f1(summary) if summary["logs"] else state.best
+    if score > state.best:
         distributed.once(lambda: save_weights(job.folder / WEIGHTS, model))
     state = replace(state, epoch=state.epoch + 1, step=0, best=max(score, state.best))
-    job.save(state)
+    job.save(state, log)
     return state, False
 
 
@@ -225,6 +254,9 @@ def _read(
     if checkpoint is None:
         return job, State(), damaged
     check_same_settings(run, config, checkpoint.path, checkpoint.config)
+    state = checkpoint.state
+    if state.step > job.steps_per_epoch or state.epoch > training.epochs:
+        raise CheckpointError(f"{checkpoint.path}: of a longer run ({state})")
     checkpoint.restore(trained)
     return job, checkpoint.state, damaged
 
@@ -238,11 +270,12 @@ def _fit_into(memory: int, job: Job, state: State, log: RunLog) -> State:
     choice = found.best
     state = replace(state, pixel_budget=choice.pixel_budget, recompute=choice.recompute)
     job.trained.model.recompute = choice.recompute
-    job.save(state)  # what is tried now may end the process
+    job.save(state, log)  # what is tried now may end the process
     batches = [batch for step in job.steps(replace(state, step=0)) for batch in step]
     widest = max(batches, key=lambda batch: padded_pixels(batch, sizes))
     batch, _ = distributed.together(lambda: job.reader.read(widest))
-    if batch is None:  # no log of it can be read, in any process
+    (unread,) = distributed.any_of(batch is None)
+    if batch is None or unread:  # no log of it can be read
         return state
     watch = Watch(job.device)
     room = distributed.least(distributed.together(lambda: job.rehearse(batch)))
@@ -257,7 +290,7 @@ def _fit_into(memory: int, job: Job, state: State, log: RunLog) -> State:
     if room is not None:
         log.budget(job.done(state) + 1, state.epoch, room)
         state = replace(state, pixel_budget=room)
-        job.save(state)
+        job.save(state, log)
     return state
 
 

@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from rich.console import Console
@@ -28,8 +28,10 @@ class Pausing:
         if self.interrupts > 1:
             raise KeyboardInterrupt
         if not self.asked:
-            self.console.print("pausing after what is being done; Ctrl-C again stops at once")
-        self.asked = True
+            self.asked = True
+            # Whoever reads what is printed may have been interrupted too.
+            with suppress(OSError, RuntimeError, SystemExit):
+                self.console.print("pausing after what is being done; Ctrl-C again stops at once")
 
 
 @contextmanager

@@ -84,11 +84,13 @@ class Job:
         mine = [share(step, distributed.rank(), distributed.ranks()) for step in steps]
         return self.reader.steps(mine)
 
-    def tell_skipped(self, state: State, log: RunLog) -> None:
-        """Tell of the logs that any process left out since the last time."""
+    def tell_skipped(
+        self, number: int, epoch: int, log: RunLog, *, validating: bool = False
+    ) -> None:
+        """Tell of the logs that any process left out in step `number`, or while validating."""
         if self.reader.on_error == "skip":
             for one in chain(*distributed.gather(self.skipped)):
-                log.skipped(self.done(state), state.epoch, one.file_name, one.reason)
+                log.skipped(number, epoch, one.file_name, one.reason, validating=validating)
             self.skipped.clear()
 
     def learn(self, whole: Step, batches: Iterable[Batch], state: State, log: RunLog) -> State:
@@ -97,17 +99,19 @@ class Job:
         Raises:
             RunError: the gradient is not finite, and no lower scale of the loss is left to try.
         """
-        done, scale = self.done(state), self.trained.scaler.get_scale()
+        done, scaler = self.done(state), self.trained.scaler
+        scale, before = scaler.get_scale(), scaler.state_dict()
         rate = self.how.learning_rate_at(done, self.n_steps)
         for group in self.trained.optimizer.param_groups:
             group["lr"] = rate
         while not (result := self.attempt(batches)).applied:
-            if not 1 <= (lower := self.trained.scaler.get_scale()) < scale:
+            if not 1 <= (lower := scaler.get_scale()) < scale:
+                scaler.load_state_dict(before)
                 raise self._fault(whole, state, result)
             scale = lower
             log.retry(done + 1, state.epoch, scale)
         log.step(done + 1, state.epoch, result, rate, len(whole))
-        self.tell_skipped(state, log)
+        self.tell_skipped(done + 1, state.epoch, log)
         if result.pixel_budget is not None:
             log.budget(done + 1, state.epoch, result.pixel_budget)
             state = replace(state, pixel_budget=result.pixel_budget)
@@ -131,11 +135,12 @@ class Job:
         how, model = self.how, self.trained.model
         return rehearse(model, how.loss, batch, device=self.device, autocast=how.autocast)
 
-    def save(self, state: State) -> None:
-        """Write a checkpoint, and let go of the oldest."""
+    def save(self, state: State, log: RunLog) -> None:
+        """Write a checkpoint, and let go of the oldest; what the log says is on the disk before."""
         path = checkpoint_path(self.folder, self.done(state))
 
         def write() -> None:
+            log.flush()
             save_checkpoint(path, state, self.config.plain(), self.trained)
             prune(self.folder, self.keep)
 

@@ -1,9 +1,11 @@
 """What a run tells while it runs: JSON lines and TensorBoard on disk, a progress bar on screen."""
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,9 @@ def read_log(run: Path) -> list[dict[str, Any]]:
 
 
 def _is_before(row: dict[str, Any], epoch: int, done: int) -> bool:
-    return row["epoch"] < epoch if row["kind"] == "epoch" else row["step"] <= done
+    if row["kind"] == "epoch" or row.get("validating"):
+        return row["epoch"] < epoch
+    return row["step"] <= done
 
 
 def voice(console: Console) -> Console:
@@ -88,11 +92,20 @@ class RunLog:
         self.progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.progress.stop()
         for output in (self.board, self.file):
             if output is not None:
-                output.close()
+                # What ended the run is told, and not that its log cannot be closed either.
+                with suppress(OSError) if kind else naming(self.path):
+                    output.close()
+
+    def flush(self) -> None:
+        """Have the disk hold what the log says so far."""
+        if self.file is not None:
+            with naming(self.path):
+                self.file.flush()
+                os.fsync(self.file.fileno())
 
     def step(
         self, number: int, epoch: int, result: StepResult, rate: float, micro_batches: int
@@ -122,9 +135,13 @@ class RunLog:
             f"the pixel budget is {pixel_budget:,} from now on"
         )
 
-    def skipped(self, number: int, epoch: int, file_name: str, reason: str) -> None:
-        """A log could not be read after `number` steps, and was left out."""
-        self._row("skipped", number, epoch, {"file_name": file_name, "reason": reason})
+    def skipped(
+        self, number: int, epoch: int, file_name: str, reason: str, *, validating: bool
+    ) -> None:
+        """A log could not be read in step `number`, or in the validation after it, and was left
+        out."""
+        told = {"file_name": file_name, "reason": reason, "validating": validating}
+        self._row("skipped", number, epoch, told)
         self.left_out[file_name] += 1
         self.console.print(f"step {number}: left out {file_name}: {reason}", soft_wrap=True)
 

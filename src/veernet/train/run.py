@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,23 @@ class Config:
         return json.loads(json.dumps(asdict(self)))
 
 
-def start(run: Path, archive: Archive, training: Training, *, deterministic: bool = False) -> None:
+def start(
+    run: Path,
+    archive: Archive,
+    training: Training,
+    *,
+    deterministic: bool = False,
+    again: bool = False,
+) -> None:
     """Make the folder of a new run and write its settings there.
+
+    Args:
+        again: the folder may hold a run that was begun on the same data with the same settings.
 
     Raises:
         RunError: the folder holds a run, or the network does not fit the archive's classes.
         ArchiveError: the archive has nothing to train or to validate on.
     """
-    if (run / CONFIG).exists():
-        raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
     check_fit(archive, training)
     config = Config(
         archive=str(archive.root.resolve()),
@@ -58,7 +66,12 @@ def start(run: Path, archive: Archive, training: Training, *, deterministic: boo
         versions=versions(),
         threads=torch.get_num_threads(),
     )
-    write_json(run / CONFIG, config.plain())
+    if not (run / CONFIG).exists():
+        write_json(run / CONFIG, config.plain())
+        return
+    found = read_config(run)
+    if not again or replace(found, versions=config.versions, threads=config.threads) != config:
+        raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
 
 
 def read_config(run: Path) -> Config:

@@ -67,14 +67,17 @@ def step(
     value, room = _accumulate_(trained, guess.new_zeros(()), weighed, run)
     correction = guess / _total(weighed.so_far, trained[0].dtype, device)
     distributed.sum_gradients_(trained)
-    scaler.unscale_(optimizer)
-    for p in trained:
-        if p.grad is not None:
-            p.grad *= correction
-    grad_norm = nn.utils.clip_grad_norm_(trained, clip)
-    if applied := bool(grad_norm.isfinite()):
+    moved = [p for p in trained if p.grad is not None]
+    if moved:  # or the scaler would miss what it has to check
+        scaler.unscale_(optimizer)
+    for p in moved:
+        p.grad *= correction
+    grad_norm = nn.utils.clip_grad_norm_(moved, clip).to(guess.device)
+    applied = bool(grad_norm.isfinite())
+    if moved and applied:
         scaler.step(optimizer)
-    scaler.update()
+    if moved:
+        scaler.update()
     value = distributed.total(value) * correction
     return StepResult(value, grad_norm, applied, distributed.least(room))
 
