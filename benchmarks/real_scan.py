@@ -4,8 +4,7 @@
 
 Digitises the scan and compares every curve of the calibration with the curve of the same mnemonic
 in the reference, interpolated to the same depths. `on_scale` leaves out depths where the reference
-lies beyond the track's edges: a printed curve wraps around there, and is not unwrapped yet. Prints
-JSON.
+lies beyond the track's edges, where a printed curve goes round. Prints JSON.
 """
 
 import json

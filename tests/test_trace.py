@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veernet.data.columns import draw_mask
-from veernet.trace import best_path, bridge, read_trace
+from veernet.trace import best_path, bridge, jumps, read_trace
 
 
 @settings(max_examples=50)
@@ -60,6 +60,27 @@ def test_a_near_vertical_excursion_is_worth_its_way():
     probability = np.full((320, 60), 1e-6)
     probability[rows.astype(int), range(60)] = 0.99
     np.testing.assert_array_equal(read_trace(probability).rows, rows)
+
+
+@settings(max_examples=60)
+@given(st.integers(20, 40), st.integers(0, 10**6), st.sampled_from([1.0, -0.9]))
+def test_a_curve_that_goes_round_is_unrolled(height, seed, most):
+    """A curve from within the track to beyond an edge and back, printed modulo the track."""
+    rng = np.random.default_rng(seed)
+    steps = rng.uniform(0.5, 1.5, 120)
+    shape = np.interp(np.cumsum(steps), [0, 40, 60, 80, 120], [0.5, 0.5, 0.5 + most, 0.5, 0.5])
+    top, bottom = 3, 3 + height
+    rows = np.rint(bottom - shape * height)
+    printed = top + np.mod(rows - top, height)
+    probability = np.full((height + 9, 120), 1e-6)
+    probability[printed.astype(int), range(120)] = 0.98
+    probability[bottom, printed == top] = 0.98
+    found = read_trace(probability, turn=(top, bottom))
+    np.testing.assert_allclose(found.rows, rows, atol=1e-9)
+    laps = np.floor((bottom - rows) / height).astype(int)
+    expected = [(int(x), laps[x]) for x in np.flatnonzero(np.diff(laps, prepend=0))]
+    assert jumps(np.rint(found.rows), (top, bottom)) == expected
+    assert len(expected) >= 2
 
 
 def test_both_sides_of_a_spike_are_kept():

@@ -57,7 +57,7 @@ class LogResult:
             for k in range(1, len(probability) + 1)
         )
         errors = tuple(
-            curve_error(_value(read_trace(p).rows, log, row, k), log.curves.values[k])
+            curve_error(_value(_read(p, row, k), log, row, k), log.curves.values[k])
             for k, p in enumerate(probability if read_curves else [])
         )
         return LogResult(file_name=row.file_name, counts=counts, errors=errors)
@@ -212,7 +212,18 @@ def _median(values: Sequence[float]) -> float | None:
 
 def _value(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[ndarray, "w"]:
     """Rows as values of the track. Where the paper is skewed its edges move with the curve, so the
-    value is the true one plus the distance from the true row."""
-    top, bottom = row.curves[curve].track
-    distance = (rows - log.curves.rows[curve]) / (bottom - top)
-    return log.curves.values[curve] - distance
+    value is the true one plus the distance from the true row, which goes on beyond the edges where
+    the curve has gone round."""
+    (top, bottom), values = row.curves[curve].track, log.curves.values[curve]
+    true = log.curves.rows[curve] - np.floor(values.clip(-9, 9)) * (bottom - top)
+    on_scale = (values >= 0) & (values <= 1)
+    true = np.where(on_scale, log.curves.rows[curve], true)
+    return values - (rows - true) / (bottom - top)
+
+
+def _read(probability: Float[ndarray, "h w"], row: Row, curve: int) -> Float[ndarray, "w"]:
+    """The rows of a curve, beyond the edges of its track where it has gone round."""
+    edges = tuple(round(edge) for edge in row.curves[curve].track)
+    inside = 0 <= edges[0] < edges[1] < len(probability)
+    goes_round = inside and "wrapped" in row.traits
+    return read_trace(probability, turn=(edges[0], edges[1]) if goes_round else None).rows

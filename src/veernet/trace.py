@@ -10,6 +10,13 @@ from numpy import ndarray
 STEP_COST = 0.05
 """What moving one row between two columns costs, in nats: a spike 100 px high is worth 5 nats."""
 
+LAPS_UP, LAPS_DOWN = 2, 1
+"""How often a curve may go round its track, at its upper and at its lower edge."""
+
+LAP_COST = 0.01
+"""What a column costs in which the curve has gone round once, in nats: a curve is on scale where
+that explains as much, and comes back to it."""
+
 FLOOR = 1e-4
 """Probability below which a pixel counts as impossible; a path may still cross it."""
 
@@ -18,7 +25,9 @@ FLOOR = 1e-4
 class Trace:
     """A curve as it was found in a picture.
 
-    rows:       row of the trace's centre in every column, px; NaN where there is none
+    rows:       row of the trace's centre in every column, px; NaN where there is none. A curve
+                that goes round its track goes on beyond the edges: one height of the track above
+                the row where it is printed, if it left at the upper edge
     confidence: probability of the curve on the path, 0 to 1, in every column
     """
 
@@ -27,7 +36,11 @@ class Trace:
 
 
 def read_trace(
-    probability: Float[ndarray, "h w"], *, threshold: float = 0.5, max_gap: int = 40
+    probability: Float[ndarray, "h w"],
+    *,
+    threshold: float = 0.5,
+    max_gap: int = 40,
+    turn: tuple[int, int] | None = None,
 ) -> Trace:
     """Follow a curve through a picture of its probability.
 
@@ -35,8 +48,40 @@ def read_trace(
     together; the row is the centre of the ink that the path passes in that column. Columns whose
     probability is below `threshold` are no evidence: a run of up to `max_gap` of them is bridged
     by a straight line, a longer one stays NaN, as do both ends.
+
+    Args:
+        turn: rows of the upper and lower edge of a track with a backup scale, where the curve
+            leaves at one edge and comes in at the other. The path is then found on the track
+            unrolled, as if it were printed above itself again and again.
     """
-    path = best_path(np.log(np.maximum(probability, FLOOR)))
+    if turn is None:
+        return _follow(probability, np.zeros(len(probability)), threshold, max_gap)
+    top, bottom = turn
+    once, laps = probability[top:bottom], range(LAPS_UP, -LAPS_DOWN - 1, -1)
+    unrolled = np.concatenate([*([once] * len(laps)), probability[bottom : bottom + 1]])
+    toll = LAP_COST * np.repeat(np.abs(laps), bottom - top)
+    found = _follow(unrolled, np.append(toll, toll[-1]), threshold, max_gap)
+    return Trace(rows=found.rows + top - LAPS_UP * (bottom - top), confidence=found.confidence)
+
+
+def jumps(rows: Float[ndarray, "w"], turn: tuple[int, int]) -> list[tuple[int, int]]:
+    """Columns in which a trace goes round its track, and how often it has then: 1 at the upper
+    edge, -1 at the lower one."""
+    top, bottom = turn
+    laps = np.floor((bottom - rows) / (bottom - top))
+    known = np.flatnonzero(np.isfinite(laps))
+    changed = np.flatnonzero(np.diff(laps[known], prepend=0) != 0)
+    return [(int(known[i]), int(laps[known[i]])) for i in changed]
+
+
+def _follow(
+    probability: Float[ndarray, "h w"],
+    toll: Float[ndarray, "h"],
+    threshold: float,
+    max_gap: int,
+) -> Trace:
+    """The trace along the best path, where every row takes its toll of every column."""
+    path = best_path(np.log(np.maximum(probability, FLOOR)) - toll[:, None])
     columns = np.arange(len(path))
     confidence = probability[path, columns]
     rows = np.where(confidence >= threshold, _centres(probability, path, threshold), np.nan)

@@ -94,6 +94,36 @@ def test_values_by_depth_are_those_that_were_drawn(scan, calibration):
     assert (found.confidence > 0.9).all()
 
 
+@pytest.mark.parametrize("scale", ["", 'scale = "log"\n'])
+@pytest.mark.parametrize("height", [0.9, -0.7])
+def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, height):
+    """Printed from 0 to 1 across the track and again one track beside it, so that what leaves at
+    one edge comes in at the other; the depths at which it does are in the LAS file."""
+    y = np.arange(10, 411)
+    across = 0.5 + height * np.sin((y - 10) / 400 * np.pi) ** 4
+    page = np.full((450, 260), 255, np.uint8)
+    for lap in (-1, 0, 1):
+        points = np.stack([20 + 200 * (across - lap), y], axis=1)
+        fixed = np.rint(16 * points).astype(np.int32)
+        cv2.polylines(page, [fixed], False, 0, 3, cv2.LINE_AA, shift=4)
+    page[:, :20] = page[:, 221:] = 255
+    write_picture(tmp_path / "scan.png", page)
+    text = TOML.replace("left = 0\nright = 150", f"left = 1\nright = 100\n{scale}wraps = true")
+    (tmp_path / "c.toml").write_text(text[: text.rindex("[[track.curve]]")])
+    las, *_ = digitise_file(tmp_path / "scan.png", tmp_path / "c.toml", SeesInk(), tmp_path / "out")
+    read = lasio.read(las)
+    rows = np.interp(read["DEPT"], [1000, 1020, 1030], [10, 210, 410])
+    expected = np.interp(rows, y, across)
+    found = np.log10(read["GR"]) / 2 if scale else (read["GR"] - 1) / 99
+    np.testing.assert_allclose(found, expected, atol=1.5 / 200)
+    lap = 1 if height > 0 else -1
+    crossing = (1 if height > 0 else 0) - expected
+    (i,) = np.flatnonzero(np.diff(np.sign(crossing[:41])))
+    told = [line.split() for line in read.other.splitlines()]
+    assert [(line[0], line[-1]) for line in told] == [("GR", f"{lap:+d}"), ("GR", "+0")]
+    assert float(told[0][-2]) == pytest.approx(read["DEPT"][i], abs=0.6)
+
+
 def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
     """Turned, x = y and y = 259 - x; the left edge of the track is its lower one."""
     upright = read_calibration(calibration)

@@ -90,6 +90,9 @@ class CurveScale:
     """Which of the network's curves it is, from 1."""
     scale: Literal["linear", "log"] = "linear"
     description: str = ""
+    wraps: bool = False
+    """Whether it is printed on a backup scale: where it leaves at one edge of the track it comes in
+    at the other, and its values go on."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_]+", self.mnemonic) or self.mnemonic.upper() == "DEPT":

@@ -15,7 +15,7 @@ from veernet.errors import CalibrationError
 from veernet.evaluate import predict
 from veernet.model import VeerNet
 from veernet.picture import overlay
-from veernet.trace import Trace, read_trace
+from veernet.trace import Trace, jumps, read_trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,8 @@ class Digitised:
     depth:      multiples of the calibration's step, over all tracks
     values:     of every curve at every depth, in its unit; NaN where none was found
     confidence: probability of the curve where it was followed, 0 to 1; NaN outside its track
+    rounds:     depths at which every curve with a backup scale has gone round its track, and how
+                often it has then: 1 beyond its right edge, -1 beyond its left one
     pictures:   of every track as it lies on the scan, with the curves drawn over it
     """
 
@@ -32,6 +34,7 @@ class Digitised:
     depth: Float[ndarray, "n"]
     values: Float[ndarray, "K n"]
     confidence: Float[ndarray, "K n"]
+    rounds: tuple[tuple[tuple[float, int], ...], ...]
     pictures: tuple[UInt8[ndarray, "_ _ 3"], ...]
 
 
@@ -56,12 +59,14 @@ def digitise(
     at = calibration.depth.pixel_of(depth)
     values, confidence = list[ndarray](), list[ndarray]()
     pictures = list[UInt8[ndarray, "_ _ 3"]]()
+    rounds = list[tuple[tuple[float, int], ...]]()
     for track, (first, last) in zip(calibration.track, along, strict=True):
         traces, picture = _read_track(scan, calibration, track, model, autocast)
         inside = (at > first - 0.5) & (at < last + 0.5)
         pixels = np.arange(first, last + 1)
         for curve, trace in zip(track.curve, traces, strict=True):
             found = curve.value(np.interp(at, pixels, trace.rows))
+            rounds.append(_rounds(calibration, first, trace) if curve.wraps else ())
             values.append(np.where(inside, found, np.nan))
             confidence.append(np.where(inside, np.interp(at, pixels, trace.confidence), np.nan))
         pictures.append(picture)
@@ -70,6 +75,7 @@ def digitise(
         depth=depth,
         values=np.stack(values),
         confidence=np.stack(confidence),
+        rounds=tuple(rounds),
         pictures=tuple(pictures),
     )
 
@@ -85,12 +91,27 @@ def _read_track(
     strip = cut_strip(scan, calibration, track)
     rows, columns = slice(strip.top, strip.bottom + 1), slice(strip.first, strip.last + 1)
     probability = predict(model, ink(strip.grey), autocast=autocast)[:, rows, columns]
-    traces = [read_trace(probability[curve.trace - 1]) for curve in track.curve]
-    picture = overlay(strip.grey[rows, columns], [trace.rows for trace in traces])
+    edges = 0, strip.height
+    traces = [
+        read_trace(probability[curve.trace - 1], turn=edges if curve.wraps else None)
+        for curve in track.curve
+    ]
+    printed = [
+        np.mod(trace.rows, strip.height) if curve.wraps else trace.rows
+        for curve, trace in zip(track.curve, traces, strict=True)
+    ]
+    picture = overlay(strip.grey[rows, columns], printed)
     positions = [
         Trace(rows=1 - trace.rows / strip.height, confidence=trace.confidence) for trace in traces
     ]
     return positions, stand_up(picture) if calibration.depth_axis == "down" else picture
+
+
+def _rounds(calibration: Calibration, first: int, trace: Trace) -> tuple[tuple[float, int], ...]:
+    """Depths at which a trace, as positions from the left edge, has gone round."""
+    went = jumps(-trace.rows, (-1, 0))
+    depths = calibration.depth.at(np.array([first + column for column, _ in went], dtype=float))
+    return tuple((float(depth), lap) for depth, (_, lap) in zip(depths, went, strict=True))
 
 
 def _check(calibration: Calibration, model: VeerNet) -> None:

@@ -18,7 +18,8 @@ DECIMALS = 5
 
 
 def write_las(path: Path, digitised: Digitised, *, well: str = "") -> None:
-    """Write LAS 2.0: depth and one column a curve, `NULL` where there is no value.
+    """Write LAS 2.0: depth and one column a curve, `NULL` where there is no value; where curves
+    go round their tracks, and how often they have then, is listed under ~Other.
 
     Args:
         well: the name of the well, for the header.
@@ -31,6 +32,11 @@ def write_las(path: Path, digitised: Digitised, *, well: str = "") -> None:
     for curve, values in zip(digitised.calibration.curves, digitised.values, strict=True):
         rounded = np.round(values, DECIMALS)
         las.append_curve(curve.mnemonic, rounded, unit=curve.unit, descr=curve.description)
+    las.other = "\n".join(
+        f"{curve.mnemonic} goes round its track: {depth:.{DECIMALS}f} {lap:+d}"
+        for curve, rounds in zip(digitised.calibration.curves, digitised.rounds, strict=True)
+        for depth, lap in rounds
+    )
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         las.write(file, version=2.0, fmt=f"%.{DECIMALS}f", STEP=digitised.calibration.depth.step)
 
