@@ -49,7 +49,9 @@ def main(run: Path) -> None:
         told[name] = {
             curve: {
                 "f1_within_1_px": round(found["within_1_px"]["f1"], 3),
-                "median_r2": None if found["r2"] is None else round(found["r2"], 3),
+                "median_r2": None
+                if (r2 := found["columns"]["r2"]["median"]) is None
+                else round(r2, 3),
             }
             for curve, found in summary["curves"].items()
         }

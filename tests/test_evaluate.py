@@ -35,8 +35,11 @@ def test_the_truth_scores_full_marks(split):
     assert summary["logs"] == 2
     for curve in summary["curves"].values():
         assert curve["strict"] == {"f1": 1, "iou": 1, "precision": 1, "recall": 1}
-        assert curve["r2"] > 0.98
-        assert curve["mae"] < 0.02
+        for sampling in ("columns", "points_300"):
+            assert curve[sampling]["r2"]["median"] > 0.98
+            assert curve[sampling]["mae"]["median"] < 0.02
+            assert curve[sampling]["pearson_r"]["worst_tenth"] > 0.98
+            assert curve[sampling]["within_4_px"]["worst_tenth"] > 0.95
     assert mean_f1(summary) == 1
 
 
@@ -49,14 +52,16 @@ def test_a_shift_of_one_row_is_met_within_a_pixel_and_is_the_error_of_the_values
     for k in range(2):
         assert result.counts[k]["strict"].f1 < 0.8
         assert result.counts[k]["within_1_px"].f1 == 1
-        assert result.errors[k].mae == pytest.approx(one_row, abs=straight.errors[k].mae)
+        assert result.errors[k]["columns"].mae == pytest.approx(
+            one_row, abs=straight.errors[k]["columns"].mae
+        )
 
 
 def test_nothing_predicted_is_no_curve_read(split):
     result = LogResult.of(split.rows[0], split.log(0), 0 * truth(split, 0))
     summary = summarise([result], ("background", "curve 1", "curve 2"))
-    assert summary["curves"]["curve 1"]["r2"] is None
-    assert summary["curves"]["curve 1"]["coverage"] == 0
+    assert summary["curves"]["curve 1"]["columns"]["r2"]["median"] is None
+    assert summary["curves"]["curve 1"]["columns"]["coverage"]["median"] == 0
     assert mean_f1(summary) == 0
 
 

@@ -11,21 +11,29 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor, nn
 
-from veernet.data.archive import Log, Row, Split, ink
+from veernet.data.archive import CurveRow, Log, Row, Split, ink
 from veernet.data.batch import as_float
 from veernet.data.raster import write_picture
 from veernet.errors import VeerNetError
 from veernet.files import write_json, write_json_lines
 from veernet.losses import curve_probabilities
-from veernet.metrics import Counts, CurveError, count, curve_error
+from veernet.metrics import NEAR, Counts, CurveError, count, curve_error, drawn_out
 from veernet.picture import overlay, stack
 from veernet.trace import read_trace
 
 RADII = {"strict": 0, "within_1_px": 1}
 """How far a predicted pixel may lie from a true one, px."""
 
-PICTURES = 6
-"""How many logs an evaluation shows."""
+SAMPLINGS = ("columns", "points_300")
+"""Curves as they were read, in every column, and drawn out to 300 points."""
+
+WORST, OTHERS = 10, 5
+"""How many of the worst logs an evaluation shows, and how many others up to the best."""
+
+_NEAR = tuple(f"within_{px}_px" for px in NEAR)
+
+_MEASURES = {"mae": 0.9, "mse": 0.9, **dict.fromkeys(("r2", "pearson_r", *_NEAR, "coverage"), 0.1)}
+"""Measures of a curve, and the quantile that a tenth of the logs is worse than."""
 
 PICTURE_WIDTH = 1600
 """Longest part of a log that a picture shows, px; the middle of a longer one."""
@@ -38,8 +46,8 @@ class LogResult:
     file_name: str
     counts: tuple[dict[str, Counts], ...]
     """By the names of `RADII`."""
-    errors: tuple[CurveError, ...]
-    """Empty where the curves were not read."""
+    errors: tuple[dict[str, CurveError], ...]
+    """By the names of `SAMPLINGS`; empty where the curves were not read."""
 
     @property
     def worst_f1(self) -> float:
@@ -57,7 +65,7 @@ class LogResult:
             for k in range(1, len(probability) + 1)
         )
         errors = tuple(
-            curve_error(_value(_read(p, row, k), log, row, k), log.curves.values[k])
+            _errors(_value(_read(p, row, k), log, row, k), log.curves.values[k], row.curves[k])
             for k, p in enumerate(probability if read_curves else [])
         )
         return LogResult(file_name=row.file_name, counts=counts, errors=errors)
@@ -118,16 +126,14 @@ def evaluate(
 
 
 def summarise(results: Sequence[LogResult], classes: Sequence[str]) -> dict[str, Any]:
-    """Pixels summed over logs, curve errors as medians over logs; ready for JSON."""
+    """Pixels summed over logs; of curve errors the median over logs, and what a tenth of them does
+    not reach; ready for JSON."""
     return {
         "logs": len(results),
         "curves": {
             name: {
                 **{radius: _scores(results, k, radius) for radius in RADII},
-                **{
-                    field: _median([getattr(r.errors[k], field) for r in results if r.errors])
-                    for field in ("r2", "mae", "mse", "coverage")
-                },
+                **{name: _values(results, k, name) for name in SAMPLINGS},
             }
             for k, name in enumerate(classes[1:])
         },
@@ -160,8 +166,9 @@ def write_evaluation(
     for old in folder.glob("*.png"):
         old.unlink()
     by_quality = sorted(range(len(results)), key=lambda i: results[i].worst_f1)
-    chosen = np.unique(np.linspace(0, len(results) - 1, min(PICTURES, len(results))).round())
-    for rank in chosen.astype(int).tolist():
+    spaced = np.linspace(0, len(results) - 1, min(OTHERS, len(results))).round()
+    chosen = {*range(min(WORST, len(results))), *spaced.astype(int).tolist()}
+    for rank in sorted(chosen):
         result = results[by_quality[rank]]
         index = [row.file_name for row in split.rows].index(result.file_name)
         name = f"{rank + 1:03d} of {len(results)} from the worst, F1 {result.worst_f1:.2f}, "
@@ -186,6 +193,29 @@ def draw(
     )
 
 
+def _errors(
+    read: Float[ndarray, "w"], true: Float[ndarray, "w"], curve: CurveRow
+) -> dict[str, CurveError]:
+    """By the names of `SAMPLINGS`."""
+    height = curve.track[1] - curve.track[0]
+    pairs = (read, true), (drawn_out(read), drawn_out(true))
+    errors = (curve_error(a, b, height=height) for a, b in pairs)
+    return dict(zip(SAMPLINGS, errors, strict=True))
+
+
+def _values(results: Sequence[LogResult], curve: int, sampling: str) -> dict[str, Any]:
+    """Every measure of a curve over logs: its median, and what a tenth of them is worse than."""
+    errors = [result.errors[curve][sampling] for result in results if result.errors]
+    rows = [{**asdict(one), **dict(zip(_NEAR, one.within_px, strict=True))} for one in errors]
+    return {
+        name: {
+            "median": _quantile([row[name] for row in rows], 0.5),
+            "worst_tenth": _quantile([row[name] for row in rows], worst),
+        }
+        for name, worst in _MEASURES.items()
+    }
+
+
 def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, float]:
     total = sum((r.counts[curve][radius] for r in results), Counts())
     return {name: getattr(total, name) for name in ("f1", "iou", "precision", "recall")}
@@ -204,10 +234,10 @@ def _finite(value: Any) -> Any:
             return value
 
 
-def _median(values: Sequence[float]) -> float | None:
-    """The median of the finite values; None, which JSON can hold, if there are none."""
+def _quantile(values: Sequence[float], at: float) -> float | None:
+    """A quantile of the finite values; None, which JSON can hold, if there are none."""
     finite = [value for value in values if np.isfinite(value)]
-    return float(np.median(finite)) if finite else None
+    return float(np.quantile(finite, at)) if finite else None
 
 
 def _value(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[ndarray, "w"]:

@@ -67,6 +67,13 @@ def count(
     )
 
 
+NEAR = (1, 2, 4)
+"""Distances, px, within which a column counts as read."""
+
+POINTS = 300
+"""Of a curve of which published work speaks: drawn out to so many."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurveError:
     """How far a curve that was read lies from the true one, in heights of the track (0 to 1)."""
@@ -77,29 +84,53 @@ class CurveError:
     """Mean squared error."""
     r2: float
     """1 - squared error / squared deviation of the true curve from its mean."""
+    pearson_r: float
+    """Correlation of what was read with what is true."""
+    within_px: tuple[float, ...]
+    """Shares of the true curve's columns that were read within `NEAR` px."""
     coverage: float
     """The share of the true curve's columns for which a value was read; the rest is left out."""
 
 
-def curve_error(read: Float[ndarray, "w"], true: Float[ndarray, "w"]) -> CurveError:
+def curve_error(
+    read: Float[ndarray, "w"], true: Float[ndarray, "w"], *, height: float = np.nan
+) -> CurveError:
     """Compare two curves in the columns where both have a value (NaN = none).
 
     Where none was read the errors are NaN and the coverage is 0.
+
+    Args:
+        height: of the track, px.
     """
     known = np.isfinite(true)
     both = known & np.isfinite(read)
-    coverage = float(both.sum() / known.sum()) if known.any() else 1.0
+    n = max(1, int(known.sum()))
+    coverage = float(both.sum() / n) if known.any() else 1.0
     if not both.any():
-        return CurveError(mae=np.nan, mse=np.nan, r2=np.nan, coverage=coverage)
+        none = (0.0,) * len(NEAR) if known.any() else (1.0,) * len(NEAR)
+        return CurveError(
+            mae=np.nan, mse=np.nan, r2=np.nan, pearson_r=np.nan, within_px=none, coverage=coverage
+        )
     error = read[both] - true[both]
-    spread = float(np.square(true[both] - true[both].mean()).sum())
-    squared = float(np.square(error).sum())
+    deviation = true[both] - true[both].mean()
+    spread, squared = float(np.square(deviation).sum()), float(np.square(error).sum())
+    own = read[both] - read[both].mean()
+    product = float(np.sqrt(spread * np.square(own).sum()))
     return CurveError(
         mae=float(np.abs(error).mean()),
         mse=squared / int(both.sum()),
         r2=1 - squared / spread if spread > 0 else np.nan,
+        pearson_r=float(own @ deviation) / product if product > 0 else np.nan,
+        within_px=tuple(float((np.abs(error) * height <= px).sum() / n) for px in NEAR),
         coverage=coverage,
     )
+
+
+def drawn_out(values: Float[ndarray, "w"], n: int = POINTS) -> Float[ndarray, "n"]:
+    """A curve at `n` points evenly from its first column to its last, linear between columns; NaN
+    where one of the columns beside has no value."""
+    at = np.linspace(0, len(values) - 1, n)
+    return np.interp(at, np.arange(len(values)), values)
 
 
 def _widened(pixels: Bool[ndarray, "h w"], radius: int) -> Bool[ndarray, "h w"]:

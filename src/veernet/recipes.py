@@ -218,18 +218,21 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
     """Print the summary of an evaluation as a table."""
     for name, reason in summary["left_out"].items():
         console.print(f"left out {name}: {reason}", soft_wrap=True)
-    columns = ("F1", "IoU", "F1 ±1", "IoU ±1", "R²", "MAE", "MSE", "read")
+    columns = ("F1", "IoU", "F1 ±1", "IoU ±1", "R²", "10 %", "MAE", "r", "±1 px", "read")
     table = Table("", *columns, box=SIMPLE, padding=0, title=f"{summary['logs']} logs")
     for name, curve in summary["curves"].items():
         strict, near = curve["strict"], curve["within_1_px"]
         pixels = (strict["f1"], strict["iou"], near["f1"], near["iou"])
-        values = (curve["r2"], curve["mae"], curve["mse"], curve["coverage"])
-        told = ("–" if value is None else f"{value:.4f}" for value in (*pixels, *values))
+        read = curve["columns"]
+        names = ("r2", "mae", "pearson_r", "within_1_px", "coverage")
+        r2, *others = (read[name]["median"] for name in names)
+        values = (*pixels, r2, read["r2"]["worst_tenth"], *others)
+        told = ("–" if value is None else f"{value:.3f}" for value in values)
         table.add_row(name, *told)
     console.print(table)
     console.print(
-        "±1: within 1 px; R², MAE, MSE: of the curves read, in heights of the track, medians over "
-        "logs; read: share of columns"
+        "±1: within 1 px; R², MAE, r: of the curves read, in heights of the track, medians over "
+        "logs; 10 %: the R² that a tenth of the logs does not reach; ±1 px, read: share of columns"
     )
 
 
