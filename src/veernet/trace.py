@@ -13,7 +13,7 @@ STEP_COST = 0.05
 LAPS_UP, LAPS_DOWN = 2, 1
 """How often a curve may go round its track, at its upper and at its lower edge."""
 
-LAP_COST = 0.01
+LAP_COST = 0.05
 """What a column costs in which the curve has gone round once, in nats: a curve is on scale where
 that explains as much, and comes back to it."""
 
