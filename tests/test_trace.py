@@ -1,6 +1,6 @@
 """The path is the best one, and a curve survives being drawn and read again."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -28,7 +28,26 @@ def test_no_other_path_is_better(h, w, step_cost, seed):
 def test_a_gap_is_bridged_up_to_its_limit_and_never_invented():
     nan = np.nan
     rows = np.array([nan, 1.0, nan, nan, 4.0, nan, nan, nan, 8.0, nan])
-    np.testing.assert_array_equal(bridge(rows, max_gap=2), [nan, 1, 2, 3, 4, nan, nan, nan, 8, nan])
+    found = bridge(rows, max_gap=2)
+    np.testing.assert_array_equal(np.isnan(found), [1, 0, 0, 0, 0, 1, 1, 1, 0, 1])
+    np.testing.assert_array_equal(found[[1, 4, 8]], [1, 4, 8])
+    straight = bridge(np.array([1.0, nan, nan, 4.0]), max_gap=2)
+    np.testing.assert_allclose(straight, [1, 2, 3, 4])
+
+
+@given(st.integers(0, 10**6))
+def test_a_bridge_stays_between_its_ends_and_leaves_what_was_read(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.uniform(0, 50, 60)
+    whole = rows.copy()
+    rows[rng.random(60) < 0.5] = np.nan
+    known = np.flatnonzero(np.isfinite(rows))
+    found = bridge(rows, max_gap=60)
+    np.testing.assert_array_equal(found[known], whole[known])
+    for a, b in pairwise(known):
+        low, high = sorted(whole[[a, b]])
+        assert (found[a : b + 1] >= low - 1e-9).all()
+        assert (found[a : b + 1] <= high + 1e-9).all()
 
 
 def test_a_blank_page_has_no_curve():

@@ -6,9 +6,13 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.interpolate import PchipInterpolator
 
 STEP_COST = 0.05
 """What moving one row between two columns costs, in nats: a spike 100 px high is worth 5 nats."""
+
+MAX_GAP = 40
+"""Longest run of columns without a trace that is bridged unless told otherwise, px."""
 
 LAPS_UP, LAPS_DOWN = 2, 1
 """How often a curve may go round its track, at its upper and at its lower edge."""
@@ -39,15 +43,15 @@ def read_trace(
     probability: Float[ndarray, "h w"],
     *,
     threshold: float = 0.5,
-    max_gap: int = 40,
+    max_gap: int = MAX_GAP,
     turn: tuple[int, int] | None = None,
 ) -> Trace:
     """Follow a curve through a picture of its probability.
 
     The path is the one of largest sum of log p - STEP_COST |change of row|, found over all columns
     together; the row is the centre of the ink that the path passes in that column. Columns whose
-    probability is below `threshold` are no evidence: a run of up to `max_gap` of them is bridged
-    by a straight line, a longer one stays NaN, as do both ends.
+    probability is below `threshold` are no evidence: a run of up to `max_gap` of them is bridged,
+    a longer one stays NaN, as do both ends.
 
     Args:
         turn: rows of the upper and lower edge of a track with a backup scale, where the curve
@@ -115,11 +119,15 @@ def best_path(
 
 
 def bridge(rows: Float[ndarray, "w"], max_gap: int) -> Float[ndarray, "w"]:
-    """Fill runs of at most `max_gap` NaN between two values by a straight line."""
+    """Fill runs of at most `max_gap` NaN between two values, smoothly and never beyond the two.
+
+    Source: Fritsch & Butland 1984, doi:10.1137/0905021 (PCHIP).
+    """
     known = np.flatnonzero(np.isfinite(rows))
-    if not len(known):
+    if len(known) < 2 or len(known) == len(rows):
         return rows
-    filled = np.interp(np.arange(len(rows)), known, rows[known], left=np.nan, right=np.nan)
+    filled = PchipInterpolator(known, rows[known], extrapolate=False)(np.arange(len(rows)))
+    filled[known] = rows[known]
     for a, b in pairwise(known):
         if b - a - 1 > max_gap:
             filled[a + 1 : b] = np.nan

@@ -156,7 +156,7 @@ right = 40
     calibration.write_text(TOML + more)
     write_picture(tmp_path / "scan.png", scan)
     files = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
-    names = ["scan.las", "scan.csv", "scan.1.curves.png", "scan.2.curves.png"]
+    names = ["scan.las", "scan.csv", "scan.300.csv", "scan.1.curves.png", "scan.2.curves.png"]
     assert [path.name for path in files] == names
     las = lasio.read(files[0])
     assert las.keys() == ["DEPT", "GR", "ILD", "DT"]
@@ -186,7 +186,7 @@ def test_a_blank_track_gives_no_values(calibration):
 def test_lasio_reads_back_what_was_digitised(scan, calibration, tmp_path):
     scan[100:200] = 255  # a gap too long to bridge
     write_picture(tmp_path / "well 7.png", scan)
-    las, table, picture = digitise_file(
+    las, table, _, picture = digitise_file(
         tmp_path / "well 7.png", calibration, SeesInk(), tmp_path / "out", well="Heinen 1-4"
     )
     expected = digitise(scan, read_calibration(calibration), SeesInk())
@@ -269,6 +269,33 @@ def test_an_absurd_number_of_depths_is_refused(scan, calibration, tmp_path, step
     with pytest.raises(CalibrationError, match=r"calibration.toml: a step of .* depths"):
         digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_gap_longer_than_the_calibration_allows_has_no_values(scan, calibration):
+    """Without ink from 110 to 140 px, which is 3 ft."""
+    scan[110:141] = 255
+    found = digitise(scan, read_calibration(calibration), SeesInk())
+    assert np.isfinite(found.values).all()
+    calibration.write_text(TOML.replace("step = 0.5", "step = 0.5\nmax_gap = 2.0"))
+    found = digitise(scan, read_calibration(calibration), SeesInk())
+    inside = (found.depth > 1010) & (found.depth < 1013)
+    assert np.isnan(found.values[:, inside]).all()
+    assert np.isfinite(found.values[:, found.depth < 1009.9]).all()
+
+
+def test_confidence_and_300_points_are_written_where_asked(scan, calibration, tmp_path):
+    write_picture(tmp_path / "scan.png", scan)
+    las, table, points, _ = digitise_file(
+        tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", confidence=True
+    )
+    read = lasio.read(las)
+    assert read.keys() == ["DEPT", "GR", "ILD", "GR_CONF", "ILD_CONF"]
+    assert (read["GR_CONF"] > 0.9).all()
+    whole, some = (np.genfromtxt(path, delimiter=",", names=True) for path in (table, points))
+    assert len(some) == 300
+    for name in ("GR", "ILD"):
+        expected = np.interp(some["DEPT_ft"], whole["DEPT_ft"], whole[name])
+        np.testing.assert_allclose(some[name], expected, rtol=1e-3)
 
 
 def test_nothing_is_overwritten_unasked(scan, calibration, tmp_path):

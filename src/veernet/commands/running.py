@@ -258,6 +258,8 @@ class Digitise:
     """Replace files of an earlier time."""
     well: str = ""
     """Name of the well, for the header of the LAS file."""
+    confidence: bool = False
+    """Add a column a curve to the LAS file that says how sure it is; the CSV has it anyway."""
     max_pixels: int = MAX_PIXELS
     """Largest scan that is read."""
     device: str = "auto"
@@ -272,6 +274,7 @@ class Digitise:
             model,
             self.out,
             well=self.well,
+            confidence=self.confidence,
             overwrite=self.overwrite,
             max_pixels=self.max_pixels,
         )

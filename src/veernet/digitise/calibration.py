@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from veernet.errors import CalibrationError
 from veernet.files import parse, read_toml
+from veernet.trace import MAX_GAP
 
 MAX_DEPTHS = 10_000_000
 """Most depths of one output: 1,000 km at 0.1 m."""
@@ -32,8 +33,13 @@ class Depth:
     step: float
     """Between two depths of the output, in `unit`."""
     unit: Literal["ft", "m"] = "ft"
+    max_gap: float | None = None
+    """Longest stretch without ink over which a curve is bridged, in `unit`; a longer one has no
+    values. 40 px if not given."""
 
     def __post_init__(self) -> None:
+        if self.max_gap is not None and not 0 <= self.max_gap <= LARGEST:
+            raise ValueError(f"max_gap must be from 0 to {LARGEST:g}, got {self.max_gap}")
         if not 2 <= len(self.ties) <= MAX_TIES:
             raise ValueError(
                 f"needs the depth of two rows or more, at most {MAX_TIES:,}; got {len(self.ties)}"
@@ -56,6 +62,13 @@ class Depth:
         """Position along the scan of depths; the inverse of `at`."""
         pixels, depths = np.array(self.ties, dtype=float).T
         return _piecewise_linear(depth, depths, pixels)
+
+    def gap(self) -> int:
+        """Longest stretch that is bridged, px; at the mean scale of the ties."""
+        if self.max_gap is None:
+            return MAX_GAP
+        (pixel, depth), (last_pixel, last_depth) = self.ties[0], self.ties[-1]
+        return int(min(self.max_gap * (last_pixel - pixel) / (last_depth - depth), LARGEST))
 
     def grid(self, first_pixel: float, last_pixel: float) -> Float[ndarray, "n"]:
         """Multiples of `step` from the depth of one position to that of another, both included.

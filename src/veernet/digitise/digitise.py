@@ -93,7 +93,11 @@ def _read_track(
     probability = predict(model, ink(strip.grey), autocast=autocast)[:, rows, columns]
     edges = 0, strip.height
     traces = [
-        read_trace(probability[curve.trace - 1], turn=edges if curve.wraps else None)
+        read_trace(
+            probability[curve.trace - 1],
+            max_gap=calibration.depth.gap(),
+            turn=edges if curve.wraps else None,
+        )
         for curve in track.curve
     ]
     printed = [

@@ -9,6 +9,7 @@ from veernet.digitise.calibration import read_calibration
 from veernet.digitise.digitise import digitise
 from veernet.digitise.las import write_csv, write_las
 from veernet.errors import CalibrationError, OptionError
+from veernet.metrics import POINTS
 from veernet.model import VeerNet
 
 
@@ -19,15 +20,18 @@ def digitise_file(
     folder: Path,
     *,
     well: str = "",
+    confidence: bool = False,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
     autocast: torch.dtype | None = None,
 ) -> tuple[Path, ...]:
-    """Digitise one scan into `folder`; returns the LAS file, the CSV file and a picture a track.
+    """Digitise one scan into `folder`; returns the LAS file, the CSV file, another one of
+    `POINTS` depths, and a picture a track.
 
     They are named after the scan. Nothing is written before everything is computed.
 
     Args:
+        confidence: say in the LAS file too how sure every value is.
         max_pixels: a scan of more is refused.
 
     Raises:
@@ -38,10 +42,10 @@ def digitise_file(
     """
     settings = read_calibration(calibration)
     tracks = len(settings.track)
-    las, table, *pictures = (
+    las, table, points, *pictures = (
         folder / f"{scan.stem}{end}"
         for end in (
-            *(".las", ".csv"),
+            *(".las", ".csv", f".{POINTS}.csv"),
             *(
                 [".curves.png"]
                 if tracks == 1
@@ -49,7 +53,7 @@ def digitise_file(
             ),
         )
     )
-    for path in (las, table, *pictures):
+    for path in (las, table, points, *pictures):
         if path.exists() and not overwrite:
             raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
     if not well.isprintable():
@@ -59,8 +63,9 @@ def digitise_file(
         digitised = digitise(grey, settings, model, autocast=autocast)
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
-    write_las(las, digitised, well=well)
+    write_las(las, digitised, well=well, confidence=confidence)
     write_csv(table, digitised)
+    write_csv(points, digitised, points=POINTS)
     for path, picture in zip(pictures, digitised.pictures, strict=True):
         write_picture(path, picture)
-    return las, table, *pictures
+    return las, table, points, *pictures

@@ -9,6 +9,7 @@ import numpy as np
 
 from veernet.digitise.digitise import Digitised
 from veernet.files import replacing
+from veernet.metrics import drawn_out
 
 NULL = -999.25
 """Stands for no value in a LAS file."""
@@ -17,12 +18,15 @@ DECIMALS = 5
 """Digits behind the point of every number written."""
 
 
-def write_las(path: Path, digitised: Digitised, *, well: str = "") -> None:
+def write_las(
+    path: Path, digitised: Digitised, *, well: str = "", confidence: bool = False
+) -> None:
     """Write LAS 2.0: depth and one column a curve, `NULL` where there is no value; where curves
     go round their tracks, and how often they have then, is listed under ~Other.
 
     Args:
         well: the name of the well, for the header.
+        confidence: add a column a curve that says how sure it is, 0 to 1.
     """
     unit = digitised.calibration.depth.unit.upper()
     las = lasio.LASFile()
@@ -32,6 +36,10 @@ def write_las(path: Path, digitised: Digitised, *, well: str = "") -> None:
     for curve, values in zip(digitised.calibration.curves, digitised.values, strict=True):
         rounded = np.round(values, DECIMALS)
         las.append_curve(curve.mnemonic, rounded, unit=curve.unit, descr=curve.description)
+    for curve, sure in zip(digitised.calibration.curves, digitised.confidence, strict=True):
+        if confidence:
+            name, told = f"{curve.mnemonic}_CONF", f"Confidence of {curve.mnemonic}, 0 to 1"
+            las.append_curve(name, np.round(sure, DECIMALS), descr=told)
     las.other = "\n".join(
         f"{curve.mnemonic} goes round its track: {depth:.{DECIMALS}f} {lap:+d}"
         for curve, rounds in zip(digitised.calibration.curves, digitised.rounds, strict=True)
@@ -41,11 +49,17 @@ def write_las(path: Path, digitised: Digitised, *, well: str = "") -> None:
         las.write(file, version=2.0, fmt=f"%.{DECIMALS}f", STEP=digitised.calibration.depth.step)
 
 
-def write_csv(path: Path, digitised: Digitised) -> None:
-    """Write depth, every curve and its confidence as CSV; no value is an empty field."""
+def write_csv(path: Path, digitised: Digitised, *, points: int | None = None) -> None:
+    """Write depth, every curve and its confidence as CSV; no value is an empty field.
+
+    Args:
+        points: draw the curves out to so many depths, evenly from the first to the last.
+    """
     unit = digitised.calibration.depth.unit
     names = [curve.mnemonic for curve in digitised.calibration.curves]
     columns = np.concatenate([digitised.depth[None], digitised.values, digitised.confidence])
+    if points is not None:
+        columns = np.stack([drawn_out(column, points) for column in columns])
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow([f"DEPT_{unit}", *names, *(f"{name}_confidence" for name in names)])
