@@ -7,6 +7,7 @@ import torch
 import tyro
 from rich.console import Console
 
+from veernet.commands.calibrating import Calibrate
 from veernet.commands.inspect import Inspect
 from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
@@ -34,6 +35,7 @@ COMMANDS: dict[str, type[Command]] = {
     "plan": Plan,
     "train": Train,
     "evaluate": Evaluate,
+    "calibrate": Calibrate,
     "digitise": Digitise,
     "report": Report,
     "replay": Replay,

@@ -10,6 +10,7 @@ from veernet.digitise.calibration import (
 from veernet.digitise.digitise import Digitised, digitise
 from veernet.digitise.files import digitise_file
 from veernet.digitise.las import write_csv, write_las
+from veernet.digitise.propose import Proposal, propose
 from veernet.digitise.strip import Strip, cut_strip
 
 __all__ = [
@@ -17,11 +18,13 @@ __all__ = [
     "CurveScale",
     "Depth",
     "Digitised",
+    "Proposal",
     "Strip",
     "Track",
     "cut_strip",
     "digitise",
     "digitise_file",
+    "propose",
     "read_calibration",
     "write_csv",
     "write_las",
