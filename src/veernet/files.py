@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -187,6 +187,17 @@ def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -
             for item in invalid.errors(include_url=False)[:3]
         )
         raise error(f"{where}: {found}") from invalid
+
+
+def check_inside(name: str) -> None:
+    """Check that a name is of a file in the folder that it is relative to.
+
+    Raises:
+        ValueError: it leads elsewhere, or cannot be shown.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not name.isprintable():
+        raise ValueError(f"{name!r} is no name of a file inside the split's folder")
 
 
 def difference(found: Any, asked: Any, name: str = "") -> str:

@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, get_args
 from zipfile import ZipFile
 
@@ -32,6 +32,7 @@ from veernet.data.raster import MAX_PIXELS, read_grey, read_index, write_picture
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
 from veernet.files import (
+    check_inside,
     difference,
     parse,
     read_json,
@@ -100,7 +101,7 @@ class Row:
         if not (h >= 1 and w >= 1 and h * w <= MAX_PIXELS):
             raise ValueError(f"a log has 1 to {MAX_PIXELS:,} px, got {h} × {w} px")
         for name in self.files:
-            _check_inside(name)
+            check_inside(name)
 
     @staticmethod
     def of(
@@ -132,13 +133,6 @@ class Row:
     def files(self) -> tuple[str, str, str]:
         """Image, mask and curves, in the order of `sha256`."""
         return self.file_name, self.mask_file_name, self.curves_file
-
-
-def _check_inside(name: str) -> None:
-    """Refuse a name of a file that lies elsewhere than in the folder it is relative to."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or not name.isprintable():
-        raise ValueError(f"{name!r} is no name of a file inside the split's folder")
 
 
 def _names(number: int, suffix: str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from veernet.data.schedule import Step
 from veernet.errors import RunError
 from veernet.files import parse, read_json, write_json
 from veernet.model import VeerNet
-from veernet.train.checkpoint import State, Trained, read_checkpoint, save_checkpoint
+from veernet.train.checkpoint import Checkpoint, State, Trained, read_checkpoint, save_checkpoint
+from veernet.train.config import Training
 from veernet.train.load import Loader
 from veernet.train.run import Config, archive_of, check_same_data, determinism, fingerprints
 from veernet.train.step import StepResult, step
@@ -107,11 +108,7 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
     archive, how = archive_of(folder, config), config.training
     split = archive.split("train")
     check_same_data(folder, config, fingerprints(split, archive.split("val")))
-    model = VeerNet(how.network).to(device, how.dtype)
-    scaler = torch.amp.GradScaler(device.type, enabled=how.precision == "fp16")
-    optimizer = torch.optim.AdamW(model.parameters())
-    before.restore(Trained(model=model, optimizer=optimizer, scaler=scaler))
-    model.recompute = before.state.recompute
+    trained = _as_it_was(before, how, device)
     _check_logs(path, fault, split)
     reader = Loader(split=split, on_error="skip")
 
@@ -120,14 +117,14 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
         batches = [batch for batch in read if batch is not None]
         return (
             step(
-                model,
-                _still(model),
+                trained.model,
+                _still(trained.model),
                 how.loss,
                 batches,
                 device=device,
                 autocast=how.autocast,
                 clip=how.clip,
-                scaler=deepcopy(scaler),
+                scaler=deepcopy(trained.scaler),
             )
             if batches
             else None
@@ -139,6 +136,18 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
         if whole is None:
             raise RunError(f"{path}: none of the {len(logs)} logs of the step can be read")
         return Replayed(fault=fault, alone=tuple((log, take([[log]])) for log in logs), whole=whole)
+
+
+def _as_it_was(before: Checkpoint, how: Training, device: torch.device) -> Trained:
+    model = VeerNet(how.network).to(device, how.dtype)
+    trained = Trained(
+        model=model,
+        optimizer=torch.optim.AdamW(model.parameters()),
+        scaler=torch.amp.GradScaler(device.type, enabled=how.precision == "fp16"),
+    )
+    before.restore(trained)
+    model.recompute = before.state.recompute
+    return trained
 
 
 def _check_logs(path: Path, fault: Fault, split: Split) -> None:
