@@ -110,7 +110,11 @@ def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, hei
     write_picture(tmp_path / "scan.png", page)
     text = TOML.replace("left = 0\nright = 150", f"left = 1\nright = 100\n{scale}wraps = true")
     (tmp_path / "c.toml").write_text(text[: text.rindex("[[track.curve]]")])
-    las, *_ = digitise_file(tmp_path / "scan.png", tmp_path / "c.toml", SeesInk(), tmp_path / "out")
+    las, *_, picture = digitise_file(
+        tmp_path / "scan.png", tmp_path / "c.toml", SeesInk(), tmp_path / "out"
+    )
+    coloured = np.ptp(cv2.imread(str(picture)).astype(int), axis=2) > 60
+    assert (coloured.sum(1) < 0.4 * coloured.shape[1]).all()  # no line across where it goes round
     read = lasio.read(las)
     rows = np.interp(read["DEPT"], [1000, 1020, 1030], [10, 210, 410])
     expected = np.interp(rows, y, across)

@@ -101,7 +101,7 @@ def _read_track(
         for curve in track.curve
     ]
     printed = [
-        np.mod(trace.rows, strip.height) if curve.wraps else trace.rows
+        _as_printed(trace.rows, strip.height) if curve.wraps else trace.rows
         for curve, trace in zip(track.curve, traces, strict=True)
     ]
     picture = overlay(strip.grey[rows, columns], printed)
@@ -109,6 +109,12 @@ def _read_track(
         Trace(rows=1 - trace.rows / strip.height, confidence=trace.confidence) for trace in traces
     ]
     return positions, stand_up(picture) if calibration.depth_axis == "down" else picture
+
+
+def _as_printed(rows: Float[ndarray, "w"], height: int) -> Float[ndarray, "w"]:
+    """Rows inside the track of a curve that goes round it, its line interrupted where it does."""
+    lap = np.floor(rows / height)
+    return np.where(np.diff(lap, prepend=lap[:1]) == 0, np.mod(rows, height), np.nan)
 
 
 def _rounds(calibration: Calibration, first: int, trace: Trace) -> tuple[tuple[float, int], ...]:
