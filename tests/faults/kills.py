@@ -46,7 +46,7 @@ AIMED = 0.5
 """Share of the kills that wait until a checkpoint is being written."""
 
 PATIENCE = 30.0
-"""Seconds in which the ranks that are left must end by themselves."""
+"""Seconds that ranks wait for each other; those that are left must end in twice as many."""
 
 
 def born(do: Callable[[], object]) -> int:
@@ -79,16 +79,18 @@ def live(run: Path, rank: int, ranks: int, store: Path) -> None:
     if ranks > 1:
         where = f"file://{store}"
         dist.init_process_group(
-            "gloo", where, rank=rank, world_size=ranks, timeout=timedelta(seconds=PATIENCE / 6)
+            "gloo", where, rank=rank, world_size=ranks, timeout=timedelta(seconds=PATIENCE)
         )
+        store.with_name(f"joined {rank}").touch()
     fit(run, device=torch.device("cpu"), workers=1, saving=SAVING, console=Console(quiet=True))
     if ranks > 1:
         dist.destroy_process_group()
 
 
-def lives(run: Path, ranks: int) -> list[int]:
+def lives(run: Path, ranks: int) -> tuple[list[int], Path]:
+    """The processes of one life, and where they find each other."""
     store = Path(tempfile.mkdtemp(dir=run.parent)) / "store"
-    return [born(lambda rank=rank: live(run, rank, ranks, store)) for rank in range(ranks)]
+    return [born(lambda rank=rank: live(run, rank, ranks, store)) for rank in range(ranks)], store
 
 
 def half_written(run: Path) -> list[Path]:
@@ -131,7 +133,7 @@ def main(kills: int, ranks: int, seed: int) -> None:
         archive = Archive.open(folder / "archive")
         start(folder / "calm", archive, HOW)
         began = time.monotonic()
-        assert [ended(child) for child in lives(folder / "calm", ranks)] == [0] * ranks
+        assert [ended(child) for child in lives(folder / "calm", ranks)[0]] == [0] * ranks
         whole = time.monotonic() - began
         told = {
             "kills": 0,
@@ -145,13 +147,16 @@ def main(kills: int, ranks: int, seed: int) -> None:
             run = folder / f"run {told['runs']}"
             start(run, archive, HOW)
             while True:
-                children = lives(run, ranks)
+                children, store = lives(run, ranks)
                 time.sleep(chance.uniform(0, whole) ** 2 / whole)
                 if chance.random() < AIMED:
                     wait_for_writing(run, whole)
                 chance.shuffle(children)
-                os.kill(children[0], signal.SIGKILL)
-                codes = [ended(child, PATIENCE) for child in children]
+                joined = len([*store.parent.glob("joined*")]) == ranks
+                # Those that have not found each other yet are for their launcher to end.
+                for doomed in children[: 1 if joined else ranks]:
+                    os.kill(doomed, signal.SIGKILL)
+                codes = [ended(child, 2 * PATIENCE) for child in children]
                 if codes == [0] * ranks:
                     break
                 told["kills"] += codes[0] == -signal.SIGKILL
