@@ -245,9 +245,8 @@ def _value(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[n
     value is the true one plus the distance from the true row, which goes on beyond the edges where
     the curve has gone round."""
     (top, bottom), values = row.curves[curve].track, log.curves.values[curve]
-    true = log.curves.rows[curve] - np.floor(values.clip(-9, 9)) * (bottom - top)
-    on_scale = (values >= 0) & (values <= 1)
-    true = np.where(on_scale, log.curves.rows[curve], true)
+    laps = np.where((values >= 0) & (values <= 1), 0, np.floor(values))
+    true = log.curves.rows[curve] - laps * (bottom - top)
     return values - (rows - true) / (bottom - top)
 
 

@@ -68,11 +68,9 @@ def read_trace(
     return Trace(rows=found.rows + top - LAPS_UP * (bottom - top), confidence=found.confidence)
 
 
-def jumps(rows: Float[ndarray, "w"], turn: tuple[int, int]) -> list[tuple[int, int]]:
-    """Columns in which a trace goes round its track, and how often it has then: 1 at the upper
-    edge, -1 at the lower one."""
-    top, bottom = turn
-    laps = np.floor((bottom - rows) / (bottom - top))
+def jumps(laps: Float[ndarray, "w"]) -> list[tuple[int, int]]:
+    """Columns in which a curve goes round its track, and how often it has then, from how often it
+    has in every column; NaN is passed over."""
     known = np.flatnonzero(np.isfinite(laps))
     changed = np.flatnonzero(np.diff(laps[known], prepend=0) != 0)
     return [(int(known[i]), int(laps[known[i]])) for i in changed]

@@ -96,5 +96,10 @@ def test_a_calibration_is_written_that_cuts_the_tracks_out(rng, tmp_path, monkey
         assert (edge < 128).mean() > 0.9
     with pytest.raises(SystemExit):
         run(*curves, "--tie", "130", "100", "330", "120")  # the file exists
+    before = (tmp_path / "calibration.toml").read_bytes()
+    for curve in ('1:G"R:API:0:150', "1:GR:API:5:5", "1:G R:API:0:150"):
+        with pytest.raises(SystemExit):
+            run("--curve", curve, "--tie", "130", "100", "330", "120", "--overwrite")
+    assert (tmp_path / "calibration.toml").read_bytes() == before
     with pytest.raises(SystemExit):
         run("--curve", "3:SP:MV:0:1", "--tie", "130", "100", "330", "120", "--overwrite")

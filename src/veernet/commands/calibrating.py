@@ -1,5 +1,6 @@
 """Proposing a calibration file."""
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,8 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
-from veernet.digitise import Proposal, propose, read_calibration
+from veernet.digitise import Proposal, propose
+from veernet.digitise.calibration import calibration_of
 from veernet.errors import OptionError
 from veernet.files import write_text
 
@@ -85,14 +87,19 @@ class Calibrate:
             return
         if self.out.exists() and not self.overwrite:
             raise OptionError(f"{self.out}: exists; choose another name, or --overwrite")
-        write_text(self.out, self._text(found, grey.shape))
-        read_calibration(self.out)
+        text = self._text(found, grey.shape)
+        try:
+            table = tomllib.loads(text)
+        except ValueError as broken:
+            raise OptionError(f"--curve with signs that TOML does not take ({broken})") from broken
+        calibration_of(table, where=str(self.out))
+        write_text(self.out, text)
         console.print(f"wrote {self.out}", soft_wrap=True)
 
     def _text(self, found: Proposal, shape: tuple[int, int]) -> str:
         ties = self._ties(found)
         head = HEAD.format(
-            scan=self.scan.name.replace("\n", " "),
+            scan=ascii(self.scan.name),
             axis=self.axis,
             unit=self.unit,
             step=self.step,
@@ -116,11 +123,10 @@ class Calibrate:
     def _ties(self, found: Proposal) -> list[tuple[float, float]]:
         ties = [(_onto_line(found, pixel), depth) for pixel, depth in self.tie]
         if len(ties) == 1 and self.line is not None:
-            (pixel, depth), n = ties[0], len(found.lines)
-            along = [line for line in (found.lines[0], found.lines[n - 1]) if line != pixel]
-            far = max(along, key=lambda line: abs(line - pixel))
+            ((pixel, depth),) = ties
+            far = float(max(found.lines[[0, -1]], key=lambda line: abs(line - pixel)))
             lines = round((far - pixel) / found.spacing)
-            ties = sorted([ties[0], (float(far), depth + lines * self.line)])
+            ties = sorted([(pixel, depth), (far, depth + lines * self.line)])
         if len(ties) < 2:
             raise OptionError("give the depth of two lines by --tie, or of one and --line")
         return ties

@@ -111,11 +111,11 @@ def _header_names(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The mnemonics of all sections but those that hold data."""
     data = False
     for line in lines:
-        text = line.strip().upper()
+        text = line.strip()
         if text.startswith(b"~"):
-            data = text.startswith(b"~A") or b"_DATA" in text
+            data = text.upper().startswith(b"~A") or b"_DATA" in text.upper()
         elif text and not data and not text.startswith(b"#"):
-            yield text.partition(b".")[0].strip()
+            yield text.partition(b".")[0].strip().upper()
 
 
 def _numbers(path: Path, name: str, column: ndarray, null: float) -> Float[ndarray, "n"]:

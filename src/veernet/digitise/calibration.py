@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -212,11 +212,21 @@ def read_calibration(path: Path) -> Calibration:
     """
     missing = f"{path}: no such calibration file"
     table = read_toml(path, error=CalibrationError, missing=missing)
+    return calibration_of(table, where=str(path))
+
+
+def calibration_of(table: dict[str, Any], *, where: str) -> Calibration:
+    """The calibration in a table of TOML; `where` names its file.
+
+    Raises:
+        CalibrationError: it is incomplete, or not monotone.
+    """
     if "curve" in table or isinstance(table.get("track"), dict):
         raise CalibrationError(
-            f"{path}: tracks are written [[track]], and the curves of each [[track.curve]] after it"
+            f"{where}: tracks are written [[track]], and the curves of each [[track.curve]] after "
+            "it"
         )
-    return parse(Calibration, table, where=str(path), error=CalibrationError)
+    return parse(Calibration, table, where=where, error=CalibrationError)
 
 
 def _piecewise_linear(

@@ -119,7 +119,7 @@ def _as_printed(rows: Float[ndarray, "w"], height: int) -> Float[ndarray, "w"]:
 
 def _rounds(calibration: Calibration, first: int, trace: Trace) -> tuple[tuple[float, int], ...]:
     """Depths at which a trace, as positions from the left edge, has gone round."""
-    went = jumps(-trace.rows, (-1, 0))
+    went = jumps(np.floor(trace.rows))
     depths = calibration.depth.at(np.array([first + column for column, _ in went], dtype=float))
     return tuple((float(depth), lap) for depth, (_, lap) in zip(depths, went, strict=True))
 

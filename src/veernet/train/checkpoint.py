@@ -16,6 +16,7 @@ from veernet.distributed import digest
 from veernet.errors import CheckpointError
 from veernet.files import parse, replacing
 from veernet.model import Network, Recompute, VeerNet
+from veernet.train.config import Training
 
 WEIGHTS = "best.safetensors"
 """The weights of the epoch that validated best, inside the folder of a run."""
@@ -89,6 +90,16 @@ class Trained:
     model: VeerNet
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+
+    @staticmethod
+    def new(training: Training, device: torch.device) -> "Trained":
+        """Before the first step; the weights are drawn from torch's random state."""
+        model = VeerNet(training.network).to(device, training.dtype)
+        return Trained(
+            model=model,
+            optimizer=torch.optim.AdamW(model.parameters(), weight_decay=training.weight_decay),
+            scaler=torch.amp.GradScaler(device.type, enabled=training.precision == "fp16"),
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights, moments and random states, by names in one file."""

@@ -1,6 +1,6 @@
 """Steps that went wrong, written down so that they can be taken again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,9 +13,7 @@ from veernet.data.archive import Split
 from veernet.data.schedule import Step
 from veernet.errors import RunError
 from veernet.files import parse, read_json, write_json
-from veernet.model import VeerNet
-from veernet.train.checkpoint import Checkpoint, State, Trained, read_checkpoint, save_checkpoint
-from veernet.train.config import Training
+from veernet.train.checkpoint import State, Trained, read_checkpoint, save_checkpoint
 from veernet.train.load import Loader
 from veernet.train.run import Config, archive_of, check_same_data, determinism, fingerprints
 from veernet.train.step import StepResult, step
@@ -59,21 +57,25 @@ def write_fault(
     state: State,
     config: Config,
     trained: Trained,
-    whole: Step,
-    rows: Mapping[int, LogOfStep],
+    cut: Step,
+    split: Split,
     result: StepResult,
 ) -> Path:
     """Write a step that went wrong, and where the run was before it; returns the folder."""
     folder = run / FAULTS / f"{number:08d}"
-    groups = trained.optimizer.param_groups
+
+    def log(index: int) -> LogOfStep:
+        row = split.rows[index]
+        return LogOfStep(index=index, file_name=row.file_name, height=row.height, width=row.width)
+
     fault = Fault(
         step=number,
         epoch=state.epoch,
         seed=config.training.schedule.seed,
         loss=f"{result.loss.item():g}",
         grad_norm=f"{result.grad_norm.item():g}",
-        learning_rate=groups[0]["lr"],
-        micro_batches=tuple(tuple(rows[i] for i in batch) for batch in whole),
+        learning_rate=trained.optimizer.param_groups[0]["lr"],
+        micro_batches=tuple(tuple(log(i) for i in batch) for batch in cut),
     )
     save_checkpoint(folder / _BEFORE, state, config.plain(), trained)
     write_json(folder / _FAULT, asdict(fault))
@@ -108,7 +110,9 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
     archive, how = archive_of(folder, config), config.training
     split = archive.split("train")
     check_same_data(folder, config, fingerprints(split, archive.split("val")))
-    trained = _as_it_was(before, how, device)
+    trained = Trained.new(how, device)
+    before.restore(trained)
+    trained.model.recompute = before.state.recompute
     _check_logs(path, fault, split)
     reader = Loader(split=split, on_error="skip")
 
@@ -136,18 +140,6 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
         if whole is None:
             raise RunError(f"{path}: none of the {len(logs)} logs of the step can be read")
         return Replayed(fault=fault, alone=tuple((log, take([[log]])) for log in logs), whole=whole)
-
-
-def _as_it_was(before: Checkpoint, how: Training, device: torch.device) -> Trained:
-    model = VeerNet(how.network).to(device, how.dtype)
-    trained = Trained(
-        model=model,
-        optimizer=torch.optim.AdamW(model.parameters()),
-        scaler=torch.amp.GradScaler(device.type, enabled=how.precision == "fp16"),
-    )
-    before.restore(trained)
-    model.recompute = before.state.recompute
-    return trained
 
 
 def _check_logs(path: Path, fault: Fault, split: Split) -> None:

@@ -18,7 +18,6 @@ from veernet.data.schedule import padded_pixels
 from veernet.errors import CheckpointError, OnError, OptionError, RunError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import sweep
-from veernet.model import VeerNet
 from veernet.train.checkpoint import (
     WEIGHTS,
     State,
@@ -232,14 +231,9 @@ def _read(
     archive, training = archive_of(run, config), config.training
     check_fit(archive, training)
     torch.manual_seed(training.schedule.seed)
-    model = VeerNet(training.network).to(device, training.dtype)
+    trained = Trained.new(training, device)
     skipped = list[Skipped]()
     train = archive.split("train")
-    trained = Trained(
-        model=model,
-        optimizer=torch.optim.AdamW(model.parameters(), weight_decay=training.weight_decay),
-        scaler=torch.amp.GradScaler(device.type, enabled=training.precision == "fp16"),
-    )
     job = Job(
         folder=run,
         config=config,

@@ -21,7 +21,7 @@ from veernet.train.checkpoint import (
     save_checkpoint,
 )
 from veernet.train.config import Training
-from veernet.train.fault import LogOfStep, write_fault
+from veernet.train.fault import write_fault
 from veernet.train.load import Batches, Loader, Skipped
 from veernet.train.log import RunLog
 from veernet.train.run import Config
@@ -148,10 +148,6 @@ class Job:
 
     def _fault(self, whole: Step, state: State, result: StepResult) -> RunError:
         """Write down a step whose gradient is not finite; returns what to raise."""
-        rows = {
-            i: LogOfStep(index=i, file_name=row.file_name, height=row.height, width=row.width)
-            for i, row in ((i, self.train.rows[i]) for batch in whole for i in batch)
-        }
         folder = distributed.once(
             lambda: write_fault(
                 self.folder,
@@ -160,7 +156,7 @@ class Job:
                 self.config,
                 self.trained,
                 whole,
-                rows,
+                self.train,
                 result,
             )
         )
