@@ -40,6 +40,25 @@ def test_the_metadata_is_known_before_the_log_is_drawn(number):
 
 @settings(max_examples=20)
 @given(numbers)
+def test_a_piece_is_cut_out_of_the_log_of_the_same_number(number):
+    logs = SynthLogs(height=(40, 90), width=(100, 200))
+    whole, pieces = logs.log(number), replace(logs, piece=(5, 60))
+    piece, row = pieces.log(number), pieces.row(number)
+    assert piece.grey.shape == (row.height, row.width)
+    assert 5 <= row.width <= 60
+    starts = range(whole.grey.shape[1] - row.width + 1)
+    cuts = (slice(start, start + row.width) for start in starts)
+    assert any(
+        np.array_equal(whole.grey[:, cut], piece.grey)
+        and np.array_equal(whole.mask[:, cut], piece.mask)
+        and np.array_equal(whole.curves.rows[:, cut], piece.curves.rows, equal_nan=True)
+        and np.array_equal(whole.curves.values[:, cut], piece.curves.values, equal_nan=True)
+        for cut in cuts
+    )
+
+
+@settings(max_examples=20)
+@given(numbers)
 def test_the_mask_of_a_curve_is_one_unbroken_line_even_through_dashes(number):
     log = SynthLogs(n_curves=1, height=(60, 90), width=(90, 300), look=PLAIN).log(number)
     assert cv2.connectedComponents(log.mask, connectivity=8)[0] - 1 == 1
@@ -231,7 +250,15 @@ def test_the_native_range_is_the_default():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"height": (90, 60)}, {"height": (8, 60)}, {"width": (10, 60)}, {"n_curves": 3}, {"seed": -1}],
+    [
+        {"height": (90, 60)},
+        {"height": (8, 60)},
+        {"width": (10, 60)},
+        {"piece": (0, 60)},
+        {"width": (100, 200), "piece": (60, 101)},
+        {"n_curves": 3},
+        {"seed": -1},
+    ],
 )
 def test_a_family_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(OptionError):

@@ -51,6 +51,9 @@ class Synth:
     """Least and greatest height, px."""
     width: FromRecipe[tuple[int, int]] = None
     """Least and greatest width, px."""
+    piece: tuple[int, int] | None = None
+    """Cut a piece of this least and greatest width out of every log, px: short logs to train on
+    that look like parts of long ones."""
     seed: int = 0
     look: Path | None = None
     """TOML file of what logs may look like; docs/reference/look.md lists what it may say."""
@@ -67,7 +70,7 @@ class Synth:
         """Make the archive."""
         check_at_least(1, workers=self.workers)
         recipe = recipes.RECIPES[self.recipe]
-        ranges = given(height=self.height, width=self.width)
+        ranges = given(height=self.height, width=self.width, piece=self.piece)
         look = None if self.look is None else read_look(self.look)
         shapes = None if self.curves is None else str(self.curves.resolve())
         ranges |= given(look=look, shapes=shapes)

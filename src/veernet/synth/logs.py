@@ -26,6 +26,9 @@ class SynthLogs:
     """Least and greatest height, px; drawn uniformly."""
     width: tuple[int, int] = (3200, 12_800)
     """Least and greatest width, px; drawn uniformly."""
+    piece: tuple[int, int] | None = None
+    """Least and greatest width of the piece that is cut out of every log, px; the whole log if
+    None. Pieces are as steep and as full as long logs are; a short log is drawn steeper."""
     seed: int = 0
     look: Look = field(default_factory=Look)
     """What they may look like."""
@@ -39,6 +42,11 @@ class SynthLogs:
                     f"{name} must be a range from {least} up to at most 1,000,000 px; "
                     f"got {low} to {high}"
                 )
+        if self.piece and not 1 <= self.piece[0] <= self.piece[1] <= self.width[0]:
+            raise OptionError(
+                f"piece must be a range from 1 px up to at most the least width, {self.width[0]} "
+                f"px; got {self.piece[0]} to {self.piece[1]}"
+            )
         if self.height[1] * self.width[1] > MAX_PIXELS:
             raise OptionError(
                 f"logs of {self.height[1]} × {self.width[1]} px pass the {MAX_PIXELS:,} px of a "
@@ -55,13 +63,14 @@ class SynthLogs:
         return ("background", *(f"curve {k}" for k in range(1, self.n_curves + 1)))
 
     def row(self, index: int, *, pictures: PictureFormat = "tif") -> Row:
-        """What the metadata says of log `index`; nothing is painted."""
+        """What the metadata says of log `index`; nothing is painted. Traits and tracks of a piece
+        are those of the log that it is cut out of."""
         layout = self._layout(index)
         wear = self._wear(index, layout)
         return Row.of(
             index,
             height=layout.height,
-            width=layout.width,
+            width=len(self._cut(index, layout)),
             curves=tuple(
                 CurveRow(track=how.track.edges)
                 if real is None
@@ -84,12 +93,15 @@ class SynthLogs:
         rng = self._rng(index, purpose=3)
         page = shift_columns(paint_page(rng, layout), shift)
         paint_curves(page, lines)
+        grey, mask = age(rng, wear, page), paint_mask(page.shape, lines)
+        cut = self._cut(index, layout)
+        part = slice(cut.start, cut.stop)
         return Log(
-            grey=age(rng, wear, page),
-            mask=paint_mask(page.shape, lines),
+            grey=np.ascontiguousarray(grey[:, part]),
+            mask=np.ascontiguousarray(mask[:, part]),
             curves=Curves(
-                rows=np.array([line.rows for line in lines], np.float32),
-                values=np.array([line.curve.values for line in lines], np.float32),
+                rows=np.array([line.rows[part] for line in lines], np.float32),
+                values=np.array([line.curve.values[part] for line in lines], np.float32),
             ),
         )
 
@@ -99,6 +111,15 @@ class SynthLogs:
             int(rng.integers(low, high + 1)) for low, high in (self.height, self.width)
         )
         return lay_out(rng, self.look, height=height, width=width, n_curves=self.n_curves)
+
+    def _cut(self, index: int, layout: Layout) -> range:
+        """Columns of the page that are kept."""
+        if self.piece is None:
+            return range(layout.width)
+        rng = self._rng(index, purpose=5)
+        width = int(rng.integers(self.piece[0], self.piece[1] + 1))
+        start = int(rng.integers(0, layout.width - width + 1))
+        return range(start, start + width)
 
     def _wear(self, index: int, layout: Layout) -> Wear:
         rng = self._rng(index, purpose=2)
