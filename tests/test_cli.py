@@ -72,7 +72,7 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     assert veernet("digitise", scan, *options, "--well", "A 1")[0] == 0
     assert lasio.read(out / "scan.las").keys() == ["DEPT", "GR", "ILD"]
 
-    picture = out / "scan.curves.png"
+    picture = out / "scan.GR.png"
     assert veernet("report", run, "--digitised", picture)[0] == 0
     page = (run / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2 + 1

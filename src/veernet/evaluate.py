@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ _NEAR = tuple(f"within_{px}_px" for px in NEAR)
 
 _MEASURES = {"mae": 0.9, "mse": 0.9, **dict.fromkeys(("r2", "pearson_r", *_NEAR, "coverage"), 0.1)}
 """Measures of a curve, and the quantile that a tenth of the logs is worse than."""
+
+WINDOW = 25_600
+"""Columns that the network sees at once unless told otherwise, twice the longest log of a training
+set; 640 px high they take 2.8 GiB, 181 bytes a pixel."""
 
 PICTURE_WIDTH = 1600
 """Longest part of a log that a picture shows, px; the middle of a longer one."""
@@ -73,14 +78,48 @@ class LogResult:
 
 @torch.no_grad()
 def predict(
-    model: nn.Module, image: UInt8[Tensor, "1 h w"], *, autocast: torch.dtype | None = None
+    model: nn.Module,
+    image: UInt8[Tensor, "1 h w"],
+    *,
+    autocast: torch.dtype | None = None,
+    window: int = WINDOW,
 ) -> Float[ndarray, "K h w"]:
-    """The probability of every curve at every pixel of one log (255 = ink), of any size."""
-    weight = next(model.parameters())
+    """The probability of every curve at every pixel of one log (255 = ink), of any size.
+
+    Args:
+        window: most columns that the network sees at once. A longer log is seen in windows of this
+            width, which overlap by a sixteenth and more; there one fades into the next.
+    """
+    weight, w = next(model.parameters()), image.shape[-1]
+    if w > window:
+        return _in_windows(partial(predict, model, autocast=autocast, window=window), image, window)
     canvas = as_float(image.to(weight.device), weight.dtype)[None]
     with torch.autocast(weight.device.type, autocast, enabled=autocast is not None):
         logits = model(canvas)
     return curve_probabilities(logits)[0].cpu().numpy()
+
+
+def _in_windows(
+    see: Callable[[UInt8[Tensor, "1 h n"]], Float[ndarray, "K h n"]],
+    image: UInt8[Tensor, "1 h w"],
+    window: int,
+) -> Float[ndarray, "K h w"]:
+    """What is seen in windows, each weighed by how far its own cut ends are, up to the overlap."""
+    w, overlap = image.shape[-1], window // 16
+    n = 1 + -(-(w - window) // (window - overlap))
+    total, weight = None, np.zeros(w, np.float32)
+    for start in np.linspace(0, w - window, n).round().astype(int).tolist():
+        at = np.arange(window) + 1
+        from_left = at if start > 0 else np.full(window, overlap)
+        from_right = at[::-1] if start + window < w else np.full(window, overlap)
+        mine = np.minimum(np.minimum(from_left, from_right), overlap).astype(np.float32)
+        seen = see(image[..., start : start + window]) * mine
+        if total is None:
+            total = np.zeros((*seen.shape[:2], w), np.float32)
+        total[..., start : start + window] += seen
+        weight[start : start + window] += mine
+    assert total is not None  # a log has columns
+    return np.divide(total, weight, out=total)
 
 
 def classes_of(probability: Float[ndarray, "K h w"]) -> UInt8[ndarray, "h w"]:

@@ -20,7 +20,7 @@ from veernet import distributed
 from veernet.data.archive import SplitName
 from veernet.data.raster import stand_up, write_picture
 from veernet.data.schedule import Schedule
-from veernet.digitise import digitise_file
+from veernet.digitise import Written, digitise_file
 from veernet.errors import OnError
 from veernet.evaluate import evaluate, write_evaluation
 from veernet.files import write_text
@@ -176,10 +176,10 @@ def _after_training(recipe: Recipe, root: Path, device: torch.device, console: C
     console.rule("4  digitise an unseen log")
     scan, calibration = draw_scan(root / "scan", recipe.logs, number=sum(recipe.counts))
     model, out = load_weights(run).to(device), root / "digitised"
-    files = digitise_file(scan, calibration, model, out, overwrite=True)
-    console.print(*(f"wrote {file}" for file in files), sep="\n", soft_wrap=True)
+    written = digitise_file(scan, calibration, model, out, overwrite=True)
+    print_written(console, written)
     console.rule("5  report")
-    write_report(root / "report.html", run, digitised=[files[-1]])
+    write_report(root / "report.html", run, digitised=written.pictures)
     console.print(f"wrote {root / 'report.html'}", soft_wrap=True)
 
 
@@ -234,6 +234,26 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
         "±1: within 1 px; R², MAE, r: of the curves read, in heights of the track, medians over "
         "logs; 10 %: the R² that a tenth of the logs does not reach; ±1 px, read: share of columns"
     )
+
+
+def print_written(console: Console, written: Written) -> None:
+    """Print what is told of the curves as a table, and the files."""
+    table = Table(
+        "curve", "unit", "read", "confidence", "rounds", "MAE", "r", box=SIMPLE, padding=0
+    )
+    for one in written.told:
+        against = ("–" if x is None else f"{x:.3f}" for x in (one.mae, one.pearson_r))
+        figures = f"{one.read:.1%}", f"{one.confidence:.2f}", str(one.rounds), *against
+        table.add_row(one.mnemonic, one.unit, *figures)
+    console.print(table)
+    console.print(*(f"wrote {file}" for file in written.files), sep="\n", soft_wrap=True)
+    for one in written.told:
+        if one.read < 0.5:
+            console.print(
+                f"{one.mnemonic}: {one.read:.0%} of the depths have a value; look at its picture: "
+                "does the calibration fit, and is the curve one that the network knows?",
+                soft_wrap=True,
+            )
 
 
 def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:

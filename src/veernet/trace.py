@@ -11,6 +11,9 @@ from scipy.interpolate import PchipInterpolator
 STEP_COST = 0.05
 """What moving one row between two columns costs, in nats: a spike 100 px high is worth 5 nats."""
 
+THRESHOLD = 0.5
+"""Probability from which a column counts as one with the curve."""
+
 MAX_GAP = 40
 """Longest run of columns without a trace that is bridged unless told otherwise, px."""
 
@@ -20,6 +23,9 @@ LAPS_UP, LAPS_DOWN = 2, 1
 LAP_COST = 0.05
 """What a column costs in which the curve has gone round once, in nats: a curve is on scale where
 that explains as much, and comes back to it."""
+
+_CHUNK = 4096
+"""Columns whose ink is looked at together."""
 
 FLOOR = 1e-4
 """Probability below which a pixel counts as impossible; a path may still cross it."""
@@ -42,7 +48,7 @@ class Trace:
 def read_trace(
     probability: Float[ndarray, "h w"],
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     max_gap: int = MAX_GAP,
     turn: tuple[int, int] | None = None,
 ) -> Trace:
@@ -83,7 +89,7 @@ def _follow(
     max_gap: int,
 ) -> Trace:
     """The trace along the best path, where every row takes its toll of every column."""
-    path = best_path(np.log(np.maximum(probability, FLOOR)) - toll[:, None])
+    path = best_path(np.log(np.maximum(probability, FLOOR)) - toll.astype(np.float32)[:, None])
     columns = np.arange(len(path))
     confidence = probability[path, columns]
     rows = np.where(confidence >= threshold, _centres(probability, path, threshold), np.nan)
@@ -102,12 +108,13 @@ def best_path(
     transform of Felzenszwalb & Huttenlocher 2012, doi:10.4086/toc.2012.v008a019.
     """
     h, w = score.shape
-    ramp = step_cost * np.arange(h)
-    best = np.empty((w, h))
+    ramp = (step_cost * np.arange(h)).astype(np.float32)
+    best = np.empty((w, h), np.float32)
     best[0] = score[:, 0]
     for x in range(1, w):
-        from_above = np.maximum.accumulate(best[x - 1] + ramp) - ramp
-        from_below = np.maximum.accumulate((best[x - 1] - ramp)[::-1])[::-1] + ramp
+        before = best[x - 1] - best[x - 1].max()  # so that sums stay small and exact
+        from_above = np.maximum.accumulate(before + ramp) - ramp
+        from_below = np.maximum.accumulate((before - ramp)[::-1])[::-1] + ramp
         best[x] = score[:, x] + np.maximum(from_above, from_below)
     rows, path = np.arange(h), np.empty(w, np.intp)
     path[-1] = best[-1].argmax()
@@ -138,10 +145,15 @@ def _centres(
     threshold: float,
 ) -> Float[ndarray, "w"]:
     """The centre of mass of the run of probable pixels that the path passes in each column."""
-    inked = probability >= threshold
-    run = np.cumsum(~inked, axis=0)
-    same = inked & (run == run[path, np.arange(len(path))])
-    weight = np.where(same, probability, 0)
-    mass = weight.sum(0)
-    centre = np.arange(len(probability)) @ weight
-    return np.divide(centre, mass, out=path.astype(float), where=mass > 0)
+    centres = path.astype(float)
+    for start in range(0, len(path), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        seen, at = probability[:, part], path[part]
+        inked = seen >= threshold
+        run = np.cumsum(~inked, axis=0)
+        same = inked & (run == run[at, np.arange(len(at))])
+        weight = np.where(same, seen, 0)
+        mass = weight.sum(0)
+        centre = np.arange(len(seen)) @ weight
+        np.divide(centre, mass, out=centres[part], where=mass > 0)
+    return centres

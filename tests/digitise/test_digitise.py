@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veernet import Network, VeerNet
+from veernet.data.las import Las
 from veernet.data.raster import lay_on_side, write_picture
 from veernet.digitise import (
     Calibration,
     CurveScale,
     Depth,
+    Header,
     Track,
     digitise,
     digitise_file,
@@ -110,12 +112,11 @@ def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, hei
     write_picture(tmp_path / "scan.png", page)
     text = TOML.replace("left = 0\nright = 150", f"left = 1\nright = 100\n{scale}wraps = true")
     (tmp_path / "c.toml").write_text(text[: text.rindex("[[track.curve]]")])
-    las, *_, picture = digitise_file(
-        tmp_path / "scan.png", tmp_path / "c.toml", SeesInk(), tmp_path / "out"
-    )
-    coloured = np.ptp(cv2.imread(str(picture)).astype(int), axis=2) > 60
+    written = digitise_file(tmp_path / "scan.png", tmp_path / "c.toml", SeesInk(), tmp_path / "out")
+    coloured = np.ptp(cv2.imread(str(written.pictures[0]))[:, :402].astype(int), axis=2) > 60
     assert (coloured.sum(1) < 0.4 * coloured.shape[1]).all()  # no line across where it goes round
-    read = lasio.read(las)
+    assert written.told[0].rounds == 2
+    read = lasio.read(written.las)
     rows = np.interp(read["DEPT"], [1000, 1020, 1030], [10, 210, 410])
     expected = np.interp(rows, y, across)
     found = np.log10(read["GR"]) / 2 if scale else (read["GR"] - 1) / 99
@@ -141,12 +142,11 @@ def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
     a = digitise(scan, upright, SeesInk())
     b = digitise(lay_on_side(scan), lying, SeesInk())
     np.testing.assert_array_equal(a.values, b.values)
-    np.testing.assert_array_equal(lay_on_side(a.pictures[0]), b.pictures[0])
+    np.testing.assert_array_equal(a.prints[0].rows, b.prints[0].rows)
+    np.testing.assert_array_equal(a.prints[0].grey, b.prints[0].grey)
 
 
-def test_two_tracks_of_different_depths_share_one_column_of_depth(scan, calibration, tmp_path):
-    """The second is the first 25 px to the right, on the lower half of the scan."""
-    more = """
+SECOND = """
 [[track]]
 left = 25
 right = 225
@@ -157,12 +157,70 @@ mnemonic = "DT"
 left = 140
 right = 40
 """
-    calibration.write_text(TOML + more)
+
+
+@pytest.mark.parametrize("axis", ["down", "right"])
+@pytest.mark.parametrize("degrees", [-2.0, 0.7, 3.0])
+def test_a_skewed_scan_gives_the_same_values(scan, calibration, degrees, axis):
+    """Turned, as a sheet on a scanner; corners and ties turned with it. The second track lies
+    deeper and to the right, so that its rows count from the first one's edge."""
+    calibration.write_text(TOML + SECOND)
+    straight = read_calibration(calibration)
+    turn = cv2.getRotationMatrix2D((130, 225), degrees, 1)
+    turn[:, 2] += 20
+    turned = cv2.warpAffine(scan, turn, (300, 490), flags=cv2.INTER_AREA, borderValue=255)
+
+    def moved(x, y):
+        x, y = turn @ [x, y, 1]
+        return (x, y) if axis == "down" else (y, 299 - x)
+
+    tracks = []
+    for t in straight.track:
+        around = ((t.left, t.top), (t.right, t.top), (t.right, t.bottom), (t.left, t.bottom))
+        tracks.append(Track(corners=tuple(moved(x, y) for x, y in around), curve=t.curve))
+    along = [moved(20, y)[1 if axis == "down" else 0] for y in (10, 210, 410)]
+    ties = tuple(zip(along, (1000.0, 1020.0, 1030.0), strict=True))
+    found = digitise(
+        turned if axis == "down" else lay_on_side(turned),
+        Calibration(depth=Depth(ties=ties, step=0.5), track=tuple(tracks), depth_axis=axis),
+        SeesInk(),
+    )
+    expected = digitise(scan, straight, SeesInk())
+    there = np.isfinite(expected.values)  # the last depth may be lost to rounding
+    inside = found.depth[-1] == expected.depth[-1]
+    n = len(found.depth)
+    assert n >= len(expected.depth) - 1
+    a, b = found.values, expected.values[:, -n:] if inside else expected.values[:, :n]
+    for k, width in enumerate((150, None, 100)):
+        error = np.abs(a[k] - b[k]) / width if width else np.abs(np.log10(a[k] / b[k])) / 4
+        assert np.nanmax(error) < 1 / 200
+        assert np.isnan(error).sum() - np.isnan(b[k]).sum() <= 2
+    assert there.any()
+
+
+def test_corners_out_of_order_are_refused(calibration):
+    box = "left = 20\nright = 220\ntop = 10\nbottom = 410\n"
+    corners = "corners = [[220, 10], [20, 10], [20, 410], [220, 410]]\n"
+    for text, told in (
+        (corners, "as one reads the track with depth down"),
+        (box + corners, "got 4 sides and 4 corners"),
+        ("left = 20\nright = 220\n", "got 2 sides and 0 corners"),
+        ("corners = [[20, 10], [220, 10], [220, 410]]\n", "3 corners"),
+        ("corners = [[20, 10], [220, 10], [220, 410], [20, nan]]\n", "as one reads"),
+    ):
+        calibration.write_text(TOML.replace(box, text))
+        with pytest.raises(CalibrationError, match=told):
+            read_calibration(calibration)
+
+
+def test_two_tracks_of_different_depths_share_one_column_of_depth(scan, calibration, tmp_path):
+    """The second is the first 25 px to the right, on the lower half of the scan."""
+    calibration.write_text(TOML + SECOND)
     write_picture(tmp_path / "scan.png", scan)
-    files = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
-    names = ["scan.las", "scan.csv", "scan.300.csv", "scan.1.curves.png", "scan.2.curves.png"]
-    assert [path.name for path in files] == names
-    las = lasio.read(files[0])
+    written = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
+    pictures = ["scan.GR.png", "scan.ILD.png", "scan.DT.png"]
+    assert [path.name for path in written.files[3:]] == pictures
+    las = lasio.read(written.las)
     assert las.keys() == ["DEPT", "GR", "ILD", "DT"]
     lower = las["DEPT"] >= 1020
     assert np.isnan(las["DT"][~lower]).all()
@@ -190,12 +248,16 @@ def test_a_blank_track_gives_no_values(calibration):
 def test_lasio_reads_back_what_was_digitised(scan, calibration, tmp_path):
     scan[100:200] = 255  # a gap too long to bridge
     write_picture(tmp_path / "well 7.png", scan)
-    las, table, _, picture = digitise_file(
-        tmp_path / "well 7.png", calibration, SeesInk(), tmp_path / "out", well="Heinen 1-4"
+    written = digitise_file(
+        tmp_path / "well 7.png",
+        calibration,
+        SeesInk(),
+        tmp_path / "out",
+        header=Header(items={"WELL": "Heinen 1-4"}),
     )
     expected = digitise(scan, read_calibration(calibration), SeesInk())
     assert np.isnan(expected.values).any()
-    read = lasio.read(las)
+    read = lasio.read(written.las)
     assert read.version.VERS.value == 2.0
     assert read.well.NULL.value == -999.25
     assert read.well.WELL.value == "Heinen 1-4"
@@ -208,13 +270,12 @@ def test_lasio_reads_back_what_was_digitised(scan, calibration, tmp_path):
     np.testing.assert_array_equal(read["DEPT"], expected.depth)
     for name, values in zip(("GR", "ILD"), expected.values, strict=True):
         np.testing.assert_array_equal(read[name], np.round(values, 5))
-    raw = las.read_text().split("~ASCII")[1]
+    raw = written.las.read_text().split("~ASCII")[1]
     assert raw.count("-999.25") == np.isnan(expected.values).sum()
-    with table.open() as file:
+    with written.csv.open() as file:
         rows = [*csv.DictReader(file)]
     assert [float(row["DEPT_ft"]) for row in rows] == expected.depth.tolist()
     assert [row["GR"] == "" for row in rows] == np.isnan(expected.values[0]).tolist()
-    assert cv2.imread(str(picture)).shape[:2] == (802, 402)  # enlarged twice
 
 
 def test_nothing_is_written_where_the_scan_cannot_be_read(calibration, tmp_path):
@@ -287,15 +348,102 @@ def test_a_gap_longer_than_the_calibration_allows_has_no_values(scan, calibratio
     assert np.isfinite(found.values[:, found.depth < 1009.9]).all()
 
 
+def test_a_long_scan_is_read_in_windows_like_in_one(scan, calibration):
+    """By a network that looks at its pixel alone, so that nothing but the seams could differ."""
+    seen = []
+
+    class Watch(SeesInk):
+        def forward(self, image, sizes=None):
+            seen.append(image.shape[-1])
+            return super().forward(image)
+
+    whole = digitise(scan, read_calibration(calibration), SeesInk())
+    parts = digitise(scan, read_calibration(calibration), Watch(), window=100)
+    assert seen == [100] * 5  # of 421 columns, sharing 6 at least
+    np.testing.assert_allclose(parts.values, whole.values, rtol=1e-5)
+    np.testing.assert_allclose(parts.confidence, whole.confidence, rtol=1e-5)
+
+
+def test_the_header_is_taken_from_options_and_from_another_las_file(scan, calibration, tmp_path):
+    other = lasio.LASFile()
+    other.well["COMP"].value, other.well["WELL"].value = "Acme Oil", "Old 1"
+    other.well["UWI"] = lasio.HeaderItem("UWI", value="15-131-20042", descr="API number")
+    other.params["RM"] = lasio.HeaderItem("RM", "OHMM", 0.31, "Mud resistivity")
+    other.append_curve("DEPT", np.arange(7, 9.0), unit="M")
+    other.write(str(tmp_path / "old.las"), version=2.0)
+    write_picture(tmp_path / "scan.png", scan)
+    header = Header(items={"WELL": "Heinen 1-4", "kb": "1,203 ft"}, like=tmp_path / "old.las")
+    written = digitise_file(
+        tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", header=header
+    )
+    read = lasio.read(written.las)
+    told = {item.mnemonic: item.value for item in read.well}
+    assert told["WELL"] == "Heinen 1-4"
+    assert told["COMP"] == "Acme Oil"
+    assert told["UWI"] == "15-131-20042"
+    assert told["KB"] == "1,203 ft"
+    assert (told["STRT"], told["STOP"], told["NULL"]) == (1000, 1030, -999.25)
+    assert (read.params.RM.unit, read.params.RM.value) == ("OHMM", 0.31)
+
+
+@pytest.mark.parametrize("item", [{"STRT": "5"}, {"A B": "x"}, {"WELL": "a\n~A"}])
+def test_a_header_item_that_would_break_the_file_is_refused(item):
+    with pytest.raises(OptionError, match=next(iter(item))):
+        Header(items=item)
+
+
+def test_a_reference_in_metres_tells_how_far_off_the_curve_is(scan, calibration, tmp_path):
+    """The reference is what was drawn, and 6 API more below 1,020 ft."""
+    write_picture(tmp_path / "scan.png", scan)
+    depth = np.linspace(1000, 1030, 401)
+    y = np.interp(depth, [1000, 1020, 1030], [10, 210, 410])
+    drawn = 150 * position(y)
+    reference = Las(
+        depth=depth * 0.3048, unit="m", curves={"GR": np.where(depth > 1020, drawn + 6, drawn)}
+    )
+    plain, compared = (
+        digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / name, reference=las)
+        for name, las in (("plain", None), ("compared", reference))
+    )
+    gr, ild = compared.told
+    assert gr.mae == pytest.approx(2, abs=0.5)
+    assert gr.pearson_r > 0.95
+    assert ild.mae is ild.pearson_r is None
+    assert (gr.read, gr.confidence) == (1, pytest.approx(1, abs=0.01))
+    narrow, wide = (cv2.imread(str(one.pictures[0])).astype(int) for one in (plain, compared))
+    assert wide.shape[1] == narrow.shape[1] + 126
+    residual = wide[26:-4, -120:]
+    blue = (residual[..., 0] - residual[..., 2] > 60).sum(1)
+    np.testing.assert_allclose(blue[420:], 0.04 / 0.05 * 59, atol=8)  # enlarged twice
+    assert blue[:390].max() < 8
+
+
+def test_the_picture_of_a_curve_shows_its_line_and_its_confidence(scan, calibration, tmp_path):
+    scan[100:200] = 255  # longer than is bridged
+    write_picture(tmp_path / "scan.png", scan)
+    written = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
+    picture = cv2.imread(str(written.pictures[0]))[26:-4].astype(int)
+    assert picture.shape[:2] == (802, 402 + 6 + 120)  # enlarged twice
+    line = picture[:, :402, 2] - picture[:, :402, 0] > 60
+    rows = 2 * np.array([40, 80, 250, 390])
+    at = [np.flatnonzero(line[row]).mean() / 2 for row in rows]
+    np.testing.assert_allclose(at, 200 * position(rows / 2 + 10), atol=1)
+    assert not line[190:370].any()
+    scale = picture[:, 408:]
+    green = (scale[..., 1] - scale[..., 2] > 60).sum(1)
+    assert (green[rows] > 110).all()
+    assert (green[190:370] == 0).all()
+
+
 def test_confidence_and_300_points_are_written_where_asked(scan, calibration, tmp_path):
     write_picture(tmp_path / "scan.png", scan)
-    las, table, points, _ = digitise_file(
+    written = digitise_file(
         tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", confidence=True
     )
-    read = lasio.read(las)
+    read = lasio.read(written.las)
     assert read.keys() == ["DEPT", "GR", "ILD", "GR_CONF", "ILD_CONF"]
     assert (read["GR_CONF"] > 0.9).all()
-    whole, some = (np.genfromtxt(path, delimiter=",", names=True) for path in (table, points))
+    whole, some = (np.genfromtxt(path, delimiter=",", names=True) for path in written.files[1:3])
     assert len(some) == 300
     for name in ("GR", "ILD"):
         expected = np.interp(some["DEPT_ft"], whole["DEPT_ft"], whole[name])

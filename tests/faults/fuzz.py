@@ -203,7 +203,7 @@ def use_calibration(path: Path, folder: Path) -> None:
     for track in calibration.track:
         try:
             strip = cut_strip(scan, calibration, track)
-            depth = calibration.depth.grid(strip.start, strip.start + strip.last)
+            depth = calibration.depth.grid(*strip.span)
         except CalibrationError as misfit:  # as `digitise_file` does
             raise CalibrationError(f"{path}: {misfit}") from misfit
         calibration.depth.pixel_of(depth[:1000])

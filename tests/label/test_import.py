@@ -1,6 +1,7 @@
 """Labels lie on the ink: known curves, printed out of place, are found where they are printed."""
 
 import json
+import re
 
 import cv2
 import lasio
@@ -92,6 +93,45 @@ def test_labels_from_a_las_file_lie_on_the_print_and_the_offset_is_found(well):
     assert verify(split).faults == ()
 
 
+def test_a_las_file_in_metres_labels_a_scan_in_feet_alike(well):
+    labels = LasLabels(path=well / "well.las")
+    import_scans(well / "ft", [well / "well.png"], well / "c.toml", labels)
+    las = lasio.LASFile()
+    depth = np.arange(995, 1045, 0.1)
+    las.append_curve("DEPT", depth * 0.3048, unit="M")
+    las.append_curve("GR", 150 * position((depth - 1000) * 10), unit="API")
+    las.write(str(well / "well.las"), version=2.0, fmt="%.6f")
+    import_scans(well / "m", [well / "well.png"], well / "c.toml", labels)
+    a, b = (Archive.open(well / unit).split("train").log(0) for unit in ("ft", "m"))
+    np.testing.assert_array_equal(a.mask, b.mask)
+
+
+def test_labels_of_a_skewed_scan_are_those_of_the_straight_one(well):
+    """Turned by 2 degrees, the corners given; mask and LAS file alike."""
+    turn = cv2.getRotationMatrix2D((0, 0), -2, 1)
+    turn[:, 2] += 30, 5
+    page = np.array(Image.open(well / "well.png"))
+    skewed = cv2.warpAffine(page, turn, (300, 450), flags=cv2.INTER_AREA, borderValue=255)
+    write_picture(well / "skewed.png", skewed)
+    corners = [[20, 10], [220, 10], [220, 390], [20, 390]]
+    there = [(turn @ [x, y, 1]).round(3).tolist() for x, y in corners]
+    box = "left = 20\nright = 220\ntop = 10\nbottom = 390\n"
+    assert box in TOML
+    rows = [(turn @ [20, y, 1])[1] for y in (0, 400)]
+    ties = f"ties = [[{rows[0]}, 1000.0], [{rows[1]}, 1040.0]]"
+    text = re.sub("ties = .*", ties, TOML.replace(box, f"corners = {there}\n"))
+    (well / "skewed.toml").write_text(text)
+    labels = LasLabels(path=well / "well.las")
+    import_scans(well / "a", [well / "well.png"], well / "c.toml", labels)
+    (told,) = import_scans(well / "b", [well / "skewed.png"], well / "skewed.toml", labels)
+    assert told.labelled > 0.99
+    assert told.offset == (5, -2)
+    logs = [Archive.open(well / name).split("train") for name in ("a", "b")]
+    a, b = (split.log(0).curves.values[0] for split in logs)
+    assert np.nanmedian(np.abs(a - b)[10:391]) < 0.5 / 200
+    assert np.isfinite(b[10:391]).mean() > 0.9
+
+
 def test_a_column_where_no_ink_is_near_is_not_labelled(well):
     page = np.array(Image.open(well / "well.png"))
     page[200:240] = 255
@@ -118,7 +158,7 @@ def test_the_offset_of_a_print_is_found_to_a_pixel(dx, dy, period, swing):
     grey = np.full((240, 400), 255, np.uint8)
     points = np.stack([x + dx, 220 - 200 * course + dy], axis=1)
     cv2.polylines(grey, [np.rint(16 * points).astype(np.int32)], False, 0, 2, cv2.LINE_AA, shift=4)
-    strip = Strip(grey=grey, top=20, bottom=220, first=0, last=399, start=0)
+    strip = Strip(grey=grey, top=20, bottom=220, first=0, last=399, span=(0, 399))
     found = snap(strip, course[20:420])
     rows = rows_of(strip, found)
     expected = np.interp(np.arange(400), points[:, 0], points[:, 1])
@@ -222,9 +262,9 @@ def bad(well, case):
         case "text in a numeric column":
             (well / "well.las").write_text(las.rsplit(" ", 1)[0] + " bad\n")
             return labels, LasError, "well.las: column GR has text"
-        case "LAS in metres":
+        case "LAS of other depths":
             (well / "well.las").write_text(las.replace(".FT", ".M "))
-            return labels, LabelError, "depth in m, where the scan is calibrated in ft"
+            return labels, LabelError, "no values of GR between 1000 and 1040 ft"
         case "track outside the picture":
             write_picture(well / "bad.png", np.full((420, 100), 255, np.uint8))
             return labels, CalibrationError, "outside the scan of 100 × 420 px"
@@ -243,7 +283,7 @@ def bad(well, case):
     "case",
     [
         *("truncated PNG", "TIFF with a lying header", "0-byte mask", "mask of another size"),
-        *("text in a numeric column", "LAS in metres", "track outside the picture"),
+        *("text in a numeric column", "LAS of other depths", "track outside the picture"),
         *("unknown label", "polylines of no known kind"),
     ],
 )

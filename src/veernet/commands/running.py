@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,9 +19,11 @@ from veernet.commands.options import (
     given,
 )
 from veernet.data.archive import SplitName
+from veernet.data.las import read_las
 from veernet.data.raster import MAX_PIXELS
-from veernet.digitise import digitise_file
+from veernet.digitise import Header, digitise_file
 from veernet.errors import OnError, OptionError
+from veernet.evaluate import WINDOW
 from veernet.report import write_report
 from veernet.synth.make import open_archive
 from veernet.train.checkpoint import checkpoints, load_weights
@@ -240,10 +242,12 @@ class Replay:
 
 @dataclass(frozen=True, kw_only=True)
 class Digitise:
-    """Turn a scan into curves by depth: LAS 2.0, CSV, and a picture to judge them by.
+    """Turn a scan into curves by depth: LAS 2.0, CSV, and pictures to judge them by.
 
     The calibration is a TOML file that says where the track lies, the depth of two or more rows,
-    and the values of the track's edges; `veernet demo` leaves one to start from.
+    and the values of the track's edges; `veernet calibrate` proposes one. The picture of a curve
+    shows it over the scan, beside it how sure it is, and where --reference has the curve, by how
+    much it differs.
     """
 
     scan: Positional[Path]
@@ -256,30 +260,56 @@ class Digitise:
     """Folder for the files, which are named after the scan."""
     overwrite: bool = False
     """Replace files of an earlier time."""
-    well: str = ""
+    well: str | None = None
     """Name of the well, for the header of the LAS file."""
+    header: tuple[str, ...] = ()
+    """More of the header, as MNEMONIC=VALUE: COMP="Acme Oil" FLD=Heinen UWI=15-131-20042."""
+    header_from: Path | None = None
+    """LAS file of the well, whose ~Well and ~Parameter sections are taken over."""
+    reference: Path | None = None
+    """LAS file with curves to compare with, by their mnemonics."""
     confidence: bool = False
     """Add a column a curve to the LAS file that says how sure it is; the CSV has it anyway."""
+    window: int = WINDOW
+    """Most pixels along the scan that the network sees at once; a longer track is seen in windows
+    that overlap."""
     max_pixels: int = MAX_PIXELS
     """Largest scan that is read."""
+    json: bool = False
+    """Print what is told of the curves, and the names of the files, as JSON."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
 
     def run(self, console: Console) -> None:
         """Digitise and say what was written."""
+        check_at_least(64, window=self.window)
         model = load_weights(self.weights).to(device_of(self.device))
-        files = digitise_file(
+        written = digitise_file(
             self.scan,
             self.calibration,
             model,
             self.out,
-            well=self.well,
+            header=Header(items=self._header(), like=self.header_from),
             confidence=self.confidence,
+            reference=None if self.reference is None else read_las(self.reference),
             overwrite=self.overwrite,
             max_pixels=self.max_pixels,
+            window=self.window,
         )
-        for file in files:
-            console.print(f"wrote {file}", soft_wrap=True)
+        if self.json:
+            files = [str(path) for path in written.files]
+            print(json.dumps({"curves": [asdict(one) for one in written.told], "files": files}))
+            return
+        recipes.print_written(console, written)
+
+    def _header(self) -> dict[str, str]:
+        items = dict[str, str]() if self.well is None else {"WELL": self.well}
+        for text in self.header:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise OptionError(f"--header is MNEMONIC=VALUE; got {text!r}")
+            items[name.strip()] = value.strip()
+        return items
 
 
 @dataclass(frozen=True, kw_only=True)

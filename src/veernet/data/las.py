@@ -24,7 +24,13 @@ HEADER_LINES, REPEATS = 4000, 100
 NULLS = (-999.25, -9999.25, -9999.0, -999.0, -99999.0)
 """What stands for no value besides the header's own NULL."""
 
-_UNITS: dict[str, Literal["ft", "m"]] = {
+Unit = Literal["ft", "m"]
+"""Of depth."""
+
+FEET: dict[Unit, float] = {"ft": 1.0, "m": 1 / 0.3048}
+"""In one of them."""
+
+_UNITS: dict[str, Unit] = {
     **dict.fromkeys(("F", "FT", "FEET", "FOOT"), "ft"),
     **dict.fromkeys(("M", "MT", "MTR", "METER", "METERS", "METRE", "METRES"), "m"),
 }
@@ -40,8 +46,13 @@ class Las:
     """
 
     depth: Float[ndarray, "n"]
-    unit: Literal["ft", "m"]
+    unit: Unit
     curves: dict[str, Float[ndarray, "n"]]
+
+    def at(self, mnemonic: str, depth: Float[ndarray, "m"], *, unit: Unit) -> Float[ndarray, "m"]:
+        """A curve at depths in any unit, linear between its own; NaN outside them."""
+        own = depth * FEET[unit] / FEET[self.unit]
+        return np.interp(own, self.depth, self.curves[mnemonic], left=np.nan, right=np.nan)
 
 
 def read_las(path: Path, *, max_bytes: int = MAX_BYTES) -> Las:
@@ -81,6 +92,22 @@ def read_las(path: Path, *, max_bytes: int = MAX_BYTES) -> Las:
         unit=_unit(path, units),
         curves={name: _numbers(path, name, column, null)[order] for name, column in rest},
     )
+
+
+def read_header(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[list[Any], list[Any]]:
+    """The items of the ~Well and the ~Parameter section of a LAS file, as lasio has them.
+
+    Raises:
+        LasError: no such file, too large, or not LAS.
+    """
+    _check(path, max_bytes)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            file: Any = lasio.read(str(path), ignore_header_errors=True, ignore_data=True)
+    except Exception as broken:  # as above
+        raise LasError(f"{path}: not a readable LAS file ({broken})") from broken
+    return [*file.well], [*file.params]
 
 
 def _check(path: Path, max_bytes: int) -> None:
@@ -128,7 +155,7 @@ def _numbers(path: Path, name: str, column: ndarray, null: float) -> Float[ndarr
     return np.where(absent, np.nan, values)
 
 
-def _unit(path: Path, found: list[Any]) -> Literal["ft", "m"]:
+def _unit(path: Path, found: list[Any]) -> Unit:
     for unit in found:
         known = _UNITS.get(str(unit).strip().strip(".").upper())
         if known:

@@ -1,14 +1,15 @@
 """What the pixels of a scan mean: the tracks' places, depth of rows, values of edges."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from veernet.data.las import Unit
+from veernet.digitise.track import LARGEST, SMALLEST, Axis, CurveScale, Track
 from veernet.errors import CalibrationError
 from veernet.files import parse, read_toml
 from veernet.trace import MAX_GAP
@@ -19,9 +20,6 @@ MAX_DEPTHS = 10_000_000
 MAX_TIES = 100_000
 """Most ties of one scan."""
 
-LARGEST, SMALLEST = 1e9, 1e-9
-"""Of all numbers in a calibration, and of those that must not be 0."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Depth:
@@ -29,10 +27,10 @@ class Depth:
 
     ties: tuple[tuple[float, float], ...]
     """Pairs of (pixel, depth), two or more: the pixel is a row where depth runs down the page, a
-    column where it runs right; both increase."""
+    column where it runs right, read at the left edge of the first track; both increase."""
     step: float
     """Between two depths of the output, in `unit`."""
-    unit: Literal["ft", "m"] = "ft"
+    unit: Unit = "ft"
     max_gap: float | None = None
     """Longest stretch without ink over which a curve is bridged, in `unit`; a longer one has no
     values. 40 px if not given."""
@@ -89,79 +87,6 @@ class Depth:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurveScale:
-    """One curve of the track and what its two edges stand for."""
-
-    mnemonic: str
-    """As in a LAS file: GR, SP, CALI, ILD, RHOB, NPHI, DT, …"""
-    left: float
-    """Value at the left edge of the track; the lower edge where depth runs right."""
-    right: float
-    """Value at the right edge; may be less than `left`."""
-    unit: str = ""
-    trace: int = 1
-    """Which of the network's curves it is, from 1."""
-    scale: Literal["linear", "log"] = "linear"
-    description: str = ""
-    wraps: bool = False
-    """Whether it is printed on a backup scale: where it leaves at one edge of the track it comes in
-    at the other, and its values go on."""
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_]+", self.mnemonic) or self.mnemonic.upper() == "DEPT":
-            raise ValueError(
-                f"mnemonic must be letters, digits and _, and not DEPT; got {self.mnemonic!r}"
-            )
-        if not re.fullmatch(r"[^\s:]*", self.unit) or not self.description.isprintable():
-            raise ValueError(
-                "unit must be without spaces and colons, description on one line; "
-                f"got {self.unit!r}, {self.description!r}"
-            )
-        if self.trace < 1:
-            raise ValueError(f"trace counts from 1, got {self.trace}")
-        edges = self.left, self.right
-        if not (np.abs(edges) <= LARGEST).all():
-            raise ValueError(f"the edges reach from -{LARGEST:g} to {LARGEST:g}, got {edges}")
-        if abs(self.left - self.right) < SMALLEST:
-            raise ValueError(f"the edges need two different values, got {edges}")
-        if self.scale == "log" and min(edges) < SMALLEST:
-            raise ValueError(f"a log scale needs values > 0, from {SMALLEST:g} on; got {edges}")
-
-    def value(self, position: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        """Values at positions across the track, 0 = left edge to 1 = right edge."""
-        if self.scale == "log":
-            return self.left * (self.right / self.left) ** position
-        return self.left + (self.right - self.left) * position
-
-    def position(self, value: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        """Where values lie across the track; the inverse of `value`. Beyond 0 and 1 is off scale;
-        NaN where a logarithmic scale has no place for a value."""
-        if self.scale == "log":
-            positive = np.where(value > 0, value, np.nan)
-            return np.log(positive / self.left) / np.log(self.right / self.left)
-        return (value - self.left) / (self.right - self.left)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Track:
-    """The box of a track, in pixels of the scan as it lies: x to the right, y down.
-
-    The edges are centres of pixels, and belong to the box.
-    """
-
-    left: int
-    right: int
-    top: int
-    bottom: int
-    curve: tuple[CurveScale, ...] = ()
-    """What is printed in it."""
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.left < self.right and 0 <= self.top < self.bottom):
-            raise ValueError("needs 0 <= left < right and 0 <= top < bottom")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """All that a scan does not say of itself; a TOML file.
 
@@ -187,7 +112,7 @@ class Calibration:
 
     depth: Depth
     track: tuple[Track, ...]
-    depth_axis: Literal["down", "right"] = "down"
+    depth_axis: Axis = "down"
     """Which way depth runs on the scan."""
 
     def __post_init__(self) -> None:
@@ -197,6 +122,8 @@ class Calibration:
                 "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
                 f"mnemonics; got {names}"
             )
+        for track in self.track:
+            track.check(self.depth_axis)
 
     @property
     def curves(self) -> tuple[CurveScale, ...]:

@@ -1,5 +1,6 @@
 """From a scan and its calibration to curves by depth."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,26 +9,49 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from veernet.data.archive import ink
-from veernet.data.raster import stand_up
-from veernet.digitise.calibration import Calibration, Track
-from veernet.digitise.strip import cut_strip
+from veernet.digitise.calibration import Calibration
+from veernet.digitise.strip import Strip, cut_strip, span_of
+from veernet.digitise.track import CurveScale, Track
 from veernet.errors import CalibrationError
-from veernet.evaluate import predict
+from veernet.evaluate import WINDOW, predict
 from veernet.model import VeerNet
-from veernet.picture import overlay
 from veernet.trace import Trace, jumps, read_trace
 
 
 @dataclass(frozen=True, kw_only=True)
+class Print:
+    """One curve as it is printed, in every column of its track laid on its side.
+
+    grey:       the track, 255 = paper
+    positions:  across the track, 0 at its left edge and 1 at its right one, and beyond them where
+                the curve has gone round; NaN where none was found
+    confidence: probability of the curve where it was followed, 0 to 1
+    depth:      of the columns
+    """
+
+    grey: UInt8[ndarray, "h w"]
+    positions: Float[ndarray, "w"]
+    confidence: Float[ndarray, "w"]
+    depth: Float[ndarray, "w"]
+
+    @property
+    def rows(self) -> Float[ndarray, "w"]:
+        """Rows of its centre on the track; NaN too where it goes round, to interrupt its line."""
+        height, laps = len(self.grey) - 1, _laps(self.positions)
+        stays = np.diff(laps, prepend=laps[:1]) == 0
+        return np.where(stays, height * (1 + laps - self.positions), np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Digitised:
-    """The curves of one scan.
+    """The curves of one scan, in the order of the calibration.
 
     depth:      multiples of the calibration's step, over all tracks
     values:     of every curve at every depth, in its unit; NaN where none was found
     confidence: probability of the curve where it was followed, 0 to 1; NaN outside its track
     rounds:     depths at which every curve with a backup scale has gone round its track, and how
                 often it has then: 1 beyond its right edge, -1 beyond its left one
-    pictures:   of every track as it lies on the scan, with the curves drawn over it
+    prints:     of every curve
     """
 
     calibration: Calibration
@@ -35,7 +59,7 @@ class Digitised:
     values: Float[ndarray, "K n"]
     confidence: Float[ndarray, "K n"]
     rounds: tuple[tuple[tuple[float, int], ...], ...]
-    pictures: tuple[UInt8[ndarray, "_ _ 3"], ...]
+    prints: tuple[Print, ...]
 
 
 def digitise(
@@ -43,85 +67,80 @@ def digitise(
     calibration: Calibration,
     model: VeerNet,
     *,
+    window: int = WINDOW,
     autocast: torch.dtype | None = None,
 ) -> Digitised:
     """Read every curve of the calibration from a scan (255 = paper).
+
+    Args:
+        window: most pixels along the scan that the network sees at once; see `predict`.
 
     Raises:
         CalibrationError: a track lies outside the scan, or the network does not know a trace.
     """
     _check(calibration, model)
-    along = [
-        (t.top, t.bottom) if calibration.depth_axis == "down" else (t.left, t.right)
-        for t in calibration.track
-    ]
-    depth = calibration.depth.grid(min(a for a, _ in along), max(b for _, b in along))
+    spans = np.array([span_of(calibration, track) for track in calibration.track])
+    depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
     values, confidence = list[ndarray](), list[ndarray]()
-    pictures = list[UInt8[ndarray, "_ _ 3"]]()
-    rounds = list[tuple[tuple[float, int], ...]]()
-    for track, (first, last) in zip(calibration.track, along, strict=True):
-        traces, picture = _read_track(scan, calibration, track, model, autocast)
-        inside = (at > first - 0.5) & (at < last + 0.5)
-        pixels = np.arange(first, last + 1)
-        for curve, trace in zip(track.curve, traces, strict=True):
-            found = curve.value(np.interp(at, pixels, trace.rows))
-            rounds.append(_rounds(calibration, first, trace) if curve.wraps else ())
+    rounds, prints = list[tuple[tuple[float, int], ...]](), list[Print]()
+    for track in calibration.track:
+        strip = cut_strip(scan, calibration, track)
+        pixels = strip.pixels()[strip.first : strip.last + 1]
+        inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
+        columns = calibration.depth.at(pixels)
+        for curve, trace in _read(strip, calibration, track, model, window, autocast):
+            positions = 1 - trace.rows / strip.height
+            found = curve.value(np.interp(at, pixels, positions))
             values.append(np.where(inside, found, np.nan))
             confidence.append(np.where(inside, np.interp(at, pixels, trace.confidence), np.nan))
-        pictures.append(picture)
+            rounds.append(_rounds(columns, positions) if curve.wraps else ())
+            prints.append(
+                Print(
+                    grey=strip.track,
+                    positions=positions,
+                    confidence=trace.confidence,
+                    depth=columns,
+                )
+            )
     return Digitised(
         calibration=calibration,
         depth=depth,
         values=np.stack(values),
         confidence=np.stack(confidence),
         rounds=tuple(rounds),
-        pictures=tuple(pictures),
+        prints=tuple(prints),
     )
 
 
-def _read_track(
-    scan: UInt8[ndarray, "h w"],
+def _read(
+    strip: Strip,
     calibration: Calibration,
     track: Track,
     model: VeerNet,
+    window: int,
     autocast: torch.dtype | None,
-) -> tuple[list[Trace], UInt8[ndarray, "_ _ 3"]]:
-    """The traces of a track's curves, as positions from its left edge, and a picture of them."""
-    strip = cut_strip(scan, calibration, track)
-    rows, columns = slice(strip.top, strip.bottom + 1), slice(strip.first, strip.last + 1)
-    probability = predict(model, ink(strip.grey), autocast=autocast)[:, rows, columns]
-    edges = 0, strip.height
-    traces = [
-        read_trace(
-            probability[curve.trace - 1],
-            max_gap=calibration.depth.gap(),
-            turn=edges if curve.wraps else None,
-        )
-        for curve in track.curve
-    ]
-    printed = [
-        _as_printed(trace.rows, strip.height) if curve.wraps else trace.rows
-        for curve, trace in zip(track.curve, traces, strict=True)
-    ]
-    picture = overlay(strip.grey[rows, columns], printed)
-    positions = [
-        Trace(rows=1 - trace.rows / strip.height, confidence=trace.confidence) for trace in traces
-    ]
-    return positions, stand_up(picture) if calibration.depth_axis == "down" else picture
+) -> Iterator[tuple[CurveScale, Trace]]:
+    """The curves of a track and their traces, in rows and columns of the track alone."""
+    seen = predict(model, ink(strip.grey), window=window, autocast=autocast)
+    seen = seen[:, strip.top : strip.bottom + 1, strip.first : strip.last + 1]
+    for curve in track.curve:
+        turn = (0, strip.height) if curve.wraps else None
+        probability, gap = seen[curve.trace - 1], calibration.depth.gap()
+        yield curve, read_trace(probability, max_gap=gap, turn=turn)
 
 
-def _as_printed(rows: Float[ndarray, "w"], height: int) -> Float[ndarray, "w"]:
-    """Rows inside the track of a curve that goes round it, its line interrupted where it does."""
-    lap = np.floor(rows / height)
-    return np.where(np.diff(lap, prepend=lap[:1]) == 0, np.mod(rows, height), np.nan)
+def _laps(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
+    """How often a curve has gone round its track; both edges belong to it."""
+    inside = (positions >= 0) & (positions <= 1)
+    return np.where(inside, 0, np.floor(positions))
 
 
-def _rounds(calibration: Calibration, first: int, trace: Trace) -> tuple[tuple[float, int], ...]:
-    """Depths at which a trace, as positions from the left edge, has gone round."""
-    went = jumps(np.floor(trace.rows))
-    depths = calibration.depth.at(np.array([first + column for column, _ in went], dtype=float))
-    return tuple((float(depth), lap) for depth, (_, lap) in zip(depths, went, strict=True))
+def _rounds(
+    depth: Float[ndarray, "w"], positions: Float[ndarray, "w"]
+) -> tuple[tuple[float, int], ...]:
+    """Depths at which a curve has gone round its track, from its positions across it."""
+    return tuple((float(depth[column]), lap) for column, lap in jumps(_laps(positions)))
 
 
 def _check(calibration: Calibration, model: VeerNet) -> None:

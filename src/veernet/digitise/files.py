@@ -1,16 +1,38 @@
-"""From files to files: a scan and its calibration in, LAS, CSV and a picture out."""
+"""From files to files: a scan and its calibration in, LAS, CSV and pictures out."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from veernet.data.las import Las
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitise.calibration import read_calibration
 from veernet.digitise.digitise import digitise
-from veernet.digitise.las import write_csv, write_las
+from veernet.digitise.las import Header, write_csv, write_las
+from veernet.digitise.quality import Told, draw_quality, tell
 from veernet.errors import CalibrationError, OptionError
+from veernet.evaluate import WINDOW
 from veernet.metrics import POINTS
 from veernet.model import VeerNet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """The files of one scan, and what is told of its curves."""
+
+    las: Path
+    csv: Path
+    points: Path
+    """Another CSV, of `POINTS` depths."""
+    pictures: tuple[Path, ...]
+    """One a curve."""
+    told: tuple[Told, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        return self.las, self.csv, self.points, *self.pictures
 
 
 def digitise_file(
@@ -19,53 +41,51 @@ def digitise_file(
     model: VeerNet,
     folder: Path,
     *,
-    well: str = "",
+    header: Header | None = None,
     confidence: bool = False,
+    reference: Las | None = None,
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
+    window: int = WINDOW,
     autocast: torch.dtype | None = None,
-) -> tuple[Path, ...]:
-    """Digitise one scan into `folder`; returns the LAS file, the CSV file, another one of
-    `POINTS` depths, and a picture a track.
+) -> Written:
+    """Digitise one scan into `folder`.
 
-    They are named after the scan. Nothing is written before everything is computed.
+    The files are named after the scan. Nothing is written before everything is computed.
 
     Args:
+        header: of the LAS file.
         confidence: say in the LAS file too how sure every value is.
+        reference: curves to compare with, by the mnemonics of the calibration.
         max_pixels: a scan of more is refused.
+        window: most pixels along the scan that the network sees at once.
 
     Raises:
         ImageError: the scan cannot be read.
-        OptionError: one of the files is there already, unless `overwrite`; or `well` would break
-            a LAS file.
+        OptionError: one of the files is there already, unless `overwrite`.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
+        LasError: the LAS file that the header is to be like cannot be read.
     """
     settings = read_calibration(calibration)
-    tracks = len(settings.track)
-    las, table, points, *pictures = (
-        folder / f"{scan.stem}{end}"
-        for end in (
-            *(".las", ".csv", f".{POINTS}.csv"),
-            *(
-                [".curves.png"]
-                if tracks == 1
-                else [f".{n}.curves.png" for n in range(1, tracks + 1)]
-            ),
-        )
-    )
+    endings = ".las", ".csv", f".{POINTS}.csv", *(f".{c.mnemonic}.png" for c in settings.curves)
+    las, table, points, *pictures = (folder / f"{scan.stem}{end}" for end in endings)
     for path in (las, table, points, *pictures):
         if path.exists() and not overwrite:
             raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
-    if not well.isprintable():
-        raise OptionError(f"the name of the well must be printable, got {well!r}")
     grey = read_grey(scan, max_pixels=max_pixels)
     try:
-        digitised = digitise(grey, settings, model, autocast=autocast)
+        digitised = digitise(grey, settings, model, window=window, autocast=autocast)
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
-    write_las(las, digitised, well=well, confidence=confidence)
+    write_las(las, digitised, header=header, confidence=confidence)
     write_csv(table, digitised)
     write_csv(points, digitised, points=POINTS)
-    for path, picture in zip(pictures, digitised.pictures, strict=True):
-        write_picture(path, picture)
-    return las, table, points, *pictures
+    for index, path in enumerate(pictures):
+        write_picture(path, draw_quality(digitised, index, reference))
+    return Written(
+        las=las,
+        csv=table,
+        points=points,
+        pictures=tuple(pictures),
+        told=tell(digitised, reference),
+    )

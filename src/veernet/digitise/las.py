@@ -1,13 +1,18 @@
 """Curves by depth in the files that petrophysicists use."""
 
 import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import lasio
 import numpy as np
 
+from veernet.data.las import read_header
 from veernet.digitise.digitise import Digitised
+from veernet.errors import OptionError
 from veernet.files import replacing
 from veernet.metrics import drawn_out
 
@@ -18,20 +23,72 @@ DECIMALS = 5
 """Digits behind the point of every number written."""
 
 
+OWN = ("STRT", "STOP", "STEP", "NULL")
+"""What a header says of the data itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a LAS file says of its well."""
+
+    items: Mapping[str, str] = field(default_factory=dict)
+    """Values by mnemonic, like WELL, COMP, FLD, LOC, UWI."""
+    like: Path | None = None
+    """A LAS file whose ~Well and ~Parameter sections are taken over; `items` come first."""
+
+    def __post_init__(self) -> None:
+        for name, value in self.items.items():
+            if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name.upper() in OWN:
+                raise OptionError(
+                    f"a header item is named by letters, digits and _, and is none of "
+                    f"{', '.join(OWN)}; got {name!r}"
+                )
+            if not value.isprintable():
+                raise OptionError(f"{name} of the header must be printable, got {value!r}")
+
+    def put(self, las: lasio.LASFile) -> None:
+        """Write it into a file to be.
+
+        Raises:
+            LasError: `like` cannot be read.
+        """
+        well: Any = las.well
+        params: Any = las.params
+        if self.like is not None:
+            taken, parameters = read_header(self.like)
+            for item in taken:
+                if item.mnemonic.upper() not in OWN:
+                    well[item.mnemonic] = item
+            for item in parameters:
+                params[item.mnemonic] = item
+        for name, value in self.items.items():
+            if name.upper() in well:
+                well[name.upper()].value = value
+            else:
+                well[name.upper()] = lasio.HeaderItem(name.upper(), value=value)
+
+
 def write_las(
-    path: Path, digitised: Digitised, *, well: str = "", confidence: bool = False
+    path: Path,
+    digitised: Digitised,
+    *,
+    header: Header | None = None,
+    confidence: bool = False,
 ) -> None:
     """Write LAS 2.0: depth and one column a curve, `NULL` where there is no value; where curves
     go round their tracks, and how often they have then, is listed under ~Other.
 
     Args:
-        well: the name of the well, for the header.
         confidence: add a column a curve that says how sure it is, 0 to 1.
+
+    Raises:
+        LasError: the file that the header is to be like cannot be read.
     """
     unit = digitised.calibration.depth.unit.upper()
     las = lasio.LASFile()
-    header: Any = las.well
-    header["NULL"].value, header["WELL"].value = NULL, well
+    well: Any = las.well
+    well["NULL"].value = NULL
+    (header or Header()).put(las)
     las.append_curve("DEPT", np.round(digitised.depth, DECIMALS), unit=unit, descr="Depth")
     for curve, values in zip(digitised.calibration.curves, digitised.values, strict=True):
         rounded = np.round(values, DECIMALS)

@@ -2,16 +2,24 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from veernet.data.raster import lay_on_side
-from veernet.digitise.calibration import Calibration, Track
+from veernet.digitise.calibration import Calibration
+from veernet.digitise.track import Track
 from veernet.errors import CalibrationError
 
 MARGIN = 0.05
 """Paper around the track that the network sees too, in heights of the track."""
+
+OUTSIDE = 255
+"""Beyond the scan: white paper, and in a mask no label."""
+
+_CHUNK = 4096
+"""Columns straightened at a time; OpenCV counts pixels in 16 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,47 +36,151 @@ class Strip:
     """Column where the track begins."""
     last: int
     """Its last column."""
-    start: int
-    """Pixel along the scan of column 0."""
+    span: tuple[float, float]
+    """Where it begins and ends along the scan, as the ties of depth count."""
 
     @property
     def height(self) -> int:
         """Rows between the edges."""
         return self.bottom - self.top
 
+    @property
+    def track(self) -> UInt8[ndarray, "_ _"]:
+        """The track alone."""
+        return self.grey[self.top : self.bottom + 1, self.first : self.last + 1]
+
     def pixels(self) -> Float[ndarray, "w"]:
         """Position along the scan of every column."""
-        return np.arange(self.grey.shape[1], dtype=float) + self.start
+        start, stop = self.span
+        pace = (stop - start) / (self.last - self.first)
+        return start + (np.arange(self.grey.shape[1]) - self.first) * pace
 
 
-def cut_strip(scan: UInt8[ndarray, "h w"], calibration: Calibration, track: Track) -> Strip:
-    """Cut a track out of a scan and lay it on its side.
+def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
+    """Where a track begins and ends along the scan, px: where the lines of its first and last depth
+    cross the left edge of the calibration's first track, at which ties are read."""
+    edge_start, *_, edge_stop = calibration.track[0].read(calibration.depth_axis)
+    first_left, first_right, last_right, last_left = track.read(calibration.depth_axis)
+    ends = (first_left, first_right), (last_left, last_right)
+    start, stop = (_crossing(a, b, edge_start, edge_stop)[0] for a, b in ends)
+    return float(start), float(stop)
+
+
+def cut_strip(
+    scan: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    track: Track,
+    *,
+    interpolation: int = cv2.INTER_LINEAR,
+) -> Strip:
+    """Cut a track out of a scan and lay it on its side; straighten it if it is askew.
+
+    Args:
+        interpolation: of OpenCV, where the track is askew; INTER_NEAREST for a mask.
 
     Raises:
         CalibrationError: it lies outside the scan.
     """
-    (h, w), lowest = scan.shape, scan.shape[1] - 1
-    if track.right >= w or track.bottom >= h:
+    (h, w), (x, y), least = scan.shape, track.places.max(0), track.places.min()
+    if x > w - 0.5 or y > h - 0.5 or least < -0.5:
         raise CalibrationError(
-            f"the track ends at x = {track.right}, y = {track.bottom}, outside the scan of "
-            f"{w} × {h} px"
+            f"the track ends at x = {x:g}, y = {y:g}, outside the scan of {w} × {h} px"
+            if least >= -0.5
+            else f"a corner of the track, at {least:g}, lies outside the scan of {w} × {h} px"
         )
-    if calibration.depth_axis == "right":
-        across, along = (track.top, track.bottom), (track.left, track.right)
-    else:
-        across, along = (lowest - track.right, lowest - track.left), (track.top, track.bottom)
+    span = span_of(calibration, track)
+    if track.corners:
+        return _straightened(scan, calibration, track, span, interpolation)
+    return _cropped(scan, calibration, track, span)
+
+
+def _cropped(
+    scan: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    track: Track,
+    span: tuple[float, float],
+) -> Strip:
+    down = calibration.depth_axis == "down"
+    corners = track.read(calibration.depth_axis).astype(int)
+    (begin, left), (end, right) = corners[0].tolist(), corners[2].tolist()
+    lowest = scan.shape[1] - 1 if down else 0
+    across = lowest - right, lowest - left
     margin = round(MARGIN * (across[1] - across[0]))
-    y, x = max(0, across[0] - margin), max(0, along[0] - margin)
-    rows, columns = slice(y, across[1] + 1 + margin), slice(x, along[1] + 1 + margin)
-    if calibration.depth_axis == "right":
-        grey = scan[rows, columns]
-    else:  # turning the part is cheaper than turning the whole
+    y, x = max(0, across[0] - margin), max(0, begin - margin)
+    rows, columns = slice(y, across[1] + 1 + margin), slice(x, end + 1 + margin)
+    if down:  # turning the part is cheaper than turning the whole
+        w = scan.shape[1]
         grey = lay_on_side(scan[columns, max(0, w - rows.stop) : w - rows.start])
+    else:
+        grey = scan[rows, columns]
     return Strip(
         grey=np.ascontiguousarray(grey),
         top=across[0] - y,
         bottom=across[1] - y,
-        first=along[0] - x,
-        last=along[1] - x,
-        start=x,
+        first=begin - x,
+        last=end - x,
+        span=span,
     )
+
+
+def _straightened(
+    scan: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    track: Track,
+    span: tuple[float, float],
+    interpolation: int,
+) -> Strip:
+    """Every pixel of the strip is read off the scan between its neighbours, at the place that lies
+    as far between the corners."""
+    corners = track.read(calibration.depth_axis)
+    first_left, first_right, last_right, last_left = corners
+    height = _length(first_left - first_right, last_left - last_right)
+    length = _length(last_left - first_left, last_right - first_right)
+    margin = round(MARGIN * height)
+    up = 1 - (np.arange(-margin, height + 1 + margin)[:, None] / height)
+    grey = np.full((len(up), length + 1 + 2 * margin), OUTSIDE, np.uint8)
+    for start in range(0, grey.shape[1], _CHUNK):
+        columns = np.arange(start, min(start + _CHUNK, grey.shape[1]))
+        on = (columns - margin) / length
+        along, across = (
+            (1 - on) * ((1 - up) * first_left[i] + up * first_right[i])
+            + on * ((1 - up) * last_left[i] + up * last_right[i])
+            for i in (0, 1)
+        )
+        x, y = (across, along) if calibration.depth_axis == "down" else (along, -across)
+        grey[:, columns] = _read(scan, x, y, interpolation)
+    return Strip(
+        grey=grey, top=margin, bottom=margin + height, first=margin, last=margin + length, span=span
+    )
+
+
+def _read(
+    scan: UInt8[ndarray, "h w"],
+    x: Float[ndarray, "n m"],
+    y: Float[ndarray, "n m"],
+    interpolation: int,
+) -> UInt8[ndarray, "n m"]:
+    """The scan at fractional places, `OUTSIDE` beyond it."""
+    left, top = (max(0, int(at.min()) - 1) for at in (x, y))
+    part = scan[top : int(y.max()) + 3, left : int(x.max()) + 3]
+    return cv2.remap(
+        part,
+        (x - left).astype(np.float32),
+        (y - top).astype(np.float32),
+        interpolation,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=OUTSIDE,
+    )
+
+
+def _length(*sides: Float[ndarray, "2"]) -> int:
+    """Of sides that face each other, the mean in whole pixels."""
+    return max(1, round(float(np.mean([np.hypot(*side) for side in sides]))))
+
+
+def _crossing(
+    a: Float[ndarray, "2"], b: Float[ndarray, "2"], c: Float[ndarray, "2"], d: Float[ndarray, "2"]
+) -> Float[ndarray, "2"]:
+    """Where the line through a and b crosses the line through c and d."""
+    (u, v), (p, q), (r, s) = b - a, d - c, c - a
+    return a + (b - a) * (r * q - s * p) / (u * q - v * p)

@@ -9,8 +9,8 @@ from numpy import ndarray
 
 from veernet.data.batch import UNLABELLED
 from veernet.data.columns import bands, give
-from veernet.digitise.calibration import Track
 from veernet.digitise.strip import Strip
+from veernet.digitise.track import Track
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,9 @@ import numpy as np
 from veernet.data import archive
 from veernet.data.archive import CurveRow, Curves, Log, Row, SplitName
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
-from veernet.digitise.calibration import Calibration, Track, read_calibration
+from veernet.digitise.calibration import Calibration, read_calibration
 from veernet.digitise.strip import Strip, cut_strip
+from veernet.digitise.track import Track
 from veernet.errors import ArchiveError, LabelError, OnError, OptionError, VeerNetError
 from veernet.files import sweep
 from veernet.label.labels import Traced, Tracer, paint_labels, rows_of

@@ -14,8 +14,9 @@ from numpy import ndarray
 from veernet.data.batch import UNLABELLED
 from veernet.data.las import MAX_BYTES, Las, read_las
 from veernet.data.raster import read_index
-from veernet.digitise.calibration import Calibration, Track
+from veernet.digitise.calibration import Calibration
 from veernet.digitise.strip import Strip, cut_strip
+from veernet.digitise.track import Track
 from veernet.errors import LabelError
 from veernet.files import read_json
 from veernet.label.labels import Traced, Tracer
@@ -43,14 +44,9 @@ class LasLabels:
 
         Raises:
             LasError: it cannot be read.
-            LabelError: its unit of depth is not the calibration's, or it lacks a curve.
+            LabelError: it lacks a curve.
         """
         las = read_las(self.path, max_bytes=self.max_bytes)
-        if las.unit != calibration.depth.unit:
-            raise LabelError(
-                f"{self.path}: depth in {las.unit}, where the scan is calibrated in "
-                f"{calibration.depth.unit}; convert one of them"
-            )
         absent = [c.mnemonic for c in calibration.curves if c.mnemonic not in las.curves]
         if absent:
             raise LabelError(
@@ -64,9 +60,14 @@ class LasLabels:
         depth = calibration.depth.at(strip.pixels())
         traced: dict[int, Traced] = {}
         for curve in track.curve:
-            values = np.interp(
-                depth, las.depth, las.curves[curve.mnemonic], left=np.nan, right=np.nan
-            )
+            values = las.at(curve.mnemonic, depth, unit=calibration.depth.unit)
+            if not np.isfinite(values).any():
+                (top, bottom), unit = las.depth[[0, -1]], las.unit
+                raise LabelError(
+                    f"{self.path}: no values of {curve.mnemonic} between {depth[0]:g} and "
+                    f"{depth[-1]:g} {calibration.depth.unit}, where its track lies; the file "
+                    f"reaches from {top:g} to {bottom:g} {unit}"
+                )
             positions = curve.position(values)
             positions[np.abs(positions) > MOST_LAPS] = np.nan
             found_on_ink = snap(strip, positions, tolerance=self.tolerance)
@@ -178,7 +179,7 @@ def _trace_mask(
     mask: UInt8[ndarray, "h w"], calibration: Calibration, strip: Strip, track: Track
 ) -> dict[int, Traced]:
     """The centre of the pixels of every class of a mask of the whole scan, in every column."""
-    labels = cut_strip(mask, calibration, track).grey
+    labels = cut_strip(mask, calibration, track, interpolation=cv2.INTER_NEAREST).grey
     return {curve.trace: _of_mask(labels, strip, curve.trace) for curve in track.curve}
 
 
