@@ -1,13 +1,18 @@
 """Tracks and depth lines are found where they were printed."""
 
+import math
 import sys
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from veernet.cli import main
+from veernet.commands.calibrating import Calibrate
 from veernet.data.raster import lay_on_side, write_picture
 from veernet.digitise import cut_strip, propose, read_calibration
 from veernet.errors import CalibrationError
@@ -54,6 +59,58 @@ def test_edges_are_found_within_two_pixels_and_spacing_within_half_a_percent(
     assert found.heavy.sum() == pytest.approx(len(lines) / 5, abs=2)
 
 
+@settings(max_examples=15)
+@given(
+    st.floats(14, 45),
+    st.floats(-2.5, 2.5).filter(lambda degrees: abs(degrees) > 0.3),
+    st.integers(0, 10**6),
+)
+def test_a_scan_that_is_askew_is_looked_at_turned_back(spacing, degrees, seed):
+    """The corners of both tracks are found on the scan as it is, and the rows of the depth lines
+    where they cross the left edge of the first one."""
+    edges = [(30, 230), (330, 530)]
+    grey, lines = page(np.random.default_rng(seed), spacing, edges, rows=3400)
+    turn = cv2.getRotationMatrix2D((0, 0), -degrees, 1)
+    turn[:, 2] += 160, 40
+    skewed = cv2.warpAffine(grey, turn, (960, 3560), borderValue=235)
+    found = propose(skewed)
+    assert math.degrees(found.turned) == pytest.approx(degrees, abs=0.03)
+    assert found.spacing == pytest.approx(spacing, rel=0.005)
+    assert len(found.tracks) == 2
+    (x, _), (far, _) = found.on_scan(0, 0), found.on_scan(0, 1000)
+    assert x == 0
+    assert far == pytest.approx(-1000 * math.sin(math.radians(degrees)), abs=0.5)
+    for (left, right), there in zip(edges, found.tracks, strict=True):
+        for column, edge in ((left, there[0]), (right, there[1])):
+            for row in (lines[0], lines[-1]):
+                x, y = turn @ [column, row, 1]
+                back_x = x * math.cos(found.turned) + y * math.sin(found.turned)
+                assert edge == pytest.approx(back_x, abs=2)
+    crossing = np.array([turn @ [edges[0][0], line, 1] for line in lines])[:, 1]
+    near = np.abs(found.marks[:, None] - crossing).min(1)
+    assert (near <= 1.5).mean() > 0.98
+
+
+def test_on_a_terminal_it_asks_for_what_it_cannot_know(rng, tmp_path, monkeypatch):
+    """One answer in each round is of no use, and asked for again."""
+    grey, lines = page(rng, 20.0, [(30, 230), (330, 530)])
+    write_picture(tmp_path / "scan.png", grey)
+    curves = ["GR:API:0:150:wraps", "GR API", "", "DT:US/FT:140:40", ""]
+    ties = [f"{lines[40]} 180", "here 100", f"{lines[0]} 100", ""]
+    answers = iter([*curves, *ties])
+    monkeypatch.setattr("builtins.input", lambda *_: next(answers))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    out = tmp_path / "c.toml"
+    Calibrate(scan=tmp_path / "scan.png", out=out).run(Console(force_terminal=True))
+    found = read_calibration(out)
+    assert [(c.mnemonic, c.left, c.right) for c in found.curves] == [
+        ("GR", 0, 150),
+        ("DT", 140, 40),
+    ]
+    np.testing.assert_allclose(found.depth.ties, [(lines[0], 100), (lines[40], 180)], atol=1)
+    assert next(answers, None) is None
+
+
 @pytest.mark.parametrize("kind", ["blank", "noise", "a photograph"])
 def test_a_page_without_lines_is_refused(rng, kind):
     y, x = np.mgrid[:900, :700]
@@ -66,9 +123,15 @@ def test_a_page_without_lines_is_refused(rng, kind):
         propose(pages[kind].astype(np.uint8))
 
 
+@pytest.mark.parametrize("askew", [False, True])
 @pytest.mark.parametrize("axis", ["down", "right"])
-def test_a_calibration_is_written_that_cuts_the_tracks_out(rng, tmp_path, monkeypatch, axis):
+def test_a_calibration_is_written_that_cuts_the_tracks_out(rng, tmp_path, monkeypatch, axis, askew):
     upright, lines = page(rng, 20.0, [(30, 230), (330, 530)])
+    if askew:
+        turn = cv2.getRotationMatrix2D((30, 0), -1.2, 1)
+        turn[:, 2] += 50, 10
+        upright = cv2.warpAffine(upright, turn, (720, 1960), borderValue=235)
+        lines = np.array([turn @ [30, line, 1] for line in lines])[:, 1]
     scan = upright if axis == "down" else lay_on_side(upright)
     write_picture(tmp_path / "scan.png", scan)
     monkeypatch.chdir(tmp_path)
@@ -83,17 +146,19 @@ def test_a_calibration_is_written_that_cuts_the_tracks_out(rng, tmp_path, monkey
     assert not (tmp_path / "calibration.toml").exists()
     with pytest.raises(SystemExit):
         run(*curves)  # no depths
-    run(*curves, "--tie", str(lines[5] + 3), "100", "--line", "2")
+    run(*curves, "--tie", str(round(lines[5]) + 3), "100", "--line", "2")
     found = read_calibration(tmp_path / "calibration.toml")
-    expected = 100 + (np.array([lines[5], lines[55]]) - lines[5]) / 20 * 2
-    np.testing.assert_allclose(found.depth.at(lines[[5, 55]].astype(float)), expected, atol=0.2)
+    depths = found.depth.at(lines[[5, 55]].astype(float))
+    np.testing.assert_allclose(depths, [100, 200], atol=0.2)
+    assert [bool(track.corners) for track in found.track] == [askew, askew]
     assert [curve.mnemonic for curve in found.curves] == ["GR", "ILD"]
     assert (found.curves[0].wraps, found.curves[1].scale, found.curves[1].trace) == (True, "log", 2)
     for track, (left, right) in zip(found.track, [(30, 230), (330, 530)], strict=True):
         strip = cut_strip(scan, found, track)
         assert strip.height == pytest.approx(right - left, abs=2)
         edge = strip.grey[strip.bottom, strip.first : strip.last]
-        assert (edge < 128).mean() > 0.9
+        near = strip.grey[strip.bottom - 2 : strip.bottom + 3, strip.first : strip.last].min(0)
+        assert ((near if askew else edge) < 190).mean() > 0.9
     with pytest.raises(SystemExit):
         run(*curves, "--tie", "130", "100", "330", "120")  # the file exists
     before = (tmp_path / "calibration.toml").read_bytes()

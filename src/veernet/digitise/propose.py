@@ -1,9 +1,12 @@
 """What a calibration can find by itself on a scan: depth lines, and the edges of tracks."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
@@ -16,8 +19,15 @@ WINDOW = 1500
 LEAST = 60
 """Width of the narrowest track, px."""
 
-_INK = 128
-"""Grey level below which a pixel counts as ink."""
+STEEPEST = 0.06
+"""Slope of depth lines up to which a scan may be askew: 3.4 degrees."""
+
+_FAINT = 0.35
+"""Of the darkness of the darkest hundredth of a window: from it on a pixel counts as ink."""
+
+
+Window = tuple[Float[ndarray, "_"], list[tuple[int, int]], Float[ndarray, "_"]]
+"""Rows of lines, edges of tracks and thickness of the lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +38,27 @@ class Proposal:
     lines:   rows of the depth lines, from top to bottom
     heavy:   which of them are thicker than most
     spacing: px from one depth line to the next, on average
+    turned:  angle by which depth lines fall to the right, radians; columns and rows are those of
+             the scan turned back by it about its upper left corner
     """
 
     tracks: tuple[tuple[int, int], ...]
     lines: Float[ndarray, "n"]
     heavy: Bool[ndarray, "n"]
     spacing: float
+    turned: float = 0.0
+
+    def on_scan(self, column: float, row: float) -> tuple[float, float]:
+        """The place (x, y) on the scan as it is."""
+        cos, sin = math.cos(self.turned), math.sin(self.turned)
+        return column * cos - row * sin, column * sin + row * cos
+
+    @property
+    def marks(self) -> Float[ndarray, "n"]:
+        """Rows of the scan as it is where the depth lines cross the left edge of the first track,
+        at which ties are read."""
+        left = self.tracks[0][0]
+        return left * math.sin(self.turned) + self.lines * math.cos(self.turned)
 
 
 def propose(scan: UInt8[ndarray, "h w"]) -> Proposal:
@@ -41,18 +66,25 @@ def propose(scan: UInt8[ndarray, "h w"]) -> Proposal:
 
     Depth lines are rows of ink across more than half of what the fullest rows have. Tracks are
     where the depth lines are drawn: they leave out the depth column, whatever else is printed
-    there. An edge lies on the middle of the line that is printed along it.
+    there. An edge lies on the middle of the line that is printed along it. A scan that is askew,
+    up to a slope of `STEEPEST`, is looked at turned back.
 
     Raises:
-        CalibrationError: there are no evenly spaced lines across the scan.
+        CalibrationError: there are no evenly spaced lines across the scan, or no tracks.
     """
-    windows = [*_windows(scan)]
+    turned = _angle(scan)
+    windows = [*_windows(scan, turned)]
+    if turned and windows:  # edges are longer than lines, and tell it better
+        turned -= _lean(windows)
+        windows = [*_windows(scan, turned)]
     if not windows:
         raise CalibrationError(
             "no evenly spaced depth lines were found across the scan; is it straight, and does "
             "depth run down the page?"
         )
-    tracks = _common([edges for _, edges, _ in windows])
+    tracks = _common(windows)
+    if not tracks:
+        raise CalibrationError(f"no track of {LEAST} px or more was found between the depth lines")
     rows = np.concatenate([lines for lines, _, _ in windows])
     thick = np.concatenate([thickness for _, _, thickness in windows])
     return Proposal(
@@ -60,22 +92,80 @@ def propose(scan: UInt8[ndarray, "h w"]) -> Proposal:
         lines=rows,
         heavy=thick > 1.4 * np.median(thick),
         spacing=float(np.median([_spacing(lines) for lines, _, _ in windows])),
+        turned=turned,
     )
 
 
-def _windows(
-    scan: UInt8[ndarray, "h w"],
-) -> Iterator[tuple[Float[ndarray, "n"], list[tuple[int, int]], Float[ndarray, "n"]]]:
+def _angle(scan: UInt8[ndarray, "h w"]) -> float:
+    """The angle by which depth lines fall to the right: that along which ink lies on fewest lines.
+    0 where they fall by less than two pixels across the scan."""
+    found = list[float]()
+    for part in (0.25, 0.5, 0.75):
+        top = round(part * max(0, len(scan) - WINDOW))
+        y, x = np.nonzero(_ink(scan[top : top + WINDOW, ::4]))
+        if len(y) < 100:
+            continue
+        slopes, best = np.linspace(-STEEPEST, STEEPEST, 121), 0.0
+        for near in (0.004, 0.0):  # coarse, then fine
+            worth = np.array([np.square(_profile(y - 4 * s * x)).sum() for s in slopes])
+            top_half = np.maximum(worth - (worth.max() + np.median(worth)) / 2, 0)
+            best = float((slopes @ top_half) / top_half.sum())
+            slopes = best + np.linspace(-near, near, 41)
+        found.append(best)
+    slope = float(np.median(found)) if found else 0.0
+    return math.atan(slope) if abs(slope) * scan.shape[1] >= 2 else 0.0
+
+
+def _profile(rows: Float[ndarray, "n"]) -> Float[ndarray, "m"]:
+    """How much ink lies on every row."""
+    return np.bincount((rows - rows.min()).round().astype(np.int64)).astype(float)
+
+
+def _turned_back(
+    scan: UInt8[ndarray, "h w"], angle: float
+) -> Iterator[tuple[int, int, UInt8[ndarray, "n m"]]]:
+    """Windows of the scan turned back by an angle: the row and column of their corner, and what is
+    to be seen there."""
+    h, w = scan.shape
+    cos, sin = math.cos(angle), math.sin(angle)
+    if angle == 0:
+        yield from ((top, 0, scan[top : top + WINDOW]) for top in range(0, h, WINDOW))
+        return
+    for top in range(min(0, math.floor(-w * sin)), math.ceil(h * cos + w * abs(sin)), WINDOW):
+        left = math.floor(min(top * math.tan(angle), (top + WINDOW) * math.tan(angle)))
+        width = math.ceil(w / cos + WINDOW * abs(math.tan(angle))) + 2
+        # A place (column, row) of the window lies on the scan at turn @ (column, row, 1).
+        x, y = left * cos - top * sin, left * sin + top * cos
+        first = max(0, math.floor(y + min(0.0, width * sin)) - 1)
+        part = scan[first : max(first, math.ceil(y + max(0.0, width * sin) + WINDOW * cos) + 2)]
+        if len(part):
+            turn = np.array([[cos, -sin, x], [sin, cos, y - first]])
+            flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+            seen = cv2.warpAffine(
+                part, turn, (width, WINDOW), None, flags, cv2.BORDER_CONSTANT, (255,)
+            )
+            yield top, left, seen
+
+
+def _windows(scan: UInt8[ndarray, "h w"], angle: float) -> Iterator[Window]:
     """Rows of lines, edges of tracks and thickness of the lines, of every window that has some."""
-    for top in range(0, len(scan), WINDOW):
-        ink = scan[top : top + WINDOW] < _INK
+    for top, left, seen in _turned_back(scan, angle):
+        ink = _ink(seen)
         full = ink.mean(1)
         rows, thickness = _runs(full > 0.55 * np.quantile(full, 0.995))
         gaps = np.diff(rows)
         if len(rows) < 6 or full.max() < 0.2 or not _is_even(gaps):
             continue
-        drawn = ink[np.rint(rows).astype(int)].mean(0)
-        yield rows + top, _tracks(drawn > 0.6, ink.mean(0)), thickness
+        near = cv2.dilate(ink.astype(np.uint8), np.ones((3, 1), np.uint8))
+        drawn = near[np.rint(rows).astype(int)].mean(0)
+        edges = [(a + left, b + left) for a, b in _tracks(drawn > 0.6, ink.mean(0))]
+        yield rows + top, edges, thickness
+
+
+def _ink(grey: UInt8[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
+    """What is darker than the paper, which is most of it."""
+    darkest, paper = np.quantile(grey[::4, ::4], [0.01, 0.5]).tolist()
+    return grey < paper - max(20.0, _FAINT * (paper - darkest))
 
 
 def _runs(found: Bool[ndarray, "n"]) -> tuple[Float[ndarray, "m"], Float[ndarray, "m"]]:
@@ -117,11 +207,25 @@ def _onto_line(full: Float[ndarray, "w"], near: float) -> int:
     return int(first + round(float(best.mean())))
 
 
-def _common(found: list[list[tuple[int, int]]]) -> tuple[tuple[int, int], ...]:
+def _common(windows: list[Window]) -> tuple[tuple[int, int], ...]:
     """The tracks of most windows, their edges in the middle of those found."""
-    n = Counter(map(len, found)).most_common(1)[0][0]
-    edges = np.median([one for one in found if len(one) == n], axis=0).reshape(n, 2)
+    edges = np.median([edges for _, edges, _ in _alike(windows)], axis=0).reshape(-1, 2)
     return tuple((round(left), round(right)) for left, right in edges.tolist())
+
+
+def _lean(windows: list[Window]) -> float:
+    """By how much the edges of the tracks move to the right, px a row."""
+    alike = [(rows.mean(), np.ravel(edges)) for rows, edges, _ in _alike(windows) if edges]
+    leans = [
+        float(np.median(b - a) / (deeper - row)) for (row, a), (deeper, b) in combinations(alike, 2)
+    ]
+    return float(np.median(leans)) if leans else 0.0
+
+
+def _alike(windows: list[Window]) -> list[Window]:
+    """Those with as many tracks as most have."""
+    n = Counter(len(edges) for _, edges, _ in windows).most_common(1)[0][0]
+    return [window for window in windows if len(window[1]) == n]
 
 
 def _spacing(rows: Float[ndarray, "n"]) -> float:
