@@ -13,16 +13,20 @@ from veernet.trace import best_path, bridge, jumps, read_trace
 
 @settings(max_examples=50)
 @given(st.integers(1, 4), st.integers(1, 5), st.floats(0, 2), st.integers(0, 1000))
-def test_no_other_path_is_better(h, w, step_cost, seed):
-    """Against every path there is."""
-    score = np.random.default_rng(seed).standard_normal((h, w))
+def test_no_other_path_is_better(h, w, most, seed):
+    """Against every path there is; moving through a row costs something else in every pixel."""
+    rng = np.random.default_rng(seed)
+    score, step_cost = rng.standard_normal((h, w)), rng.uniform(0, most, (h, w))
 
     def worth(path):
-        moved = np.abs(np.diff(path)).sum()
-        return score[list(path), range(w)].sum() - step_cost * moved
+        moved = 0
+        for x, (a, b) in enumerate(pairwise(path), start=1):
+            through = range(min(a, b), max(a, b))
+            moved += sum((step_cost[row, x] + step_cost[row + 1, x]) / 2 for row in through)
+        return score[list(path), range(w)].sum() - moved
 
     best = max(worth(path) for path in product(range(h), repeat=w))
-    assert worth(best_path(score, step_cost=step_cost)) == pytest.approx(best)
+    assert worth(best_path(score, step_cost)) == pytest.approx(best)
 
 
 def test_a_gap_is_bridged_up_to_its_limit_and_never_invented():
@@ -73,12 +77,19 @@ def test_a_curve_less_likely_than_not_is_not_read():
 
 
 def test_a_near_vertical_excursion_is_worth_its_way():
-    """300 px up and down again for eight columns of certain ink."""
-    rows = np.full(60, 310.0)
-    rows[26:34] = 10
+    """300 px up and down again along ink that has gaps, for three columns at the top; not across
+    paper to a line that is there at the same time."""
+    rows = np.full(60, 310)
+    rows[26:31] = 10
     probability = np.full((320, 60), 1e-6)
-    probability[rows.astype(int), range(60)] = 0.99
-    np.testing.assert_array_equal(read_trace(probability).rows, rows)
+    probability[rows, range(60)] = 0.99
+    probability[10:311, [26, 30]] = 0.999
+    probability[100:102, [26, 30]] = 1e-6  # where another line crosses
+    probability[200, :24] = probability[200, 33:] = 0.995
+    read = read_trace(probability).rows
+    np.testing.assert_array_equal(read[:26], 310)
+    np.testing.assert_array_equal(read[31:], 310)
+    np.testing.assert_array_equal(read[27:30], 10)
 
 
 @settings(max_examples=60)

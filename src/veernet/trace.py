@@ -8,8 +8,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.interpolate import PchipInterpolator
 
-STEP_COST = 0.05
-"""What moving one row between two columns costs, in nats: a spike 100 px high is worth 5 nats."""
+STEP_COST = 2.0
+"""What moving one row across paper costs, in nats."""
+
+INK_COST = 0.002
+"""What moving one row along ink costs, in nats: the sides of a spike are as good as free."""
 
 THRESHOLD = 0.5
 """Probability from which a column counts as one with the curve."""
@@ -54,8 +57,8 @@ def read_trace(
 ) -> Trace:
     """Follow a curve through a picture of its probability.
 
-    The path is the one of largest sum of log p - STEP_COST |change of row|, found over all columns
-    together; the row is the centre of the ink that the path passes in that column. Columns whose
+    The path is the one of largest sum of log p, less what its moves cost: little along ink,
+    `STEP_COST` a row across paper. It is found over all columns together; the row is the centre of the ink that the path passes in that column. Columns whose
     probability is below `threshold` are no evidence: a run of up to `max_gap` of them is bridged,
     a longer one stays NaN, as do both ends.
 
@@ -89,7 +92,8 @@ def _follow(
     max_gap: int,
 ) -> Trace:
     """The trace along the best path, where every row takes its toll of every column."""
-    path = best_path(np.log(np.maximum(probability, FLOOR)) - toll.astype(np.float32)[:, None])
+    score = np.log(np.maximum(probability, FLOOR)) - toll.astype(np.float32)[:, None]
+    path = best_path(score, INK_COST + (STEP_COST - INK_COST) * (1 - probability))
     columns = np.arange(len(path))
     confidence = probability[path, columns]
     rows = np.where(confidence >= threshold, _centres(probability, path, threshold), np.nan)
@@ -97,29 +101,32 @@ def _follow(
 
 
 def best_path(
-    score: Float[ndarray, "h w"], *, step_cost: float = STEP_COST
+    score: Float[ndarray, "h w"], step_cost: Float[ndarray, "h w"]
 ) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """The row in every column that maximises the sum of scores less `step_cost` a row moved.
+    """The row in every column that maximises the sum of scores less what the moves cost.
 
-    Exact, in time linear in the pixels: the best predecessor of every row under a cost linear in
-    distance is a running maximum from above and one from below.
+    A move between two columns goes through the rows between in the latter; from one row to the next
+    it costs the mean of their `step_cost`, which is not negative.
+
+    Exact, in time linear in the pixels: the best predecessor of every row under a cost that adds up
+    along a column is a running maximum from above and one from below.
 
     Source: Viterbi 1967, doi:10.1109/TIT.1967.1054010; the running maximum is the distance
     transform of Felzenszwalb & Huttenlocher 2012, doi:10.4086/toc.2012.v008a019.
     """
     h, w = score.shape
-    ramp = (step_cost * np.arange(h)).astype(np.float32)
-    best = np.empty((w, h), np.float32)
+    best, ramp = np.empty((w, h), np.float32), np.zeros((w, h), np.float32)
+    np.cumsum((step_cost[1:] + step_cost[:-1]).T / 2, axis=1, out=ramp[:, 1:])
     best[0] = score[:, 0]
     for x in range(1, w):
         before = best[x - 1] - best[x - 1].max()  # so that sums stay small and exact
-        from_above = np.maximum.accumulate(before + ramp) - ramp
-        from_below = np.maximum.accumulate((before - ramp)[::-1])[::-1] + ramp
+        from_above = np.maximum.accumulate(before + ramp[x]) - ramp[x]
+        from_below = np.maximum.accumulate((before - ramp[x])[::-1])[::-1] + ramp[x]
         best[x] = score[:, x] + np.maximum(from_above, from_below)
-    rows, path = np.arange(h), np.empty(w, np.intp)
+    path = np.empty(w, np.intp)
     path[-1] = best[-1].argmax()
     for x in range(w - 1, 0, -1):
-        path[x - 1] = (best[x - 1] - step_cost * np.abs(rows - path[x])).argmax()
+        path[x - 1] = (best[x - 1] - np.abs(ramp[x] - ramp[x, path[x]])).argmax()
     return path
 
 

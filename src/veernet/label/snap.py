@@ -105,7 +105,7 @@ def _snap_line(
     places = line[None] + away[:, None, None] * across[None]
     seen = _ink_at(strip, ink, places)
     score = np.log(np.maximum(seen, 0.02)) - 0.02 * np.abs(away)[:, None]
-    path = best_path(score, step_cost=0.4)
+    path = best_path(score, np.full_like(score, 0.4))
     at = np.arange(len(line))
     points, there = places[path, at], seen[path, at] >= _ENOUGH
     columns = np.arange(

@@ -1,0 +1,123 @@
+"""What is lost between a curve and its values where the network makes no error.
+
+    .venv/bin/python benchmarks/round_trip.py
+
+Draws 200 native logs, gives the true masks to `digitise` in place of what a network would see, and
+measures how far the values lie from the true ones, in pixels across the track. Every curve has a
+scale of its own: linear or logarithmic, as printed or reversed, and a backup scale where it wraps.
+Writes benchmarks/round_trip.json.
+"""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from veernet import Network, VeerNet
+from veernet.data.archive import Row
+from veernet.digitise import Calibration, CurveScale, Depth, Track, digitise
+from veernet.synth.logs import SynthLogs
+
+OUT = Path(__file__).with_suffix(".json")
+COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+LOGS = SynthLogs(seed=2_000_003)
+
+
+class SeesMasks(VeerNet):
+    """A network that is given class indices as shades of grey, and says them."""
+
+    def __init__(self) -> None:
+        super().__init__(Network(planes=3, widths=(2, 4), heads=1))
+
+    def forward(self, image: torch.Tensor, sizes: torch.Tensor | None = None) -> torch.Tensor:
+        first, second = image > 0.9, (image > 0.4) & (image < 0.6)
+        return 40 * torch.cat([~(first | second), first, second], dim=1).float()
+
+
+def scale_of(rng: np.random.Generator, number: int, wraps: bool) -> CurveScale:
+    logarithmic, reverse = rng.random(2) < 0.5
+    low, high = (0.2, 2000.0) if logarithmic else (-20.0, 130.0)
+    left, right = (high, low) if reverse else (low, high)
+    return CurveScale(
+        mnemonic=f"C{number}",
+        left=left,
+        right=right,
+        scale="log" if logarithmic else "linear",
+        wraps=wraps,
+        trace=number,
+    )
+
+
+def calibration_of(rng: np.random.Generator, row: Row, wraps: list[bool]) -> Calibration:
+    """Depth runs right; a step of one pixel, so that every column is compared."""
+    tracks = [
+        Track(
+            left=0,
+            right=row.width - 1,
+            top=round(curve.track[0]),
+            bottom=round(curve.track[1]),
+            curve=(scale_of(rng, number, wraps[number - 1]),),
+        )
+        for number, curve in enumerate(row.curves, start=1)
+    ]
+    ties = ((0.0, 1000.0), (row.width - 1.0, 1000.0 + row.width - 1.0))
+    return Calibration(
+        depth=Depth(ties=ties, step=1.0, unit="m"), track=tuple(tracks), depth_axis="right"
+    )
+
+
+def errors_of(number: int) -> list[tuple[list[str], np.ndarray, float]]:
+    """Of each curve: its traits, its errors in px, and the share of its columns that were read."""
+    rng = np.random.default_rng([LOGS.seed, number])
+    row, log = LOGS.row(number), LOGS.log(number)
+    how = ["wrapped" if np.nanmax(np.abs(v - 0.5)) > 0.5 else "within" for v in log.curves.values]
+    calibration = calibration_of(rng, row, [ending == "wrapped" for ending in how])
+    shades = np.array([255, 0, 128], np.uint8)[log.mask]
+    found = digitise(shades, calibration, SeesMasks())
+    told = []
+    for k, curve in enumerate(calibration.curves):
+        top, bottom = row.curves[k].track
+        true = log.curves.values[k]
+        laps = np.where((true >= 0) & (true <= 1), 0, np.floor(true))
+        across = (round(bottom) - log.curves.rows[k]) / (round(bottom) - round(top)) + laps
+        read = curve.position(found.values[k])
+        error = np.abs(read - across) * (bottom - top)
+        printed = np.isfinite(true)
+        traits = [curve.scale, "reversed" if curve.left > curve.right else "as printed", how[k]]
+        told.append((traits, error[printed], float(np.isfinite(error[printed]).mean())))
+    return told
+
+
+def main() -> None:
+    start, by_trait, read = time.perf_counter(), defaultdict(list), []
+    for number in range(COUNT):
+        for traits, error, share in errors_of(number):
+            for trait in ("all", *traits):
+                by_trait[trait].append(error[np.isfinite(error)])
+            read.append(share)
+        if number % 20 == 19:
+            print(f"{number + 1} of {COUNT}", file=sys.stderr)
+    told = {
+        "logs": COUNT,
+        "seconds": round(time.perf_counter() - start),
+        "share_read": round(float(np.mean(read)), 5),
+        "error_px": {
+            trait: {
+                "columns": sum(map(len, errors)),
+                "median": round(float(np.median(np.concatenate(errors))), 4),
+                "p99": round(float(np.quantile(np.concatenate(errors), 0.99)), 4),
+                "worst_log_median": round(max(float(np.median(e)) for e in errors if len(e)), 4),
+            }
+            for trait, errors in by_trait.items()
+        },
+    }
+    OUT.write_text(json.dumps(told, indent=2) + "\n")
+    print(OUT.read_text())
+
+
+if __name__ == "__main__":
+    main()
