@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -26,6 +27,12 @@ LAPS_UP, LAPS_DOWN = 2, 1
 LAP_COST = 0.05
 """What a column costs in which the curve has gone round once, in nats: a curve is on scale where
 that explains as much, and comes back to it."""
+
+_RIDGE = 8
+"""Power of the distance from the edge of a stroke that leaves its middle."""
+
+_DEEPEST = 50.0
+"""Distance from its edge beyond which ink is no stroke, px."""
 
 _CHUNK = 4096
 """Columns whose ink is looked at together."""
@@ -58,9 +65,10 @@ def read_trace(
     """Follow a curve through a picture of its probability.
 
     The path is the one of largest sum of log p, less what its moves cost: little along ink,
-    `STEP_COST` a row across paper. It is found over all columns together; the row is the centre of the ink that the path passes in that column. Columns whose
-    probability is below `threshold` are no evidence: a run of up to `max_gap` of them is bridged,
-    a longer one stays NaN, as do both ends.
+    `STEP_COST` a row across paper. It is found over all columns together; the row is the middle of
+    the stroke that the path passes in that column. Columns whose probability is below `threshold`
+    are no evidence: a run of up to `max_gap` of them is bridged, a longer one stays NaN, as do both
+    ends.
 
     Args:
         turn: rows of the upper and lower edge of a track with a backup scale, where the curve
@@ -151,16 +159,19 @@ def _centres(
     path: np.ndarray[tuple[int], np.dtype[np.intp]],
     threshold: float,
 ) -> Float[ndarray, "w"]:
-    """The centre of mass of the run of probable pixels that the path passes in each column."""
+    """The middle of the stroke that the path passes in each column: the centre of mass of its run
+    of probable pixels, weighed by a high power of their distance from the stroke's edge, so that a
+    steep stroke counts where this column is in its middle."""
     centres = path.astype(float)
+    inked = (probability >= threshold).astype(np.uint8)
+    deep = np.minimum(cv2.distanceTransform(inked, cv2.DIST_L2, 5), _DEEPEST)
     for start in range(0, len(path), _CHUNK):
         part = slice(start, start + _CHUNK)
-        seen, at = probability[:, part], path[part]
-        inked = seen >= threshold
-        run = np.cumsum(~inked, axis=0)
-        same = inked & (run == run[at, np.arange(len(at))])
-        weight = np.where(same, seen, 0)
+        depth, at = deep[:, part], path[part]
+        run = np.cumsum(depth == 0, axis=0)
+        same = (depth > 0) & (run == run[at, np.arange(len(at))])
+        weight = np.where(same, probability[:, part] * depth**_RIDGE, 0)
         mass = weight.sum(0)
-        centre = np.arange(len(seen)) @ weight
+        centre = np.arange(len(depth)) @ weight
         np.divide(centre, mass, out=centres[part], where=mass > 0)
     return centres

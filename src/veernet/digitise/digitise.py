@@ -121,13 +121,15 @@ def _read(
     window: int,
     autocast: torch.dtype | None,
 ) -> Iterator[tuple[CurveScale, Trace]]:
-    """The curves of a track and their traces, in rows and columns of the track alone."""
+    """The curves of a track and their traces, in rows and columns of the track alone. They are
+    followed beyond both ends of it, where their strokes go on."""
     seen = predict(model, ink(strip.grey), window=window, autocast=autocast)
-    seen = seen[:, strip.top : strip.bottom + 1, strip.first : strip.last + 1]
+    seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
     for curve in track.curve:
         turn = (0, strip.height) if curve.wraps else None
         probability, gap = seen[curve.trace - 1], calibration.depth.gap()
-        yield curve, read_trace(probability, max_gap=gap, turn=turn)
+        trace = read_trace(probability, max_gap=gap, turn=turn)
+        yield curve, Trace(rows=trace.rows[part], confidence=trace.confidence[part])
 
 
 def _laps(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
