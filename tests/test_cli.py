@@ -62,6 +62,13 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     assert f"veernet train --resume {run}" in told
     assert veernet("train", "--resume", run, "--workers", 0)[0] == 0
 
+    tuned = ["--out", tmp_path / "tuned", "--start-from", run, "--epochs", 1, "--workers", 0]
+    assert veernet("train", archive, *tuned)[0] == 0
+    again = ["--recipe-json", tmp_path / "tuned" / "config.json", "--out", tmp_path / "again"]
+    code, _, told = veernet("train", *again, "--workers", 0)
+    assert code == 2
+    assert "--start-from" in told
+
     code, told, _ = veernet("evaluate", run, "--json")
     assert code == 0
     assert json.loads(told)["logs"] == 2

@@ -22,7 +22,7 @@ from veernet.train.checkpoint import WEIGHTS, checkpoints, load_weights, save_we
 from veernet.train.config import Training
 from veernet.train.fit import Saving, fit
 from veernet.train.load import Loader
-from veernet.train.run import read_config, start
+from veernet.train.run import FIRST, read_config, start
 
 CPU = torch.device("cpu")
 TINY = Training(
@@ -98,6 +98,24 @@ def test_a_run_is_adamw_on_the_mean_loss_of_each_window(small_archive, tmp_path)
         optimizer.step()
     for name, value in newest(tmp_path / "run").weights.items():
         torch.testing.assert_close(value, model.state_dict()[name], atol=2e-3, rtol=1e-2)
+
+
+def test_a_run_begins_from_given_weights_also_when_resumed(small_archive, tmp_path):
+    """A run whose rate is 0 keeps them; they are in the run's folder, and no others are taken."""
+    torch.manual_seed(99)
+    first, archive = VeerNet(TINY.network), Archive.open(small_archive)
+    still = replace(TINY, learning_rate=1e-30, weight_decay=0.0)
+    start(tmp_path / "run", archive, still, first=first)
+    assert not fit(tmp_path / "run", device=CPU, stop_after=1, console=QUIET)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")  # as if it had been killed before the first
+    assert fit(tmp_path / "run", device=CPU, console=QUIET)
+    for name, value in newest(tmp_path / "run").weights.items():
+        torch.testing.assert_close(value, first.state_dict()[name], rtol=0, atol=1e-20)
+    save_weights(tmp_path / "run" / FIRST, VeerNet(TINY.network))
+    with pytest.raises(RunError, match="first.safetensors: not the weights"):
+        fit(tmp_path / "run", device=CPU, console=QUIET)
+    with pytest.raises(RunError, match="another network to begin from"):
+        start(tmp_path / "b", archive, replace(TINY, network=Network(planes=3)), first=first)
 
 
 def test_validation_is_on_the_validation_logs(undisturbed, small_archive):

@@ -8,6 +8,8 @@ from tyro.conf import arg
 
 from veernet import distributed
 from veernet.errors import OptionError
+from veernet.model import VeerNet
+from veernet.train.checkpoint import load_weights
 
 RecipeName = Literal["binary", "multiclass"]
 
@@ -40,6 +42,15 @@ def check_picture(**options: Path | None) -> None:
     for name, path in options.items():
         if path is not None and path.suffix not in (".png", ".svg"):
             raise OptionError(f"--{name} {path}: its name must end in .png or .svg")
+
+
+def weights_of(name: str) -> VeerNet:
+    """The weights of a run's folder, of a .safetensors file, or `shipped`.
+
+    Raises:
+        CheckpointError: there are none, or they are damaged.
+    """
+    return load_weights() if name == "shipped" else load_weights(Path(name))
 
 
 def device_of(name: str) -> torch.device:

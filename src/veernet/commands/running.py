@@ -17,6 +17,7 @@ from veernet.commands.options import (
     check_at_least,
     device_of,
     given,
+    weights_of,
 )
 from veernet.data.archive import SplitName
 from veernet.data.las import read_las
@@ -26,7 +27,7 @@ from veernet.errors import OnError, OptionError
 from veernet.evaluate import WINDOW
 from veernet.report import write_report
 from veernet.synth.make import open_archive
-from veernet.train.checkpoint import checkpoints, load_weights
+from veernet.train.checkpoint import checkpoints
 from veernet.train.config import Precision
 from veernet.train.fault import replay, told
 from veernet.train.fit import Saving, fit
@@ -56,6 +57,8 @@ class Train:
     """binary: batch 1, cross entropy. multiclass: effective batch 16, Tversky. 50 epochs each."""
     recipe_json: Path | None = None
     """config.json of another run, to make that one again: its archive and all of its settings."""
+    start_from: str | None = None
+    """Weights to begin from: `shipped`, the folder of a run, or a .safetensors file."""
     epochs: FromRecipe[int] = None
     """Times that every log is seen."""
     effective_batch: FromRecipe[int] = None
@@ -131,6 +134,7 @@ class Train:
         if self.resume is not None:
             fixed = {**self._schedule(), **self._training()}
             fixed |= given(archive=self.archive, out=self.out, recipe_json=self.recipe_json)
+            fixed |= given(start_from=self.start_from)
             if fixed or self.deterministic:
                 names = ", ".join(sorted(fixed) or ["deterministic"])
                 raise OptionError(f"a resumed run keeps its settings; leave out {names}")
@@ -149,10 +153,19 @@ class Train:
         training = replace(training, schedule=schedule, **self._training())
         root = self.archive or Path("" if model is None else model.archive)
         deterministic = self.deterministic or (model is not None and model.deterministic)
+        if model is not None and model.first is not None and self.start_from is None:
+            raise OptionError(
+                f"{self.recipe_json}: that run began from weights (SHA-256 {model.first[:12]}…); "
+                "give them by --start-from"
+            )
+        first = None if self.start_from is None else weights_of(self.start_from)
+        if first is not None:
+            training = replace(training, network=first.network)
         start(
             folder,
             open_archive(root),
             training,
+            first=first,
             deterministic=deterministic,
             again=distributed.restarts() > 0,
         )
@@ -254,8 +267,8 @@ class Digitise:
     """The scan: PNG, JPEG or TIFF."""
     calibration: Path
     """The calibration file."""
-    weights: Path
-    """Folder of a run, or a .safetensors file."""
+    weights: str = "shipped"
+    """The weights that come with VeerNet, the folder of a run, or a .safetensors file."""
     out: Path = Path("digitised")
     """Folder for the files, which are named after the scan."""
     overwrite: bool = False
@@ -283,7 +296,7 @@ class Digitise:
     def run(self, console: Console) -> None:
         """Digitise and say what was written."""
         check_at_least(64, window=self.window)
-        model = load_weights(self.weights).to(device_of(self.device))
+        model = weights_of(self.weights).to(device_of(self.device))
         written = digitise_file(
             self.scan,
             self.calibration,

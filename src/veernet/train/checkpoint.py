@@ -21,6 +21,9 @@ from veernet.train.config import Training
 WEIGHTS = "best.safetensors"
 """The weights of the epoch that validated best, inside the folder of a run."""
 
+SHIPPED = Path(__file__).parents[1] / "weights.safetensors"
+"""Weights that come with VeerNet: background and two curves; docs/model-card.md tells of them."""
+
 CHECKPOINTS = "checkpoints"
 """Folder of the last checkpoints of a run, inside its own; each is named after the steps done."""
 
@@ -40,7 +43,7 @@ def save_weights(path: Path, model: VeerNet) -> None:
     _write(path, model.state_dict(), {"network": json.dumps(asdict(model.network))})
 
 
-def load_weights(path: Path) -> VeerNet:
+def load_weights(path: Path = SHIPPED) -> VeerNet:
     """Read a network written by `save_weights`; `path` may be the folder of a run.
 
     Raises:

@@ -39,6 +39,7 @@ from veernet.train.run import (
     check_same_settings,
     determinism,
     fingerprints,
+    first_weights,
     read_config,
     versions,
 )
@@ -232,6 +233,8 @@ def _read(
     check_fit(archive, training)
     torch.manual_seed(training.schedule.seed)
     trained = Trained.new(training, device)
+    if (first := first_weights(run, config)) is not None:
+        trained.model.load_state_dict(first)
     skipped = list[Skipped]()
     train = archive.split("train")
     job = Job(

@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from veernet.data.archive import Archive, Split
+from veernet.data.archive import Archive, Split, sha256
 from veernet.errors import ArchiveError, RunError
 from veernet.files import difference, parse, read_json, write_json
+from veernet.model import VeerNet
 from veernet.synth.make import open_archive
+from veernet.train.checkpoint import load_weights, save_weights
 from veernet.train.config import Training
 
 CONFIG = "config.json"
 """The settings of a run, inside its folder."""
+
+FIRST = "first.safetensors"
+"""Weights that a run began from, inside its folder, where they were not drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,8 @@ class Config:
     logs: dict[str, str]
     """Fingerprints of the splits for training and validation, by their names."""
     training: Training
+    first: str | None = None
+    """SHA-256 of the weights that the run began from; None where they were drawn."""
     deterministic: bool = False
     """Whether operations that may add up in another order every time are refused."""
     versions: dict[str, str]
@@ -45,12 +53,14 @@ def start(
     archive: Archive,
     training: Training,
     *,
+    first: VeerNet | None = None,
     deterministic: bool = False,
     again: bool = False,
 ) -> None:
     """Make the folder of a new run and write its settings there.
 
     Args:
+        first: weights to begin from, in place of drawn ones.
         again: the folder may hold a run that was begun on the same data with the same settings.
 
     Raises:
@@ -58,10 +68,18 @@ def start(
         ArchiveError: the archive has nothing to train or to validate on.
     """
     check_fit(archive, training)
+    if first is not None and first.network != training.network:
+        raise RunError(
+            f"{run}: weights of another network to begin from: theirs is {first.network}, the "
+            f"run's {training.network}"
+        )
+    if first is not None and not (run / CONFIG).exists():
+        save_weights(run / FIRST, first)
     config = Config(
         archive=str(archive.root.resolve()),
         logs=fingerprints(archive.split("train"), archive.split("val")),
         training=training,
+        first=None if first is None else sha256(run / FIRST),
         deterministic=deterministic,
         versions=versions(),
         threads=torch.get_num_threads(),
@@ -92,6 +110,21 @@ def read_config_file(path: Path, *, missing: str) -> Config:
     """
     table = read_json(path, error=RunError, missing=missing)
     return parse(Config, table, where=str(path), error=RunError)
+
+
+def first_weights(run: Path, config: Config) -> dict[str, Tensor] | None:
+    """The weights that a run began from; None where they were drawn.
+
+    Raises:
+        RunError: they are not those any more.
+        CheckpointError: they are damaged, or not there.
+    """
+    if config.first is None:
+        return None
+    first = load_weights(run / FIRST)
+    if sha256(run / FIRST) != config.first:
+        raise RunError(f"{run / FIRST}: not the weights that the run began from; put them back")
+    return first.state_dict()
 
 
 def archive_of(run: Path, config: Config) -> Archive:
