@@ -10,7 +10,7 @@ from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OptionError
 from veernet.synth.curves import Curve, draw_course, draw_shape, lay_on_paper
 from veernet.synth.layout import Layout, lay_out, scale_of
-from veernet.synth.look import Look
+from veernet.synth.look import Look, happens
 from veernet.synth.paint import Line, paint_curves, paint_mask, paint_page
 from veernet.synth.shapes import Shape, shapes_of, take_shape
 from veernet.synth.wear import Wear, age, draw_wear, feed, shift_columns
@@ -77,7 +77,11 @@ class SynthLogs:
                 else CurveRow(track=how.track.edges, mnemonic=real.mnemonic, source=real.source)
                 for how, real in zip(layout.curves, self._shapes(index), strict=True)
             ),
-            traits=(*layout.traits(), *wear.traits()),
+            traits=(
+                *layout.traits(),
+                *(["absent"] if any(self._absent(index)) else []),
+                *wear.traits(),
+            ),
             pictures=pictures,
         )
 
@@ -128,7 +132,9 @@ class SynthLogs:
     def _curves(self, index: int, layout: Layout) -> list[Curve]:
         rng, scale = self._rng(index, purpose=1), scale_of(layout.height)
         (start, stop), curves = layout.span, list[Curve]()
-        for how, real in zip(layout.curves, self._shapes(index), strict=True):
+        for how, real, absent in zip(
+            layout.curves, self._shapes(index), self._absent(index), strict=True
+        ):
             shape = (
                 draw_shape(rng, self.look, stop - start, unit=layout.height, scale=scale)
                 if real is None
@@ -136,8 +142,15 @@ class SynthLogs:
             )
             course = np.full(layout.width, np.nan)
             course[start:stop] = draw_course(rng, self.look, shape, how.ending, gaps=how.gaps)
+            if absent:
+                course[:] = np.nan
             curves.append(lay_on_paper(course, how.ending))
         return curves
+
+    def _absent(self, index: int) -> list[bool]:
+        """Which curves are not there."""
+        rng = self._rng(index, purpose=6)
+        return [happens(rng, self.look.absent) for _ in range(self.n_curves)]
 
     def _shapes(self, index: int) -> list[Shape | None]:
         """Where the curves of a log take their shapes from; None where they are drawn."""

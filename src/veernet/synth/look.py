@@ -110,6 +110,7 @@ class Look:
         float, Told(SHARE, "a curve that leaves at an edge and comes back there")
     ] = 0.15
     gaps: Annotated[float, Told(SHARE, "a curve that is absent for a while")] = 0.25
+    absent: Annotated[float, Told(SHARE, "a curve that is not on the log at all")] = 0.05
 
     skew: Annotated[
         Range, Told("heights of the page", "of the right end against the left", 0.5)
@@ -196,6 +197,7 @@ PLAIN = Look(
     clipped=0,
     off_scale=0,
     gaps=0,
+    absent=0,
     pen=(1, 2),
     pen_darkness=(190, 255),
     grid_darkness=(40, 200),

@@ -1,0 +1,108 @@
+"""Which loss draws thin curves best: the same logs, steps and first weights, three seeds each.
+
+    .venv/bin/python -m veernet synth runs/losses/archive --on-the-fly --train 480 --val 16 \\
+        --test 48 --height 96 128 --width 256 512 --seed 11
+    .venv/bin/python benchmarks/losses.py runs/losses
+
+Trains the multiclass network for six epochs (180 steps of 16 logs) by every loss, and evaluates it
+on the test logs in pixels and in curve values. Runs that are done are not done again, and one that
+was stopped goes on. Writes benchmarks/losses.json, and prints the table of
+docs/explanation/losses.md.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from veernet.data.schedule import Schedule
+from veernet.losses import CrossEntropy, Dice, Focal, Loss, Lovasz, Tversky
+from veernet.model import Network
+from veernet.recipes import evaluate_run
+from veernet.synth.make import open_archive
+from veernet.train.config import Training
+from veernet.train.fit import Saving, fit
+from veernet.train.run import CONFIG, start
+
+OUT = Path(__file__).with_suffix(".json")
+SEEDS = (0, 1, 2)
+LOSSES: dict[str, Loss] = {
+    "Tversky": Tversky(),
+    "Dice": Dice(),
+    "Lovász": Lovasz(),
+    "focal": Focal(),
+    "cross entropy": CrossEntropy(),
+}
+CPU = torch.device("cpu")
+
+
+def trained(folder: Path, loss: Loss, seed: int) -> dict[str, Any]:
+    """The summary of one run's evaluation."""
+    summary = folder / "evaluation" / "test" / "summary.json"
+    if summary.exists():
+        return json.loads(summary.read_text())
+    console = Console()
+    training = Training(
+        network=Network(planes=3),
+        loss=loss,
+        schedule=Schedule(pixel_budget=500_000, seed=seed),
+        epochs=6,
+        learning_rate=6e-3,
+    )
+    if not (folder / CONFIG).exists():
+        start(folder, open_archive(folder.parent / "archive"), training)
+    if not fit(folder, device=CPU, workers=1, saving=Saving(minutes=2), console=console):
+        raise SystemExit("stopped; the same command goes on")
+    return evaluate_run(folder, "test", device=CPU, console=console)
+
+
+def figures(summary: dict[str, Any]) -> dict[str, float]:
+    curves = summary["curves"].values()
+    return {
+        "f1": float(np.mean([c["strict"]["f1"] for c in curves])),
+        "iou": float(np.mean([c["strict"]["iou"] for c in curves])),
+        "f1_within_1_px": float(np.mean([c["within_1_px"]["f1"] for c in curves])),
+        "precision": float(np.mean([c["strict"]["precision"] for c in curves])),
+        "recall": float(np.mean([c["strict"]["recall"] for c in curves])),
+        "median_r2": float(np.mean([c["columns"]["r2"]["median"] for c in curves])),
+        "median_mae": float(np.mean([c["columns"]["mae"]["median"] for c in curves])),
+        "within_1_px": float(np.mean([c["columns"]["within_1_px"]["median"] for c in curves])),
+        "read": float(np.mean([c["columns"]["coverage"]["median"] for c in curves])),
+    }
+
+
+def main(root: Path) -> None:
+    begun, found = time.perf_counter(), dict[str, list[dict[str, float]]]()
+    for name, loss in LOSSES.items():
+        for seed in SEEDS:
+            folder = root / f"{name} {seed}".replace(" ", "-")
+            found.setdefault(name, []).append(figures(trained(folder, loss, seed)))
+            print(name, seed, found[name][-1], flush=True)
+    table = {
+        name: {
+            key: {
+                "mean": round(float(np.mean([one[key] for one in runs])), 4),
+                "least": round(min(one[key] for one in runs), 4),
+                "most": round(max(one[key] for one in runs), 4),
+            }
+            for key in runs[0]
+        }
+        for name, runs in found.items()
+    }
+    seconds = round(time.perf_counter() - begun)
+    OUT.write_text(json.dumps({"seconds_of_this_run": seconds, "losses": table}, indent=2) + "\n")
+    keys = [*next(iter(table.values()))]
+    print("| loss |", " | ".join(keys), "|")
+    print("|---|" + "---|" * len(keys))
+    for name, row in table.items():
+        cells = (f"{row[k]['mean']:.3f} ({row[k]['least']:.3f}–{row[k]['most']:.3f})" for k in keys)
+        print(f"| {name} |", " | ".join(cells), "|")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
