@@ -70,10 +70,20 @@ def test_a_false_blob_does_not_lead_the_path_astray():
 def test_a_curve_less_likely_than_not_is_not_read():
     probability = np.zeros((20, 90))
     probability[7] = 0.9
-    probability[7, 20:80] = 0.3
+    probability[7, 20:75] = 0.3
     trace = read_trace(probability)
-    assert [*np.flatnonzero(np.isnan(trace.rows))] == [*range(20, 80)]
+    assert [*np.flatnonzero(np.isnan(trace.rows))] == [*range(20, 75)]
     np.testing.assert_array_equal(trace.confidence, probability[7])
+
+
+def test_a_short_stretch_and_a_patchy_one_are_no_curve():
+    """Eleven columns, and one column in three over a hundred: both are joined over gaps, neither
+    holds; twelve columns with a gap in them do."""
+    probability = np.zeros((20, 500))
+    probability[7, 100:111] = probability[7, 200:300:3] = 0.99
+    probability[7, 400:406] = probability[7, 416:422] = 0.99
+    read = read_trace(probability).rows
+    assert [*np.flatnonzero(np.isfinite(read))] == [*range(400, 422)]
 
 
 def test_a_near_vertical_excursion_is_worth_its_way():

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy.interpolate import PchipInterpolator
 
@@ -20,6 +20,9 @@ THRESHOLD = 0.5
 
 MAX_GAP = 40
 """Longest run of columns without a trace that is bridged unless told otherwise, px."""
+
+LEAST = 12
+"""Columns with the curve that a stretch of it must have, or it counts as something else."""
 
 LAPS_UP, LAPS_DOWN = 2, 1
 """How often a curve may go round its track, at its upper and at its lower edge."""
@@ -105,7 +108,19 @@ def _follow(
     columns = np.arange(len(path))
     confidence = probability[path, columns]
     rows = np.where(confidence >= threshold, _centres(probability, path, threshold), np.nan)
-    return Trace(rows=bridge(rows, max_gap), confidence=confidence)
+    rows = np.where(_stretches(rows, max_gap), bridge(rows, max_gap), np.nan)
+    return Trace(rows=rows, confidence=confidence)
+
+
+def _stretches(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
+    """Columns of the stretches that are joined over gaps of `max_gap`, and which are long enough and
+    seen in enough of their columns to be a curve."""
+    known = np.flatnonzero(np.isfinite(rows))
+    kept = np.zeros(len(rows), bool)
+    for part in np.split(known, np.flatnonzero(np.diff(known) > max_gap + 1) + 1):
+        if len(part) >= LEAST and 2 * len(part) > np.ptp(part):
+            kept[part[0] : part[-1] + 1] = True
+    return kept
 
 
 def best_path(
