@@ -113,8 +113,8 @@ def _follow(
 
 
 def _stretches(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
-    """Columns of the stretches that are joined over gaps of `max_gap`, and which are long enough and
-    seen in enough of their columns to be a curve."""
+    """Columns of the stretches that are joined over gaps of `max_gap`, and that are long enough,
+    and seen in enough of their columns, to be a curve."""
     known = np.flatnonzero(np.isfinite(rows))
     kept = np.zeros(len(rows), bool)
     for part in np.split(known, np.flatnonzero(np.diff(known) > max_gap + 1) + 1):
