@@ -104,7 +104,7 @@ class Look:
     hatched: Annotated[
         float, Told(SHARE, "of the wrapped curves: hatched up to the edge it came in from")
     ] = 0.6
-    hatch_lines: Annotated[Range, Told("px", "distance of the lines of hatching", 1000)] = (6, 14)
+    hatch_lines: Annotated[Range, Told("px", "distance of the lines of hatching", 1000)] = (6, 32)
     clipped: Annotated[float, Told(SHARE, "a curve held at the edge while it is off scale")] = 0.15
     off_scale: Annotated[
         float, Told(SHARE, "a curve that leaves at an edge and comes back there")
