@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from veernet.data.archive import CurveRow, Log, Row, Split, ink
 from veernet.data.batch import as_float
 from veernet.data.raster import write_picture
-from veernet.errors import VeerNetError
+from veernet.errors import OptionError, VeerNetError
 from veernet.files import write_json, write_json_lines
 from veernet.losses import curve_probabilities
 from veernet.metrics import NEAR, Counts, CurveError, count, curve_error, drawn_out
@@ -39,6 +39,9 @@ _MEASURES = {"mae": 0.9, "mse": 0.9, **dict.fromkeys(("r2", "pearson_r", *_NEAR,
 WINDOW = 25_600
 """Columns that the network sees at once unless told otherwise, twice the longest log of a training
 set; 640 px high they take 2.8 GiB, 181 bytes a pixel."""
+
+LEAST_WINDOW = 64
+"""The narrowest window, px."""
 
 PICTURE_WIDTH = 1600
 """Longest part of a log that a picture shows, px; the middle of a longer one."""
@@ -89,7 +92,12 @@ def predict(
     Args:
         window: most columns that the network sees at once. A longer log is seen in windows of this
             width, which overlap by a sixteenth and more; there one fades into the next.
+
+    Raises:
+        OptionError: the window is less than `LEAST_WINDOW`.
     """
+    if window < LEAST_WINDOW:
+        raise OptionError(f"a window must be {LEAST_WINDOW} px and more, got {window}")
     weight, w = next(model.parameters()), image.shape[-1]
     if w > window:
         return _in_windows(partial(predict, model, autocast=autocast, window=window), image, window)

@@ -81,10 +81,18 @@ def read_trace(
     if turn is None:
         return _follow(probability, np.zeros(len(probability)), threshold, max_gap)
     top, bottom = turn
-    once, laps = probability[top:bottom], range(LAPS_UP, -LAPS_DOWN - 1, -1)
-    unrolled = np.concatenate([*([once] * len(laps)), probability[bottom : bottom + 1]])
-    toll = LAP_COST * np.repeat(np.abs(laps), bottom - top)
-    found = _follow(unrolled, np.append(toll, toll[-1]), threshold, max_gap)
+    laps = np.arange(LAPS_UP, -LAPS_DOWN - 1, -1)
+    unrolled = np.concatenate([np.tile(probability[top:bottom], (len(laps), 1)), probability[:1]])
+    # A seam is the upper edge of one lap and the lower edge of the one above it: ink at either edge
+    # counts there, in the lap that it is an edge of.
+    seams, share = np.arange(len(laps) + 1) * (bottom - top), np.exp(-LAP_COST * np.abs(laps))
+    unrolled[seams] = 0
+    unrolled[seams[:-1]] = share[:, None] * probability[top]
+    unrolled[seams[1:]] = np.maximum(unrolled[seams[1:]], share[:, None] * probability[bottom])
+    toll = LAP_COST * np.abs(laps).repeat(bottom - top)
+    toll = np.append(toll, 0.0)
+    toll[seams] = 0
+    found = _follow(unrolled, toll, threshold, max_gap)
     return Trace(rows=found.rows + top - LAPS_UP * (bottom - top), confidence=found.confidence)
 
 

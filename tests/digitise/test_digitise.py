@@ -23,6 +23,7 @@ from veernet.digitise import (
     digitise_file,
     read_calibration,
 )
+from veernet.digitise.strip import span_of
 from veernet.errors import CalibrationError, ImageError, OptionError
 
 TOML = """
@@ -302,6 +303,9 @@ def test_nothing_is_written_where_the_scan_cannot_be_read(calibration, tmp_path)
         ("right = 0.2", "right = -1", "log scale needs values > 0"),
         ("right = 150", "right = 0", "two different values"),
         ('"ILD"', '"GR"', "different mnemonics"),
+        ('"ILD"', '"gr"', "different mnemonics"),
+        ('"ILD"', '"GR_CONF"', "different mnemonics"),
+        ('"OHMM"', '"OHMM"\ndescription = "depth: 12"', "without colons"),
         ('"ILD"', '"RES.A"', "mnemonic must be letters"),
         ('"ILD"', '"DEPT"', "not DEPT"),
         ('"OHMM"', '"OHM M"', "without spaces"),
@@ -372,7 +376,7 @@ def test_the_header_is_taken_from_options_and_from_another_las_file(scan, calibr
     other.append_curve("DEPT", np.arange(7, 9.0), unit="M")
     other.write(str(tmp_path / "old.las"), version=2.0)
     write_picture(tmp_path / "scan.png", scan)
-    header = Header(items={"WELL": "Heinen 1-4", "kb": "1,203 ft"}, like=tmp_path / "old.las")
+    header = Header.like(tmp_path / "old.las", {"WELL": "Heinen 1-4", "kb": "1,203 ft"})
     written = digitise_file(
         tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", header=header
     )
@@ -384,6 +388,100 @@ def test_the_header_is_taken_from_options_and_from_another_las_file(scan, calibr
     assert told["KB"] == "1,203 ft"
     assert (told["STRT"], told["STOP"], told["NULL"]) == (1000, 1030, -999.25)
     assert (read.params.RM.unit, read.params.RM.value) == ("OHMM", 0.31)
+
+
+def test_a_header_is_taken_over_as_text_and_the_first_of_two_counts(scan, calibration, tmp_path):
+    old = """~Version
+VERS. 2.0 :
+WRAP. NO :
+~Well
+STRT.FT 1 :
+NULL. -999 : one
+NULL. -9999 : two
+COMP. A : first
+COMP. B : second
+KB.FT 1,203 : kelly bushing
+LIC. 0012345 :
+DATE. 01052020 :
+~Parameter
+TDEP. 3,083 : depth
+~A
+"""
+    (tmp_path / "old.las").write_text(old)
+    write_picture(tmp_path / "scan.png", scan)
+    header = Header.like(tmp_path / "old.las")
+    written = digitise_file(
+        tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", header=header
+    )
+    lines = [" ".join(line.split()) for line in written.las.read_text().splitlines()]
+    for line in ("COMP. A : first", "KB .FT 1,203 : kelly bushing", "LIC . 0012345 :"):
+        assert line in lines
+    assert "DATE. 01052020 :" in lines
+    assert "TDEP. 3,083 : depth" in lines
+    assert sum(line.startswith(("NULL", "COMP")) for line in lines) == 2
+    assert lasio.read(written.las).well.NULL.value == -999.25
+
+
+def test_numbers_have_the_digits_that_their_scale_needs(scan, calibration, tmp_path):
+    calibration.write_text(TOML.replace("left = 2000.0\nright = 0.2", "left = 1e-4\nright = 1e-7"))
+    write_picture(tmp_path / "scan.png", scan)
+    written = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
+    expected = digitise(scan, read_calibration(calibration), SeesInk()).values[1]
+    np.testing.assert_allclose(lasio.read(written.las)["ILD"], expected, rtol=1e-3)
+
+
+def test_nothing_is_written_where_a_picture_cannot_be_drawn(
+    scan, calibration, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("veernet.digitise.files.draw_quality", full)
+    write_picture(tmp_path / "scan.png", scan)
+    with pytest.raises(MemoryError):
+        digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reference_without_the_curves_is_refused(scan, calibration, tmp_path):
+    write_picture(tmp_path / "scan.png", scan)
+    las = Las(depth=np.arange(3.0), unit="ft", curves={"SP": np.zeros(3)})
+    with pytest.raises(OptionError, match=r"none of the curves GR, ILD; it has SP"):
+        digitise_file(
+            tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", reference=las
+        )
+
+
+def test_a_curve_that_lies_on_an_edge_does_not_go_round(rng, calibration):
+    """A thin line at the left edge of a backup scale, and one that trembles at the right one."""
+    calibration.write_text(TOML[: TOML.rindex("[[track.curve]]")] + "wraps = true\n")
+    y = np.arange(450)
+    for x in (np.full(450, 20), 220 - rng.integers(0, 2, 450)):
+        page = np.full((450, 260), 255, np.uint8)
+        page[y, x] = 0
+        found = digitise(page, read_calibration(calibration), SeesInk())
+        np.testing.assert_allclose(found.values[0], 150 * (x[0] > 100), atol=1)
+        assert found.rounds == ((),)
+
+
+def test_a_click_beside_a_corner_of_a_far_track_moves_its_depths_little(calibration):
+    """A track of 30 px, 1,000 px to the right of the first one of 200 px; a corner 1 px too low."""
+    far = "".join(
+        f"""
+[[track]]
+corners = [[1020, {10 + off}], [1050, 10], [1050, 410], [1020, 410]]
+[[track.curve]]
+mnemonic = "F{off}"
+left = 0
+right = 1
+"""
+        for off in (0, 1)
+    )
+    calibration.write_text(TOML + far)
+    found = read_calibration(calibration)
+    spans = [span_of(found, track) for track in found.track]
+    assert spans[0] == (10, 410)
+    np.testing.assert_allclose(spans[1:], [(10, 410)] * 2, atol=5)
 
 
 @pytest.mark.parametrize("item", [{"STRT": "5"}, {"A B": "x"}, {"WELL": "a\n~A"}])

@@ -295,14 +295,15 @@ class Digitise:
 
     def run(self, console: Console) -> None:
         """Digitise and say what was written."""
-        check_at_least(64, window=self.window)
+        items = self._header()
+        header = Header.like(self.header_from, items) if self.header_from else Header(items=items)
         model = weights_of(self.weights).to(device_of(self.device))
         written = digitise_file(
             self.scan,
             self.calibration,
             model,
             self.out,
-            header=Header(items=self._header(), like=self.header_from),
+            header=header,
             confidence=self.confidence,
             reference=None if self.reference is None else read_las(self.reference),
             overwrite=self.overwrite,

@@ -4,13 +4,15 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import lasio
 import numpy as np
 from jaxtyping import Float
+from lasio.reader import read_header_line
 from numpy import ndarray
 
 from veernet.errors import LasError
@@ -94,20 +96,46 @@ def read_las(path: Path, *, max_bytes: int = MAX_BYTES) -> Las:
     )
 
 
-def read_header(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[list[Any], list[Any]]:
-    """The items of the ~Well and the ~Parameter section of a LAS file, as lasio has them.
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A line of a header; all of it as it is written, numbers too."""
+
+    mnemonic: str
+    value: str
+    unit: str = ""
+    description: str = ""
+
+
+def read_header(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Item]]:
+    """The lines of the sections ~W (well) and ~P (parameters) of a LAS file, by those letters.
+
+    Lines that are not of the form MNEM.UNIT VALUE : DESCRIPTION are passed over.
 
     Raises:
         LasError: no such file, too large, or not LAS.
     """
     _check(path, max_bytes)
+    data = path.read_bytes()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            file: Any = lasio.read(str(path), ignore_header_errors=True, ignore_data=True)
-    except Exception as broken:  # as above
-        raise LasError(f"{path}: not a readable LAS file ({broken})") from broken
-    return [*file.well], [*file.params]
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    found, section = dict[str, list[Item]](W=[], P=[]), ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("~"):
+            section = line[1:2].upper()
+            if section == "A":
+                break
+        elif section in found and line and not line.startswith("#"):
+            with suppress(Exception):  # lasio raises anything for a line that is none
+                one = read_header_line(line)
+                name, unit, value, told = (one[k] for k in ("name", "unit", "value", "descr"))
+                item = Item(mnemonic=name, value=value, unit=unit, description=told)
+                if re.fullmatch(r"[^\s.:]+", name) and all(
+                    map(str.isprintable, asdict(item).values())
+                ):
+                    found[section].append(item)
+    return found
 
 
 def _check(path: Path, max_bytes: int) -> None:

@@ -117,10 +117,11 @@ class Calibration:
 
     def __post_init__(self) -> None:
         names = [curve.mnemonic for curve in self.curves]
-        if not names or len(set(names)) < len(names) or not all(t.curve for t in self.track):
+        columns = {n.upper() + end for n in names for end in ("", "_CONF")}  # as LAS may hold them
+        if not names or len(columns) < 2 * len(names) or not all(t.curve for t in self.track):
             raise ValueError(
                 "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
-                f"mnemonics; got {names}"
+                f"mnemonics, also but for capitals and _CONF; got {names}"
             )
         for track in self.track:
             track.check(self.depth_axis)

@@ -17,6 +17,9 @@ from veernet.evaluate import WINDOW, predict
 from veernet.model import VeerNet
 from veernet.trace import Trace, jumps, read_trace
 
+EDGE = 0.005
+"""Widths of the track by which a curve must leave it to have gone round."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Print:
@@ -38,7 +41,7 @@ class Print:
     def rows(self) -> Float[ndarray, "w"]:
         """Rows of its centre on the track; NaN too where it goes round, to interrupt its line."""
         height, laps = len(self.grey) - 1, _laps(self.positions)
-        stays = np.diff(laps, prepend=laps[:1]) == 0
+        stays = np.nan_to_num(np.diff(laps, prepend=laps[:1])) == 0
         return np.where(stays, height * (1 + laps - self.positions), np.nan)
 
 
@@ -133,9 +136,14 @@ def _read(
 
 
 def _laps(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
-    """How often a curve has gone round its track; both edges belong to it."""
-    inside = (positions >= 0) & (positions <= 1)
-    return np.where(inside, 0, np.floor(positions))
+    """How often a curve has gone round its track in every column. It goes round where it is beyond
+    an edge by `EDGE`, so that one that lies on an edge does not go to and fro."""
+    laps, lap = np.full(len(positions), np.nan), 0.0
+    for column in np.flatnonzero(np.isfinite(positions)):
+        if not lap - EDGE <= positions[column] <= lap + 1 + EDGE:
+            lap = float(np.floor(positions[column]))
+        laps[column] = lap
+    return laps
 
 
 def _rounds(

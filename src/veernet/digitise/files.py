@@ -62,9 +62,9 @@ def digitise_file(
 
     Raises:
         ImageError: the scan cannot be read.
-        OptionError: one of the files is there already, unless `overwrite`.
+        OptionError: one of the files is there already, unless `overwrite`; or the reference has
+            none of the curves.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
-        LasError: the LAS file that the header is to be like cannot be read.
     """
     settings = read_calibration(calibration)
     endings = ".las", ".csv", f".{POINTS}.csv", *(f".{c.mnemonic}.png" for c in settings.curves)
@@ -72,20 +72,22 @@ def digitise_file(
     for path in (las, table, points, *pictures):
         if path.exists() and not overwrite:
             raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
+    names = [curve.mnemonic for curve in settings.curves]
+    if reference is not None and not {*names} & {*reference.curves}:
+        raise OptionError(
+            f"the reference has none of the curves {', '.join(names)}; it has "
+            f"{', '.join(reference.curves)}"
+        )
     grey = read_grey(scan, max_pixels=max_pixels)
     try:
         digitised = digitise(grey, settings, model, window=window, autocast=autocast)
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
+    told = tell(digitised, reference)
+    drawn = [draw_quality(digitised, index, reference) for index in range(len(pictures))]
     write_las(las, digitised, header=header, confidence=confidence)
     write_csv(table, digitised)
     write_csv(points, digitised, points=POINTS)
-    for index, path in enumerate(pictures):
-        write_picture(path, draw_quality(digitised, index, reference))
-    return Written(
-        las=las,
-        csv=table,
-        points=points,
-        pictures=tuple(pictures),
-        told=tell(digitised, reference),
-    )
+    for path, picture in zip(pictures, drawn, strict=True):
+        write_picture(path, picture)
+    return Written(las=las, csv=table, points=points, pictures=tuple(pictures), told=told)

@@ -1,6 +1,7 @@
 """Curves by depth in the files that petrophysicists use."""
 
 import csv
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from typing import Any
 import lasio
 import numpy as np
 
-from veernet.data.las import read_header
+from veernet.data.las import Item, read_header
+from veernet.digitise.calibration import Calibration
 from veernet.digitise.digitise import Digitised
 from veernet.errors import OptionError
 from veernet.files import replacing
@@ -20,7 +22,16 @@ NULL = -999.25
 """Stands for no value in a LAS file."""
 
 DECIMALS = 5
-"""Digits behind the point of every number written."""
+"""Digits behind the point of every number written; more where a scale or a step is very fine."""
+
+
+def decimals(calibration: Calibration) -> int:
+    """Digits behind the point that tell a ten-thousandth of every scale, and of the step."""
+    finest = [calibration.depth.step]
+    for curve in calibration.curves:
+        edges = abs(curve.left), abs(curve.right)
+        finest.append(min(edges) if curve.scale == "log" else abs(curve.right - curve.left))
+    return max(DECIMALS, math.ceil(4 - math.log10(min(finest))))
 
 
 OWN = ("STRT", "STOP", "STEP", "NULL")
@@ -32,9 +43,22 @@ class Header:
     """What a LAS file says of its well."""
 
     items: Mapping[str, str] = field(default_factory=dict)
-    """Values by mnemonic, like WELL, COMP, FLD, LOC, UWI."""
-    like: Path | None = None
-    """A LAS file whose ~Well and ~Parameter sections are taken over; `items` come first."""
+    """Values by mnemonic, like WELL, COMP, FLD, LOC, UWI; they come before those of `well`."""
+    well: tuple[Item, ...] = ()
+    """Of the section ~Well; those of `OWN` are not taken."""
+    parameters: tuple[Item, ...] = ()
+    """Of the section ~Parameter."""
+
+    @staticmethod
+    def like(path: Path, items: Mapping[str, str] | None = None) -> "Header":
+        """That of a LAS file, with some items of one's own.
+
+        Raises:
+            LasError: it cannot be read.
+            OptionError: an item of one's own is none.
+        """
+        found = read_header(path)
+        return Header(items=items or {}, well=tuple(found["W"]), parameters=tuple(found["P"]))
 
     def __post_init__(self) -> None:
         for name, value in self.items.items():
@@ -47,20 +71,16 @@ class Header:
                 raise OptionError(f"{name} of the header must be printable, got {value!r}")
 
     def put(self, las: lasio.LASFile) -> None:
-        """Write it into a file to be.
-
-        Raises:
-            LasError: `like` cannot be read.
-        """
-        well: Any = las.well
-        params: Any = las.params
-        if self.like is not None:
-            taken, parameters = read_header(self.like)
+        """Write it into a file to be. Of a mnemonic that occurs twice the first counts."""
+        for section, taken in ((las.well, self.well), (las.params, self.parameters)):
+            into: Any = section
+            first = dict[str, Item]()
             for item in taken:
-                if item.mnemonic.upper() not in OWN:
-                    well[item.mnemonic] = item
-            for item in parameters:
-                params[item.mnemonic] = item
+                first.setdefault(item.mnemonic.upper(), item)
+            for name, item in first.items():
+                if name not in OWN:
+                    into[name] = lasio.HeaderItem(name, item.unit, item.value, item.description)
+        well: Any = las.well
         for name, value in self.items.items():
             if name.upper() in well:
                 well[name.upper()].value = value
@@ -80,30 +100,27 @@ def write_las(
 
     Args:
         confidence: add a column a curve that says how sure it is, 0 to 1.
-
-    Raises:
-        LasError: the file that the header is to be like cannot be read.
     """
-    unit = digitised.calibration.depth.unit.upper()
+    unit, digits = digitised.calibration.depth.unit.upper(), decimals(digitised.calibration)
     las = lasio.LASFile()
     well: Any = las.well
     well["NULL"].value = NULL
     (header or Header()).put(las)
-    las.append_curve("DEPT", np.round(digitised.depth, DECIMALS), unit=unit, descr="Depth")
+    las.append_curve("DEPT", np.round(digitised.depth, digits), unit=unit, descr="Depth")
     for curve, values in zip(digitised.calibration.curves, digitised.values, strict=True):
-        rounded = np.round(values, DECIMALS)
+        rounded = np.round(values, digits)
         las.append_curve(curve.mnemonic, rounded, unit=curve.unit, descr=curve.description)
     for curve, sure in zip(digitised.calibration.curves, digitised.confidence, strict=True):
         if confidence:
             name, told = f"{curve.mnemonic}_CONF", f"Confidence of {curve.mnemonic}, 0 to 1"
-            las.append_curve(name, np.round(sure, DECIMALS), descr=told)
+            las.append_curve(name, np.round(sure, digits), descr=told)
     las.other = "\n".join(
-        f"{curve.mnemonic} goes round its track: {depth:.{DECIMALS}f} {lap:+d}"
+        f"{curve.mnemonic} goes round its track: {depth:.{digits}f} {lap:+d}"
         for curve, rounds in zip(digitised.calibration.curves, digitised.rounds, strict=True)
         for depth, lap in rounds
     )
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        las.write(file, version=2.0, fmt=f"%.{DECIMALS}f", STEP=digitised.calibration.depth.step)
+        las.write(file, version=2.0, fmt=f"%.{digits}f", STEP=digitised.calibration.depth.step)
 
 
 def write_csv(path: Path, digitised: Digitised, *, points: int | None = None) -> None:
@@ -112,7 +129,7 @@ def write_csv(path: Path, digitised: Digitised, *, points: int | None = None) ->
     Args:
         points: draw the curves out to so many depths, evenly from the first to the last.
     """
-    unit = digitised.calibration.depth.unit
+    unit, digits = digitised.calibration.depth.unit, decimals(digitised.calibration)
     names = [curve.mnemonic for curve in digitised.calibration.curves]
     columns = np.concatenate([digitised.depth[None], digitised.values, digitised.confidence])
     if points is not None:
@@ -121,4 +138,4 @@ def write_csv(path: Path, digitised: Digitised, *, points: int | None = None) ->
         rows = csv.writer(file)
         rows.writerow([f"DEPT_{unit}", *names, *(f"{name}_confidence" for name in names)])
         for row in columns.T:
-            rows.writerow("" if np.isnan(x) else f"{x:.{DECIMALS}f}" for x in row)
+            rows.writerow("" if np.isnan(x) else f"{x:.{digits}f}" for x in row)

@@ -58,12 +58,22 @@ class Strip:
 
 def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
     """Where a track begins and ends along the scan, px: where the lines of its first and last depth
-    cross the left edge of the calibration's first track, at which ties are read."""
-    edge_start, *_, edge_stop = calibration.track[0].read(calibration.depth_axis)
-    first_left, first_right, last_right, last_left = track.read(calibration.depth_axis)
-    ends = (first_left, first_right), (last_left, last_right)
-    start, stop = (_crossing(a, b, edge_start, edge_stop)[0] for a, b in ends)
-    return float(start), float(stop)
+    cross the left edge of the calibration's first track, at which ties are read. The lines of all
+    depths are taken for parallel, at the slope that the ends of all tracks have on average."""
+    ends = [t.read(calibration.depth_axis) for t in calibration.track]
+    sides = [b - a for one in ends for a, b in ((one[0], one[1]), (one[3], one[2]))]
+    rise, run = np.sum(sides, axis=0)
+    slope = rise / run
+    edge_start, *_, edge_stop = ends[0]
+    along, across = edge_stop - edge_start
+    lean = across / along
+
+    def at_edge(place: Float[ndarray, "2"]) -> float:
+        beside = place[1] - edge_start[1] + lean * edge_start[0]
+        return float((place[0] - slope * beside) / (1 - slope * lean))
+
+    first_left, _, _, last_left = track.read(calibration.depth_axis)
+    return at_edge(first_left), at_edge(last_left)
 
 
 def cut_strip(
@@ -162,7 +172,9 @@ def _read(
 ) -> UInt8[ndarray, "n m"]:
     """The scan at fractional places, `OUTSIDE` beyond it."""
     left, top = (max(0, int(at.min()) - 1) for at in (x, y))
-    part = scan[top : int(y.max()) + 3, left : int(x.max()) + 3]
+    part = scan[top : max(0, int(y.max()) + 3), left : max(0, int(x.max()) + 3)]
+    if part.size == 0:
+        return np.full(x.shape, OUTSIDE, np.uint8)
     return cv2.remap(
         part,
         (x - left).astype(np.float32),
@@ -176,11 +188,3 @@ def _read(
 def _length(*sides: Float[ndarray, "2"]) -> int:
     """Of sides that face each other, the mean in whole pixels."""
     return max(1, round(float(np.mean([np.hypot(*side) for side in sides]))))
-
-
-def _crossing(
-    a: Float[ndarray, "2"], b: Float[ndarray, "2"], c: Float[ndarray, "2"], d: Float[ndarray, "2"]
-) -> Float[ndarray, "2"]:
-    """Where the line through a and b crosses the line through c and d."""
-    (u, v), (p, q), (r, s) = b - a, d - c, c - a
-    return a + (b - a) * (r * q - s * p) / (u * q - v * p)

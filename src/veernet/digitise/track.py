@@ -39,10 +39,11 @@ class CurveScale:
             raise ValueError(
                 f"mnemonic must be letters, digits and _, and not DEPT; got {self.mnemonic!r}"
             )
-        if not re.fullmatch(r"[^\s:]*", self.unit) or not self.description.isprintable():
+        words = self.unit + self.description
+        if not re.fullmatch(r"[^\s:]*", self.unit) or ":" in words or not words.isprintable():
             raise ValueError(
-                "unit must be without spaces and colons, description on one line; "
-                f"got {self.unit!r}, {self.description!r}"
+                "unit must be without spaces and colons, description on one line and without "
+                f"colons; got {self.unit!r}, {self.description!r}"
             )
         if self.trace < 1:
             raise ValueError(f"trace counts from 1, got {self.trace}")
