@@ -1,19 +1,22 @@
 """Proposing a calibration file."""
 
+import json
 import math
 import sys
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 from rich.console import Console
 from rich.prompt import Prompt
 from tyro.conf import Positional
 
 from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
-from veernet.digitise import Proposal, propose
+from veernet.digitise import CurveScale, Depth, Proposal, propose
 from veernet.digitise.calibration import calibration_of
 from veernet.errors import OptionError
 from veernet.files import write_text
@@ -39,14 +42,11 @@ CORNERS = """\
 corners = {}    # shallow left, shallow right, deep right, deep left
 """
 
-CURVE = """
-[[track.curve]]
-mnemonic = "{mnemonic}"
-unit = "{unit}"
-left = {left}
-right = {right}
-trace = {trace}
-{more}"""
+NEAR = 6
+"""Furthest that a tie may lie from the depth line that it is meant for, px."""
+
+TIES = 25
+"""Most ties that are written where the lines are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +65,10 @@ class Calibrate:
     axis: Literal["down", "right"] = "down"
     """Which way depth runs on the scan."""
     tie: tuple[tuple[float, float], ...] = ()
-    """Pixel and depth of a depth line or more; a pixel within 6 px of a line is moved onto it."""
+    """Pixel and depth of a depth line or more, at the left edge of the first track with a curve; a
+    pixel within 6 px of a line is moved onto it."""
     line: float | None = None
-    """Depth from one line to the next, where one --tie is given."""
+    """Depth from one line to the next, where one --tie is given: the lines are counted."""
     unit: Literal["ft", "m"] = "ft"
     """Of depth."""
     step: float = 0.5
@@ -81,7 +82,7 @@ class Calibrate:
     """Largest scan that is read."""
 
     def run(self, console: Console) -> None:
-        """Find, say, and write."""
+        """Find, say, ask, and write."""
         grey = read_grey(self.scan, max_pixels=self.max_pixels)
         found = propose(grey if self.axis == "down" else stand_up(grey))
         for number, (left, right) in enumerate(found.tracks, start=1):
@@ -90,121 +91,168 @@ class Calibrate:
         if found.turned:
             console.print(f"the scan is turned by {math.degrees(found.turned):.2f} degrees")
         if not self.curve:
-            rows = found.marks[found.heavy][:: max(1, int(found.heavy.sum()) // 12)]
+            rows = found.marks()[found.heavy][:: max(1, int(found.heavy.sum()) // 12)]
             console.print("thick ones at", ", ".join(f"{row:g}" for row in rows), soft_wrap=True)
             if not console.is_terminal or not sys.stdin.isatty():
                 return
-            asked = replace(self, curve=_ask_curves(console, found), tie=_ask_ties(console))
-            asked.write(console, found, grey.shape)
-            return
-        self.write(console, found, grey.shape)
-
-    def write(self, console: Console, found: Proposal, shape: tuple[int, int]) -> None:
-        """Write the file from what was found on a scan of this shape, and what was told."""
         if self.out.exists() and not self.overwrite:
             raise OptionError(f"{self.out}: exists; choose another name, or --overwrite")
-        text = self._text(found, shape)
         try:
-            table = tomllib.loads(text)
-        except ValueError as broken:
-            raise OptionError(f"--curve with signs that TOML does not take ({broken})") from broken
-        calibration_of(table, where=str(self.out))
+            told = self if self.curve else self._asked(console, found)
+        except EOFError as ended:
+            raise OptionError("the answers ended before the last; nothing was written") from ended
+        text = told.text(found, grey.shape)
+        calibration_of(tomllib.loads(text), where=str(self.out))
         write_text(self.out, text)
         console.print(f"wrote {self.out}", soft_wrap=True)
 
-    def _text(self, found: Proposal, shape: tuple[int, int]) -> str:
-        ties = self._ties(found)
-        head = HEAD.format(
-            scan=ascii(self.scan.name),
-            axis=self.axis,
-            unit=self.unit,
-            step=self.step,
-            ties=[[float(pixel), float(depth)] for pixel, depth in ties],
-        )
-        parts = [head]
-        for number, edges in enumerate(found.tracks, start=1):
-            curves = [text for text in self.curve if text.split(":")[0] == str(number)]
-            if curves:
-                place = self._place(found, edges, lowest=shape[0] - 1)
-                parts += ["\n[[track]]\n", place, *map(_curve, curves)]
-        told = {text.split(":")[0] for text in self.curve}
-        if absent := told - {str(n) for n in range(1, len(found.tracks) + 1)}:
-            raise OptionError(f"--curve: no track {min(absent)}; {len(found.tracks)} were found")
+    def _asked(self, console: Console, found: Proposal) -> "Calibrate":
+        """With the curves, and the ties if they are not given."""
+        curves = _ask_curves(console, len(found.tracks))
+        enough = len(self.tie) > 1 or (len(self.tie) == 1 and self.line is not None)
+        return replace(self, curve=curves, tie=self.tie if enough else _ask_ties(console))
+
+    def text(self, found: Proposal, shape: tuple[int, int]) -> str:
+        """The file, from what was found on a scan of this shape and what was told."""
+        curves = [_curve(text) for text in self.curve]
+        numbers = sorted({number for number, _ in curves})
+        if not numbers or not 1 <= numbers[0] <= numbers[-1] <= len(found.tracks):
+            raise OptionError(
+                f"--curve: of tracks {', '.join(map(str, numbers)) or 'none'}; "
+                f"{len(found.tracks)} were found"
+            )
+        marks = found.marks(numbers[0] - 1)
+        ties = self._ties(found, marks)
+        near = [int(np.abs(marks - pixel).argmin()) for pixel, _ in (ties[0], ties[-1])]
+        lines = slice(found.stretch(near[0])[0].start, found.stretch(near[1])[0].stop)
+        parts = [
+            HEAD.format(
+                scan=ascii(self.scan.name),
+                axis=self.axis,
+                unit=self.unit,
+                step=self.step,
+                ties=ties,
+            )
+        ]
+        for number in numbers:
+            place = self._place(found, found.tracks[number - 1], lines, shape)
+            parts += ["\n[[track]]\n", place, *(_toml(c) for n, c in curves if n == number)]
         return "".join(parts)
 
-    def _place(self, found: Proposal, edges: tuple[int, int], *, lowest: int) -> str:
-        """The box of a track, or its corners where the scan is askew."""
-        (left, right), down = edges, self.axis == "down"
-        first, last = round(float(found.lines[0])), round(float(found.lines[-1]))
+    def _place(
+        self, found: Proposal, edges: tuple[int, int], lines: slice, shape: tuple[int, int]
+    ) -> str:
+        """The box of a track between two depth lines; its corners where the scan is askew, between
+        the outer lines that lie on the scan."""
+        (left, right), (h, w), down = edges, shape, self.axis == "down"
+
+        def on_scan(column: float, row: float) -> tuple[float, float]:
+            x, y = found.on_scan(column, row)
+            return (x, y) if down else (y, h - 1 - x)  # as it lay before it was stood up
+
+        def inside(row: float) -> bool:
+            ends = [on_scan(column, row) for column in edges]
+            return all(-0.4 <= x <= w - 0.6 and -0.4 <= y <= h - 0.6 for x, y in ends)
+
+        rows = [float(row) for row in found.lines[lines] if inside(float(row))]
+        if len(rows) < 2:
+            raise OptionError(f"the track from {left} to {right} px across leaves the scan")
+        first, last = round(rows[0]), round(rows[-1])
         if found.turned:
-            read = [(left, first), (right, first), (right, last), (left, last)]
-            places = [found.on_scan(*one) for one in read]
-            if not down:  # as it lay before it was stood up
-                places = [(y, lowest - x) for x, y in places]
-            return CORNERS.format([[round(x, 1), round(y, 1)] for x, y in places])
+            read = [(left, rows[0]), (right, rows[0]), (right, rows[-1]), (left, rows[-1])]
+            return CORNERS.format([[round(at, 1) for at in on_scan(*one)] for one in read])
         if down:
             return BOX.format(left=left, right=right, top=first, bottom=last)
-        return BOX.format(left=first, right=last, top=lowest - right, bottom=lowest - left)
+        return BOX.format(left=first, right=last, top=h - 1 - right, bottom=h - 1 - left)
 
-    def _ties(self, found: Proposal) -> list[tuple[float, float]]:
-        ties = [(_onto_line(found, pixel), depth) for pixel, depth in self.tie]
-        if len(ties) == 1 and self.line is not None:
-            ((pixel, depth),) = ties
-            far = float(max(found.marks[[0, -1]], key=lambda line: abs(line - pixel)))
-            lines = round((far - pixel) / (found.spacing * math.cos(found.turned)))
-            ties = sorted([(pixel, depth), (far, depth + lines * self.line)])
-        if len(ties) < 2:
+    def _ties(self, found: Proposal, marks: Float[ndarray, "n"]) -> list[list[float]]:
+        """Those that were given, on their lines; with --line, of lines over the whole stretch."""
+        if not np.isfinite(self.tie).all() or not math.isfinite(self.line or 0):
+            raise OptionError("--tie and --line take finite numbers")
+        if len(self.tie) == 1 and self.line is not None:
+            ((pixel, depth),) = self.tie
+            line = int(np.abs(marks - pixel).argmin())
+            if abs(marks[line] - pixel) > NEAR:
+                raise OptionError(
+                    f"--line counts from a depth line; none within {NEAR} px of {pixel:g}, the "
+                    f"nearest is at {marks[line]:g}"
+                )
+            lines, steps = found.stretch(line)
+            some = np.unique(np.linspace(0, len(steps) - 1, TIES).round().astype(int))
+            some = np.union1d(some, [line - lines.start])
+            depths = depth + steps * self.line
+            return np.round(np.stack([marks[lines], depths], axis=1)[some], 4).tolist()
+        if len(self.tie) < 2:
             raise OptionError("give the depth of two lines by --tie, or of one and --line")
-        return ties
+        return sorted([_onto_line(marks, pixel), float(depth)] for pixel, depth in self.tie)
 
 
-def _ask_curves(console: Console, found: Proposal) -> tuple[str, ...]:
+def _ask_curves(console: Console, tracks: int) -> tuple[str, ...]:
     console.print("curves, each as MNEMONIC:UNIT:LEFT:RIGHT (GR:API:0:150:wraps); empty: no more")
-    curves = list[str]()
-    for number in range(1, len(found.tracks) + 1):
-        while text := Prompt.ask(
-            f"track {number}", console=console, default="", show_default=False
-        ):
+    curves, names = list[str](), set[str]()
+    for number in range(1, tracks + 1):
+        while text := _ask(console, f"track {number}"):
             try:
-                _curve(f"{number}:{text}")
-                curves.append(f"{number}:{text}")
+                _, curve = _curve(f"{number}:{text}")
             except OptionError as wrong:
                 console.print(str(wrong), soft_wrap=True)
+                continue
+            if curve.mnemonic.upper() in names:
+                console.print(f"{curve.mnemonic} is there already")
+                continue
+            names.add(curve.mnemonic.upper())
+            curves.append(f"{number}:{text}")
     return tuple(curves)
 
 
 def _ask_ties(console: Console) -> tuple[tuple[float, float], ...]:
     console.print("rows of depth lines and their depths, two or more (3083 300); empty: no more")
     ties = list[tuple[float, float]]()
-    while text := Prompt.ask("row and depth", console=console, default="", show_default=False):
+    while (text := _ask(console, "row and depth")) or len(ties) < 2:
         try:
             row, depth = map(float, text.split())
-            ties.append((row, depth))
-        except ValueError:
-            console.print(f"two numbers, please; got {text!r}", soft_wrap=True)
-    return tuple(sorted(ties))
+            more = sorted([*ties, (row, depth)])
+            Depth(ties=tuple(more if len(more) > 1 else [*more, (row + 1, depth + 1)]), step=1)
+            ties = more
+        except ValueError as wrong:
+            console.print(f"a row and its depth, please; got {text!r} ({wrong})", soft_wrap=True)
+    return tuple(ties)
 
 
-def _onto_line(found: Proposal, pixel: float) -> float:
-    nearest = float(found.marks[np.abs(found.marks - pixel).argmin()])
-    return nearest if abs(nearest - pixel) <= 6 else pixel
+def _ask(console: Console, question: str) -> str:
+    return Prompt.ask(question, console=console, default="", show_default=False)
 
 
-def _curve(text: str) -> str:
-    """A curve of the file from TRACK:MNEMONIC:UNIT:LEFT:RIGHT and what follows."""
+def _onto_line(marks: Float[ndarray, "n"], pixel: float) -> float:
+    nearest = float(marks[np.abs(marks - pixel).argmin()])
+    return nearest if abs(nearest - pixel) <= NEAR else float(pixel)
+
+
+def _curve(text: str) -> tuple[int, CurveScale]:
+    """Track and curve from TRACK:MNEMONIC:UNIT:LEFT:RIGHT and what follows."""
     parts = text.split(":")
     try:
-        _, mnemonic, unit, left, right, *more = parts
-        edges = float(left), float(right)
+        number, mnemonic, unit, left, right, *more = parts
+        track, edges = int(number), (float(left), float(right))
     except ValueError as wrong:
         raise OptionError(f"--curve is TRACK:MNEMONIC:UNIT:LEFT:RIGHT; got {text!r}") from wrong
     if unknown := {*more} - {"log", "wraps", "1", "2"}:
         raise OptionError(f"--curve {text!r}: {min(unknown)!r} is none of log, wraps and 2")
-    return CURVE.format(
-        mnemonic=mnemonic,
-        unit=unit,
-        left=edges[0],
-        right=edges[1],
-        trace=2 if "2" in more else 1,
-        more='scale = "log"\n' * ("log" in more) + "wraps = true\n" * ("wraps" in more),
-    )
+    try:
+        return track, CurveScale(
+            mnemonic=mnemonic,
+            unit=unit,
+            left=edges[0],
+            right=edges[1],
+            trace=2 if "2" in more else 1,
+            scale="log" if "log" in more else "linear",
+            wraps="wraps" in more,
+        )
+    except ValueError as wrong:
+        raise OptionError(f"--curve {text!r}: {wrong}") from wrong
+
+
+def _toml(curve: CurveScale) -> str:
+    """A curve as a calibration file holds it; strings of JSON are strings of TOML."""
+    told = {name: value for name, value in asdict(curve).items() if name != "description"}
+    return "\n[[track.curve]]\n" + "".join(f"{n} = {json.dumps(v)}\n" for n, v in told.items())

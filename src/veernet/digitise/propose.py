@@ -8,7 +8,7 @@ from itertools import combinations
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.errors import CalibrationError
@@ -18,6 +18,9 @@ WINDOW = 1500
 
 LEAST = 60
 """Width of the narrowest track, px."""
+
+MOST_STEPS = 20
+"""How many depth lines may be missing between two that follow one another."""
 
 STEEPEST = 0.06
 """Slope of depth lines up to which a scan may be askew: 3.4 degrees."""
@@ -53,12 +56,23 @@ class Proposal:
         cos, sin = math.cos(self.turned), math.sin(self.turned)
         return column * cos - row * sin, column * sin + row * cos
 
-    @property
-    def marks(self) -> Float[ndarray, "n"]:
-        """Rows of the scan as it is where the depth lines cross the left edge of the first track,
-        at which ties are read."""
-        left = self.tracks[0][0]
+    def marks(self, track: int = 0) -> Float[ndarray, "n"]:
+        """Rows of the scan as it is where the depth lines cross the left edge of a track: of the
+        first one of a calibration, where its ties are read."""
+        left = self.tracks[track][0]
         return left * math.sin(self.turned) + self.lines * math.cos(self.turned)
+
+    def stretch(self, line: int) -> tuple[slice, Int[ndarray, "m"]]:
+        """The lines around number `line` that follow one another evenly, and how many steps every
+        one of them lies below it. A rule of a header, or another pass, is not among them."""
+        times = np.diff(self.lines) / self.spacing
+        steps = np.rint(times).astype(int)
+        even = (steps >= 1) & (steps <= MOST_STEPS) & (np.abs(times - steps) < 0.25)
+        breaks = np.flatnonzero(~even)
+        first = int(breaks[breaks < line].max(initial=-1)) + 1
+        last = int(breaks[breaks >= line].min(initial=len(self.lines) - 1))
+        counted = np.concatenate([[0], np.cumsum(steps[first:last])])
+        return slice(first, last + 1), counted - counted[line - first]
 
 
 def propose(scan: UInt8[ndarray, "h w"]) -> Proposal:
@@ -109,6 +123,8 @@ def _angle(scan: UInt8[ndarray, "h w"]) -> float:
         for near in (0.004, 0.0):  # coarse, then fine
             worth = np.array([np.square(_profile(y - 4 * s * x)).sum() for s in slopes])
             top_half = np.maximum(worth - (worth.max() + np.median(worth)) / 2, 0)
+            if not top_half.any():  # as much ink along all of them
+                break
             best = float((slopes @ top_half) / top_half.sum())
             slopes = best + np.linspace(-near, near, 41)
         found.append(best)
