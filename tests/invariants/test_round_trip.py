@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from veernet.data.columns import draw_mask
 from veernet.synth.logs import SynthLogs
-from veernet.trace import read_trace
+from veernet.trace import LEAST, read_trace
 
 
 @settings(max_examples=40)
@@ -14,7 +14,7 @@ from veernet.trace import read_trace
     steepest=st.floats(0, 1),
     period=st.floats(20, 300),
     phase=st.floats(0, 6),
-    w=st.integers(2, 300),
+    w=st.integers(LEAST, 300),
     pen=st.floats(1, 4),
 )
 def test_a_curve_of_up_to_one_row_a_column_returns_to_half_a_pixel(steepest, period, phase, w, pen):
@@ -32,6 +32,8 @@ def test_curves_of_synthetic_logs_return_to_half_a_pixel_in_the_median():
     for number in range(20):
         log = SynthLogs(height=(160, 200), width=(400, 600)).log(number)
         for k, rows in enumerate(log.curves.rows, start=1):
+            if np.isnan(rows).all():
+                continue
             read = read_trace((log.mask == k).astype(float)).rows
             errors.append(np.nanmedian(np.abs(read - rows)))
     assert max(errors) <= 0.5
