@@ -103,6 +103,8 @@ def errors_of(number: int) -> list[tuple[list[str], np.ndarray, np.ndarray, floa
         error = np.abs(read - across) * (bottom - top)
         away = distance(read * (bottom - top), across * (bottom - top))
         printed = np.isfinite(true)
+        if not printed.any():
+            continue
         traits = [curve.scale, "reversed" if curve.left > curve.right else "as printed", how[k]]
         share = float(np.isfinite(error[printed]).mean())
         told.append((traits, error[printed], away[printed], share))
