@@ -43,9 +43,7 @@ def main(run: Path) -> None:
     for name, look in LOOKS.items():
         logs = replace(LOGS, look=look, seed=SEED)
         split = Split(Path(), [logs.row(i) for i in range(COUNT)], 3, logs.log)
-        summary = summarise(
-            evaluate(model, split, range(COUNT)), ("background", "curve 1", "curve 2")
-        )
+        summary = summarise(evaluate(model, split, range(COUNT)), logs.classes)
         told[name] = {
             curve: {
                 "f1_within_1_px": round(found["within_1_px"]["f1"], 3),

@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 
 from veernet.data.schedule import Schedule
+from veernet.files import finite
 from veernet.losses import CrossEntropy, Dice, Focal, Loss, Lovasz, Tversky
 from veernet.model import Network
 from veernet.recipes import evaluate_run
@@ -62,18 +63,21 @@ def trained(folder: Path, loss: Loss, seed: int) -> dict[str, Any]:
 
 
 def figures(summary: dict[str, Any]) -> dict[str, float]:
+    """Means over the curves; NaN where no curve was read."""
     curves = summary["curves"].values()
-    return {
-        "f1": float(np.mean([c["strict"]["f1"] for c in curves])),
-        "iou": float(np.mean([c["strict"]["iou"] for c in curves])),
-        "f1_within_1_px": float(np.mean([c["within_1_px"]["f1"] for c in curves])),
-        "precision": float(np.mean([c["strict"]["precision"] for c in curves])),
-        "recall": float(np.mean([c["strict"]["recall"] for c in curves])),
-        "median_r2": float(np.mean([c["columns"]["r2"]["median"] for c in curves])),
-        "median_mae": float(np.mean([c["columns"]["mae"]["median"] for c in curves])),
-        "within_1_px": float(np.mean([c["columns"]["within_1_px"]["median"] for c in curves])),
-        "read": float(np.mean([c["columns"]["coverage"]["median"] for c in curves])),
+    pixels = {name: [c["strict"][name] for c in curves] for name in ("f1", "iou")}
+    pixels |= {"f1_within_1_px": [c["within_1_px"]["f1"] for c in curves]}
+    pixels |= {name: [c["strict"][name] for c in curves] for name in ("precision", "recall")}
+    values = {
+        f"median_{name}": [c["columns"][name]["median"] for c in curves]
+        for name in ("r2", "mae", "within_1_px", "coverage")
     }
+    return {name: mean(found) for name, found in {**pixels, **values}.items()}
+
+
+def mean(values: list[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else np.nan
 
 
 def main(root: Path) -> None:
@@ -86,7 +90,7 @@ def main(root: Path) -> None:
     table = {
         name: {
             key: {
-                "mean": round(float(np.mean([one[key] for one in runs])), 4),
+                "mean": round(mean([one[key] for one in runs]), 4),
                 "least": round(min(one[key] for one in runs), 4),
                 "most": round(max(one[key] for one in runs), 4),
             }
@@ -95,7 +99,8 @@ def main(root: Path) -> None:
         for name, runs in found.items()
     }
     seconds = round(time.perf_counter() - begun)
-    OUT.write_text(json.dumps({"seconds_of_this_run": seconds, "losses": table}, indent=2) + "\n")
+    told = finite({"seconds_of_this_run": seconds, "losses": table})
+    OUT.write_text(json.dumps(told, indent=2) + "\n")
     keys = [*next(iter(table.values()))]
     print("| loss |", " | ".join(keys), "|")
     print("|---|" + "---|" * len(keys))

@@ -15,9 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from veernet.data.archive import Split
+from veernet.data.archive import Split, sha256
 from veernet.evaluate import LogResult, evaluate, summarise
 from veernet.metrics import Counts, CurveError
 from veernet.synth.logs import SynthLogs
@@ -42,7 +40,7 @@ def result_of(plain: dict[str, Any]) -> LogResult:
 def results(weights: Path, split: Split) -> list[LogResult]:
     """Of all logs; those that an earlier run of the same weights left are not done again."""
     model, lines = load_weights(weights), OUT.with_suffix(".jsonl")
-    told = f"{weights.stat().st_size} {weights.stat().st_mtime_ns}"
+    told = sha256(weights)
     done = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     done = [one["result"] for one in done if one["weights"] == told]
     found = [result_of(one) for one in done]
@@ -59,16 +57,16 @@ def results(weights: Path, split: Split) -> list[LogResult]:
 def main(weights: Path = SHIPPED) -> None:
     split = Split(Path(), [LOGS.row(i) for i in range(COUNT)], 3, LOGS.log)
     found = results(weights, split)
-    summary = summarise(found, ("background", "curve 1", "curve 2"))
+    summary = summarise(found, LOGS.classes)
     traits = sorted({trait for row in split.rows for trait in row.traits})
     by_trait = {}
     for trait in traits:
         with_it = [r for r, row in zip(found, split.rows, strict=True) if trait in row.traits]
-        one = summarise(with_it, ("background", "curve 1", "curve 2"))["curves"]
+        one = summarise(with_it, LOGS.classes)["curves"]
         by_trait[trait] = {
             "logs": len(with_it),
             "f1_within_1_px": [round(c["within_1_px"]["f1"], 3) for c in one.values()],
-            "median_r2": [np.round(c["columns"]["r2"]["median"], 4) for c in one.values()],
+            "median_r2": [c["columns"]["r2"]["median"] for c in one.values()],
         }
     OUT.write_text(json.dumps({**summary, "by_trait": by_trait}, indent=2) + "\n")
     OUT.with_suffix(".jsonl").unlink()

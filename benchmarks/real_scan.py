@@ -24,7 +24,7 @@ import numpy as np
 
 from veernet.data.las import Las, read_las
 from veernet.data.raster import read_grey
-from veernet.digitise import Digitised, digitise, propose, read_calibration, tell
+from veernet.digitise import Digitised, Told, digitise, propose, read_calibration, tell
 from veernet.train.checkpoint import SHIPPED, load_weights
 
 OUT = Path(__file__).with_suffix(".json")
@@ -46,10 +46,9 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
-def agreement(found: Digitised, index: int, las: Las) -> dict:
+def agreement(found: Digitised, index: int, told: Told, las: Las) -> dict:
     curve, read = found.calibration.curves[index], found.values[index]
     true = las.at(curve.mnemonic, found.depth, unit=found.calibration.depth.unit)
-    told = tell(found, las)[index]
     error = read - true
     far = np.abs(error) > 0.1 * abs(curve.right - curve.left)
     edges = np.flatnonzero(np.diff(far, prepend=False, append=False)).reshape(-1, 2)
@@ -101,16 +100,16 @@ def calibration_found(scan: Path) -> dict:
 
 
 def main(scan: Path, reference: Path, weights: Path = SHIPPED) -> None:
-    model, calibration, las = (
-        load_weights(weights),
-        read_calibration(CALIBRATION),
-        read_las(reference),
-    )
-    found = digitise(read_grey(scan), calibration, model)
+    las = read_las(reference)
+    found = digitise(read_grey(scan), read_calibration(CALIBRATION), load_weights(weights))
+    curves = {
+        one.mnemonic: agreement(found, index, one, las)
+        for index, one in enumerate(tell(found, las))
+    }
     told = {
         "scan": "D&K Heinen 1-4, Nemaha County, Kansas: bilevel G4 TIFF, 200 dpi, 300 to 1,050 ft",
         "reference": "LAS file of the same well",
-        "curves": {c.mnemonic: agreement(found, k, las) for k, c in enumerate(calibration.curves)},
+        "curves": curves,
         "whole_strip_of_track_1": whole_strip(scan, weights),
         "calibrate": calibration_found(scan),
     }

@@ -89,7 +89,7 @@ def errors_of(number: int) -> list[tuple[list[str], np.ndarray, np.ndarray, floa
     in px, and the share of its columns that were read."""
     rng = np.random.default_rng([LOGS.seed, number])
     row, log = LOGS.row(number), LOGS.log(number)
-    how = ["wrapped" if np.nanmax(np.abs(v - 0.5)) > 0.5 else "within" for v in log.curves.values]
+    how = ["wrapped" if (lap != 0)[np.isfinite(lap)].any() else "within" for lap in log.curves.laps]
     calibration = calibration_of(rng, row, [ending == "wrapped" for ending in how])
     shades = np.array([255, 0, 128], np.uint8)[log.mask]
     found = digitise(shades, calibration, SeesMasks())
@@ -97,8 +97,8 @@ def errors_of(number: int) -> list[tuple[list[str], np.ndarray, np.ndarray, floa
     for k, curve in enumerate(calibration.curves):
         top, bottom = row.curves[k].track
         true = log.curves.values[k]
-        laps = np.where((true >= 0) & (true <= 1), 0, np.floor(true))
-        across = (round(bottom) - log.curves.rows[k]) / (round(bottom) - round(top)) + laps
+        across = (round(bottom) - log.curves.rows[k]) / (round(bottom) - round(top))
+        across += log.curves.laps[k]
         read = curve.position(found.values[k])
         error = np.abs(read - across) * (bottom - top)
         away = distance(read * (bottom - top), across * (bottom - top))

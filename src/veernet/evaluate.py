@@ -16,7 +16,7 @@ from veernet.data.archive import CurveRow, Log, Row, Split, ink
 from veernet.data.batch import as_float
 from veernet.data.raster import write_picture
 from veernet.errors import OptionError, VeerNetError
-from veernet.files import write_json, write_json_lines
+from veernet.files import finite, write_json, write_json_lines
 from veernet.losses import curve_probabilities
 from veernet.metrics import NEAR, Counts, CurveError, count, curve_error, drawn_out
 from veernet.picture import overlay, stack
@@ -221,7 +221,7 @@ def write_evaluation(
         name = f"{rank + 1:03d} of {len(results)} from the worst, F1 {result.worst_f1:.2f}, "
         picture = draw(split.log(index), model, autocast=autocast)
         write_picture(folder / f"{name}{Path(result.file_name).stem}.png", picture)
-    write_json_lines(folder / "logs.jsonl", [_finite(asdict(result)) for result in results])
+    write_json_lines(folder / "logs.jsonl", [finite(asdict(result)) for result in results])
     write_json(folder / "summary.json", summary)
     return summary
 
@@ -268,19 +268,6 @@ def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, 
     return {name: getattr(total, name) for name in ("f1", "iou", "precision", "recall")}
 
 
-def _finite(value: Any) -> Any:
-    """Nested values with None, which JSON can hold, for NaN."""
-    match value:
-        case dict():
-            return {key: _finite(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_finite(item) for item in value]
-        case float() if not np.isfinite(value):
-            return None
-        case _:
-            return value
-
-
 def _quantile(values: Sequence[float], at: float) -> float | None:
     """A quantile of the finite values; None, which JSON can hold, if there are none."""
     finite = [value for value in values if np.isfinite(value)]
@@ -292,8 +279,7 @@ def _value(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[n
     value is the true one plus the distance from the true row, which goes on beyond the edges where
     the curve has gone round."""
     (top, bottom), values = row.curves[curve].track, log.curves.values[curve]
-    laps = np.where((values >= 0) & (values <= 1), 0, np.floor(values))
-    true = log.curves.rows[curve] - laps * (bottom - top)
+    true = log.curves.rows[curve] - log.curves.laps[curve] * (bottom - top)
     return values - (rows - true) / (bottom - top)
 
 

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import json
+import math
 import os
 import re
 import tomllib
@@ -198,6 +199,19 @@ def check_inside(name: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or not name.isprintable():
         raise ValueError(f"{name!r} is no name of a file inside the split's folder")
+
+
+def finite(value: Any) -> Any:
+    """Nested values with None, which JSON can hold, for NaN."""
+    match value:
+        case dict():
+            return {key: finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [finite(item) for item in value]
+        case float() if not math.isfinite(value):
+            return None
+        case _:
+            return value
 
 
 def difference(found: Any, asked: Any, name: str = "") -> str:

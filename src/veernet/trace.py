@@ -81,19 +81,28 @@ def read_trace(
     if turn is None:
         return _follow(probability, np.zeros(len(probability)), threshold, max_gap)
     top, bottom = turn
-    laps = np.arange(LAPS_UP, -LAPS_DOWN - 1, -1)
-    unrolled = np.concatenate([np.tile(probability[top:bottom], (len(laps), 1)), probability[:1]])
-    # A seam is the upper edge of one lap and the lower edge of the one above it: ink at either edge
-    # counts there, in the lap that it is an edge of.
-    seams, share = np.arange(len(laps) + 1) * (bottom - top), np.exp(-LAP_COST * np.abs(laps))
-    unrolled[seams] = 0
-    unrolled[seams[:-1]] = share[:, None] * probability[top]
-    unrolled[seams[1:]] = np.maximum(unrolled[seams[1:]], share[:, None] * probability[bottom])
-    toll = LAP_COST * np.abs(laps).repeat(bottom - top)
-    toll = np.append(toll, 0.0)
-    toll[seams] = 0
-    found = _follow(unrolled, toll, threshold, max_gap)
+    found = _follow(*_unrolled(probability, top, bottom), threshold, max_gap)
     return Trace(rows=found.rows + top - LAPS_UP * (bottom - top), confidence=found.confidence)
+
+
+def _unrolled(
+    probability: Float[ndarray, "h w"], top: int, bottom: int
+) -> tuple[Float[ndarray, "n w"], Float[ndarray, "n"]]:
+    """A track printed above itself again and again, and what every row costs a column.
+
+    A seam is the upper edge of one lap and the lower edge of the one above it: ink at either edge
+    counts there, at the cost of the lap that it is an edge of.
+    """
+    laps = np.arange(LAPS_UP, -LAPS_DOWN - 1, -1)
+    cost = LAP_COST * np.abs(laps)
+    toll = np.append(cost.repeat(bottom - top), 0.0)
+    unrolled = np.zeros((len(toll), probability.shape[1]), probability.dtype)
+    unrolled[:-1] = np.tile(probability[top:bottom], (len(laps), 1))
+    seams, share = np.arange(len(laps) + 1) * (bottom - top), np.exp(-cost)[:, None]
+    unrolled[seams[:-1]] = share * probability[top]
+    unrolled[seams[1:]] = np.maximum(unrolled[seams[1:]], share * probability[bottom])
+    toll[seams] = 0
+    return unrolled, toll
 
 
 def jumps(laps: Float[ndarray, "w"]) -> list[tuple[int, int]]:

@@ -6,7 +6,6 @@ import sys
 import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -15,9 +14,11 @@ from rich.console import Console
 from rich.prompt import Prompt
 from tyro.conf import Positional
 
+from veernet.data.las import Unit
 from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
 from veernet.digitise import CurveScale, Depth, Proposal, propose
 from veernet.digitise.calibration import calibration_of
+from veernet.digitise.track import Axis
 from veernet.errors import OptionError
 from veernet.files import write_text
 
@@ -62,14 +63,14 @@ class Calibrate:
     """The scan: PNG, JPEG or TIFF."""
     out: Path = Path("calibration.toml")
     """The file to write."""
-    axis: Literal["down", "right"] = "down"
+    axis: Axis = "down"
     """Which way depth runs on the scan."""
     tie: tuple[tuple[float, float], ...] = ()
     """Pixel and depth of a depth line or more, at the left edge of the first track with a curve; a
     pixel within 6 px of a line is moved onto it."""
     line: float | None = None
     """Depth from one line to the next, where one --tie is given: the lines are counted."""
-    unit: Literal["ft", "m"] = "ft"
+    unit: Unit = "ft"
     """Of depth."""
     step: float = 0.5
     """Between two depths of the LAS file, in the same unit."""
@@ -123,8 +124,8 @@ class Calibrate:
             )
         marks = found.marks(numbers[0] - 1)
         ties = self._ties(found, marks)
-        near = [int(np.abs(marks - pixel).argmin()) for pixel, _ in (ties[0], ties[-1])]
-        lines = slice(found.stretch(near[0])[0].start, found.stretch(near[1])[0].stop)
+        first, last = (found.stretch(_nearest(marks, tie[0]))[0] for tie in (ties[0], ties[-1]))
+        lines = slice(first.start, last.stop)
         parts = [
             HEAD.format(
                 scan=ascii(self.scan.name),
@@ -157,10 +158,10 @@ class Calibrate:
         rows = [float(row) for row in found.lines[lines] if inside(float(row))]
         if len(rows) < 2:
             raise OptionError(f"the track from {left} to {right} px across leaves the scan")
-        first, last = round(rows[0]), round(rows[-1])
         if found.turned:
             read = [(left, rows[0]), (right, rows[0]), (right, rows[-1]), (left, rows[-1])]
             return CORNERS.format([[round(at, 1) for at in on_scan(*one)] for one in read])
+        first, last = round(rows[0]), round(rows[-1])
         if down:
             return BOX.format(left=left, right=right, top=first, bottom=last)
         return BOX.format(left=first, right=last, top=h - 1 - right, bottom=h - 1 - left)
@@ -171,7 +172,7 @@ class Calibrate:
             raise OptionError("--tie and --line take finite numbers")
         if len(self.tie) == 1 and self.line is not None:
             ((pixel, depth),) = self.tie
-            line = int(np.abs(marks - pixel).argmin())
+            line = _nearest(marks, pixel)
             if abs(marks[line] - pixel) > NEAR:
                 raise OptionError(
                     f"--line counts from a depth line; none within {NEAR} px of {pixel:g}, the "
@@ -223,8 +224,13 @@ def _ask(console: Console, question: str) -> str:
     return Prompt.ask(question, console=console, default="", show_default=False)
 
 
+def _nearest(marks: Float[ndarray, "n"], pixel: float) -> int:
+    """The number of the depth line nearest to a pixel."""
+    return int(np.abs(marks - pixel).argmin())
+
+
 def _onto_line(marks: Float[ndarray, "n"], pixel: float) -> float:
-    nearest = float(marks[np.abs(marks - pixel).argmin()])
+    nearest = float(marks[_nearest(marks, pixel)])
     return nearest if abs(nearest - pixel) <= NEAR else float(pixel)
 
 

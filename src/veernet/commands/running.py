@@ -133,8 +133,12 @@ class Train:
         """Of the run; checks which options were given together."""
         if self.resume is not None:
             fixed = {**self._schedule(), **self._training()}
-            fixed |= given(archive=self.archive, out=self.out, recipe_json=self.recipe_json)
-            fixed |= given(start_from=self.start_from)
+            fixed |= given(
+                archive=self.archive,
+                out=self.out,
+                recipe_json=self.recipe_json,
+                start_from=self.start_from,
+            )
             if fixed or self.deterministic:
                 names = ", ".join(sorted(fixed) or ["deterministic"])
                 raise OptionError(f"a resumed run keeps its settings; leave out {names}")

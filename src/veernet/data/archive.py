@@ -156,6 +156,12 @@ class Curves:
     rows: Float[ndarray, "K w"]
     values: Float[ndarray, "K w"]
 
+    @property
+    def laps(self) -> Float[ndarray, "K w"]:
+        """How often every curve has gone round its track; both edges belong to it."""
+        inside = (self.values >= 0) & (self.values <= 1)
+        return np.where(inside, 0, np.floor(self.values))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Log:

@@ -4,8 +4,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -115,27 +114,29 @@ def read_header(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Ite
         LasError: no such file, too large, or not LAS.
     """
     _check(path, max_bytes)
-    data = path.read_bytes()
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    found, section = dict[str, list[Item]](W=[], P=[]), ""
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("~"):
-            section = line[1:2].upper()
-            if section == "A":
-                break
-        elif section in found and line and not line.startswith("#"):
-            with suppress(Exception):  # lasio raises anything for a line that is none
-                one = read_header_line(line)
-                name, unit, value, told = (one[k] for k in ("name", "unit", "value", "descr"))
-                item = Item(mnemonic=name, value=value, unit=unit, description=told)
-                if re.fullmatch(r"[^\s.:]+", name) and all(
-                    map(str.isprintable, asdict(item).values())
-                ):
-                    found[section].append(item)
+    found = dict[str, list[Item]](W=[], P=[])
+    with path.open("rb") as file:
+        for section, line in _header_lines(file):
+            item = _item(line) if section in found else None
+            if item is not None:
+                found[section].append(item)
     return found
+
+
+def _item(line: bytes) -> Item | None:
+    """What a line of a header says; None where it is none."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        text = line.decode("latin-1")
+    try:
+        one = read_header_line(text)
+    except Exception:  # lasio raises anything for a line that is none
+        return None
+    name, unit, value, told = (one[key] for key in ("name", "unit", "value", "descr"))
+    if not re.fullmatch(r"[^\s.:]+", name) or not (name + unit + value + told).isprintable():
+        return None
+    return Item(mnemonic=name, value=value, unit=unit, description=told)
 
 
 def _check(path: Path, max_bytes: int) -> None:
@@ -150,7 +151,8 @@ def _check(path: Path, max_bytes: int) -> None:
             if b"\0" in start or not re.search(rb"^[ \t]*~", start, re.MULTILINE):
                 raise LasError(f"{path}: not a LAS file: no section (~) in its first 4,096 bytes")
             file.seek(0)
-            names = Counter(_header_names(file))
+            lines = (line for _, line in _header_lines(file))
+            names = Counter(line.partition(b".")[0].strip().upper() for line in lines)
     except FileNotFoundError as missing:
         raise LasError(f"{path}: no such LAS file") from missing
     ((name, times),) = names.most_common(1) or [(b"", 0)]
@@ -162,15 +164,16 @@ def _check(path: Path, max_bytes: int) -> None:
         )
 
 
-def _header_names(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The mnemonics of all sections but those that hold data."""
-    data = False
+def _header_lines(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The lines of all sections but those that hold data, each after the letter of its section."""
+    section, data = "", False
     for line in lines:
         text = line.strip()
         if text.startswith(b"~"):
-            data = text.upper().startswith(b"~A") or b"_DATA" in text.upper()
+            title = text.upper()
+            section, data = title[1:2].decode("latin-1"), title[1:2] == b"A" or b"_DATA" in title
         elif text and not data and not text.startswith(b"#"):
-            yield text.partition(b".")[0].strip().upper()
+            yield section, text
 
 
 def _numbers(path: Path, name: str, column: ndarray, null: float) -> Float[ndarray, "n"]:

@@ -65,9 +65,7 @@ class Proposal:
     def stretch(self, line: int) -> tuple[slice, Int[ndarray, "m"]]:
         """The lines around number `line` that follow one another evenly, and how many steps every
         one of them lies below it. A rule of a header, or another pass, is not among them."""
-        times = np.diff(self.lines) / self.spacing
-        steps = np.rint(times).astype(int)
-        even = (steps >= 1) & (steps <= MOST_STEPS) & (np.abs(times - steps) < 0.25)
+        steps, even = _steps(np.diff(self.lines) / self.spacing, slack=0.25)
         breaks = np.flatnonzero(~even)
         first = int(breaks[breaks < line].max(initial=-1)) + 1
         last = int(breaks[breaks >= line].min(initial=len(self.lines) - 1))
@@ -248,6 +246,15 @@ def _spacing(rows: Float[ndarray, "n"]) -> float:
     """Distance of neighbours, over all stretches in which lines follow each other evenly."""
     gaps = np.diff(rows)
     usual = float(np.median(gaps))
-    times = np.rint(gaps / usual)
-    good = (times >= 1) & (times <= 20) & (np.abs(gaps / usual - times) < 0.3)
-    return float(gaps[good].sum() / times[good].sum())
+    steps, even = _steps(gaps / usual, slack=0.3)
+    return float(gaps[even].sum() / steps[even].sum())
+
+
+def _steps(
+    times: Float[ndarray, "n"], *, slack: float
+) -> tuple[Int[ndarray, "n"], Bool[ndarray, "n"]]:
+    """How many steps lie between neighbours that are so many spacings apart, and whether they
+    follow one another evenly."""
+    steps = np.rint(times).astype(int)
+    even = (steps >= 1) & (steps <= MOST_STEPS) & (np.abs(times - steps) < slack)
+    return steps, even

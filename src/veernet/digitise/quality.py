@@ -11,6 +11,7 @@ from veernet.data.las import Las
 from veernet.data.raster import stand_up
 from veernet.digitise.digitise import Digitised
 from veernet.digitise.track import Axis
+from veernet.files import finite
 from veernet.metrics import curve_error
 from veernet.picture import overlay
 from veernet.trace import THRESHOLD
@@ -55,19 +56,27 @@ def _tell(digitised: Digitised, index: int, reference: Las | None) -> Told:
     curve, values = digitised.calibration.curves[index], digitised.values[index]
     confidence = digitised.confidence[index]
     inside = np.isfinite(confidence)
-    error = None
-    if reference is not None and curve.mnemonic in reference.curves:
-        unit = digitised.calibration.depth.unit
-        error = curve_error(values, reference.at(curve.mnemonic, digitised.depth, unit=unit))
+    true = _true(digitised, index, reference, digitised.depth)
+    error = None if true is None else curve_error(values, true)
     return Told(
         mnemonic=curve.mnemonic,
         unit=curve.unit,
         read=float(np.isfinite(values[inside]).mean()) if inside.any() else 0.0,
         confidence=float(np.median(confidence[inside])) if inside.any() else 0.0,
         rounds=len(digitised.rounds[index]),
-        mae=_finite(error.mae) if error else None,
-        pearson_r=_finite(error.pearson_r) if error else None,
+        mae=finite(error.mae) if error else None,
+        pearson_r=finite(error.pearson_r) if error else None,
     )
+
+
+def _true(
+    digitised: Digitised, index: int, reference: Las | None, depth: Float[ndarray, "n"]
+) -> Float[ndarray, "n"] | None:
+    """What the reference says of a curve; None where it has no such curve."""
+    name = digitised.calibration.curves[index].mnemonic
+    if reference is None or name not in reference.curves:
+        return None
+    return reference.at(name, depth, unit=digitised.calibration.depth.unit)
 
 
 def draw_quality(
@@ -76,32 +85,26 @@ def draw_quality(
     """One curve over its scan, as the scan lies, and beside it how sure it is, green from
     `THRESHOLD` on; where the reference has the curve, also by how much it differs.
     """
-    calibration = digitised.calibration
-    axis, curve, printed = (
-        calibration.depth_axis,
-        calibration.curves[index],
-        digitised.prints[index],
-    )
+    curve, printed = digitised.calibration.curves[index], digitised.prints[index]
     scan = overlay(printed.grey, [printed.rows])
     zoom = scan.shape[1] // printed.grey.shape[1]
     unit = f" {curve.unit}" if curve.unit else ""
-    panels = [(scan, f"{curve.mnemonic}: {curve.left:g} to {curve.right:g}{unit}")]
-    sure = printed.confidence >= THRESHOLD
-    panels.append((_scale(printed.confidence, sure, zoom), "confidence 0-1"))
-    if reference is not None and curve.mnemonic in reference.curves:
-        true = reference.at(curve.mnemonic, printed.depth, unit=calibration.depth.unit)
+    panels = [
+        (scan, f"{curve.mnemonic}: {curve.left:g} to {curve.right:g}{unit}"),
+        (_confidence(printed.confidence, zoom), "confidence 0-1"),
+    ]
+    if (true := _true(digitised, index, reference, printed.depth)) is not None:
         off = (printed.positions - curve.position(true)) / RESIDUAL
         panels.append((_residual(off, zoom), f"residual {RESIDUAL:.0%}"))
+    axis = digitised.calibration.depth_axis
     return _beside([(_laid(panel, axis), words) for panel, words in panels], axis)
 
 
-def _scale(
-    share: Float[ndarray, "w"], good: Bool[ndarray, "w"], zoom: int
-) -> UInt8[ndarray, "H W 3"]:
-    """Bars from 0, at the bottom, to 1, in two colours."""
-    height = np.rint(np.nan_to_num(share).clip(0, 1) * (SCALE - 1)).astype(int)
+def _confidence(confidence: Float[ndarray, "w"], zoom: int) -> UInt8[ndarray, "H W 3"]:
+    """Bars from 0, at the bottom, to 1, green from `THRESHOLD` on."""
+    height = np.rint(np.nan_to_num(confidence).clip(0, 1) * (SCALE - 1)).astype(int)
     filled = np.arange(SCALE)[::-1, None] <= height
-    return _coloured(filled, np.where(good[:, None], _GOOD, _BAD), zoom)
+    return _coloured(filled, np.where((confidence >= THRESHOLD)[:, None], _GOOD, _BAD), zoom)
 
 
 def _residual(off: Float[ndarray, "w"], zoom: int) -> UInt8[ndarray, "H W 3"]:
@@ -140,7 +143,3 @@ def _beside(
         return np.concatenate(titled)
     gap = np.full((len(titled[0]), 6, 3), _WHITE, np.uint8)
     return np.concatenate([part for one in titled for part in (one, gap)][:-1], axis=1)
-
-
-def _finite(x: float) -> float | None:
-    return x if np.isfinite(x) else None
