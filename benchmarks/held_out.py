@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from veernet.data.archive import Split
 from veernet.evaluate import evaluate, summarise
 from veernet.recipes import RECIPES
 from veernet.synth.look import PLAIN, Look
@@ -42,7 +41,7 @@ def main(run: Path) -> None:
     model, told = load_weights(run / "run"), dict[str, Any]()
     for name, look in LOOKS.items():
         logs = replace(LOGS, look=look, seed=SEED)
-        split = Split(Path(), [logs.row(i) for i in range(COUNT)], 3, logs.log)
+        split = logs.split(COUNT)
         summary = summarise(evaluate(model, split, range(COUNT)), logs.classes)
         told[name] = {
             curve: {

@@ -55,7 +55,7 @@ def results(weights: Path, split: Split) -> list[LogResult]:
 
 
 def main(weights: Path = SHIPPED) -> None:
-    split = Split(Path(), [LOGS.row(i) for i in range(COUNT)], 3, LOGS.log)
+    split = LOGS.split(COUNT)
     found = results(weights, split)
     summary = summarise(found, LOGS.classes)
     traits = sorted({trait for row in split.rows for trait in row.traits})

@@ -1,7 +1,5 @@
 """The weights in the box read what is on a scan, and nothing where there is nothing."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +7,6 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from veernet import VeerNet
-from veernet.data.archive import Split
 from veernet.digitise import Calibration, CurveScale, Depth, Track, digitise, tell
 from veernet.evaluate import evaluate
 from veernet.synth.logs import SynthLogs
@@ -65,8 +62,7 @@ def test_curves_of_a_log_that_no_network_was_trained_on_are_read_to_a_hundredth(
     shipped: VeerNet,
 ) -> None:
     logs = SynthLogs(height=(480, 520), width=(900, 1000), seed=77)
-    split = Split(Path(), [logs.row(i) for i in range(4)], 3, logs.log)
-    results = evaluate(shipped, split, range(4))
+    results = evaluate(shipped, logs.split(4), range(4))
     errors = [one["columns"].mae for result in results for one in result.errors]
     assert np.nanmedian(errors) < 0.01
 

@@ -1,11 +1,12 @@
 """Synthetic logs: a family of them as a value, and any one of them by its number."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
 
-from veernet.data.archive import CurveRow, Curves, Log, PictureFormat, Row
+from veernet.data.archive import CurveRow, Curves, Log, PictureFormat, Row, Split
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OptionError
 from veernet.synth.curves import Curve, draw_course, draw_shape, lay_on_paper
@@ -108,6 +109,10 @@ class SynthLogs:
                 values=np.array([line.curve.values[part] for line in lines], np.float32),
             ),
         )
+
+    def split(self, count: int) -> Split:
+        """The first logs as a data set; each is drawn whenever it is asked for."""
+        return Split(Path(), [self.row(i) for i in range(count)], len(self.classes), self.log)
 
     def _layout(self, index: int) -> Layout:
         rng = self._rng(index, purpose=0)
