@@ -36,9 +36,7 @@ def calibration_of(row: Row) -> Calibration:
         for trace, curve in enumerate(row.curves, start=1)
     )
     ties = ((0.0, 0.0), (row.width - 1.0, row.width - 1.0))
-    return Calibration(
-        depth=Depth(ties=ties, step=1.0, unit="m"), track=tracks, depth_axis="right"
-    )
+    return Calibration(depth=Depth(ties=ties, step=1.0, unit="m"), track=tracks, depth_axis="right")
 
 
 def main() -> None:
