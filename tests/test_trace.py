@@ -14,9 +14,10 @@ from veernet.trace import best_path, bridge, jumps, read_trace
 @settings(max_examples=50)
 @given(st.integers(1, 4), st.integers(1, 5), st.floats(0, 2), st.integers(0, 1000))
 def test_no_other_path_is_better(h, w, most, seed):
-    """Against every path there is; moving through a row costs something else in every pixel."""
+    """Against every path there is; moving through a row costs, or earns, something else in every
+    pixel."""
     rng = np.random.default_rng(seed)
-    score, step_cost = rng.standard_normal((h, w)), rng.uniform(0, most, (h, w))
+    score, step_cost = rng.standard_normal((h, w)), rng.uniform(-most, most, (h, w))
 
     def worth(path):
         moved = 0

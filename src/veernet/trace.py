@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy.interpolate import PchipInterpolator
 
-STEP_COST = 2.0
-"""What moving one row across paper costs, in nats."""
+STEP_COST = 0.2
+"""What moving one row across paper costs, in nats: some of the side of a spike may be missing."""
 
-INK_COST = 0.002
-"""What moving one row along ink costs, in nats: the sides of a spike are as good as free."""
+INK_GAIN = 0.03
+"""What moving one row along ink is worth, in nats: of two paths, the one that leaves less of the
+ink unexplained."""
 
 THRESHOLD = 0.5
 """Probability from which a column counts as one with the curve."""
@@ -27,7 +28,7 @@ LEAST = 12
 LAPS_UP, LAPS_DOWN = 2, 1
 """How often a curve may go round its track, at its upper and at its lower edge."""
 
-LAP_COST = 0.05
+LAP_COST = 0.1
 """What a column costs in which the curve has gone round once, in nats: a curve is on scale where
 that explains as much, and comes back to it."""
 
@@ -40,8 +41,8 @@ _DEEPEST = 50.0
 _CHUNK = 4096
 """Columns whose ink is looked at together."""
 
-FLOOR = 1e-4
-"""Probability below which a pixel counts as impossible; a path may still cross it."""
+FLOOR = 1e-3
+"""Least probability that a pixel counts with: no column alone forbids a path."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +68,9 @@ def read_trace(
 ) -> Trace:
     """Follow a curve through a picture of its probability.
 
-    The path is the one of largest sum of log p, less what its moves cost: little along ink,
-    `STEP_COST` a row across paper. It is found over all columns together; the row is the middle of
-    the stroke that the path passes in that column. Columns whose probability is below `threshold`
+    The path is the one of largest sum of log p, with what its moves are worth: `INK_GAIN` a row
+    along ink, less `STEP_COST` a row across paper. It is found over all columns together; the row
+    is the middle of the stroke that the path passes in that column. Columns whose probability is below `threshold`
     are no evidence: a run of up to `max_gap` of them is bridged, a longer one stays NaN, as do both
     ends.
 
@@ -121,7 +122,7 @@ def _follow(
 ) -> Trace:
     """The trace along the best path, where every row takes its toll of every column."""
     score = np.log(np.maximum(probability, FLOOR)) - toll.astype(np.float32)[:, None]
-    path = best_path(score, INK_COST + (STEP_COST - INK_COST) * (1 - probability))
+    path = best_path(score, STEP_COST * (1 - probability) - INK_GAIN * probability)
     columns = np.arange(len(path))
     confidence = probability[path, columns]
     rows = np.where(confidence >= threshold, _centres(probability, path, threshold), np.nan)
@@ -145,8 +146,8 @@ def best_path(
 ) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """The row in every column that maximises the sum of scores less what the moves cost.
 
-    A move between two columns goes through the rows between in the latter; from one row to the next
-    it costs the mean of their `step_cost`, which is not negative.
+    A move between two columns goes straight through the rows between in the latter; from one row to
+    the next it costs the mean of their `step_cost`, which may be less than nothing.
 
     Exact, in time linear in the pixels: the best predecessor of every row under a cost that adds up
     along a column is a running maximum from above and one from below.
@@ -166,7 +167,9 @@ def best_path(
     path = np.empty(w, np.intp)
     path[-1] = best[-1].argmax()
     for x in range(w - 1, 0, -1):
-        path[x - 1] = (best[x - 1] - np.abs(ramp[x] - ramp[x, path[x]])).argmax()
+        way = ramp[x] - ramp[x, path[x]]
+        way[: path[x]] *= -1  # from above
+        path[x - 1] = (best[x - 1] - way).argmax()
     return path
 
 
