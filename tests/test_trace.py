@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veernet.data.columns import draw_mask
+from veernet.data.columns import bands, draw_mask, give
 from veernet.trace import best_path, bridge, jumps, read_trace
 
 
@@ -122,6 +122,45 @@ def test_a_curve_that_goes_round_is_unrolled(height, seed, most):
     expected = [(int(x), laps[x]) for x in np.flatnonzero(np.diff(laps, prepend=0))]
     assert jumps(np.floor((bottom - np.rint(found.rows)) / height)) == expected
     assert len(expected) >= 2
+
+
+def test_a_peak_that_goes_round_twice_is_followed_though_its_sides_are_broken():
+    """What a network sees of a peak of two laps within 60 columns: a stretch of 40 rows is missing
+    on both sides of either lap."""
+    top, bottom, x = 5, 205, np.arange(200)
+    rows = bottom - 60 - 430 * np.exp(-(((x - 100) / 16) ** 2))
+    mask = np.zeros((220, 200), np.uint8)
+    for line in bands(rows, np.arange(3), turn=200, width=3, first=top, last=bottom):
+        give(mask, line, index=1)
+    probability = mask.astype(np.float32)
+    probability[70:110] = 0
+    read = read_trace(probability, turn=(top, bottom)).rows
+    assert np.abs(read - rows)[[*range(60), 100, *range(140, 200)]].max() <= 3
+    assert np.abs(read - rows).max() <= 23  # what one column covers where it is steepest
+
+
+@settings(max_examples=30)
+@given(st.floats(0.25, 0.6), st.floats(3, 4), st.floats(2, 4))
+def test_a_curve_under_another_is_read_off_what_shows_on_both_sides(slope, pen, other_pen):
+    """Shallow crossings, where the stroke is hidden from one side for many columns."""
+    rows = 60 + slope * (np.arange(160) - 80)
+    mask = np.zeros((120, 160), np.uint8)
+    draw_mask(mask, rows, index=2, width=pen)
+    draw_mask(mask, np.full(160, 60.0), index=1, width=other_pen)
+    first, second = ((mask == k).astype(np.float32) for k in (1, 2))
+    told, alone = (read_trace(second, over=over).rows - rows for over in ([first], []))
+    assert np.abs(told[50:110]).max() < 0.8 * np.abs(alone[50:110]).max()
+
+
+def test_a_stroke_cut_in_two_by_another_curve_is_one():
+    """A step of 40 rows, crossed in the middle: its row is that of the whole."""
+    rows = np.r_[np.full(30, 10.0), 30, np.full(30, 50.0)]
+    mask = np.zeros((60, 61), np.uint8)
+    draw_mask(mask, rows, index=2, width=1)
+    mask[24:28] = 1
+    first, second = ((mask == k).astype(np.float32) for k in (1, 2))
+    assert abs(read_trace(second, over=[first]).rows[30] - 30) <= 0.5
+    assert abs(read_trace(second).rows[30] - 30) > 3
 
 
 def test_both_sides_of_a_spike_are_kept():

@@ -73,8 +73,8 @@ class LogResult:
             for k in range(1, len(probability) + 1)
         )
         errors = tuple(
-            _errors(_value(_read(p, row, k), log, row, k), log.curves.values[k], row.curves[k])
-            for k, p in enumerate(probability if read_curves else [])
+            _errors(_read(probability, log, row, k), log.curves.values[k], row.curves[k])
+            for k in range(len(probability) if read_curves else 0)
         )
         return LogResult(file_name=row.file_name, counts=counts, errors=errors)
 
@@ -231,7 +231,7 @@ def draw(
 ) -> UInt8[ndarray, "H w 3"]:
     """A log as scanned, with its true curves, and with those that the network reads."""
     probability = predict(model, ink(log.grey), autocast=autocast)
-    read = [read_trace(p).rows for p in probability]
+    read = [read_trace(p, over=probability[:k]).rows for k, p in enumerate(probability)]
     first = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
     part = slice(first, first + PICTURE_WIDTH)
     return stack(
@@ -274,18 +274,16 @@ def _quantile(values: Sequence[float], at: float) -> float | None:
     return float(np.quantile(finite, at)) if finite else None
 
 
-def _value(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[ndarray, "w"]:
-    """Rows as values of the track. Where the paper is skewed its edges move with the curve, so the
-    value is the true one plus the distance from the true row, which goes on beyond the edges where
-    the curve has gone round."""
-    (top, bottom), values = row.curves[curve].track, log.curves.values[curve]
+def _read(
+    probability: Float[ndarray, "K h w"], log: Log, row: Row, curve: int
+) -> Float[ndarray, "w"]:
+    """The values of a curve. Where the paper is skewed its edges move with the curve, so the value
+    is the true one plus the distance from the true row, which goes on beyond the edges where the
+    curve has gone round."""
+    top, bottom = row.curves[curve].track
+    edges = round(top), round(bottom)
+    inside = 0 <= edges[0] < edges[1] < len(log.grey)
+    turn = edges if inside and "wrapped" in row.traits else None
+    rows = read_trace(probability[curve], over=probability[:curve], turn=turn).rows
     true = log.curves.rows[curve] - log.curves.laps[curve] * (bottom - top)
-    return values - (rows - true) / (bottom - top)
-
-
-def _read(probability: Float[ndarray, "h w"], row: Row, curve: int) -> Float[ndarray, "w"]:
-    """The rows of a curve, beyond the edges of its track where it has gone round."""
-    edges = tuple(round(edge) for edge in row.curves[curve].track)
-    inside = 0 <= edges[0] < edges[1] < len(probability)
-    goes_round = inside and "wrapped" in row.traits
-    return read_trace(probability, turn=(edges[0], edges[1]) if goes_round else None).rows
+    return log.curves.values[curve] - (rows - true) / (bottom - top)

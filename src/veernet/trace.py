@@ -1,11 +1,12 @@
 """From probabilities of a curve to one row in every column."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.interpolate import PchipInterpolator
 
@@ -62,6 +63,7 @@ class Trace:
 def read_trace(
     probability: Float[ndarray, "h w"],
     *,
+    over: Iterable[Float[ndarray, "h w"]] = (),
     threshold: float = THRESHOLD,
     max_gap: int = MAX_GAP,
     turn: tuple[int, int] | None = None,
@@ -70,26 +72,30 @@ def read_trace(
 
     The path is the one of largest sum of log p, with what its moves are worth: `INK_GAIN` a row
     along ink, less `STEP_COST` a row across paper. It is found over all columns together; the row
-    is the middle of the stroke that the path passes in that column. Columns whose probability is below `threshold`
-    are no evidence: a run of up to `max_gap` of them is bridged, a longer one stays NaN, as do both
-    ends.
+    is the middle of the stroke that the path passes in that column. Columns whose probability is
+    below `threshold` are no evidence, nor are those where another curve hides an end of the stroke:
+    a run of up to `max_gap` of them is bridged, a longer one stays NaN, as do both ends.
 
     Args:
+        over: probabilities of the curves that are drawn over this one.
         turn: rows of the upper and lower edge of a track with a backup scale, where the curve
             leaves at one edge and comes in at the other. The path is then found on the track
             unrolled, as if it were printed above itself again and again.
     """
+    hidden = np.zeros(probability.shape, bool)
+    for other in over:
+        hidden |= other >= threshold
     if turn is None:
-        return _follow(probability, np.zeros(len(probability)), threshold, max_gap)
+        return _follow(probability, hidden, np.zeros(len(hidden)), threshold, max_gap)
     top, bottom = turn
-    found = _follow(*_unrolled(probability, top, bottom), threshold, max_gap)
+    found = _follow(*_unrolled(probability, hidden, top, bottom), threshold, max_gap)
     return Trace(rows=found.rows + top - LAPS_UP * (bottom - top), confidence=found.confidence)
 
 
 def _unrolled(
-    probability: Float[ndarray, "h w"], top: int, bottom: int
-) -> tuple[Float[ndarray, "n w"], Float[ndarray, "n"]]:
-    """A track printed above itself again and again, and what every row costs a column.
+    probability: Float[ndarray, "h w"], hidden: Bool[ndarray, "h w"], top: int, bottom: int
+) -> tuple[Float[ndarray, "n w"], Bool[ndarray, "n w"], Float[ndarray, "n"]]:
+    """A track printed above itself again and again, twice, and what every row costs a column.
 
     A seam is the upper edge of one lap and the lower edge of the one above it: ink at either edge
     counts there, at the cost of the lap that it is an edge of.
@@ -103,7 +109,8 @@ def _unrolled(
     unrolled[seams[:-1]] = share * probability[top]
     unrolled[seams[1:]] = np.maximum(unrolled[seams[1:]], share * probability[bottom])
     toll[seams] = 0
-    return unrolled, toll
+    hidden = np.pad(np.tile(hidden[top:bottom], (len(laps), 1)), ((0, 1), (0, 0)))
+    return unrolled, hidden, toll
 
 
 def jumps(laps: Float[ndarray, "w"]) -> list[tuple[int, int]]:
@@ -116,16 +123,19 @@ def jumps(laps: Float[ndarray, "w"]) -> list[tuple[int, int]]:
 
 def _follow(
     probability: Float[ndarray, "h w"],
+    hidden: Bool[ndarray, "h w"],
     toll: Float[ndarray, "h"],
     threshold: float,
     max_gap: int,
 ) -> Trace:
-    """The trace along the best path, where every row takes its toll of every column."""
+    """The trace along the best path, where every row takes its toll of every column, and other ink
+    may hide the curve."""
     score = np.log(np.maximum(probability, FLOOR)) - toll.astype(np.float32)[:, None]
     path = best_path(score, STEP_COST * (1 - probability) - INK_GAIN * probability)
     columns = np.arange(len(path))
     confidence = probability[path, columns]
-    rows = np.where(confidence >= threshold, _centres(probability, path, threshold), np.nan)
+    centres = _centres(probability >= threshold, hidden, path)
+    rows = np.where(confidence >= threshold, centres, np.nan)
     rows = np.where(_stretches(rows, max_gap), bridge(rows, max_gap), np.nan)
     return Trace(rows=rows, confidence=confidence)
 
@@ -190,23 +200,41 @@ def bridge(rows: Float[ndarray, "w"], max_gap: int) -> Float[ndarray, "w"]:
 
 
 def _centres(
-    probability: Float[ndarray, "h w"],
+    inked: Bool[ndarray, "h w"],
+    hidden: Bool[ndarray, "h w"],
     path: np.ndarray[tuple[int], np.dtype[np.intp]],
-    threshold: float,
 ) -> Float[ndarray, "w"]:
     """The middle of the stroke that the path passes in each column: the centre of mass of its run
-    of probable pixels, weighed by a high power of their distance from the stroke's edge, so that a
-    steep stroke counts where this column is in its middle."""
+    of ink, weighed by a high power of the distance from the stroke's edge, so that a steep stroke
+    counts where this column is in its middle. NaN where other ink hides an end of the run."""
     centres = path.astype(float)
-    inked = (probability >= threshold).astype(np.uint8)
-    deep = np.minimum(cv2.distanceTransform(inked, cv2.DIST_L2, 5), _DEEPEST)
+    hidden = hidden & ~inked
+    stroke = _joined(inked, hidden)
+    deep = np.minimum(cv2.distanceTransform(stroke.astype(np.uint8), cv2.DIST_L2, 5), _DEEPEST)
+    hidden &= ~stroke
     for start in range(0, len(path), _CHUNK):
         part = slice(start, start + _CHUNK)
-        depth, at = deep[:, part], path[part]
+        depth, at, beside = deep[:, part], path[part], hidden[:, part]
         run = np.cumsum(depth == 0, axis=0)
         same = (depth > 0) & (run == run[at, np.arange(len(at))])
-        weight = np.where(same, probability[:, part] * depth**_RIDGE, 0)
+        weight = np.where(same, depth**_RIDGE, 0)
         mass = weight.sum(0)
         centre = np.arange(len(depth)) @ weight
         np.divide(centre, mass, out=centres[part], where=mass > 0)
+        cut = (same[1:] & beside[:-1]).any(0) | (same[:-1] & beside[1:]).any(0)
+        centres[part][cut] = np.nan
     return centres
+
+
+def _joined(inked: Bool[ndarray, "h w"], hidden: Bool[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
+    """Ink with what other ink hides between two parts of it in the same column."""
+    paper = ~(inked | hidden)
+    above = _latest(inked) > _latest(paper)
+    below = (_latest(inked[::-1]) > _latest(paper[::-1]))[::-1]
+    return inked | (hidden & above & below)
+
+
+def _latest(where: Bool[ndarray, "h w"]) -> Int[ndarray, "h w"]:
+    """The last row so far where something is, in every column; -1 before there is any."""
+    rows = np.arange(len(where), dtype=np.int32)[:, None]
+    return np.maximum.accumulate(np.where(where, rows, np.int32(-1)), axis=0)

@@ -130,8 +130,9 @@ def _read(
     seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
     for curve in track.curve:
         turn = (0, strip.height) if curve.wraps else None
-        probability, gap = seen[curve.trace - 1], calibration.depth.gap()
-        trace = read_trace(probability, max_gap=gap, turn=turn)
+        *over, probability = seen[: curve.trace]
+        gap = calibration.depth.gap()
+        trace = read_trace(probability, over=over, max_gap=gap, turn=turn)
         yield curve, Trace(rows=trace.rows[part], confidence=trace.confidence[part])
 
 
