@@ -69,22 +69,25 @@ def test_a_false_blob_does_not_lead_the_path_astray():
 
 
 def test_a_curve_less_likely_than_not_is_not_read():
-    probability = np.zeros((20, 90))
+    probability = np.zeros((20, 200))
     probability[7] = 0.9
-    probability[7, 20:75] = 0.3
+    probability[7, 60:115] = 0.3
     trace = read_trace(probability)
-    assert [*np.flatnonzero(np.isnan(trace.rows))] == [*range(20, 75)]
+    assert [*np.flatnonzero(np.isnan(trace.rows))] == [*range(60, 115)]
     np.testing.assert_array_equal(trace.confidence, probability[7])
 
 
 def test_a_short_stretch_and_a_patchy_one_are_no_curve():
-    """Eleven columns, and one column in three over a hundred: both are joined over gaps, neither
-    holds; twelve columns with a gap in them do."""
-    probability = np.zeros((20, 500))
-    probability[7, 100:111] = probability[7, 200:300:3] = 0.99
-    probability[7, 400:406] = probability[7, 416:422] = 0.99
+    """99 columns, and one column in three over 450: both are joined over gaps, neither holds; a
+    hundred columns with a gap in them do, and a quarter of a page that is narrower."""
+    probability = np.zeros((20, 1000))
+    probability[7, 50:149] = probability[7, 250:700:3] = 0.99
+    probability[7, 800:860] = probability[7, 870:910] = 0.99
     read = read_trace(probability).rows
-    assert [*np.flatnonzero(np.isfinite(read))] == [*range(400, 422)]
+    assert [*np.flatnonzero(np.isfinite(read))] == [*range(800, 910)]
+    assert np.isfinite(read_trace(probability[:, 50:149]).rows).all()
+    assert np.isnan(read_trace(probability[:, 120:220]).rows).sum() == 71
+    assert np.isnan(read_trace(probability[:, 130:230]).rows).all()
 
 
 def test_a_near_vertical_excursion_is_worth_its_way():

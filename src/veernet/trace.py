@@ -23,13 +23,14 @@ THRESHOLD = 0.5
 MAX_GAP = 40
 """Longest run of columns without a trace that is bridged unless told otherwise, px."""
 
-LEAST = 12
-"""Columns with the curve that a stretch of it must have, or it counts as something else."""
+LEAST = 100
+"""Columns with the curve that a stretch of it must have, or a quarter of a page that is narrower:
+print that is taken for a curve is so in shorter pieces."""
 
 LAPS_UP, LAPS_DOWN = 2, 1
 """How often a curve may go round its track, at its upper and at its lower edge."""
 
-LAP_COST = 0.1
+LAP_COST = 0.05
 """What a column costs in which the curve has gone round once, in nats: a curve is on scale where
 that explains as much, and comes back to it."""
 
@@ -144,9 +145,10 @@ def _stretches(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
     """Columns of the stretches that are joined over gaps of `max_gap`, and that are long enough,
     and seen in enough of their columns, to be a curve."""
     known = np.flatnonzero(np.isfinite(rows))
+    least = min(LEAST, len(rows) // 4)
     kept = np.zeros(len(rows), bool)
     for part in np.split(known, np.flatnonzero(np.diff(known) > max_gap + 1) + 1):
-        if len(part) >= LEAST and 2 * len(part) > np.ptp(part):
+        if len(part) >= max(1, least) and 2 * len(part) > np.ptp(part):
             kept[part[0] : part[-1] + 1] = True
     return kept
 
