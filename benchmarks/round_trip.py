@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/round_trip.py
 
-Draws 200 native logs on straight paper (a straight track box is off by 1 to 2 px where paper sways),
+Draws 200 native logs on straight paper (where it sways a straight track box is off by 1 to 2 px),
 gives the true masks to `digitise` in place of what a network would see, and measures how far the
 values lie from the true ones, in pixels across the track, and how far the point that was read lies
 from the true line. Every curve has a scale of its own: linear or logarithmic, as printed or

@@ -166,6 +166,42 @@ def test_a_stroke_cut_in_two_by_another_curve_is_one():
     assert abs(read_trace(second).rows[30] - 30) > 3
 
 
+def test_two_curves_side_by_side_are_both_read():
+    """They touch all along: nothing is hidden, or nothing can be told of it."""
+    first, second = np.zeros((2, 100, 300), np.float32)
+    first[47:50], second[50:53] = 1, 1
+    np.testing.assert_array_equal(read_trace(second, over=[first]).rows, 51)
+
+
+@pytest.mark.parametrize("width", [3, 30])
+def test_a_peak_that_touches_another_curve_keeps_its_tip(width):
+    """As narrow as the pen, and a plateau."""
+    first, second = np.zeros((2, 200, 400), np.float32)
+    sides = np.array([200, 200 + width])
+    second[159:162] = 1
+    second[59:162, sides] = 1
+    second[159:162, sides[0] + 1 : sides[1]], second[59:62, sides[0] : sides[1] + 1] = 0, 1
+    first[56:59] = 1
+    rows = read_trace(second, over=[first]).rows
+    assert rows[sides[0] + 1 : sides[1]] == pytest.approx(60)
+    assert rows[:200] == pytest.approx(160)
+
+
+def test_columns_in_doubt_are_no_more_than_gaps_where_nothing_is_bridged():
+    probability = np.zeros((20, 600))
+    probability[7] = 0.9
+    probability[7, ::50] = 0.4
+    read = read_trace(probability, max_gap=0).rows
+    assert [*np.flatnonzero(np.isnan(read))] == [*range(0, 600, 50)]
+
+
+def test_a_thick_blot_is_not_worth_a_detour():
+    probability = np.zeros((60, 600))
+    probability[40:43] = 0.99
+    probability[10:38, 300:330] = 0.99
+    np.testing.assert_allclose(read_trace(probability).rows, 41, atol=1e-6)
+
+
 def test_both_sides_of_a_spike_are_kept():
     rows = np.full(101, 60.0)
     rows[45:56] = [50, 40, 30, 20, 10, 5, 10, 20, 30, 40, 50]

@@ -14,8 +14,7 @@ STEP_COST = 0.2
 """What moving one row across paper costs, in nats: some of the side of a spike may be missing."""
 
 INK_GAIN = 0.03
-"""What moving one row along ink is worth, in nats: of two paths, the one that leaves less of the
-ink unexplained."""
+"""What moving one row along ink is worth, in nats: the sides of a spike tell where it went."""
 
 THRESHOLD = 0.5
 """Probability from which a column counts as one with the curve."""
@@ -24,7 +23,7 @@ MAX_GAP = 40
 """Longest run of columns without a trace that is bridged unless told otherwise, px."""
 
 LEAST = 100
-"""Columns with the curve that a stretch of it must have, or a quarter of a page that is narrower:
+"""Columns with the curve that a stretch of it must have, or a quarter of the page if that is less:
 print that is taken for a curve is so in shorter pieces."""
 
 LAPS_UP, LAPS_DOWN = 2, 1
@@ -36,6 +35,9 @@ that explains as much, and comes back to it."""
 
 _RIDGE = 8
 """Power of the distance from the edge of a stroke that leaves its middle."""
+
+_WIDE = 8
+"""Columns from which ink along the log is no side of a spike."""
 
 _DEEPEST = 50.0
 """Distance from its edge beyond which ink is no stroke, px."""
@@ -74,8 +76,9 @@ def read_trace(
     The path is the one of largest sum of log p, with what its moves are worth: `INK_GAIN` a row
     along ink, less `STEP_COST` a row across paper. It is found over all columns together; the row
     is the middle of the stroke that the path passes in that column. Columns whose probability is
-    below `threshold` are no evidence, nor are those where another curve hides an end of the stroke:
-    a run of up to `max_gap` of them is bridged, a longer one stays NaN, as do both ends.
+    below `threshold` are no evidence: a run of up to `max_gap` of them is bridged, a longer one
+    stays NaN, as do both ends. So is a column where another curve lies next to the stroke, and may
+    hide more of it, if the bridge passes through either.
 
     Args:
         over: probabilities of the curves that are drawn over this one.
@@ -96,7 +99,8 @@ def read_trace(
 def _unrolled(
     probability: Float[ndarray, "h w"], hidden: Bool[ndarray, "h w"], top: int, bottom: int
 ) -> tuple[Float[ndarray, "n w"], Bool[ndarray, "n w"], Float[ndarray, "n"]]:
-    """A track printed above itself again and again, twice, and what every row costs a column.
+    """A track printed above itself again and again, with what hides it, and what every row costs a
+    column.
 
     A seam is the upper edge of one lap and the lower edge of the one above it: ink at either edge
     counts there, at the cost of the lap that it is an edge of.
@@ -110,8 +114,9 @@ def _unrolled(
     unrolled[seams[:-1]] = share * probability[top]
     unrolled[seams[1:]] = np.maximum(unrolled[seams[1:]], share * probability[bottom])
     toll[seams] = 0
-    hidden = np.pad(np.tile(hidden[top:bottom], (len(laps), 1)), ((0, 1), (0, 0)))
-    return unrolled, hidden, toll
+    covered = np.pad(np.tile(hidden[top:bottom], (len(laps), 1)), ((0, 1), (0, 0)))
+    covered[seams[1:]] |= hidden[bottom]
+    return unrolled, covered, toll
 
 
 def jumps(laps: Float[ndarray, "w"]) -> list[tuple[int, int]]:
@@ -132,13 +137,24 @@ def _follow(
     """The trace along the best path, where every row takes its toll of every column, and other ink
     may hide the curve."""
     score = np.log(np.maximum(probability, FLOOR)) - toll.astype(np.float32)[:, None]
-    path = best_path(score, STEP_COST * (1 - probability) - INK_GAIN * probability)
-    columns = np.arange(len(path))
-    confidence = probability[path, columns]
-    centres = _centres(probability >= threshold, hidden, path)
-    rows = np.where(confidence >= threshold, centres, np.nan)
-    rows = np.where(_stretches(rows, max_gap), bridge(rows, max_gap), np.nan)
+    inked = probability >= threshold
+    path = best_path(score, STEP_COST * (1 - probability) - INK_GAIN * _steep(inked, probability))
+    confidence = probability[path, np.arange(len(path))]
+    middle, first, last = _strokes(inked, hidden, path)
+    shown, whole = np.where(confidence >= threshold, middle, np.nan), np.isnan(first)
+    rows = bridge(np.where(whole, shown, np.nan), max_gap)
+    behind = (first - 0.5 <= rows) & (rows <= last + 0.5)
+    rows = bridge(np.where(whole | behind, rows, shown), max_gap)
+    rows = np.where(_stretches(shown, max(max_gap, MAX_GAP)), rows, np.nan)
     return Trace(rows=rows, confidence=confidence)
+
+
+def _steep(
+    inked: Bool[ndarray, "h w"], probability: Float[ndarray, "h w"]
+) -> Float[ndarray, "h w"]:
+    """The probability of ink that may be the side of a spike: narrow along the log."""
+    wide = cv2.morphologyEx(inked.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, _WIDE), np.uint8))
+    return np.where(wide, 0, probability)
 
 
 def _stretches(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
@@ -201,31 +217,40 @@ def bridge(rows: Float[ndarray, "w"], max_gap: int) -> Float[ndarray, "w"]:
     return filled
 
 
-def _centres(
+def _strokes(
     inked: Bool[ndarray, "h w"],
     hidden: Bool[ndarray, "h w"],
     path: np.ndarray[tuple[int], np.dtype[np.intp]],
-) -> Float[ndarray, "w"]:
-    """The middle of the stroke that the path passes in each column: the centre of mass of its run
-    of ink, weighed by a high power of the distance from the stroke's edge, so that a steep stroke
-    counts where this column is in its middle. NaN where other ink hides an end of the run."""
-    centres = path.astype(float)
-    hidden = hidden & ~inked
-    stroke = _joined(inked, hidden)
+) -> tuple[Float[ndarray, "w"], Float[ndarray, "w"], Float[ndarray, "w"]]:
+    """Of the stroke that the path passes in each column its middle, and the first and last row of
+    it with the ink next to it that may hide more of it; these are NaN where there is none.
+
+    The middle is the centre of mass of its run of ink, weighed by a high power of the distance from
+    the stroke's edge, so that a steep stroke counts where this column is in its middle.
+    """
+    middle, first, last = path.astype(float), np.full(len(path), np.nan), np.full(len(path), np.nan)
+    stroke = _joined(inked, hidden) if hidden.any() else inked
     deep = np.minimum(cv2.distanceTransform(stroke.astype(np.uint8), cv2.DIST_L2, 5), _DEEPEST)
-    hidden &= ~stroke
     for start in range(0, len(path), _CHUNK):
         part = slice(start, start + _CHUNK)
-        depth, at, beside = deep[:, part], path[part], hidden[:, part]
-        run = np.cumsum(depth == 0, axis=0)
-        same = (depth > 0) & (run == run[at, np.arange(len(at))])
-        weight = np.where(same, depth**_RIDGE, 0)
+        own = _run(stroke[:, part], path[part])
+        weight = np.where(own, deep[:, part] ** _RIDGE, 0)
         mass = weight.sum(0)
-        centre = np.arange(len(depth)) @ weight
-        np.divide(centre, mass, out=centres[part], where=mass > 0)
-        cut = (same[1:] & beside[:-1]).any(0) | (same[:-1] & beside[1:]).any(0)
-        centres[part][cut] = np.nan
-    return centres
+        np.divide(np.arange(len(own)) @ weight, mass, out=middle[part], where=mass > 0)
+        if hidden[:, part].any():
+            reach = _run(stroke[:, part] | hidden[:, part], path[part])
+            cut = own.any(0) & (reach & ~own).any(0)
+            np.copyto(first[part], reach.argmax(0), where=cut)
+            np.copyto(last[part], len(reach) - 1 - reach[::-1].argmax(0), where=cut)
+    return middle, first, last
+
+
+def _run(
+    ink: Bool[ndarray, "h w"], path: np.ndarray[tuple[int], np.dtype[np.intp]]
+) -> Bool[ndarray, "h w"]:
+    """In every column the run of ink that the path passes."""
+    number = np.cumsum(~ink, axis=0, dtype=np.int32)
+    return ink & (number == number[path, np.arange(len(path))])
 
 
 def _joined(inked: Bool[ndarray, "h w"], hidden: Bool[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
