@@ -107,17 +107,17 @@ def test_a_near_vertical_excursion_is_worth_its_way():
 
 
 @settings(max_examples=60)
-@given(st.integers(20, 40), st.integers(0, 10**6), st.sampled_from([1.0, -0.9]))
+@given(st.integers(60, 120), st.integers(0, 10**6), st.sampled_from([1.0, -0.9]))
 def test_a_curve_that_goes_round_is_unrolled(height, seed, most):
     """A curve from within the track to beyond an edge and back, printed modulo the track."""
     rng = np.random.default_rng(seed)
-    steps = rng.uniform(0.5, 1.5, 120)
-    shape = np.interp(np.cumsum(steps), [0, 40, 60, 80, 120], [0.5, 0.5, 0.5 + most, 0.5, 0.5])
+    steps = rng.uniform(0.5, 1.5, 480)
+    shape = np.interp(np.cumsum(steps), [0, 160, 240, 320, 480], [0.5, 0.5, 0.5 + most, 0.5, 0.5])
     top, bottom = 3, 3 + height
     rows = np.rint(bottom - shape * height)
     printed = top + np.mod(rows - top, height)
-    probability = np.full((height + 9, 120), 1e-6)
-    probability[printed.astype(int), range(120)] = 0.98
+    probability = np.full((height + 9, 480), 1e-6)
+    probability[printed.astype(int), range(480)] = 0.98
     probability[bottom, printed == top] = 0.98
     found = read_trace(probability, turn=(top, bottom))
     np.testing.assert_allclose(found.rows, rows, atol=1e-9)

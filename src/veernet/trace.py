@@ -10,11 +10,13 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.interpolate import PchipInterpolator
 
-STEP_COST = 0.2
-"""What moving one row across paper costs, in nats: some of the side of a spike may be missing."""
+PAPER_COST = 100.0
+"""What moving across paper costs, in nats for the height of a track: part of the side of a spike
+may be missing."""
 
-INK_GAIN = 0.03
-"""What moving one row along ink is worth, in nats: the sides of a spike tell where it went."""
+INK_GAIN = 15.0
+"""What moving along ink is worth, in nats for the height of a track: sides of a spike tell where it
+went."""
 
 THRESHOLD = 0.5
 """Probability from which a column counts as one with the curve."""
@@ -73,12 +75,12 @@ def read_trace(
 ) -> Trace:
     """Follow a curve through a picture of its probability.
 
-    The path is the one of largest sum of log p, with what its moves are worth: `INK_GAIN` a row
-    along ink, less `STEP_COST` a row across paper. It is found over all columns together; the row
-    is the middle of the stroke that the path passes in that column. Columns whose probability is
-    below `threshold` are no evidence: a run of up to `max_gap` of them is bridged, a longer one
-    stays NaN, as do both ends. So is a column where another curve lies next to the stroke, and may
-    hide more of it, if the bridge passes through either.
+    The path is the one of largest sum of log p, with what its moves are worth: `INK_GAIN` for a
+    height of ink, less `PAPER_COST` for a height of paper. It is found over all columns together;
+    the row is the middle of the stroke that the path passes in that column. Columns whose
+    probability is below `threshold` are no evidence: a run of up to `max_gap` of them is bridged, a
+    longer one stays NaN, as do both ends. So is a column where another curve lies next to the
+    stroke, and may hide more of it, if the bridge passes through either.
 
     Args:
         over: probabilities of the curves that are drawn over this one.
@@ -90,9 +92,11 @@ def read_trace(
     for other in over:
         hidden |= other >= threshold
     if turn is None:
-        return _follow(probability, hidden, np.zeros(len(hidden)), threshold, max_gap)
+        h = len(probability)
+        return _follow(probability, hidden, np.zeros(h), h, threshold, max_gap)
     top, bottom = turn
-    found = _follow(*_unrolled(probability, hidden, top, bottom), threshold, max_gap)
+    unrolled = _unrolled(probability, hidden, top, bottom)
+    found = _follow(*unrolled, bottom - top, threshold, max_gap)
     return Trace(rows=found.rows + top - LAPS_UP * (bottom - top), confidence=found.confidence)
 
 
@@ -131,6 +135,7 @@ def _follow(
     probability: Float[ndarray, "h w"],
     hidden: Bool[ndarray, "h w"],
     toll: Float[ndarray, "h"],
+    height: int,
     threshold: float,
     max_gap: int,
 ) -> Trace:
@@ -138,7 +143,8 @@ def _follow(
     may hide the curve."""
     score = np.log(np.maximum(probability, FLOOR)) - toll.astype(np.float32)[:, None]
     inked = probability >= threshold
-    path = best_path(score, STEP_COST * (1 - probability) - INK_GAIN * _steep(inked, probability))
+    step_cost = PAPER_COST * (1 - probability) - INK_GAIN * _steep(inked, probability)
+    path = best_path(score, step_cost / height)
     confidence = probability[path, np.arange(len(path))]
     middle, first, last = _strokes(inked, hidden, path)
     shown, whole = np.where(confidence >= threshold, middle, np.nan), np.isnan(first)
