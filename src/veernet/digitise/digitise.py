@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from veernet.data.archive import ink
 from veernet.digitise.calibration import Calibration
-from veernet.digitise.strip import Strip, cut_strip, span_of
+from veernet.digitise.strip import MOST_DARK, Strip, cut_strip, dark_share, span_of
 from veernet.digitise.track import CurveScale, Track
 from veernet.errors import CalibrationError
 from veernet.evaluate import WINDOW, predict
@@ -79,7 +79,8 @@ def digitise(
         window: most pixels along the scan that the network sees at once; see `predict`.
 
     Raises:
-        CalibrationError: a track lies outside the scan, or the network does not know a trace.
+        CalibrationError: a track lies outside the scan or not on paper, or the network does not
+            know a trace.
     """
     _check(calibration, model)
     spans = np.array([span_of(calibration, track) for track in calibration.track])
@@ -89,6 +90,7 @@ def digitise(
     rounds, prints = list[tuple[tuple[float, int], ...]](), list[Print]()
     for track in calibration.track:
         strip = cut_strip(scan, calibration, track)
+        _check_paper(strip, track)
         pixels = strip.pixels()[strip.first : strip.last + 1]
         inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
         columns = calibration.depth.at(pixels)
@@ -152,6 +154,16 @@ def _rounds(
 ) -> tuple[tuple[float, int], ...]:
     """Depths at which a curve has gone round its track, from its positions across it."""
     return tuple((float(depth[column]), lap) for column, lap in jumps(_laps(positions)))
+
+
+def _check_paper(strip: Strip, track: Track) -> None:
+    if (dark := dark_share(strip.track)) > MOST_DARK:
+        (x, y), (right, bottom) = track.places.min(0), track.places.max(0)
+        raise CalibrationError(
+            f"the track from x = {x:g}, y = {y:g} to {right:g}, {bottom:g} is not on the paper of "
+            f"a log: {dark:.0%} of it is darker than mid-grey. Invert a negative, and make a dark "
+            "scan lighter; a photograph has no curves to read"
+        )
 
 
 def _check(calibration: Calibration, model: VeerNet) -> None:

@@ -18,8 +18,14 @@ MARGIN = 0.05
 OUTSIDE = 255
 """Beyond the scan: white paper, and in a mask no label."""
 
+MOST_DARK = 0.1
+"""Share of a track that may be darker than paper: stamps and stains."""
+
 _CHUNK = 4096
 """Columns straightened at a time; OpenCV counts pixels in 16 bits."""
+
+_BLOCK = 16
+"""Side of the squares whose paper is looked at, in every second pixel of every second row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,16 @@ class Strip:
         start, stop = self.span
         pace = (stop - start) / (self.last - self.first)
         return start + (np.arange(self.grey.shape[1]) - self.first) * pace
+
+
+def dark_share(grey: UInt8[ndarray, "h w"]) -> float:
+    """The share of a picture where even the lightest tenth is darker than mid-grey: next to none of
+    it is so on paper, whatever is printed there."""
+    part = grey[::2, ::2]
+    part = np.pad(part, [(0, -size % _BLOCK) for size in part.shape], mode="edge")
+    h, w = (size // _BLOCK for size in part.shape)
+    light = np.quantile(part.reshape(h, _BLOCK, w, _BLOCK), 0.9, axis=(1, 3))
+    return float((light < 128).mean())
 
 
 def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
