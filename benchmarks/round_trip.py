@@ -2,11 +2,12 @@
 
     .venv/bin/python benchmarks/round_trip.py
 
-Draws 200 native logs on straight paper (where it sways a straight track box is off by 1 to 2 px),
-gives the true masks to `digitise` in place of what a network would see, and measures how far the
-values lie from the true ones, in pixels across the track, and how far the point that was read lies
-from the true line. Every curve has a scale of its own: linear or logarithmic, as printed or
-reversed, and a backup scale where it wraps. Writes benchmarks/round_trip.json.
+Draws 200 native logs on straight paper, and again on paper that is skewed and sways, where a
+straight track box cannot be right. Gives the true masks to `digitise` in place of what a network
+would see, and measures how far the values lie from the true ones, in pixels across the track, and
+how far the point that was read lies from the true line. Every curve has a scale of its own: linear
+or logarithmic, as printed or reversed, and a backup scale where it wraps. Writes
+benchmarks/round_trip.json.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +28,8 @@ from veernet.synth.look import Look
 
 OUT = Path(__file__).with_suffix(".json")
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-LOGS = SynthLogs(seed=2_000_003, look=Look(skew=(0, 0), drift=(0, 0)))
+SEED = 2_000_003
+PAPER = {"straight": Look(skew=(0, 0), drift=(0, 0)), "skewed, swaying": Look()}
 
 
 class SeesMasks(VeerNet):
@@ -85,11 +88,13 @@ def distance(read: np.ndarray, true: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(read), best, np.nan)
 
 
-def errors_of(number: int) -> list[tuple[list[str], np.ndarray, np.ndarray, float]]:
+def errors_of(
+    logs: SynthLogs, number: int
+) -> list[tuple[list[str], np.ndarray, np.ndarray, float]]:
     """Of each curve: its traits, its errors across the track and its distances from the true line,
     in px, and the share of its columns that were read."""
-    rng = np.random.default_rng([LOGS.seed, number])
-    row, log = LOGS.row(number), LOGS.log(number)
+    rng = np.random.default_rng([logs.seed, number])
+    row, log = logs.row(number), logs.log(number)
     how = ["wrapped" if (lap != 0)[np.isfinite(lap)].any() else "within" for lap in log.curves.laps]
     calibration = calibration_of(rng, row, [ending == "wrapped" for ending in how])
     shades = np.array([255, 0, 128], np.uint8)[log.mask]
@@ -112,22 +117,25 @@ def errors_of(number: int) -> list[tuple[list[str], np.ndarray, np.ndarray, floa
     return told
 
 
-def main() -> None:
+def measured(logs: SynthLogs) -> dict[str, Any]:
     start, by_trait, read = time.perf_counter(), defaultdict[str, list](list), list[float]()
     for number in range(COUNT):
-        for traits, error, away, share in errors_of(number):
+        for traits, error, away, share in errors_of(logs, number):
             for trait in ("all", *traits):
                 by_trait[trait].append(np.stack([error, away])[:, np.isfinite(error)])
             read.append(share)
         if number % 20 == 19:
             print(f"{number + 1} of {COUNT}", file=sys.stderr)
-    told = {
-        "logs": COUNT,
+    return {
         "seconds": round(time.perf_counter() - start),
         "share_read": round(float(np.mean(read)), 5),
         "px": {trait: figures(errors) for trait, errors in by_trait.items()},
     }
-    OUT.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def main() -> None:
+    papers = {name: measured(SynthLogs(seed=SEED, look=look)) for name, look in PAPER.items()}
+    OUT.write_text(json.dumps({"logs": COUNT, "paper": papers}, indent=2) + "\n")
     print(OUT.read_text())
 
 

@@ -147,12 +147,24 @@ def _follow(
     path = best_path(score, step_cost / height)
     confidence = probability[path, np.arange(len(path))]
     middle, first, last = _strokes(inked, hidden, path)
-    shown, whole = np.where(confidence >= threshold, middle, np.nan), np.isnan(first)
-    rows = bridge(np.where(whole, shown, np.nan), max_gap)
-    behind = (first - 0.5 <= rows) & (rows <= last + 0.5)
-    rows = bridge(np.where(whole | behind, rows, shown), max_gap)
+    shown = np.where(confidence >= threshold, middle, np.nan)
+    rows = bridge(_uncovered(shown, first, last, max_gap), max_gap)
     rows = np.where(_stretches(shown, max(max_gap, MAX_GAP)), rows, np.nan)
     return Trace(rows=rows, confidence=confidence)
+
+
+def _uncovered(
+    shown: Float[ndarray, "w"],
+    first: Float[ndarray, "w"],
+    last: Float[ndarray, "w"],
+    max_gap: int,
+) -> Float[ndarray, "w"]:
+    """The middles of what shows of the strokes. Where other ink may hide more, from row `first` to
+    row `last`, the bridge over such columns instead, if it stays within these rows."""
+    whole = np.isnan(first)
+    rows = bridge(np.where(whole, shown, np.nan), max_gap)
+    behind = (first - 0.5 <= rows) & (rows <= last + 0.5)
+    return np.where(whole | behind, rows, shown)
 
 
 def _steep(
@@ -167,10 +179,10 @@ def _stretches(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
     """Columns of the stretches that are joined over gaps of `max_gap`, and that are long enough,
     and seen in enough of their columns, to be a curve."""
     known = np.flatnonzero(np.isfinite(rows))
-    least = min(LEAST, len(rows) // 4)
+    least = max(1, min(LEAST, len(rows) // 4))
     kept = np.zeros(len(rows), bool)
     for part in np.split(known, np.flatnonzero(np.diff(known) > max_gap + 1) + 1):
-        if len(part) >= max(1, least) and 2 * len(part) > np.ptp(part):
+        if len(part) >= least and 2 * len(part) > np.ptp(part):
             kept[part[0] : part[-1] + 1] = True
     return kept
 

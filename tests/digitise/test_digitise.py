@@ -229,6 +229,20 @@ def test_two_tracks_of_different_depths_share_one_column_of_depth(scan, calibrat
     np.testing.assert_allclose(las["DT"][lower], expected[lower], atol=1e-3)
 
 
+def test_a_track_that_is_not_on_paper_is_refused_before_the_network_sees_any(scan, calibration):
+    """The second of two, which reaches 25 px beyond the first, into the dark."""
+
+    class SeesNothing(SeesInk):
+        def forward(self, image, sizes=None):
+            raise AssertionError("the first track was read")
+
+    second = SECOND.replace("left = 25", "left = 45").replace("right = 225", "right = 245")
+    calibration.write_text(TOML + second)
+    scan[:, 215:] = 20
+    with pytest.raises(CalibrationError, match=r"x = 45, .* not on the paper of a log"):
+        digitise(scan, read_calibration(calibration), SeesNothing())
+
+
 @given(st.floats(-2, 3))
 def test_value_and_position_are_each_others_inverse(position):
     for scale in (

@@ -54,6 +54,12 @@ NOTHING = {
     "a grid alone": grid(),
 }
 
+REFUSED = {
+    "a photograph": scene(),
+    "a photograph out of focus": smooth(1, 20),
+    "a negative": 255 - grid(),
+}
+
 
 def calibration() -> Calibration:
     """Both curves across the page."""
@@ -74,26 +80,6 @@ def test_of_a_page_without_a_curve_no_values_are_made(
         assert told.confidence < 0.5
 
 
-def test_curves_of_a_log_that_no_network_was_trained_on_are_read_to_a_hundredth(
-    shipped: VeerNet,
-) -> None:
-    logs = SynthLogs(height=(480, 520), width=(900, 1000), seed=77)
-    results = evaluate(shipped, logs.split(4), range(4))
-    errors = [one["columns"].mae for result in results for one in result.errors]
-    assert np.nanmedian(errors) < 0.01
-
-
-def test_the_weights_are_small_enough_to_travel_with_the_package() -> None:
-    assert SHIPPED.stat().st_size < 10e6
-
-
-REFUSED = {
-    "a photograph": scene(),
-    "a photograph out of focus": smooth(1, 20),
-    "a negative": 255 - grid(),
-}
-
-
 @pytest.mark.parametrize("page", REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_not_the_paper_of_a_log_is_refused(
     shipped: VeerNet, page: UInt8[ndarray, "h w"]
@@ -106,3 +92,16 @@ def test_of_hundred_logs_none_is_taken_for_a_photograph() -> None:
     """Stained, folded, faded, black and white: with all that the generator knows."""
     logs = SynthLogs(height=(160, 200), width=(300, 600), seed=21)
     assert max(dark_share(logs.log(number).grey) for number in range(100)) < MOST_DARK
+
+
+def test_curves_of_a_log_that_no_network_was_trained_on_are_read_to_a_hundredth(
+    shipped: VeerNet,
+) -> None:
+    logs = SynthLogs(height=(480, 520), width=(900, 1000), seed=77)
+    results = evaluate(shipped, logs.split(4), range(4))
+    errors = [one["columns"].mae for result in results for one in result.errors]
+    assert np.nanmedian(errors) < 0.01
+
+
+def test_the_weights_are_small_enough_to_travel_with_the_package() -> None:
+    assert SHIPPED.stat().st_size < 10e6

@@ -88,9 +88,8 @@ def digitise(
     at = calibration.depth.pixel_of(depth)
     values, confidence = list[ndarray](), list[ndarray]()
     rounds, prints = list[tuple[tuple[float, int], ...]](), list[Print]()
-    for track in calibration.track:
-        strip = cut_strip(scan, calibration, track)
-        _check_paper(strip, track)
+    strips = [_cut(scan, calibration, track) for track in calibration.track]
+    for track, strip in zip(calibration.track, strips, strict=True):
         pixels = strip.pixels()[strip.first : strip.last + 1]
         inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
         columns = calibration.depth.at(pixels)
@@ -116,6 +115,19 @@ def digitise(
         rounds=tuple(rounds),
         prints=tuple(prints),
     )
+
+
+def _cut(scan: UInt8[ndarray, "h w"], calibration: Calibration, track: Track) -> Strip:
+    """A track that lies on paper."""
+    strip = cut_strip(scan, calibration, track)
+    if (dark := dark_share(strip.track)) > MOST_DARK:
+        (x, y), (right, bottom) = track.places.min(0), track.places.max(0)
+        raise CalibrationError(
+            f"the track from x = {x:g}, y = {y:g} to {right:g}, {bottom:g} is not on the paper of "
+            f"a log: {dark:.0%} of it is darker than mid-grey. Invert a negative, and make a dark "
+            "scan lighter; a photograph has no curves to read"
+        )
+    return strip
 
 
 def _read(
@@ -154,16 +166,6 @@ def _rounds(
 ) -> tuple[tuple[float, int], ...]:
     """Depths at which a curve has gone round its track, from its positions across it."""
     return tuple((float(depth[column]), lap) for column, lap in jumps(_laps(positions)))
-
-
-def _check_paper(strip: Strip, track: Track) -> None:
-    if (dark := dark_share(strip.track)) > MOST_DARK:
-        (x, y), (right, bottom) = track.places.min(0), track.places.max(0)
-        raise CalibrationError(
-            f"the track from x = {x:g}, y = {y:g} to {right:g}, {bottom:g} is not on the paper of "
-            f"a log: {dark:.0%} of it is darker than mid-grey. Invert a negative, and make a dark "
-            "scan lighter; a photograph has no curves to read"
-        )
 
 
 def _check(calibration: Calibration, model: VeerNet) -> None:
