@@ -9,10 +9,12 @@
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
     ├── RunError             a training run that is missing or taken, or of another recipe or
     │                        archive; one whose gradient is not finite, or whose processes differ
-    ├── LeakError            a layer that would read the padding, in a network that must not
+    ├── LeakError            a network that cannot be made blind to padding
+    │   └── CouplingError        a layer that joins the images of a batch, whatever the padding
     └── OptionError          an option whose value makes no sense
 
-The command line prints the message of a `VeerNetError` on one line and exits with code 2.
+The command line prints the message of a `VeerNetError` on one line and exits with code 2. A
+`PerImageWarning` tells that a sealed network is right, and slower than it could be.
 """
 
 from typing import Literal
@@ -58,4 +60,14 @@ class OptionError(VeerNetError, ValueError):
 
 
 class LeakError(VeerNetError):
-    """A layer whose result on an image would depend on the padding or on other images."""
+    """A network whose result on an image would depend on the padding or on other images."""
+
+
+class CouplingError(LeakError):
+    """A layer that joins the images of a batch, so that no image has a result of its own."""
+
+
+class PerImageWarning(UserWarning):
+    """Says why a sealed network works on the images of a batch one after the other: right, but not
+    together.
+    """

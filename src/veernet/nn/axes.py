@@ -1,11 +1,10 @@
 """How functions that rearrange axes are carried out on features that lie on a padded canvas.
 
 Channels may be split, joined, reduced and moved. The canvas may be moved, made one axis and two
-again, and cropped to the shape of other features, and nothing else.
+again, and cropped, also to the shape of other features.
 """
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -13,19 +12,19 @@ import torch
 from torch import Tensor
 
 from veernet.errors import LeakError
-from veernet.nn.extent import Extent
 from veernet.nn.padded import (
     MAP,
     Padded,
-    Side,
     agree,
+    extent_of_sides,
     is_clear,
-    known_side,
     like,
     plain,
     require_channels,
-    spanned,
+    shape_of,
+    sides_of,
 )
+from veernet.nn.side import Side, Size, of_canvas, of_images, side
 
 
 def concatenation(
@@ -44,7 +43,7 @@ def concatenation(
 
 def over_channels(func: Callable[..., Any], input: Padded, *args: Any, **named: Any) -> Any:
     """A reduction or a softmax along axes of channels; along the canvas it is refused."""
-    dim = named.get("dim", args[0] if args else None)
+    dim = named.get("dim", named.get("axis", args[0] if args else None))
     dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     require_channels(input, dims, func.__name__)
     y = func(input, *args, **named)
@@ -56,45 +55,60 @@ def over_channels(func: Callable[..., Any], input: Padded, *args: Any, **named: 
     return type(y)(like(input, part, clear=False, axes=axes) for part in y)
 
 
-def pieces(func: Callable[..., Any], input: Padded, size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """`chunk` and `split` along channels."""
+def pieces(
+    func: Callable[..., Any], input: Padded, *args: Any, dim: int = 0, **named: Any
+) -> tuple[Tensor, ...]:
+    """`chunk`, `split` and `unbind` along channels."""
+    if len(args) > (func.__name__ != "unbind"):
+        args, dim = args[:-1], args[-1]
     require_channels(input, (dim,), func.__name__)
-    return tuple(like(input, y, clear=is_clear(input)) for y in func(input, size, dim))
+    parts, axes = func(input, *args, dim=dim, **named), list(input.place.axes)
+    if func.__name__ == "unbind":
+        del axes[dim]
+    return tuple(like(input, y, clear=is_clear(input), axes="".join(axes)) for y in parts)
 
 
 def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
-    """Channels may be picked, and every n-th pixel; the canvas may be cropped to the `shape` of
-    other features, as to the skip connection's.
+    """Channels may be picked, and every n-th pixel; the canvas may be cropped by a constant, and to
+    the `shape` of other features, as to the skip connection's.
     """
     given = index if isinstance(index, tuple) else (index,)
     unnamed = input.ndim - sum(i is not None and i is not Ellipsis for i in given)
-    at = given.index(Ellipsis) if Ellipsis in given else len(given)
-    letters, axes, sides = iter(input.place.axes), "", {"H": slice(None), "W": slice(None)}
-    for i in (*given[:at], *(slice(None),) * unnamed, *given[at + 1 :]):
-        axis = "C" if i is None else next(letters)
-        if axis in "HW" and isinstance(i, slice) and not i.start:
-            sides[axis] = i
+    at = next((n for n, i in enumerate(given) if i is Ellipsis), len(given))
+    whole = (*given[:at], *(slice(None),) * unnamed, *given[at + 1 :])
+    letters = iter(zip(input.place.axes, shape_of(input), strict=True))
+    axes, taken, cuts, clear = "", list[Any](), dict[str, Size](), is_clear(input)
+    for i in whole:
+        axis, size = ("C", 1) if i is None else next(letters)
+        if axis in "HW" and isinstance(i, slice):
+            cuts[axis], i, kept = _cut(size, i, len(input.place.extent.sizes))
+            clear = clear and kept  # what is cropped off an image is left on the canvas
         elif not (isinstance(i, slice | int | None) if axis == "C" else i == slice(None)):
             raise LeakError(f"indexing axis {axis} of {input.place.axes} with {i}")
+        taken.append(i)
         axes += "" if isinstance(i, int) else axis
-    extent = _sliced(input, sides["H"], sides["W"])
-    # What is cropped off an image is left on the canvas.
-    clear = is_clear(input) and all(side.stop is None for side in sides.values())
-    return like(input, func(input, index), clear=clear, axes=axes, extent=extent)
+    extent = input.place.extent
+    if cuts:
+        extent = extent_of_sides(cuts["H"], cuts["W"], len(extent.sizes))
+    return like(input, func(input, tuple(taken)), clear=clear, axes=axes, extent=extent)
 
 
-def _sliced(x: Padded, height: slice, width: slice) -> Extent:
-    """The extent after slices from 0."""
-    extent, sides = x.place.extent, list[Side]()
-    for axis, cut in enumerate((height, width)):
-        own = Side.of(extent, axis)
-        to = own if cut.stop is None else known_side(cut.stop)
-        sides.append(own.cropped(to))
-    return spanned(*sides).map(_every(height.step or 1), _every(width.step or 1))
+def _cut(size: Size, cut: slice, count: int) -> tuple[Size, slice, bool]:
+    """A side after a slice, the slice of the canvas that holds it, and whether all of every image
+    from its start on is kept."""
+    start, step = cut.start or 0, cut.step or 1
+    if isinstance(start, Side) or isinstance(step, Side) or start < 0 or step < 1:
+        raise LeakError(f"a slice of the canvas from {start} by {step}")
 
+    def end(n: int, stop: int) -> int:
+        return slice(None, stop).indices(n)[1]
 
-def _every(step: int) -> Callable[[int], int]:
-    return lambda n: -(-n // step)
+    stop = size if cut.stop is None else cut.stop
+    sizes, stops = of_images(size, count), of_images(stop, count)
+    ends = [end(n, to) for n, to in zip(sizes, stops, strict=True)]
+    last = max(end(of_canvas(size), of_canvas(stop)), *ends)
+    canvas, *images = (len(range(start, n, step)) for n in (last, *ends))
+    return side(canvas, images), slice(start, last, step), tuple(ends) == sizes
 
 
 def permutation(func: Callable[..., Tensor], input: Padded, *dims: Any, **named: Any) -> Tensor:
@@ -107,68 +121,119 @@ def permutation(func: Callable[..., Tensor], input: Padded, *dims: Any, **named:
 
 def reshaping(func: Callable[..., Tensor], input: Padded, *args: Any, **named: Any) -> Tensor:
     """The canvas may be made one axis and two again, and channels split or merged."""
-    y = func(input, *args, **named)
-    axes = _regrouped(input, tuple(y.shape))
-    if axes is None or not _meant(input, axes, func.__name__, args):
-        shapes = f"{tuple(input.shape)} to {tuple(y.shape)}"
-        raise LeakError(f"{func.__name__}() from {shapes} mixes the canvas with other axes")
+    found = shape_of(input)
+    asked = _without_minus_one(found, _asked(func.__name__, found, *args, **named))
+    axes = _regrouped(input, found, asked)
+    if axes is None:
+        shapes = f"from {found} to {asked}"
+        raise LeakError(f"{func.__name__}() {shapes} mixes the canvas with other axes")
+    sizes = [of_canvas(n) for n in asked]
+    y = plain(input).view(sizes) if func.__name__ == "view" else plain(input).reshape(sizes)
     return like(input, y, clear=is_clear(input), axes=axes)
 
 
-def _meant(x: Padded, axes: str, name: str, args: tuple[Any, ...]) -> bool:
-    """Whether the sizes asked for are the images' own on the axes of the canvas, and only there.
+def _asked(name: str, found: Sequence[Size], *args: Any, **named: Any) -> list[Any]:
+    """The shape that a function of this name is to make, with -1 for what follows from the rest."""
+    n = len(found)
+    match name:
+        case "view" | "reshape":
+            (given,) = named.values() or [args]
+            given = given[0] if len(given) == 1 and not isinstance(given[0], int | Side) else given
+            return [*given]
+        case "flatten":
+            first, last = (d % n for d in _bound(("start_dim", "end_dim"), (0, -1), args, named))
+            return [*found[:first], prod(found[first : last + 1]), *found[last + 1 :]]
+        case "unflatten":
+            dim, sizes = _bound(("dim", "sizes"), (), args, named)
+            return [*found[: dim % n], *sizes, *found[dim % n + 1 :]]
+        case "unsqueeze":
+            (dim,) = _bound(("dim",), (), args, named)
+            return [*found[: dim % (n + 1)], 1, *found[dim % (n + 1) :]]
+        case _:  # squeeze
+            (dim,) = _bound(("dim",), (), args, named)
+            dims = {d % n for d in ([dim] if isinstance(dim, int) else dim)}
+            return [size for d, size in enumerate(found) if d not in dims or size != 1]
 
-    On some canvas a side may equal, say, the number of channels; on the image alone it does not.
-    """
-    if name not in ("view", "reshape", "unflatten"):
-        return True
-    first = args[0] % x.ndim if name == "unflatten" else 0
-    asked = args[-1] if isinstance(args[-1], tuple | list) else args
-    height, width = (Side.of(x.place.extent, axis).images for axis in (0, 1))
-    area = tuple(h * w for h, w in zip(height, width, strict=True))
-    images = {"H": height, "W": width, "N": area}
-    return all(
-        n == -1
-        if not isinstance(n, Side) and axis in images
-        else getattr(n, "images", None) == images.get(axis)
-        for axis, n in zip(axes[first:], asked, strict=False)
-    )
+
+def _bound(
+    names: tuple[str, ...], defaults: tuple[Any, ...], args: Sequence[Any], named: dict[str, Any]
+) -> list[Any]:
+    """The values of parameters, given by place or by name, from the last ones' defaults on."""
+    values = {**dict(zip(names[::-1], defaults[::-1], strict=False)), **named}
+    values.update(zip(names, args, strict=False))
+    if set(values) != set(names):
+        raise LeakError(f"needs {' and '.join(names)}; got {args} {named}")
+    return [values[name] for name in names]
+
+
+def _without_minus_one(found: Sequence[Size], asked: Sequence[Any]) -> list[Size]:
+    """The shape asked for, with the size that it leaves open."""
+    others = prod(n for n in asked if not (isinstance(n, int) and n == -1))
+    return [prod(found) // others if isinstance(n, int) and n == -1 else n for n in asked]
 
 
 def shape(_: Callable[..., Any], input: Padded, dim: int | None = None) -> Any:
-    """The sizes of the axes; those of the canvas know the images on it."""
-    sides = {"H": Side.of(input.place.extent, 0), "W": Side.of(input.place.extent, 1)}
-    sizes = zip(input.place.axes, Tensor.size(input), strict=True)
-    known = torch.Size([sides.get(axis, n) for axis, n in sizes])
+    """The sizes of the axes; those of the batch and the canvas know that of every image alone."""
+    known = torch.Size(shape_of(input))  # pyright: ignore
     return known if dim is None else known[dim]
 
 
-def _regrouped(x: Padded, shape: tuple[int, ...]) -> str | None:
-    """The axes of `x` in another shape; None if canvas, batch and channels would mix."""
-    found = list(re.finditer("HW|C+|.", x.place.axes))
-    units = [(unit.group(), prod(x.shape[unit.start() : unit.end()])) for unit in found]
-    return _read(units, shape, x.place.extent.canvas)
+Numbers = tuple[int, ...]
+"""A size on the canvas, then for every image alone."""
 
 
-def _read(
-    units: list[tuple[str, int]], shape: tuple[int, ...], canvas: tuple[int, int]
-) -> str | None:
-    """The axes of `shape` if it holds these runs of axes, of these lengths, in their order."""
-    if not units:
-        return "C" * len(shape) if prod(shape) == 1 else None
-    (unit, length), *rest = units
-    if unit in ("HW", "N"):
-        readings = ["HW", "N"]
-    elif unit[0] == "C":
-        readings = ["C" * n for n in range(len(shape), -1, -1)]
-    else:
-        readings = [unit]
-    for axes in readings:
-        taken, left = shape[: len(axes)], shape[len(axes) :]
-        if len(taken) < len(axes) or prod(taken) != length or (axes == "HW" and taken != canvas):
-            continue
-        tail = _read(rest, left, canvas)
-        if tail is not None:
-            return axes + tail
-    tail = _read(units, shape[1:], canvas) if shape[:1] == (1,) else None
-    return None if tail is None else "C" + tail
+def _regrouped(x: Padded, found: Sequence[Size], asked: Sequence[Size]) -> str | None:
+    """The axes of features in another shape; None if canvas, batch and channels would mix.
+
+    Both shapes are taken apart into the shortest runs that hold as many elements each, on the
+    canvas and for every image alone.
+    """
+    count = len(x.place.extent.sizes)
+    old = [(axis, _numbers(n, count)) for axis, n in zip(x.place.axes, found, strict=True)]
+    sides = {axis: _numbers(n, count) for axis, n in sides_of(x.place.extent).items()}
+    new = [_numbers(n, count) for n in asked]
+    made, end = "", [("", (1,) * (count + 1))]
+    while old or new:
+        run, sizes = (old or end)[:1], new[:1] or [end[0][1]]
+        old, new = old[1:], new[1:]
+        while (have := _product(n for _, n in run)) != (want := _product(sizes)):
+            if have[0] <= want[0] and old:
+                run.append(old.pop(0))
+            elif new:
+                sizes.append(new.pop(0))
+            else:
+                return None
+        if set(sides["W"]) == {1} and run[-1][0] in "HN":  # as many rows as pixels
+            run += [old.pop(0)] if old and old[0][0] == "W" else []
+            sizes += [new.pop(0)] if new and set(new[0]) == {1} else []
+        letters = _letters("".join(axis for axis, _ in run), sizes, sides)
+        if letters is None:
+            return None
+        made += letters
+    return made[: len(asked)]
+
+
+def _letters(axes: str, asked: Sequence[Numbers], sides: dict[str, Numbers]) -> str | None:
+    """The axes of one run in its new sizes."""
+    own = axes.replace("C", "")
+    # Two axes first: where the images are 1 px high, a canvas looks like a channel and tokens.
+    for wanted in (own.replace("N", "HW"), own.replace("HW", "N")):
+        made, left = "", wanted
+        for n in asked:
+            if left and n == sides[left[0]]:
+                made, left = made + left[0], left[1:]
+            elif not own or set(n) == {1}:
+                made += "C"
+            else:
+                break
+        if len(made) == len(asked) and not left:
+            return made
+    return None
+
+
+def _numbers(n: Size, count: int) -> Numbers:
+    return of_canvas(n), *of_images(n, count)
+
+
+def _product(sizes: Iterable[Numbers]) -> Numbers:
+    return tuple(map(prod, zip(*sizes, strict=True)))

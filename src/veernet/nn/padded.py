@@ -8,16 +8,17 @@ nothing is padded there is no `Padded`: the batch is a plain tensor and torch ru
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from veernet.errors import LeakError
 from veernet.nn.extent import Extent
+from veernet.nn.side import Size, holds_side, note, of_canvas, of_images, side
 
 Rule = Callable[..., Any]
 """What `Padded` does instead of one of torch's functions, called as it is called."""
@@ -28,7 +29,10 @@ OF_TORCH = {
 }
 """Types of torch's own functions; compiled and registered ones only share their names."""
 
-TAKE_SIZES = {"view", "reshape", "unflatten", "interpolate", "__getitem__"}
+TAKE_SIZES = {
+    *("view", "reshape", "unflatten", "__getitem__"),
+    *("interpolate", "pad", "conv_transpose2d"),
+}
 """Functions whose rules know what to do with a `Side`."""
 
 MAP = "BCHW"
@@ -51,78 +55,6 @@ class Place:
     version: int
 
 
-class Side(int):
-    """The height or width of a canvas, px, which knows that of every image on it.
-
-    It is what `shape` of a `Padded` holds, so that cropping or interpolating to the size of other
-    features gives every image the size that it has there. Sums, differences, products and whole
-    quotients are taken for every image; a comparison that comes out differently for some image
-    than for the canvas is refused, as is what would make it a fraction.
-    """
-
-    images: tuple[int, ...]
-
-    @staticmethod
-    def of(extent: Extent, axis: int) -> Side:
-        """The height (axis 0) or the width (axis 1) of the images of `extent`."""
-        return _side(extent.canvas[axis], [size[axis] for size in extent.sizes])
-
-    @property
-    def common(self) -> bool:
-        """Whether it is one number, for the canvas and for every image."""
-        return all(n == int(self) for n in self.images)
-
-    def cropped(self, to: Side) -> Side:
-        """The side after cropping to another."""
-        images = (min(pair) for pair in zip(self.images, to.images, strict=True))
-        return _side(min(int(self), int(to)), images)
-
-    def each(self, do: Callable[[Any, Any], Any], other: Any, *, turned: bool = False) -> Any:
-        """`do` with another number, for the canvas and every image."""
-        if not isinstance(other, int):
-            return NotImplemented
-        others = other.images if isinstance(other, Side) else (other,) * len(self.images)
-        pairs = zip((int(self), *self.images), (int(other), *others), strict=True)
-        canvas, *images = (do(b, a) if turned else do(a, b) for a, b in pairs)
-        if not isinstance(canvas, bool):
-            return _side(canvas, images)
-        if any(image != canvas for image in images):
-            raise LeakError("a condition on sizes that holds for the canvas and not for an image")
-        return canvas
-
-    def refuse(self, *_: Any) -> Any:
-        """What would forget the images."""
-        raise LeakError("a size of the canvas taken for a number that features are computed with")
-
-    def __bool__(self) -> bool:
-        return self.each(operator.ne, 0)
-
-    __hash__ = int.__hash__
-    __float__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = refuse
-
-
-def _operator(do: Callable[[Any, Any], Any], *, turned: bool = False) -> Callable[[Side, Any], Any]:
-    return lambda a, b: a.each(do, b, turned=turned)
-
-
-for _name in ("add", "sub", "mul", "floordiv", "mod"):
-    setattr(Side, f"__{_name}__", _operator(getattr(operator, _name)))
-    setattr(Side, f"__r{_name}__", _operator(getattr(operator, _name), turned=True))
-for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(Side, f"__{_name}__", _operator(getattr(operator, _name)))
-
-
-def _side(canvas: int, images: Iterable[int]) -> Side:
-    side = Side(canvas)
-    side.images = tuple(images)
-    return side
-
-
-def spanned(height: Side, width: Side) -> Extent:
-    """The extent of these sides."""
-    return Extent(tuple(zip(height.images, width.images, strict=True)), (int(height), int(width)))
-
-
 class Padded(Tensor):
     """Features on a canvas larger than their images."""
 
@@ -142,22 +74,49 @@ class Padded(Tensor):
         name = getattr(func, "__name__", type(func).__name__)
         if name == "__get__":  # of a property
             name = getattr(func, "__self__").__name__  # noqa: B009
-        rule = cls.rules.get(name)
-        if rule is None or type(func).__name__ not in OF_TORCH or "out" in (kwargs or {}):
-            raise LeakError(f"{name}() has no rule that keeps padding out")
-        if name not in TAKE_SIZES:
-            _refuse_sizes(args, kwargs or {})
-        with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
-            return rule(func, *args, **(kwargs or {}))
+        try:
+            rule = cls.rules.get(name)
+            if rule is None or type(func).__name__ not in OF_TORCH or "out" in (kwargs or {}):
+                raise LeakError(f"{name}() has no rule that keeps padding out")
+            if name not in TAKE_SIZES and holds_side([args, kwargs]):
+                raise LeakError(f"{name}() of a size that is not the same for every image")
+            with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
+                return rule(func, *args, **(kwargs or {}))
+        except LeakError as leak:
+            note(leak)
+            raise
+
+
+class NoSides(TorchFunctionMode):
+    """Refuses, while it is entered, to compute with a size as if it were a tensor.
+
+    Torch takes a traced size in the place of a tensor for a number that is never read, 7777777.
+    Features that know where their images are have rules for sizes; other tensors do not.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if Padded not in types and holds_side([args, kwargs]):
+            name = getattr(func, "__name__", type(func).__name__)
+            raise note(LeakError(f"{name}() of a size that is not the same for every image"))
+        return func(*args, **kwargs)
 
 
 def padded(image: Tensor, sizes: Tensor | None) -> Tensor:
     """A batch of images on one canvas, (h, w) of each in `sizes`; the tensor itself if none is
-    smaller than the canvas.
+    smaller than the canvas, or if it knows already.
 
     Raises:
         ValueError: a size below 1 × 1 or beyond the canvas, or not one size an image.
     """
+    if isinstance(image, Padded):
+        return image
     extent = Extent.of(image, sizes)
     if not extent.padded:
         return image
@@ -217,28 +176,31 @@ def cleared(x: Padded) -> Tensor:
     return plain(x) if is_clear(x) else x.place.extent.cleared(plain(x))
 
 
-def _refuse_sizes(*values: Any) -> None:
-    """Nowhere among the arguments of a function is a size that differs between images."""
-    for value in values:
-        match value:
-            case Side() if not value.common:
-                value.refuse()
-            case tuple() | list():
-                _refuse_sizes(*value)
-            case dict():
-                _refuse_sizes(*value.values())
-            case _:
-                pass
+def sides_of(extent: Extent) -> dict[str, Size]:
+    """The sizes of the axes that are no channels, by letter; an image alone is a batch of 1."""
+    count, (heights, widths) = len(extent.sizes), zip(*extent.sizes, strict=True)
+    height, width = side(extent.canvas[0], heights), side(extent.canvas[1], widths)
+    pixels = cast(Size, height * width)
+    return {"B": side(count, [1] * count), "H": height, "W": width, "N": pixels}
 
 
-def known_side(n: Any) -> Side:
-    """A size that is the `shape` of some features, and so known for every image."""
-    if not isinstance(n, Side):
-        raise LeakError(
-            f"a size of {n} px on the canvas, which is not the `shape` of other features: the "
-            "sizes that the images would have are unknown"
-        )
-    return n
+def shape_of(x: Padded) -> list[Size]:
+    """The size of every axis, on the canvas and for every image alone."""
+    sides = sides_of(x.place.extent)
+    return [sides.get(axis, n) for axis, n in zip(x.place.axes, plain(x).shape, strict=True)]
+
+
+def extent_of_sides(height: Size, width: Size, count: int) -> Extent:
+    """The extent of `count` images of these sizes; the canvas holds all of them.
+
+    Raises:
+        LeakError: nothing would be left of an image.
+    """
+    sides = [(of_canvas(n), of_images(n, count)) for n in (height, width)]
+    if min(min(images) for _, images in sides) < 1:
+        raise LeakError(f"images without a pixel, of {height} × {width} px")
+    H, W = (max(canvas, *images) for canvas, images in sides)
+    return Extent(tuple(zip(sides[0][1], sides[1][1], strict=True)), (H, W))
 
 
 def agree(tensors: Iterable[Tensor], *, all_known: bool = False) -> list[Padded]:

@@ -43,6 +43,15 @@ def combined(clear: Callable[[bool, bool], bool]) -> Rule:
     return rule
 
 
+_sum = combined(lambda a, b: a and b)
+
+
+def extreme(func: Callable[..., Any], input: Any, *args: Any, **named: Any) -> Any:
+    """`max` and `min`: of two tensors, or along channels."""
+    two = any(isinstance(x, Tensor) for x in (*args, *named.values()))
+    return (_sum if two else axes.over_channels)(func, input, *args, **named)
+
+
 def division(func: Callable[..., Tensor], a: Any, b: Any, **named: Any) -> Tensor:
     """By anything but features, which are 0 outside their images."""
     if isinstance(b, Padded):
@@ -106,15 +115,16 @@ RULES: dict[Rule, str] = {
     spatial.multi_head_attention: "multi_head_attention_forward",
     spatial.attention: "scaled_dot_product_attention",
     axes.concatenation: "cat concat concatenate",
-    axes.over_channels: "softmax log_softmax mean sum amax amin max min argmax argmin",
-    axes.pieces: "chunk split",
+    axes.over_channels: "softmax log_softmax mean sum amax amin argmax argmin",
+    extreme: "max min",
+    axes.pieces: "chunk split unbind",
     axes.indexing: "__getitem__",
     axes.permutation: "permute transpose movedim swapaxes T mT",
     axes.reshaping: "view reshape flatten unflatten squeeze unsqueeze",
     axes.shape: "shape size",
     pointwise(keeps_zero=True): ZERO_AT_ZERO,
     pointwise(keeps_zero=False): NOT_ZERO_AT_ZERO,
-    combined(lambda a, b: a and b): SUMS,
+    _sum: SUMS,
     combined(lambda a, b: a or b): PRODUCTS,
     division: QUOTIENTS,
     query: QUERIES,

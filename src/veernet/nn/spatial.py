@@ -8,14 +8,14 @@ attention), or on each image cut out (`per_image`).
 A rule is called as torch's function is, after that function.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from veernet.errors import LeakError
+from veernet.errors import CouplingError, LeakError
 from veernet.nn.extent import Extent
 from veernet.nn.norm import group_norm
 from veernet.nn.padded import (
@@ -24,14 +24,15 @@ from veernet.nn.padded import (
     agree,
     cleared,
     extent_of,
+    extent_of_sides,
     is_clear,
-    known_side,
     like,
     plain,
     require,
     require_channels,
-    spanned,
+    sides_of,
 )
+from veernet.nn.side import Side, of_canvas, of_images
 
 Pair = int | tuple[int, int]
 
@@ -68,17 +69,32 @@ def transposed_convolution(
     bias: Tensor | None = None,
     stride: Pair = 1,
     padding: Pair = 0,
-    output_padding: Pair = 0,
+    output_padding: Any = 0,
     groups: int = 1,
     dilation: Pair = 1,
 ) -> Tensor:
-    """A pixel adds its kernel to the result; those outside the image, being 0, add nothing."""
+    """A pixel adds its kernel to the result; those outside the image, being 0, add nothing.
+
+    Where images take different `output_padding`, the canvas takes the most.
+    """
     require(input, MAP)
-    options = map(_pair, (stride, padding, output_padding, dilation))
-    sides = zip(weight.shape[2:], *options, strict=True)
-    extent = input.place.extent.map(*(_spread(*side) for side in sides))
-    y = func(cleared(input), weight, bias, stride, padding, output_padding, groups, dilation)
-    return like(input, y, clear=False, extent=extent)
+    extent, options = input.place.extent, [_pair(x) for x in (stride, padding, dilation)]
+    count, mine = len(extent.sizes), cast(dict[str, Any], sides_of(extent))
+    more, sides = list[int](), list[Any]()
+    for axis, k, s, p, d, out in zip(
+        "HW", weight.shape[2:], *options, _pair(output_padding), strict=True
+    ):
+        sides.append((mine[axis] - 1) * s - 2 * p + d * (k - 1) + out + 1)
+        more.append(max(of_canvas(out), *of_images(out, count)))
+    after = extent_of_sides(sides[0], sides[1], count)
+    y = func(cleared(input), weight, bias, stride, padding, tuple(more), groups, dilation)
+    return like(input, _on_canvas(y, after), clear=False, extent=after)
+
+
+def _on_canvas(y: Tensor, extent: Extent) -> Tensor:
+    """The result on the canvas of its extent, which may be smaller."""
+    H, W = extent.canvas
+    return y[:, :, :H, :W]
 
 
 def group_normalisation(
@@ -107,9 +123,13 @@ def instance_normalisation(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Group normalisation of one channel a group; running statistics are refused."""
+    """Group normalisation of one channel a group; with running statistics, pixel by pixel."""
+    if not use_input_stats:
+        return batch_normalisation(
+            F.batch_norm, input, running_mean, running_var, weight, bias, False, momentum, eps
+        )
     if running_mean is not None:
-        raise LeakError("instance_norm() with running statistics couples the images of a batch")
+        raise CouplingError("instance_norm() that updates running statistics")
     return group_normalisation(func, input, input.shape[1], weight, bias, eps)
 
 
@@ -126,7 +146,7 @@ def batch_normalisation(
 ) -> Tensor:
     """A constant scale and shift a channel when evaluating; refused in training."""
     if training:
-        raise LeakError("batch_norm() in training couples the images of a batch")
+        raise CouplingError("batch_norm() in training couples the images of a batch")
     y = func(plain(input), running_mean, running_var, weight, bias, False, *options, **named)
     return like(input, y, clear=False)
 
@@ -201,7 +221,7 @@ def average_pooling(
 def interpolation(
     func: Callable[..., Tensor],
     input: Padded,
-    size: Pair | None = None,
+    size: Any = None,
     scale_factor: float | tuple[float, float] | None = None,
     mode: str = "nearest",
     *rest: Any,
@@ -209,7 +229,7 @@ def interpolation(
 ) -> Tensor:
     """Nearest by a whole factor repeats pixels; all else reads over the edge: image by image.
 
-    A size in pixels is the `shape` of other features: every image takes the size that it has there.
+    A size that is the `shape` of other features is, for every image, its size there.
     """
     require(input, MAP)
     extent, x = input.place.extent, plain(input)
@@ -217,11 +237,12 @@ def interpolation(
         target = extent.map(*map(_scaled, _pair(scale_factor)))
         sizes: Iterable[Any] = [None] * len(extent.sizes)
     else:
-        target = spanned(*map(known_side, _pair(size)))
+        target = extent_of_sides(*_pair(size), len(extent.sizes))
         sizes = target.sizes
     factors = [b // a for a, b in zip(extent.canvas, target.canvas, strict=True)]
     if mode == "nearest" and all(factors) and target == extent.map(*map(_scaled, factors)):
-        y = func(x, size, scale_factor, mode, *rest, **named)
+        whole = None if size is None else target.canvas
+        y = func(x, whole, scale_factor, mode, *rest, **named)
         return like(input, y, clear=is_clear(input), extent=target)
     own = iter(sizes)
     return per_image(
@@ -245,19 +266,31 @@ def per_image(func: Callable[[Tensor], Tensor], x: Tensor, target: Extent) -> Te
 def padding(
     func: Callable[..., Tensor],
     input: Padded,
-    pad: Iterable[int],
+    pad: Iterable[Any],
     mode: str = "constant",
     value: float | None = None,
 ) -> Tensor:
-    """Zeros around an image widen it; other padding would follow the canvas's edge."""
+    """A constant around an image is laid around all of them at once, with the most that any takes
+    below and on the right; what repeats the image is done image by image."""
     require(input, MAP)
-    left, right, top, bottom = (*pad, 0, 0, 0)[:4]
-    if not any(pad):
+    extent = input.place.extent
+    left, right, top, bottom = cast(Sequence[Any], (*pad, 0, 0)[:4])
+    if isinstance(left, Side) or isinstance(top, Side) or len([*pad]) > 4:
+        raise LeakError(f"pad() by {pad}, which moves images apart")
+    count, mine = len(extent.sizes), cast(dict[str, Any], sides_of(extent))
+    after = extent_of_sides(mine["H"] + top + bottom, mine["W"] + left + right, count)
+    if after == extent and not left and not top:
         return input
-    if mode != "constant" or value or min(pad) < 0:
-        raise LeakError(f"pad() by {tuple(pad)} with {mode} {value or 0} follows the canvas's edge")
-    extent = input.place.extent.map(lambda h: h + top + bottom, lambda w: w + left + right)
-    return like(input, func(cleared(input), pad), clear=True, extent=extent)
+    if mode != "constant":
+        rights, bottoms = iter(of_images(right, count)), iter(of_images(bottom, count))
+        return per_image(
+            lambda x: func(x, (left, next(rights), top, next(bottoms)), mode, value), input, after
+        )
+    H, W = (out - inside for out, inside in zip(after.canvas, extent.canvas, strict=True))
+    x = plain(input).masked_fill(extent.outside(input.device), value) if value else cleared(input)
+    y = func(x, (left, W - left, top, H - top), mode, value)
+    cut = min(left, top, *of_images(right, count), *of_images(bottom, count)) < 0
+    return like(input, y, clear=not (value or cut), extent=after)
 
 
 def pixel_shuffle(func: Callable[..., Tensor], input: Padded, upscale_factor: int) -> Tensor:
@@ -321,11 +354,6 @@ def _windows(k: int, s: int, p: int, d: int = 1, *, ceil: bool = False) -> Calla
         return whole + 1 + begun
 
     return count
-
-
-def _spread(k: int, s: int, p: int, more: int, d: int) -> Callable[[int], int]:
-    """How long a side of n pixels is after a transposed convolution."""
-    return lambda n: (n - 1) * s - 2 * p + d * (k - 1) + more + 1
 
 
 def _scaled(factor: float) -> Callable[[int], int]:

@@ -1,0 +1,174 @@
+"""Sizes of a padded batch, which know that every image has a size of its own."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import torch
+
+from veernet.errors import LeakError
+
+_here = threading.local()
+
+
+@contextmanager
+def refusals() -> Generator[list[str]]:
+    """List what is refused while the block runs, also where the network catches the error."""
+    before, _here.refusals = getattr(_here, "refusals", None), list[str]()
+    try:
+        yield _here.refusals
+    finally:
+        _here.refusals = before
+
+
+def note(leak: LeakError) -> LeakError:
+    """Have `refusals` list an error; returns it."""
+    if (noted := getattr(_here, "refusals", None)) is not None:
+        noted.append(str(leak))
+    return leak
+
+
+class Side(torch.SymInt):
+    """The size of one axis: on the canvas, and as every image has it alone.
+
+    It is what `shape` of a `Padded` holds where the two differ. Torch's parsers carry it through
+    `torch.Size`, slices and arguments as they carry a traced size. Whole-number arithmetic is done
+    for every image, and a comparison has the outcome that it has for every image alone. Nothing
+    makes a plain number of it.
+
+    Raises:
+        LeakError: something asks for one number, or a comparison differs between images.
+    """
+
+    canvas: int
+    images: tuple[int, ...]
+
+    def __init__(self, canvas: int, images: tuple[int, ...]):  # pyright: ignore
+        self.canvas, self.images = canvas, images
+
+    def __repr__(self) -> str:
+        return f"Side({self.canvas}: {', '.join(map(str, self.images))})"
+
+    __str__ = __repr__
+
+    def refuse(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise: a number was asked for that is not the same for all."""
+        message = "a size of the canvas taken for a number that features are computed with"
+        raise note(LeakError(message))
+
+    def __bool__(self) -> bool:
+        return _compared(operator.ne)(self, 0)
+
+    def __pos__(self) -> Side:
+        return self
+
+    def __round__(self, ndigits: int | None = None) -> Side:  # pyright: ignore
+        return self
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
+    __class__ = property(lambda self: int)  # pyright: ignore  # a branch on the type goes as alone
+    node = property(refuse)  # what torch would ask for the number
+    __int__ = __index__ = __float__ = __complex__ = __hash__ = __format__ = refuse  # pyright: ignore
+    __trunc__ = __floor__ = __ceil__ = __truediv__ = __rtruediv__ = refuse  # pyright: ignore
+
+
+Size = int | Side
+"""A size as `shape` holds it: a plain number where it is the same for all."""
+
+
+def side(canvas: int, images: Iterable[int]) -> Size:
+    """The size that is `canvas` on the canvas, and one of `images` for every image alone."""
+    images = tuple(images)
+    return Side(canvas, images) if any(n != canvas for n in images) else canvas
+
+
+def of_canvas(n: Size) -> int:
+    """The size on the canvas."""
+    return n.canvas if isinstance(n, Side) else operator.index(n)
+
+
+def of_images(n: Size, count: int) -> tuple[int, ...]:
+    """The size for each of `count` images alone."""
+    return n.images if isinstance(n, Side) else (operator.index(n),) * count
+
+
+def holds_side(values: Any) -> bool:
+    """Return whether a size that differs between images is anywhere among nested arguments."""
+    match values:
+        case Side():
+            return True
+        case tuple() | list():
+            return any(map(holds_side, values))
+        case dict():
+            return any(map(holds_side, values.values()))
+        case _:
+            return False
+
+
+def _pairs(a: Side, b: Any) -> list[tuple[int, int]] | None:
+    """Both numbers for the canvas and for every image; None if `b` is no number."""
+    if isinstance(b, Side):
+        return [(a.canvas, b.canvas), *zip(a.images, b.images, strict=True)]
+    if isinstance(b, float | complex):
+        a.refuse()
+    try:
+        b = operator.index(b)
+    except TypeError:
+        return None
+    return [(a.canvas, b), *((n, b) for n in a.images)]
+
+
+def _computed(do: Callable[[Any, Any], Any], *, swapped: bool = False) -> Callable[..., Any]:
+    def method(a: Side, b: Any) -> Any:
+        pairs = _pairs(a, b)
+        if pairs is None:
+            return NotImplemented
+        canvas, *images = (do(y, x) if swapped else do(x, y) for x, y in pairs)
+        if not all(isinstance(n, int) for n in (canvas, *images)):
+            a.refuse()
+        return side(canvas, images)
+
+    return method
+
+
+def _compared(do: Callable[[Any, Any], bool]) -> Callable[..., Any]:
+    def method(a: Side, b: Any) -> Any:
+        pairs = _pairs(a, b)
+        if pairs is None:
+            return NotImplemented
+        outcomes = {do(x, y) for x, y in pairs[1:]}
+        if len(outcomes) > 1:
+            message = "a condition on sizes that holds for one image and not for another"
+            raise note(LeakError(message))
+        return outcomes.pop()
+
+    return method
+
+
+def _alone(do: Callable[[Any], Any]) -> Callable[[Side], Any]:
+    return lambda a: side(do(a.canvas), map(do, a.images))
+
+
+_ARITHMETIC = (
+    *(operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod, operator.pow),
+    *(operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift),
+)
+_COMPARISONS = operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge
+
+for _do in _ARITHMETIC:
+    _name = _do.__name__.rstrip("_")
+    setattr(Side, f"__{_name}__", _computed(_do))
+    setattr(Side, f"__r{_name}__", _computed(_do, swapped=True))
+for _do in _COMPARISONS:
+    setattr(Side, f"__{_do.__name__}__", _compared(_do))
+for _do in (operator.neg, operator.abs, operator.invert):
+    setattr(Side, f"__{_do.__name__}__", _alone(_do))
