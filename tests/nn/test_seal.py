@@ -305,7 +305,7 @@ def written_under_a_view(x):
 
 def attention_weights(x):
     torch.manual_seed(0)
-    layer = nn.MultiheadAttention(4, 1, batch_first=True).double()
+    layer = nn.MultiheadAttention(4, 1, batch_first=True).double().requires_grad_(False)
     return layer(*[x.flatten(2).mT] * 3)[1]
 
 
@@ -411,6 +411,19 @@ def test_a_network_of_monai_is_sealed_as_it_is(make, blocks, more, seed):
     """Its own sizes are multiples of 16: alone on any other it fails, sealed or not."""
     sizes = [(16 * h, 16 * w) for h, w in blocks]
     assert leak(make(), sizes, (16 * more[0], 16 * more[1]), seed=seed) < 1e-10
+
+
+@pytest.mark.filterwarnings("ignore::veernet.errors.PerImageWarning")
+@pytest.mark.parametrize("upsample", ["deconv", "nontrainable"])
+@settings(max_examples=8)
+@given(
+    st.lists(st.tuples(st.integers(32, 64), st.integers(32, 90)), min_size=2, max_size=3),
+    st.integers(0, 100),
+)
+def test_a_network_that_takes_any_size_takes_any_batch(upsample, sizes, seed):
+    """Its skips are padded where a side was odd, which differs from image to image."""
+    model = BasicUNet(2, 1, 3, features=(4, 4, 8, 8, 8, 4), norm=group(2), upsample=upsample)
+    assert leak(model, sizes, seed=seed, value=math.nan) < 1e-10
 
 
 def test_a_seal_left_open_shows():
