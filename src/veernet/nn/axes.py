@@ -222,7 +222,7 @@ def _letters(axes: str, asked: Sequence[Numbers], sides: dict[str, Numbers]) -> 
         for n in asked:
             if left and n == sides[left[0]]:
                 made, left = made + left[0], left[1:]
-            elif not own or set(n) == {1}:
+            elif set(n) == {1} or (not own and len(set(n)) == 1):
                 made += "C"
             else:
                 break
