@@ -8,7 +8,9 @@
     ├── LabelError           labels that do not fit the scan or its calibration
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
     ├── RunError             a training run that is missing or taken, or of another recipe or
-    │                        archive; one whose gradient is not finite, or whose processes differ
+    │                        archive; one whose gradient is not finite, whose processes differ, or
+    │                        of which nothing could be learned
+    ├── BatchError           images or labels of a shape, type or class that cannot be learned from
     ├── LeakError            a layer that would read the padding, in a network that must not
     └── OptionError          an option whose value makes no sense
 
@@ -55,6 +57,10 @@ class RunError(VeerNetError):
 
 class OptionError(VeerNetError, ValueError):
     """An option whose value makes no sense; the message says which values do."""
+
+
+class BatchError(VeerNetError, ValueError):
+    """Images or labels of a shape, type or class that cannot be learned from."""
 
 
 class LeakError(VeerNetError):
