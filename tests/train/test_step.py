@@ -74,16 +74,17 @@ class Calls(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "model",
+    "network",
     [
-        nn.Sequential(nn.Conv2d(1, 3, 3, padding=1)),
-        Mask(),
-        Calls(Mask()),
-        torch.compile(Mask(), backend="eager"),
+        lambda: nn.Sequential(nn.Conv2d(1, 3, 3, padding=1)),
+        Mask,
+        lambda: Calls(Mask()),
+        lambda: torch.compile(Mask(), backend="eager"),
     ],
     ids=["one argument", "another argument", "wrapped", "compiled"],
 )
-def test_a_network_that_was_not_sealed_is_refused_and_shown_the_way(model):
+def test_a_network_that_was_not_sealed_is_refused_and_shown_the_way(network):
+    model = network()
     batch = collate([Scan(torch.rand(1, 5, 9), torch.zeros(5, 9, dtype=torch.uint8))])
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(LeakError, match=r"takes no sizes.*veernet\.nn\.seal\(model\)"):
