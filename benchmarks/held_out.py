@@ -49,6 +49,7 @@ def main(run: Path) -> None:
                 "median_r2": None
                 if (r2 := found["columns"]["r2"]["median"]) is None
                 else round(r2, 3),
+                "of_logs": found["columns"]["r2"]["logs"],
             }
             for curve, found in summary["curves"].items()
         }

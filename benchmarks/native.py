@@ -29,6 +29,7 @@ LOGS = SynthLogs(seed=3_000_017)
 def result_of(plain: dict[str, Any]) -> LogResult:
     return LogResult(
         file_name=plain["file_name"],
+        labelled=plain["labelled"],
         counts=tuple({k: Counts(**v) for k, v in one.items()} for one in plain["counts"]),
         errors=tuple(
             {k: CurveError(**{**v, "within_px": tuple(v["within_px"])}) for k, v in one.items()}
@@ -67,6 +68,7 @@ def main(weights: Path = SHIPPED) -> None:
             "logs": len(with_it),
             "f1_within_1_px": [round(c["within_1_px"]["f1"], 3) for c in one.values()],
             "median_r2": [c["columns"]["r2"]["median"] for c in one.values()],
+            "of_logs": [c["columns"]["r2"]["logs"] for c in one.values()],
         }
     OUT.write_text(json.dumps({**summary, "by_trait": by_trait}, indent=2) + "\n")
     OUT.with_suffix(".jsonl").unlink()

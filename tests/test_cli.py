@@ -196,6 +196,10 @@ def test_an_evaluation_leaves_out_what_cannot_be_read_if_asked(veernet, archive,
     assert [*json.loads(told)["left_out"]] == [f"images/{image.name}"]
     assert veernet("report", run)[0] == 0
     assert f"images/{image.name}: " in (run / "report.html").read_text()
+    for image in (archive / "test/images").iterdir():
+        image.unlink()
+    code, _, told = veernet("evaluate", run, "--on-error", "skip")
+    assert (code, "none of the 2 logs of test could be read" in told) == (2, True)
 
 
 def test_a_step_that_was_not_finite_is_replayed(veernet, archive, tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ from veernet import (
     Network,
     Tversky,
 )
-from veernet.errors import OptionError, RunError
+from veernet.errors import BatchError, OptionError, RunError
 from veernet.files import parse, write_json
 from veernet.train.config import Training
 from veernet.train.run import CONFIG, Config, read_config
@@ -318,6 +318,26 @@ def test_a_loss_that_does_not_fit_the_planes_is_refused(loss, planes, needs):
         loss.total(noise(batch, planes), batch)
     with pytest.raises(OptionError, match=needs):
         Training(network=Network(planes=planes), loss=loss)
+
+
+@EVERY
+def test_a_class_that_the_planes_do_not_tell_apart_is_refused_by_every_loss(loss, planes):
+    """One plane tells any curve from background."""
+    batch = batch_of(labels([0, 1]), labels([0, max(2, planes), 255]))
+    logits = noise(batch, planes)
+    if planes == 1:
+        assert loss.total(logits, batch).isfinite()
+        return
+    with pytest.raises(BatchError, match=f"image 1 .* class {planes}, where {planes} planes"):
+        loss.total(logits, batch)
+
+
+@pytest.mark.parametrize("loss", [Focal(), Tversky(), Lovasz()], ids=repr)
+def test_255_is_no_class_however_many_planes_there_are(loss):
+    batch = batch_of(labels([0, 254]))
+    assert loss.total(noise(batch, 255), batch).isfinite()
+    with pytest.raises(OptionError, match="at most 255 planes"):
+        loss.total(noise(batch, 256), batch)
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,10 @@ def test_a_curve_that_was_not_read_has_no_error_and_no_coverage():
     found = curve_error(np.full(3, np.nan), np.array([0.1, 0.2, 0.3]))
     assert found.coverage == 0
     assert np.isnan([found.mae, found.mse, found.r2]).all()
+
+
+def test_where_there_is_no_true_curve_there_is_nothing_to_measure():
+    """Neither read nor missed: such a log would raise every median."""
+    for read in (np.full(3, np.nan), np.array([0.1, 0.2, 0.3])):
+        found = curve_error(read, np.full(3, np.nan), height=9)
+        assert np.isnan([found.mae, found.r2, found.coverage, *found.within_px]).all()

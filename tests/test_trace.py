@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veernet.data.columns import bands, draw_mask, give
-from veernet.trace import best_path, bridge, jumps, read_trace
+from veernet.trace import best_path, bridge, jumps, laps_of, printed, read_curve, read_trace
 
 
 @settings(max_examples=50)
@@ -210,3 +210,27 @@ def test_both_sides_of_a_spike_are_kept():
     read = read_trace((mask == 1).astype(float)).rows
     assert np.abs(read - rows).max() <= 5  # half of what one column covers
     assert read[50] <= 10
+
+
+def test_a_curve_on_an_edge_does_not_go_to_and_fro():
+    nan = np.nan
+    laps = laps_of(np.array([0.9, 1.004, nan, 0.999, 1.2, 1.999, 2.003, 0.998, 0.99, -0.1]))
+    np.testing.assert_array_equal(laps, [0, 0, nan, 0, 1, 1, 1, 1, 0, -1])
+
+
+def test_a_curve_followed_beyond_its_track_is_shown_where_it_is_printed():
+    nan = np.nan
+    rows = np.array([20.0, 12.0, 8.0, 5.0, 12.0, nan, 33.0, 28.0])
+    np.testing.assert_array_equal(printed(rows, (10, 30)), [20, 12, nan, 25, nan, nan, 13, nan])
+
+
+def test_a_curve_is_read_off_what_shows_of_it_beside_those_before_it():
+    rows = 60 + 0.4 * (np.arange(160) - 80)
+    mask = np.zeros((120, 160), np.uint8)
+    draw_mask(mask, rows, index=2, width=3)
+    draw_mask(mask, np.full(160, 60.0), index=1, width=3)
+    both = np.stack([mask == 1, mask == 2]).astype(np.float32)
+    expected = read_trace(both[1], over=[both[0]], max_gap=50, turn=(10, 100))
+    found = read_curve(both, 1, max_gap=50, turn=(10, 100))
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    assert (found.rows != read_trace(both[1], max_gap=50, turn=(10, 100)).rows).any()

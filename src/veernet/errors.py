@@ -8,7 +8,9 @@
     ├── LabelError           labels that do not fit the scan or its calibration
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
     ├── RunError             a training run that is missing or taken, or of another recipe or
-    │                        archive; one whose gradient is not finite, or whose processes differ
+    │                        archive; one whose gradient is not finite, whose processes differ, or
+    │                        of which nothing could be learned
+    ├── BatchError           images or labels of a shape, type or class that cannot be learned from
     ├── LeakError            a network that cannot be made blind to padding
     │   └── CouplingError        a layer that joins the images of a batch, whatever the padding
     └── OptionError          an option whose value makes no sense
@@ -57,6 +59,10 @@ class RunError(VeerNetError):
 
 class OptionError(VeerNetError, ValueError):
     """An option whose value makes no sense; the message says which values do."""
+
+
+class BatchError(VeerNetError, ValueError):
+    """Images or labels of a shape, type or class that cannot be learned from."""
 
 
 class LeakError(VeerNetError):

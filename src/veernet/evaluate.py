@@ -13,14 +13,14 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from veernet.data.archive import CurveRow, Log, Row, Split, ink
-from veernet.data.batch import as_float
+from veernet.data.batch import UNLABELLED, as_float
 from veernet.data.raster import write_picture
 from veernet.errors import OptionError, VeerNetError
 from veernet.files import finite, write_json, write_json_lines
 from veernet.losses import curve_probabilities
 from veernet.metrics import NEAR, Counts, CurveError, count, curve_error, drawn_out
 from veernet.picture import overlay, stack
-from veernet.trace import read_trace
+from veernet.trace import printed, read_curve
 
 RADII = {"strict": 0, "within_1_px": 1}
 """How far a predicted pixel may lie from a true one, px."""
@@ -52,15 +52,33 @@ class LogResult:
     """What the network made of one log; one entry a curve."""
 
     file_name: str
+    labelled: bool
+    """Whether any pixel of the log is; where none is, nothing tells right from wrong."""
     counts: tuple[dict[str, Counts], ...]
     """By the names of `RADII`."""
     errors: tuple[dict[str, CurveError], ...]
-    """By the names of `SAMPLINGS`; empty where the curves were not read."""
+    """By the names of `SAMPLINGS`; empty where the curves were not followed."""
 
     @property
-    def worst_f1(self) -> float:
-        """F1 within 1 px of the curve that came out worst."""
-        return min(counts["within_1_px"].f1 for counts in self.counts)
+    def unread(self) -> tuple[bool, ...]:
+        """For every curve that was followed, whether it is on the log and nothing of it was
+        read."""
+        return tuple(one["columns"].coverage == 0 for one in self.errors)
+
+    @property
+    def nothing_read(self) -> bool:
+        """Whether that is so of every curve that is on the log."""
+        return any(self.unread) and not any(one["columns"].coverage > 0 for one in self.errors)
+
+    @property
+    def worst_f1(self) -> float | None:
+        """F1 within 1 px of the curve that came out worst, 0 for one of which nothing was read;
+        None where nothing is labelled."""
+        if not self.labelled:
+            return None
+        unread = self.unread or (False,) * len(self.counts)
+        pairs = zip(self.counts, unread, strict=True)
+        return min(0.0 if none else counts["within_1_px"].f1 for counts, none in pairs)
 
     @staticmethod
     def of(
@@ -72,11 +90,13 @@ class LogResult:
             {name: count(predicted, log.mask, cls=k, radius=r) for name, r in RADII.items()}
             for k in range(1, len(probability) + 1)
         )
+        followed = _followed(probability, row) if read_curves else []
         errors = tuple(
-            _errors(_read(probability, log, row, k), log.curves.values[k], row.curves[k])
-            for k in range(len(probability) if read_curves else 0)
+            _errors(_values_of(rows, log, row, k), log.curves.values[k], row.curves[k])
+            for k, rows in enumerate(followed)
         )
-        return LogResult(file_name=row.file_name, counts=counts, errors=errors)
+        labelled = bool((log.mask != UNLABELLED).any())
+        return LogResult(file_name=row.file_name, labelled=labelled, counts=counts, errors=errors)
 
 
 @torch.no_grad()
@@ -173,12 +193,18 @@ def evaluate(
 
 
 def summarise(results: Sequence[LogResult], classes: Sequence[str]) -> dict[str, Any]:
-    """Pixels summed over logs; of curve errors the median over logs, and what a tenth of them does
-    not reach; ready for JSON."""
+    """Pixels summed over logs; of curve errors the median over logs, what a tenth of them is worse
+    than, and how many logs these are; ready for JSON.
+
+    None is the score of a curve of which no pixel is labelled.
+    """
     return {
         "logs": len(results),
+        "unlabelled": sum(not result.labelled for result in results),
+        "nothing_read": sum(result.nothing_read for result in results),
         "curves": {
             name: {
+                "unread": sum(result.unread[k] for result in results if result.errors),
                 **{radius: _scores(results, k, radius) for radius in RADII},
                 **{name: _values(results, k, name) for name in SAMPLINGS},
             }
@@ -187,9 +213,12 @@ def summarise(results: Sequence[LogResult], classes: Sequence[str]) -> dict[str,
     }
 
 
-def mean_f1(summary: dict[str, Any]) -> float:
-    """F1 within 1 px, averaged over the curves: what chooses the best weights of a run."""
-    return float(np.mean([curve["within_1_px"]["f1"] for curve in summary["curves"].values()]))
+def mean_f1(summary: dict[str, Any]) -> float | None:
+    """F1 within 1 px, averaged over the curves that have one: what chooses the best weights of a
+    run. None where no curve has."""
+    f1 = [curve["within_1_px"]["f1"] for curve in summary["curves"].values()]
+    known = [value for value in f1 if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def write_evaluation(
@@ -202,7 +231,8 @@ def write_evaluation(
     left_out: Mapping[str, str] | None = None,
     autocast: torch.dtype | None = None,
 ) -> dict[str, Any]:
-    """Write `summary.json`, `logs.jsonl` and pictures of logs from the worst to the best.
+    """Write `summary.json`, `logs.jsonl` and pictures of logs from the worst, of which nothing was
+    read, to the best, and to those without a label.
 
     Args:
         left_out: names of logs that could not be read, and why.
@@ -212,14 +242,15 @@ def write_evaluation(
     summary = {**summarise(results, classes), "left_out": dict(left_out or {})}
     for old in folder.glob("*.png"):
         old.unlink()
-    by_quality = sorted(range(len(results)), key=lambda i: results[i].worst_f1)
+    by_quality = sorted(results, key=_rank)
     spaced = np.linspace(0, len(results) - 1, min(OTHERS, len(results))).round()
     chosen = {*range(min(WORST, len(results))), *spaced.astype(int).tolist()}
     for rank in sorted(chosen):
-        result = results[by_quality[rank]]
+        result = by_quality[rank]
         index = [row.file_name for row in split.rows].index(result.file_name)
-        name = f"{rank + 1:03d} of {len(results)} from the worst, F1 {result.worst_f1:.2f}, "
-        picture = draw(split.log(index), model, autocast=autocast)
+        f1 = "no label" if result.worst_f1 is None else f"F1 {result.worst_f1:.2f}"
+        name = f"{rank + 1:03d} of {len(results)} from the worst, {f1}, "
+        picture = draw(split.log(index), split.rows[index], model, autocast=autocast)
         write_picture(folder / f"{name}{Path(result.file_name).stem}.png", picture)
     write_json_lines(folder / "logs.jsonl", [finite(asdict(result)) for result in results])
     write_json(folder / "summary.json", summary)
@@ -227,11 +258,14 @@ def write_evaluation(
 
 
 def draw(
-    log: Log, model: nn.Module, *, autocast: torch.dtype | None = None
+    log: Log, row: Row, model: nn.Module, *, autocast: torch.dtype | None = None
 ) -> UInt8[ndarray, "H w 3"]:
-    """A log as scanned, with its true curves, and with those that the network reads."""
-    probability = predict(model, ink(log.grey), autocast=autocast)
-    read = [read_trace(p, over=probability[:k]).rows for k, p in enumerate(probability)]
+    """A log as scanned, with its true curves, and with those that the network reads, as they are
+    scored."""
+    followed = _followed(predict(model, ink(log.grey), autocast=autocast), row)
+    turns = (_turn(row, k) for k in range(len(followed)))
+    pairs = zip(followed, turns, strict=True)
+    read = [rows if turn is None else printed(rows, turn) for rows, turn in pairs]
     first = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
     part = slice(first, first + PICTURE_WIDTH)
     return stack(
@@ -255,35 +289,47 @@ def _values(results: Sequence[LogResult], curve: int, sampling: str) -> dict[str
     errors = [result.errors[curve][sampling] for result in results if result.errors]
     rows = [{**asdict(one), **dict(zip(_NEAR, one.within_px, strict=True))} for one in errors]
     return {
-        name: {
-            "median": _quantile([row[name] for row in rows], 0.5),
-            "worst_tenth": _quantile([row[name] for row in rows], worst),
-        }
+        name: _quantiles([row[name] for row in rows if np.isfinite(row[name])], worst)
         for name, worst in _MEASURES.items()
     }
 
 
-def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, float]:
+def _quantiles(values: Sequence[float], worst: float) -> dict[str, Any]:
+    """None, which JSON can hold, where there are no values."""
+    median, tenth = np.quantile(values, [0.5, worst]).tolist() if values else (None, None)
+    return {"median": median, "worst_tenth": tenth, "logs": len(values)}
+
+
+def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, float | None]:
     total = sum((r.counts[curve][radius] for r in results), Counts())
-    return {name: getattr(total, name) for name in ("f1", "iou", "precision", "recall")}
+    names = ("f1", "iou", "precision", "recall")
+    return {name: getattr(total, name) if total.true else None for name in names}
 
 
-def _quantile(values: Sequence[float], at: float) -> float | None:
-    """A quantile of the finite values; None, which JSON can hold, if there are none."""
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.quantile(finite, at)) if finite else None
+def _rank(result: LogResult) -> tuple[bool, bool, float]:
+    """What results are sorted by, from the worst."""
+    f1 = result.worst_f1
+    return not result.nothing_read, f1 is None, f1 or 0.0
 
 
-def _read(
-    probability: Float[ndarray, "K h w"], log: Log, row: Row, curve: int
-) -> Float[ndarray, "w"]:
-    """The values of a curve. Where the paper is skewed its edges move with the curve, so the value
-    is the true one plus the distance from the true row, which goes on beyond the edges where the
-    curve has gone round."""
+def _followed(probability: Float[ndarray, "K h w"], row: Row) -> list[Float[ndarray, "w"]]:
+    """The row of every curve in every column, as `read_curve` has it: what is scored and drawn."""
+    turns = (_turn(row, k) for k in range(len(probability)))
+    return [read_curve(probability, k, turn=turn).rows for k, turn in enumerate(turns)]
+
+
+def _turn(row: Row, curve: int) -> tuple[int, int] | None:
+    """The edges between which a curve may go round its track."""
+    top, bottom = (round(edge) for edge in row.curves[curve].track)
+    inside = 0 <= top < bottom < row.height
+    return (top, bottom) if inside and "wrapped" in row.traits else None
+
+
+def _values_of(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[ndarray, "w"]:
+    """The values of a curve that was followed. Where the paper is skewed its edges move with the
+    curve, so the value is the true one plus the distance from the true row, which goes on beyond
+    the edges where the curve has gone round."""
     top, bottom = row.curves[curve].track
-    edges = round(top), round(bottom)
-    inside = 0 <= edges[0] < edges[1] < len(log.grey)
-    turn = edges if inside and "wrapped" in row.traits else None
-    rows = read_trace(probability[curve], over=probability[:curve], turn=turn).rows
-    true = log.curves.rows[curve] - log.curves.laps[curve] * (bottom - top)
+    lap_top, lap_bottom = _turn(row, curve) or (top, bottom)
+    true = log.curves.rows[curve] - log.curves.laps[curve] * (lap_bottom - lap_top)
     return log.curves.values[curve] - (rows - true) / (bottom - top)

@@ -1,11 +1,13 @@
 """Losses as sums over images, so that they add up over micro-batches and processes.
 
 Every loss looks at an image's own labelled pixels alone and computes in float32 or wider. What the
-logits hold elsewhere is never read and gets no gradient; an image without labels costs 0.
+logits hold elsewhere is never read and gets no gradient. An image without any label costs 0 and
+weighs 0: a step is the same with it as without it.
 
 One plane of logits tells curve from background; more are one a class, background first. A loss
-whose `total` meets planes that it cannot take raises `OptionError`. Losses that couple the images
-of a batch, such as batch Dice, are not offered: they would depend on how a step is cut.
+whose `total` meets planes that it cannot take raises `OptionError`, and one that meets a class
+beyond them `BatchError`. Losses that couple the images of a batch, such as batch Dice, are not
+offered: they would depend on how a step is cut.
 """
 
 import math
@@ -19,8 +21,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from veernet.data.batch import Batch, labelled
-from veernet.errors import OptionError
+from veernet.data.batch import UNLABELLED, Batch, labelled
+from veernet.errors import BatchError, OptionError
 
 
 @runtime_checkable
@@ -32,7 +34,7 @@ class Loss(Protocol):
         ...
 
     def weight(self, batch: Batch) -> int:
-        """What `total` counts for: the number of images."""
+        """What `total` counts for: the number of images with a label."""
         ...
 
 
@@ -54,12 +56,12 @@ class BCE:
             raise OptionError(f"BCE needs 0 < positive_weight < infinity; got {self}")
 
     def weight(self, batch: Batch) -> int:
-        """The number of images."""
-        return batch.n_images
+        """The number of images with a label."""
+        return batch.n_labelled
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' means."""
-        check_planes(self, logits.shape[1])
+        _check(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
@@ -88,12 +90,12 @@ class CrossEntropy:
         _check_class_weights(self)
 
     def weight(self, batch: Batch) -> int:
-        """The number of images."""
-        return batch.n_images
+        """The number of images with a label."""
+        return batch.n_labelled
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' weighted means."""
-        check_planes(self, logits.shape[1])
+        _check(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
@@ -129,12 +131,12 @@ class Focal:
         _check_class_weights(self)
 
     def weight(self, batch: Batch) -> int:
-        """The number of images."""
-        return batch.n_images
+        """The number of images with a label."""
+        return batch.n_labelled
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' means."""
-        check_planes(self, logits.shape[1])
+        _check(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
@@ -169,11 +171,12 @@ class Tversky:
         _check_tversky(self)
 
     def weight(self, batch: Batch) -> int:
-        """The number of images."""
-        return batch.n_images
+        """The number of images with a label."""
+        return batch.n_labelled
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
+        _check(self, logits, batch)
         return _tversky(logits, batch, self.alpha, self.beta, self.smooth).mean(1).sum()
 
 
@@ -194,11 +197,12 @@ class Dice:
             raise OptionError(f"Dice needs 0 < smooth < infinity; got {self}")
 
     def weight(self, batch: Batch) -> int:
-        """The number of images."""
-        return batch.n_images
+        """The number of images with a label."""
+        return batch.n_labelled
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
+        _check(self, logits, batch)
         return _tversky(logits, batch, 0.5, 0.5, self.smooth).mean(1).sum()
 
 
@@ -228,11 +232,12 @@ class FocalTversky:
             raise OptionError(f"FocalTversky needs 0 < gamma < infinity; got {self}")
 
     def weight(self, batch: Batch) -> int:
-        """The number of images."""
-        return batch.n_images
+        """The number of images with a label."""
+        return batch.n_labelled
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
+        _check(self, logits, batch)
         cost = _tversky(logits, batch, self.alpha, self.beta, self.smooth)
         # cost^gamma, but a line through 0 below one rounding error, where its slope has no bound.
         power = cost * cost.clamp(min=torch.finfo(cost.dtype).eps) ** (self.gamma - 1)
@@ -259,11 +264,12 @@ class Lovasz:
     kind: Literal["Lovasz"] = field(default="Lovasz", repr=False)
 
     def weight(self, batch: Batch) -> int:
-        """The number of images."""
-        return batch.n_images
+        """The number of images with a label."""
+        return batch.n_labelled
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
+        _check(self, logits, batch)
         p = curve_probabilities(_labelled(logits, batch.target)).flatten(2)
         y = _curves(batch.target, planes=logits.shape[1]).flatten(2)
         error = torch.where(y, 1 - p, p).masked_fill(~batch.valid.flatten(2), 0)
@@ -291,9 +297,32 @@ def check_planes(loss: AnyLoss, planes: int) -> None:
             planes, 2
         ):
             needs = f"one weight for each of {max(planes, 2)} classes, background first"
+        case _ if planes > UNLABELLED:
+            needs = f"at most {UNLABELLED} planes of logits, for class {UNLABELLED} is no class"
         case _:
             return
     raise OptionError(f"{type(loss).__name__} needs {needs}; got planes={planes}, {loss}")
+
+
+def _check(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch) -> None:
+    """Refuse logits that are not of the batch, and classes that they have no plane for.
+
+    Without a look at the pixels: on a GPU it would have to be waited for.
+    """
+    B, planes, *canvas = logits.shape
+    if [B, *canvas] != [*batch.target.shape]:
+        raise BatchError(
+            f"the logits of a batch of {batch.n_images} images on {tuple(batch.target.shape[1:])} "
+            f"must be ({batch.n_images}, K, H, W) of the same canvas; got {tuple(logits.shape)}"
+        )
+    check_planes(loss, planes)
+    most = max(batch.n_classes)
+    if 1 < planes < most:
+        raise BatchError(
+            f"image {batch.n_classes.index(most)} of the batch has class {most - 1}, where "
+            f"{planes} planes of logits tell the classes 0 to {planes - 1} apart, and "
+            f"{UNLABELLED} stands for not labelled"
+        )
 
 
 def curve_probabilities(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B curves H W"]:

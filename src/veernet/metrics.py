@@ -97,20 +97,19 @@ def curve_error(
 ) -> CurveError:
     """Compare two curves in the columns where both have a value (NaN = none).
 
-    Where none was read the errors are NaN and the coverage is 0.
+    Where none was read the errors are NaN and the coverage is 0; where there is no true curve, all
+    is NaN.
 
     Args:
         height: of the track, px.
     """
     known = np.isfinite(true)
     both = known & np.isfinite(read)
-    n = max(1, int(known.sum()))
-    coverage = float(both.sum() / n) if known.any() else 1.0
+    n = int(known.sum())
     if not both.any():
-        none = (0.0,) * len(NEAR) if known.any() else (1.0,) * len(NEAR)
-        return CurveError(
-            mae=np.nan, mse=np.nan, r2=np.nan, pearson_r=np.nan, within_px=none, coverage=coverage
-        )
+        share, nan = 0.0 if n else np.nan, np.nan
+        shares = (share,) * len(NEAR)
+        return CurveError(mae=nan, mse=nan, r2=nan, pearson_r=nan, within_px=shares, coverage=share)
     error = read[both] - true[both]
     deviation = true[both] - true[both].mean()
     spread, squared = float(np.square(deviation).sum()), float(np.square(error).sum())
@@ -122,7 +121,7 @@ def curve_error(
         r2=1 - squared / spread if spread > 0 else np.nan,
         pearson_r=float(own @ deviation) / product if product > 0 else np.nan,
         within_px=tuple(float((np.abs(error) * height <= px).sum() / n) for px in NEAR),
-        coverage=coverage,
+        coverage=float(both.sum() / n),
     )
 
 

@@ -21,7 +21,7 @@ from veernet.data.archive import SplitName
 from veernet.data.raster import stand_up, write_picture
 from veernet.data.schedule import Schedule
 from veernet.digitise import Written, digitise_file
-from veernet.errors import OnError
+from veernet.errors import OnError, RunError
 from veernet.evaluate import evaluate, write_evaluation
 from veernet.files import write_text
 from veernet.losses import BCE, Tversky
@@ -194,6 +194,9 @@ def evaluate_run(
     """Evaluate the best weights of a run on a split of its archive, into the run's folder.
 
     With `skip`, logs that cannot be read are left out, and the summary says which, and why.
+
+    Raises:
+        RunError: none can be read.
     """
     config = read_config(run)
     archive = archive_of(run, config)
@@ -207,6 +210,11 @@ def evaluate_run(
             autocast=autocast,
             skip=left_out.__setitem__ if on_error == "skip" else None,
             advance=advance,
+        )
+    if not results:
+        name, reason = next(iter(left_out.items()))
+        raise RunError(
+            f"{run}: none of the {len(logs)} logs of {split} could be read; {name}: {reason}"
         )
     folder = run / EVALUATIONS / split
     return write_evaluation(
@@ -232,7 +240,22 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
     console.print(table)
     console.print(
         "±1: within 1 px; R², MAE, r: of the curves read, in heights of the track, medians over "
-        "logs; 10 %: the R² that a tenth of the logs does not reach; ±1 px, read: share of columns"
+        "logs; 10 %: the R² that a tenth of these logs does not reach; ±1 px, read: share of "
+        "columns, medians over the logs that have the curve"
+    )
+    for name, curve in summary["curves"].items():
+        r2, mae, r, share = (
+            curve["columns"][measure]["logs"] for measure in ("r2", "mae", "pearson_r", "coverage")
+        )
+        console.print(
+            f"{name}: on {share} logs, nothing of it read on {curve['unread']}; R² over {r2} logs, "
+            f"MAE over {mae}, r over {r}"
+        )
+        if curve["strict"]["f1"] is None:
+            console.print(f"{name}: no score in pixels, for none of its pixels is labelled")
+    console.print(
+        f"of {summary['logs']} logs, {summary['nothing_read']} on which nothing was read, which "
+        f"rank last with F1 0; {summary['unlabelled']} without any label"
     )
 
 

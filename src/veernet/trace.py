@@ -35,6 +35,9 @@ LAP_COST = 0.05
 """What a column costs in which the curve has gone round once, in nats: a curve is on scale where
 that explains as much, and comes back to it."""
 
+EDGE = 0.005
+"""Heights of the track by which a curve must leave it to have gone round."""
+
 _RIDGE = 8
 """Power of the distance from the edge of a stroke that leaves its middle."""
 
@@ -63,6 +66,18 @@ class Trace:
 
     rows: Float[ndarray, "w"]
     confidence: Float[ndarray, "w"]
+
+
+def read_curve(
+    probability: Float[ndarray, "K h w"],
+    curve: int,
+    *,
+    max_gap: int = MAX_GAP,
+    turn: tuple[int, int] | None = None,
+) -> Trace:
+    """Follow one of the curves that a network tells apart, counted from 0; those before it are
+    drawn over it. `read_trace` says what `max_gap` and `turn` are."""
+    return read_trace(probability[curve], over=probability[:curve], max_gap=max_gap, turn=turn)
 
 
 def read_trace(
@@ -121,6 +136,27 @@ def _unrolled(
     covered = np.pad(np.tile(hidden[top:bottom], (len(laps), 1)), ((0, 1), (0, 0)))
     covered[seams[1:]] |= hidden[bottom]
     return unrolled, covered, toll
+
+
+def laps_of(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
+    """How often a curve has gone round its track in every column, from its positions across the
+    track, 0 at its lower edge and 1 at its upper one. It goes round where it is beyond an edge by
+    `EDGE`, so that one that lies on an edge does not go to and fro."""
+    laps, lap = np.full(len(positions), np.nan), 0.0
+    for column in np.flatnonzero(np.isfinite(positions)):
+        if not lap - EDGE <= positions[column] <= lap + 1 + EDGE:
+            lap = float(np.floor(positions[column]))
+        laps[column] = lap
+    return laps
+
+
+def printed(rows: Float[ndarray, "w"], turn: tuple[int, int]) -> Float[ndarray, "w"]:
+    """Rows at which a curve is printed that was followed beyond the edges of its track; NaN in the
+    columns in which it goes round, to interrupt its line."""
+    top, bottom = turn
+    laps = laps_of((bottom - rows) / (bottom - top))
+    stays = np.nan_to_num(np.diff(laps, prepend=laps[:1])) == 0
+    return np.where(stays, rows + laps * (bottom - top), np.nan)
 
 
 def jumps(laps: Float[ndarray, "w"]) -> list[tuple[int, int]]:

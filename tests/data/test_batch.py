@@ -1,5 +1,10 @@
 """Scans of different sizes make one tensor, and padding is known as such."""
 
+import json
+import re
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -75,13 +80,76 @@ def test_ink_becomes_a_number_from_0_to_1_on_the_device():
     assert torch.equal(again.image, batch.image)
 
 
-def test_no_scans_make_no_batch():
-    with pytest.raises(ValueError, match="at least one scan"):
-        collate([])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int16, torch.int64])
+def test_a_target_of_another_type_of_whole_numbers_is_the_same_classes(dtype):
+    """True is class 1, and the padding is not labelled: 255 would be True in a mask."""
+    targets = [torch.randint(0, 2, size, dtype=torch.uint8) for size in [(3, 4), (5, 9)]]
+    plain, other = (
+        collate([Scan(torch.zeros(1, *t.shape), t.to(kind)) for t in targets])
+        for kind in (torch.uint8, dtype)
+    )
+    assert torch.equal(other.target, plain.target)
+    assert torch.equal(other.valid, plain.valid)
 
 
-def test_an_image_and_a_target_of_two_sizes_are_refused():
-    wrong = scan(3, 4)
-    object.__setattr__(wrong, "target", torch.zeros(3, 5))  # past the shapes checked in tests
-    with pytest.raises(ValueError, match=r"got \(3, 4\) and \(3, 5\)"):
-        collate([wrong])
+def test_a_batch_knows_how_many_classes_each_scan_takes_however_it_is_cut_and_moved():
+    labels = [[0, 2, 255], [255, 255, 255], [0, 0, 0], [254, 1, 0]]
+    targets = [torch.tensor([row], dtype=torch.uint8) for row in labels]
+    batch = collate([Scan(torch.zeros(1, 1, 3), target) for target in targets])
+    assert batch.n_classes == (3, 0, 1, 255)
+    assert batch.n_labelled == 3
+    assert [half.n_classes for half in batch.halves()] == [(3, 0), (1, 255)]
+    assert batch.to(torch.device("cpu")).n_classes == batch.n_classes
+    assert Batch(batch.image, batch.target, batch.sizes).n_classes == batch.n_classes
+
+
+IMAGE, TARGET = "torch.zeros(1, 3, 4)", "torch.zeros(3, 4, dtype=torch.uint8)"
+
+REFUSED = {
+    f"Scan({IMAGE}, torch.zeros(3, 4))": "class indices, integers or bool; got torch.float32",
+    f"Scan({IMAGE}, torch.full((3, 4), -100))": "classes from 0 to 254, .* got -100 to -100",
+    f"Scan({IMAGE}, {TARGET}.short() + 256)": "got 256 to 256",
+    f"Scan({IMAGE}, torch.stack([{TARGET}] * 2))": r"one class index .* \(2, 3, 4\).*argmax",
+    f"Scan({IMAGE}, {TARGET}[:2])": r"got \(3, 4\) and \(2, 4\)",
+    f"Scan({IMAGE}.to(torch.uint16), {TARGET})": "uint8 .* got torch.uint16",
+    f"Scan({IMAGE}.bool(), {TARGET})": "uint8 .* got torch.bool",
+    f"Scan({IMAGE}[0], {TARGET})": r"\(C, h, w\), .* shape \(3, 4\)",
+    f"Scan({IMAGE}[:, :0], {TARGET}[:0])": "at least 1 px",
+    f"Scan({IMAGE}.numpy(), {TARGET})": "image must be a torch.Tensor, .*numpy",
+    f"Scan({IMAGE}, {TARGET}.numpy())": "target must be a torch.Tensor, .*numpy",
+    "collate([])": "at least one scan",
+    f"collate([({IMAGE}, {TARGET})])": "takes Scan.*number 0 is a tuple",
+    f"collate([Scan({IMAGE}, {TARGET}), Scan(torch.zeros(3, 3, 4), {TARGET})])": "1 of .*, 3 of",
+    f"collate([Scan({IMAGE}, {TARGET}), Scan({IMAGE}.byte(), {TARGET})])": "float32, .*uint8",
+    f"Batch({IMAGE}[None], {TARGET}[None].bool(), torch.tensor([[3, 4]]))": "got torch.bool",
+    f"Tversky().total(torch.zeros(1, 3, 3, 4), collate([Scan({IMAGE}, {TARGET} + 7)]))": "class 7",
+    f"Tversky().total(torch.zeros(1, 3, 3, 2), collate([Scan({IMAGE}, {TARGET})]))": "same canvas",
+}
+"""Bad input, and what is said of it."""
+
+
+@pytest.fixture(scope="module")
+def refusals():
+    """What is said where shapes are not checked, as they are in tests."""
+    script = """if True:
+        import json, sys, torch
+        from veernet import Batch, Scan, Tversky, collate
+        told = {}
+        for wrong in json.load(sys.stdin):
+            try:
+                eval(wrong)
+            except Exception as error:
+                told[wrong] = f"{type(error).__name__}, {isinstance(error, ValueError)}: {error}"
+        json.dump(told, sys.stdout)
+    """
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(
+        command, input=json.dumps([*REFUSED]), capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("wrong", REFUSED)
+def test_what_cannot_be_learned_from_is_refused_in_words(refusals, wrong):
+    said = refusals.get(wrong, "taken without a word")
+    assert re.search(f"^BatchError, True: .*{REFUSED[wrong]}", said)

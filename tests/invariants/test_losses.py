@@ -34,7 +34,7 @@ def test_a_batch_on_any_canvas_is_the_sum_of_its_images(loss, planes, sizes, mor
         alone += one
     torch.testing.assert_close(total, torch.as_tensor(alone), rtol=1e-10, atol=1e-14)
     assert grad.masked_select(~batch.valid).eq(0).all()
-    assert loss.weight(batch) == len(sizes)
+    assert loss.weight(batch) == sum((target != 255).any() for target in targets)
 
 
 @EVERY
@@ -53,6 +53,7 @@ def test_an_image_without_labels_costs_nothing_and_changes_nothing(loss, planes)
     expected, _ = gradient(loss, logits[1:, :, :, :4], batch_of(target))
     torch.testing.assert_close(total, expected)
     assert grad[0].eq(0).all()
+    assert loss.weight(both) == 1
     alone, grad = gradient(loss, logits[:1], batch_of(torch.full((3, 5), 255, dtype=torch.uint8)))
     assert alone == grad.abs().sum() == 0
 

@@ -1,5 +1,6 @@
 """What is read ahead is what the schedule says, in its order, and never more than so many bytes."""
 
+import io
 import shutil
 import threading
 import time
@@ -17,7 +18,8 @@ from runs import newest
 from veernet import Archive, Network, Schedule, collate
 from veernet.data.archive import Row, Split
 from veernet.data.batch import Scan
-from veernet.errors import ImageError
+from veernet.data.raster import write_picture
+from veernet.errors import ImageError, RunError
 from veernet.report import write_report
 from veernet.train.config import Training
 from veernet.train.fit import fit
@@ -155,16 +157,56 @@ def test_logs_that_are_left_out_are_told_once_however_often_a_run_pauses(damaged
     assert len(told[0]) == 4
 
 
-def test_weights_are_not_called_best_where_no_log_could_be_read(small_archive, tmp_path):
-    shutil.copytree(small_archive, tmp_path / "archive")
-    archive, run = Archive.open(tmp_path / "archive"), tmp_path / "run"
-    for image in (archive.root / "val/images").iterdir():
+def lose(split):
+    """None of its logs can be read any more."""
+    for image in (split.folder / "images").iterdir():
         image.unlink()
+
+
+def forget(split):
+    """Nobody labelled any of its logs."""
+    for row in split.rows:
+        unknown = np.full((row.height, row.width), 255, np.uint8)
+        write_picture(split.folder / row.mask_file_name, unknown)
+
+
+@pytest.mark.parametrize("spoil", [lose, forget])
+def test_weights_are_not_called_best_where_no_log_tells(small_archive, tmp_path, spoil):
+    """Validation logs that cannot be read or have no label: F1 is nobody's then, and not 1."""
+    shutil.copytree(small_archive, tmp_path / "archive")
+    archive, run, told = Archive.open(tmp_path / "archive"), tmp_path / "run", io.StringIO()
+    spoil(archive.split("val"))
     start(run, archive, TINY)
-    options = {"device": torch.device("cpu"), "console": Console(quiet=True)}
-    assert fit(run, on_error="skip", **options)
+    assert fit(run, device=torch.device("cpu"), on_error="skip", console=Console(file=told))
     assert not (run / "best.safetensors").exists()
     assert newest(run).state.best == -1
+    (epoch,) = (row for row in read_log(run) if row["kind"] == "epoch")
+    assert {curve["within_1_px"]["f1"] for curve in epoch["curves"].values()} == {None}
+    assert "curve 1: no score" in told.getvalue()
+    assert "no best weights" in told.getvalue()
+    write_report(tmp_path / "report.html", run)
+
+
+@pytest.mark.parametrize("spoil", [lose, forget])
+@pytest.mark.parametrize("pause", [None, 1])
+def test_a_run_that_nothing_was_learned_in_does_not_end_as_trained(
+    small_archive, tmp_path, spoil, pause
+):
+    """No log to train on can be read, or none has a label."""
+    shutil.copytree(small_archive, tmp_path / "archive")
+    archive, run = Archive.open(tmp_path / "archive"), tmp_path / "run"
+    spoil(archive.split("train"))
+    start(run, archive, TINY)
+    options = {"device": torch.device("cpu"), "on_error": "skip", "console": Console(quiet=True)}
+
+    def trained():
+        return fit(run, stop_after=pause, **options) or trained()
+
+    with pytest.raises(RunError, match="nothing was learned in epoch 1, for none of the 5 logs"):
+        trained()
+    assert not (run / "best.safetensors").exists()
+    shutil.copytree(small_archive, archive.root, dirs_exist_ok=True)
+    assert fit(run, **options)  # goes on where the archive was mended
 
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
@@ -178,7 +220,7 @@ def test_a_step_of_which_nothing_can_be_read_changes_nothing(small_archive, tmp_
     assert fit(run, on_error="skip", **options)
     losses = [row["loss"] for row in read_log(run) if row["kind"] == "step"]
     assert len(losses) == 5
-    assert losses.count(0.0) == 1
+    assert losses.count(None) == 1
 
 
 def test_a_run_that_leaves_logs_out_says_which_and_learns_from_the_others(damaged, tmp_path):

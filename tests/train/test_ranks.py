@@ -183,7 +183,8 @@ def idle():
         def total(self, logits, batch):
             return logits.sum()
 
-    one = Batch(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1), torch.ones(1, 2, dtype=torch.int64))
+    target, size = torch.zeros(1, 1, 1, dtype=torch.uint8), torch.tensor([[1, 1]])
+    one = Batch(torch.ones(1, 1, 1, 1), target, size)
     model, scaler = Slope(), torch.amp.GradScaler("cpu")
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     batches = [one][distributed.rank() :]

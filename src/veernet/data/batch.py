@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Bool, Int, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional as F
+
+from veernet.errors import BatchError
 
 UNLABELLED = 255
 """The class index of a pixel that no loss and no metric looks at: padding, or not labelled."""
@@ -17,30 +19,75 @@ class Scan:
     """One image with its labels, at its own size.
 
     image:  ink, 0 = paper: uint8 from 0 to 255, or floating point from 0 to 1
-    target: class index of every pixel, 0 = background, `UNLABELLED` = unknown
+    target: class index of every pixel, 0 = background, `UNLABELLED` = unknown. Integers of any type
+            are taken, and kept as uint8; True of a mask is class 1. A mask of 0 and 255 has no
+            curve, for 255 is unknown: give `mask == 255`
+
+    Raises:
+        BatchError: a tensor of another shape or type, or a class that is not from 0 to 255.
     """
 
     image: Shaped[Tensor, "C h w"]
     target: Shaped[Tensor, "h w"]
+
+    def __post_init__(self) -> None:
+        for name, x in (("image", self.image), ("target", self.target)):
+            if not isinstance(x, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise BatchError(
+                    f"{name} must be a torch.Tensor, as torch.from_numpy makes one; got {type(x)}"
+                )
+        _check_image(self.image, "(C, h, w)")
+        if self.target.ndim != 2:
+            raise BatchError(
+                "target must be (h, w), one class index a pixel; got the shape "
+                f"{tuple(self.target.shape)}. Of one mask a class, background first, "
+                "masks.argmax(0) makes it"
+            )
+        if self.image.shape[1:] != self.target.shape:
+            raise BatchError(
+                "image and target must have one size; got "
+                f"{tuple(self.image.shape[1:])} and {tuple(self.target.shape)}"
+            )
+        object.__setattr__(self, "target", _class_indices(self.target))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Scans padded at the bottom and right to one canvas.
 
-    image:  ink, 0 on the padding
-    target: class indices, `UNLABELLED` on the padding
-    sizes:  (h, w) of every scan, kept on the CPU, where the layers read them
+    image:     ink, 0 on the padding
+    target:    class indices, `UNLABELLED` on the padding
+    sizes:     (h, w) of every scan, kept on the CPU, where the layers read them
+    n_classes: 1 + the largest class index of every scan, 0 where nothing is labelled; counted on
+               the device if not given
+
+    Raises:
+        BatchError: an image or a target of another type than `Scan` keeps.
     """
 
     image: Shaped[Tensor, "B C H W"]
-    target: Shaped[Tensor, "B H W"]
+    target: UInt8[Tensor, "B H W"]
     sizes: Int[Tensor, "B 2"]
+    n_classes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_image(self.image, "(B, C, H, W)")
+        if self.target.dtype != torch.uint8:
+            raise BatchError(
+                f"the target of a batch must be uint8; got {self.target.dtype}. collate() makes it"
+            )
+        if not self.n_classes:
+            object.__setattr__(self, "n_classes", tuple(map(_n_classes, self.target)))
 
     @property
     def n_images(self) -> int:
         """How many scans the batch holds."""
         return self.image.shape[0]
+
+    @property
+    def n_labelled(self) -> int:
+        """How many of them have a pixel that is labelled."""
+        return sum(n > 0 for n in self.n_classes)
 
     @property
     def valid(self) -> Bool[Tensor, "B 1 H W"]:
@@ -72,16 +119,19 @@ class Batch:
             image=as_float(self.image.to(device, non_blocking=True), dtype),
             target=self.target.to(device, non_blocking=True),
             sizes=self.sizes,
+            n_classes=self.n_classes,
         )
 
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory; `torch.utils.data.DataLoader` calls this."""
-        return Batch(self.image.pin_memory(), self.target.pin_memory(), self.sizes)
+        image, target = self.image.pin_memory(), self.target.pin_memory()
+        return Batch(image, target, self.sizes, self.n_classes)
 
     def _part(self, scans: slice) -> "Batch":
         sizes = self.sizes[scans]
         h, w = sizes.amax(0).tolist()
-        return Batch(self.image[scans, :, :h, :w], self.target[scans, :h, :w], sizes)
+        image, target = self.image[scans, :, :h, :w], self.target[scans, :h, :w]
+        return Batch(image, target, sizes, self.n_classes[scans])
 
 
 def labelled(target: Shaped[Tensor, "B H W"]) -> Bool[Tensor, "B 1 H W"]:
@@ -102,26 +152,62 @@ def collate(scans: Sequence[Scan]) -> Batch:
     `collate_fn` of a `torch.utils.data.DataLoader`.
 
     Raises:
-        ValueError: no scans, or an image and its target differ in size.
+        BatchError: no scans, something else than scans, or images that differ in their channels or
+            in their type.
     """
     if not scans:
-        raise ValueError("collate() needs at least one scan, got none")
-    sizes = [_size(scan) for scan in scans]
+        raise BatchError("collate() needs at least one scan, got none")
+    for number, scan in enumerate(scans):
+        if not isinstance(scan, Scan):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise BatchError(
+                f"collate() takes Scan(image, target); number {number} is a {type(scan).__name__}"
+            )
+    kinds = {(scan.image.shape[0], scan.image.dtype) for scan in scans}
+    if len(kinds) > 1:
+        told = ", ".join(sorted(f"{channels} of {dtype}" for channels, dtype in kinds))
+        raise BatchError(f"the images of a batch must have the same channels and type; got {told}")
+    sizes = [(scan.target.shape[0], scan.target.shape[1]) for scan in scans]
     canvas = max(h for h, _ in sizes), max(w for _, w in sizes)
     return Batch(
         image=torch.stack([_pad(scan.image, canvas, 0) for scan in scans]),
         target=torch.stack([_pad(scan.target, canvas, UNLABELLED) for scan in scans]),
         sizes=torch.tensor(sizes),
+        n_classes=tuple(_n_classes(scan.target) for scan in scans),
     )
 
 
-def _size(scan: Scan) -> tuple[int, int]:
-    image, target = scan.image.shape[-2:], scan.target.shape
-    if image != target:
-        raise ValueError(
-            f"image and target must have one size; got {tuple(image)} and {tuple(target)}"
+def _check_image(image: Tensor, shape: str) -> None:
+    if image.ndim != shape.count(",") + 1 or 0 in image.shape:
+        raise BatchError(
+            f"image must be {shape}, of at least 1 px; got the shape {tuple(image.shape)}"
         )
-    return target[0], target[1]
+    if image.dtype != torch.uint8 and not image.is_floating_point():
+        raise BatchError(
+            "image must be uint8 from 0 to 255, or floating point from 0 to 1; got "
+            f"{image.dtype}. As float, divided by the value of full ink, it is one"
+        )
+
+
+def _class_indices(target: Tensor) -> UInt8[Tensor, "h w"]:
+    if target.dtype in (torch.uint8, torch.bool):
+        return target.to(torch.uint8)
+    if target.is_floating_point() or target.is_complex():
+        raise BatchError(
+            f"target must hold class indices, integers or bool; got {target.dtype}. "
+            "Of probabilities, p > 0.5 makes them"
+        )
+    least, most = target.long().aminmax()
+    if least < 0 or most > UNLABELLED:
+        raise BatchError(
+            f"target must hold classes from 0 to {UNLABELLED - 1}, and {UNLABELLED} for not "
+            f"labelled; got {int(least)} to {int(most)}"
+        )
+    return target.to(torch.uint8)
+
+
+def _n_classes(target: UInt8[Tensor, "h w"]) -> int:
+    # 255 + 1 is 0 in uint8: what is not labelled comes below every class.
+    return int((target + 1).amax())
 
 
 def _pad(x: Tensor, canvas: tuple[int, int], value: int) -> Tensor:

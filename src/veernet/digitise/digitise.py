@@ -15,10 +15,7 @@ from veernet.digitise.track import CurveScale, Track
 from veernet.errors import CalibrationError
 from veernet.evaluate import WINDOW, predict
 from veernet.model import VeerNet
-from veernet.trace import Trace, jumps, read_trace
-
-EDGE = 0.005
-"""Widths of the track by which a curve must leave it to have gone round."""
+from veernet.trace import Trace, jumps, laps_of, printed, read_curve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +37,8 @@ class Print:
     @property
     def rows(self) -> Float[ndarray, "w"]:
         """Rows of its centre on the track; NaN too where it goes round, to interrupt its line."""
-        height, laps = len(self.grey) - 1, _laps(self.positions)
-        stays = np.nan_to_num(np.diff(laps, prepend=laps[:1])) == 0
-        return np.where(stays, height * (1 + laps - self.positions), np.nan)
+        height = len(self.grey) - 1
+        return printed(height * (1 - self.positions), (0, height))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,28 +140,15 @@ def _read(
     seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
     for curve in track.curve:
         turn = (0, strip.height) if curve.wraps else None
-        *over, probability = seen[: curve.trace]
-        gap = calibration.depth.gap()
-        trace = read_trace(probability, over=over, max_gap=gap, turn=turn)
+        trace = read_curve(seen, curve.trace - 1, max_gap=calibration.depth.gap(), turn=turn)
         yield curve, Trace(rows=trace.rows[part], confidence=trace.confidence[part])
-
-
-def _laps(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
-    """How often a curve has gone round its track in every column. It goes round where it is beyond
-    an edge by `EDGE`, so that one that lies on an edge does not go to and fro."""
-    laps, lap = np.full(len(positions), np.nan), 0.0
-    for column in np.flatnonzero(np.isfinite(positions)):
-        if not lap - EDGE <= positions[column] <= lap + 1 + EDGE:
-            lap = float(np.floor(positions[column]))
-        laps[column] = lap
-    return laps
 
 
 def _rounds(
     depth: Float[ndarray, "w"], positions: Float[ndarray, "w"]
 ) -> tuple[tuple[float, int], ...]:
     """Depths at which a curve has gone round its track, from its positions across it."""
-    return tuple((float(depth[column]), lap) for column, lap in jumps(_laps(positions)))
+    return tuple((float(depth[column]), lap) for column, lap in jumps(laps_of(positions)))
 
 
 def _check(calibration: Calibration, model: VeerNet) -> None:

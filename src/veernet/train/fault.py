@@ -160,9 +160,16 @@ def told(replayed: Replayed) -> list[dict[str, Any]]:
     return [
         {
             **asdict(log),
-            "loss": "unreadable" if result is None else f"{result.loss.item():g}",
+            "loss": _loss(result),
             "grad_norm": "" if result is None else f"{result.grad_norm.item():g}",
             "finite": result is None or result.applied,
         }
         for log, result in replayed.alone
     ]
+
+
+def _loss(result: StepResult | None) -> str:
+    if result is None:
+        return "unreadable"
+    no_label = result.applied and bool(result.loss.isnan())
+    return "no label" if no_label else f"{result.loss.item():g}"

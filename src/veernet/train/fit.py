@@ -109,7 +109,7 @@ def fit(
                 state, paused = _epoch(job, state, saving, log, pausing)
                 if paused:
                     return False
-            log.end()
+            log.end(scored=state.best >= 0)
     return True
 
 
@@ -187,11 +187,11 @@ def _validate(job: Job, state: State, log: RunLog, pausing: Pausing) -> tuple[St
     in_turn = zip_longest(*distributed.gather(mine))
     summary = summarise([one for turn in in_turn for one in turn if one is not None], job.classes)
     log.epoch(job.done(state), state.epoch, summary)
-    # Where nothing could be read, nothing can be said.
-    score = mean_f1(summary) if summary["logs"] else state.best
-    if score > state.best:
+    score = mean_f1(summary)
+    if score is not None and score > state.best:
         distributed.once(lambda: save_weights(job.folder / WEIGHTS, model))
-    state = replace(state, epoch=state.epoch + 1, step=0, best=max(score, state.best))
+        state = replace(state, best=score)
+    state = replace(state, epoch=state.epoch + 1, step=0)
     job.save(state, log)
     return state, False
 

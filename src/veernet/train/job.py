@@ -97,7 +97,8 @@ class Job:
         """Step on `batches`, this process's share of a step; returns where the run is then.
 
         Raises:
-            RunError: the gradient is not finite, and no lower scale of the loss is left to try.
+            RunError: the gradient is not finite, and no lower scale of the loss is left to try; or
+                it was the last step of an epoch of which nothing could be learned.
         """
         done, scaler = self.done(state), self.trained.scaler
         scale, before = scaler.get_scale(), scaler.state_dict()
@@ -115,7 +116,20 @@ class Job:
         if result.pixel_budget is not None:
             log.budget(done + 1, state.epoch, result.pixel_budget)
             state = replace(state, pixel_budget=result.pixel_budget)
-        return replace(state, step=state.step + 1)
+        state = replace(state, step=state.step + 1)
+        if state.step == self.steps_per_epoch:
+            self._check_learned(state.epoch, log)
+        return state
+
+    def _check_learned(self, epoch: int, log: RunLog) -> None:
+        (learned,) = distributed.any_of(epoch in log.learned)
+        if not learned:
+            raise RunError(
+                f"{self.folder}: nothing was learned in epoch {epoch + 1}, for none of the "
+                f"{len(self.train)} logs in {self.train.folder} could be read and has a label. "
+                "`veernet inspect` says what is wrong with an archive; the last checkpoint is as "
+                "it was"
+            )
 
     def attempt(self, batches: Iterable[Batch]) -> StepResult:
         """A step, applied only if its gradient is finite."""

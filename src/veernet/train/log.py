@@ -62,18 +62,20 @@ class RunLog:
     """The log of one run that goes on after `epoch` epochs and `done` steps in all.
 
     What it says of later ones, written after the last checkpoint, is dropped. Of several processes
-    the first one writes.
+    the first one writes, and knows of what lies before: which logs were left out, and of which
+    epochs a step was learned from.
     """
 
     def __init__(self, run: Path, *, epoch: int, done: int, n_steps: int, console: Console):
         self.file = self.board = None
-        self.path, self.left_out = run / NAME, Counter[str]()
+        self.path, self.left_out, self.learned = run / NAME, Counter[str](), set[int]()
         if distributed.rank() == 0:
             old = read_log(run) if self.path.exists() else []
             kept = [row for row in old if _is_before(row, epoch, done)]
             write_json_lines(self.path, kept)
             skipped = (row.get("file_name", "?") for row in kept if row["kind"] == "skipped")
             self.left_out.update(map(str, skipped))
+            self.learned |= {row["epoch"] for row in kept if row.get("loss") is not None}
             self.file = self.path.open("a", encoding="utf-8")
             self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
         self.console = voice(console)
@@ -111,15 +113,19 @@ class RunLog:
         self, number: int, epoch: int, result: StepResult, rate: float, micro_batches: int
     ) -> None:
         """An optimizer step; `number` counts them from 1 over the whole run, epochs from 0."""
+        loss = None if result.loss.isnan() else result.loss.item()
         measured = {
-            "loss": result.loss.item(),
+            "loss": loss,
             "grad_norm": result.grad_norm.item(),
             "learning_rate": rate,
             "micro_batches": micro_batches,
         }
         self._row("step", number, epoch, measured)
         self._plot(measured, number)
-        description = f"epoch {epoch + 1}  loss {measured['loss']:.4f}"
+        if loss is not None:
+            self.learned.add(epoch)
+        told = "none: no label" if loss is None else f"{loss:.4f}"
+        description = f"epoch {epoch + 1}  loss {told}"
         self.progress.update(self.bar, completed=number, description=description)
 
     def retry(self, number: int, epoch: int, scale: float) -> None:
@@ -145,8 +151,13 @@ class RunLog:
         self.left_out[file_name] += 1
         self.console.print(f"step {number}: left out {file_name}: {reason}", soft_wrap=True)
 
-    def end(self) -> None:
-        """Say at the end of a run which logs were left out, and how often."""
+    def end(self, *, scored: bool) -> None:
+        """Say at the end of a run which logs were left out, and how often; and whether no epoch of
+        it could be scored, so that there are no best weights."""
+        if not scored:
+            self.console.print(
+                "no best weights: no log to validate on could be read and has a labelled curve"
+            )
         if self.left_out:
             told = ", ".join(f"{name} ({n} times)" for name, n in self.left_out.items())
             self.console.print(f"{len(self.left_out)} logs were left out: {told}", soft_wrap=True)
@@ -167,7 +178,12 @@ class RunLog:
         self._row("epoch", number, epoch, summary)
         f1 = {name: curve["within_1_px"]["f1"] for name, curve in summary["curves"].items()}
         self._plot({f"{name}/F1 within 1 px": value for name, value in f1.items()}, number)
-        told = (f"{name}: F1 within 1 px {value:.3f}" for name, value in f1.items())
+        told = (
+            f"{name}: no score, for none of its pixels is labelled"
+            if value is None
+            else f"{name}: F1 within 1 px {value:.3f}"
+            for name, value in f1.items()
+        )
         self.console.print("  ".join([f"epoch {epoch + 1}", *told]))
 
     def _row(self, kind: str, number: int, epoch: int, values: dict[str, Any]) -> None:
@@ -178,7 +194,8 @@ class RunLog:
                 self.file.write(json.dumps(row) + "\n")
                 self.file.flush()
 
-    def _plot(self, values: Mapping[str, float], number: int) -> None:
+    def _plot(self, values: Mapping[str, float | None], number: int) -> None:
         if self.board is not None:
             for name, value in values.items():
-                self.board.add_scalar(name, value, number)
+                if value is not None:
+                    self.board.add_scalar(name, value, number)

@@ -135,7 +135,8 @@ def _traced(
     with fakes:
         optimizer = torch.optim.AdamW(model.parameters(), fused=True)  # one call to trace
         image = torch.zeros((images, 1, *size), dtype=torch.uint8)
-        batch = Batch(image=image, target=torch.zeros_like(image[:, 0]), sizes=sizes)
+        target, labelled = torch.zeros_like(image[:, 0]), (1,) * images
+        batch = Batch(image=image, target=target, sizes=sizes, n_classes=labelled)
         _give_state(optimizer)
         with _stages(model) as stages, _Ledger(model, optimizer, stages) as ledger:
             loss, autocast = training.loss, training.autocast
@@ -235,7 +236,7 @@ class _Ledger(TorchDispatchMode):
         if func is torch.ops.prim.device.default:
             return args[0].fake_device
         if func is torch.ops.aten._local_scalar_dense.default:
-            return 1  # the one number that a step asks for: whether its gradient is finite
+            return 1  # what a step asks for: its weight, and whether its gradient is finite
         result = func(*args, **(kwargs or {}))
         for x in _tensors(result):
             self._book(x)

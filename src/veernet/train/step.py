@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from veernet import distributed
 from veernet.data.batch import Batch
+from veernet.errors import LeakError
 from veernet.losses import Loss
 
 
@@ -17,7 +19,8 @@ from veernet.losses import Loss
 class StepResult:
     """What a step measured, over all processes.
 
-    loss:         mean over the images of the step
+    loss:         mean over the images of the step that have a label; NaN if none has, and then the
+                  weights and the optimizer are as they were
     grad_norm:    Euclidean norm of the gradient, before clipping
     applied:      False if that is not finite: the weights and the optimizer are as they were
     pixel_budget: most padded pixels that memory is known to hold; None unless it ran out
@@ -45,7 +48,8 @@ def step(
         gradient = d/dtheta  (sum of total over processes and batches) / (sum of weight).
 
     Args:
-        model: called as `model(image, sizes)`, as `veernet.model.VeerNet`.
+        model: called as `model(image, sizes)`, as `veernet.model.VeerNet` or what
+            `veernet.nn.seal` makes.
         batches: the micro-batches of this process, taken one after the other; perhaps none. One
             for which memory runs out is cut in two and run again, down to single images.
         autocast: dtype of the network's arithmetic, its parameters' own if None.
@@ -53,21 +57,25 @@ def step(
         scaler: scales the loss where `autocast` is float16; the gradient is measured unscaled.
 
     Raises:
+        LeakError: the network takes no `sizes`.
         torch.OutOfMemoryError: an image does not fit alone; the message says its size.
     """
+    _check_takes_sizes(model)
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     optimizer.zero_grad(set_to_none=True)
     weighed = _Weighed(loss, batches)
     # The weight of the step is known after its last batch. Until then the sum is divided by that
     # of the first batches, lest it pass the range of float16.
-    guess = _total(weighed.first, trained[0].dtype, device)
+    guess = _total(weighed.first, trained[0].dtype, device).clamp(min=1)
     scaler.scale(guess)  # for a process without work, which must know the scale all the same
     run = partial(_differentiate, model, loss, trained, guess, autocast=autocast, scaler=scaler)
     value, room = _accumulate_(trained, guess.new_zeros(()), weighed, run)
-    correction = guess / _total(weighed.so_far, trained[0].dtype, device)
+    weight = _total(weighed.so_far, trained[0].dtype, device)
     distributed.sum_gradients_(trained)
-    moved = [p for p in trained if p.grad is not None]
+    correction = guess / weight
+    # Without any label nothing moves: on a gradient of 0 an optimizer follows those before.
+    moved = [p for p in trained if p.grad is not None] if weight else []
     if moved:  # or the scaler would miss what it has to check
         scaler.unscale_(optimizer)
     for p in moved:
@@ -78,7 +86,7 @@ def step(
         scaler.step(optimizer)
     if moved:
         scaler.update()
-    value = distributed.total(value) * correction
+    value = distributed.total(value) * correction  # 0 · ∞ where nothing weighs: not a number
     return StepResult(value, grad_norm, applied, distributed.least(room))
 
 
@@ -96,8 +104,10 @@ def rehearse(
         the pixel budget, as `StepResult` has it.
 
     Raises:
+        LeakError: the network takes no `sizes`.
         torch.OutOfMemoryError: an image does not fit alone; the message says its size.
     """
+    _check_takes_sizes(model)
     trained = [p for p in model.parameters() if p.requires_grad]
     one = torch.ones((), dtype=torch.promote_types(trained[0].dtype, torch.float32), device=device)
     unscaled = torch.amp.GradScaler(device.type, enabled=False)
@@ -125,10 +135,26 @@ class _Weighed:
 
 
 def _total(mine: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, ""]:
-    """A weight over all processes, in `dtype` or wider, for float16 ends at 65,504; 1 if there is
-    nothing to weigh."""
+    """A weight over all processes, in `dtype` or wider, for float16 ends at 65,504."""
     wide = torch.promote_types(dtype, torch.float32)
-    return distributed.total(torch.tensor(mine, dtype=wide, device=device)).clamp(min=1)
+    return distributed.total(torch.tensor(mine, dtype=wide, device=device))
+
+
+def _check_takes_sizes(model: nn.Module) -> None:
+    """Refuse a network that does not ask where on the canvas its images are."""
+    parameters = [*signature(model.forward).parameters.values()]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # one that calls another
+        inner = getattr(model, "_orig_mod", getattr(model, "module", None))
+        if isinstance(inner, nn.Module):
+            _check_takes_sizes(inner)
+        return
+    if [p.name for p in parameters[1:2]] != ["sizes"]:
+        kind = type(model).__name__
+        raise LeakError(
+            f"a step calls its network as model(image, sizes), and {kind}.forward"
+            f"{signature(model.forward)} takes no sizes: it would read the padding. "
+            "veernet.nn.seal(model) makes one that does not"
+        )
 
 
 _Share = tuple[Tensor, Sequence[Tensor | None]]
