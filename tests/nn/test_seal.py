@@ -273,7 +273,7 @@ LAYERS = {
     "skips padded by what is missing": lambda: Call(padded_by_the_difference),
     "transposed, to the size before": TransposedToSize,
     "a condition that all images meet": lambda: Call(
-        lambda x: box(x[:, :2] + 1 if x.shape[2] > 3 and x.shape[0] == 1 else x[:, :2])
+        lambda x: box(x[:, :2] + 1 if x.shape[2] > 3 else x[:, :2])
     ),
     "attention with heads, by unbind": lambda: Heads(unbind=True),
     "attention with heads, by index": lambda: Heads(unbind=False),
