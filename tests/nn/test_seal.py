@@ -15,6 +15,7 @@ from monai.networks.nets import BasicUNet, SegResNet
 from monai.networks.nets import UNet as MonaiUNet
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from veernet import Network, VeerNet
 from veernet.errors import CouplingError, LeakError, PerImageWarning
@@ -162,6 +163,15 @@ def padded_by_the_difference(x):
     return box(torch.cat([up, x], dim=1)[:, 3:5])
 
 
+class Checkpointed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.outer = nn.Conv2d(1, 4, 1), edge()
+
+    def forward(self, x):
+        return checkpoint(self.outer, self.inner(x), use_reentrant=False)
+
+
 def encoder_layer():
     return nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
 
@@ -286,6 +296,7 @@ LAYERS = {
     "keywords": lambda: Call(
         lambda x: box(x.softmax(dim=1).chunk(chunks=2, dim=1)[0] + x.mean(axis=1, keepdim=True))
     ),
+    "checkpointed": Checkpointed,
     "the larger of two": lambda: Call(lambda x: box(torch.max(x.cos(), x)[:, :2])),
 }
 
@@ -595,6 +606,35 @@ def test_what_mixes_pixels_is_done_image_by_image_and_said(function):
     for image, found in zip(images, together, strict=True):
         alone = model(image[None])[0]
         assert error([found[tuple(map(slice, alone.shape))]], [alone]) < 1e-10
+
+
+class OwnConvolution(torch.autograd.Function):
+    """A convolution whose backward reads what its input holds beyond the images."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(x, weight, padding=1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        into = nn.grad.conv2d_input(x.shape, weight, grad, padding=1)
+        return into, nn.grad.conv2d_weight(x, weight.shape, grad, padding=1)
+
+
+class WithOwn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.weight = nn.Conv2d(1, 4, 1), nn.Parameter(torch.randn(2, 4, 3, 3))
+
+    def forward(self, x):
+        return OwnConvolution.apply(self.inner(x), self.weight)
+
+
+def test_an_autograd_function_of_ones_own_is_worked_on_image_by_image():
+    with pytest.warns(PerImageWarning, match="OwnConvolutionBackward, an autograd function with"):
+        assert leak(WithOwn(), [(8, 9), (13, 12)]) < 1e-10
 
 
 @pytest.mark.parametrize(

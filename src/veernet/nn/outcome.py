@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from veernet.errors import LeakError
 from veernet.nn.extent import Extent
-from veernet.nn.padded import Padded, plain
+from veernet.nn.padded import Padded, plain, require_known_backward
 from veernet.nn.side import holds_side
 
 
@@ -67,6 +67,7 @@ def _known(parts: Sequence[Any]) -> Any:
             raise LeakError("a result that does not know where its images are: some layer lost it")
         if result.place.axes[0] != "B" or "N" in result.place.axes:
             raise LeakError(f"a result of axes {result.place.axes}, on the canvas")
+        require_known_backward(result)
         return plain(result)
     return _same(parts)
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 from torch.overrides import TorchFunctionMode
 
 from veernet.errors import LeakError
@@ -80,6 +81,8 @@ class Padded(Tensor):
                 raise LeakError(f"{name}() has no rule that keeps padding out")
             if name not in TAKE_SIZES and holds_side([args, kwargs]):
                 raise LeakError(f"{name}() of a size that is not the same for every image")
+            for x in args[0] if args and isinstance(args[0], tuple | list) else args:
+                require_known_backward(x)
             with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
                 return rule(func, *args, **(kwargs or {}))
         except LeakError as leak:
@@ -141,6 +144,17 @@ def _version(x: Tensor) -> int:
 def is_clear(x: Any) -> bool:
     """Whether features are exactly 0 outside their images, and were not written to since."""
     return isinstance(x, Padded) and x.place.clear and x.place.version == _version(x) >= 0
+
+
+def require_known_backward(x: Any) -> None:
+    """Refuse features made by an autograd function of the network's own: what its backward reads is
+    unknown, and beyond the images it would find what is not theirs."""
+    if isinstance(x, Padded):
+        with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
+            made_by = type(x.grad_fn)
+        # Ours hand on an alias, and never stand here themselves.
+        if issubclass(made_by, BackwardCFunction):
+            raise LeakError(f"{made_by.__name__}, an autograd function without a rule")
 
 
 def plain(x: Tensor) -> Tensor:

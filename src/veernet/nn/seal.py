@@ -42,8 +42,7 @@ def seal(model: Model) -> Model:
     concatenations of features. Where a network meets something without a rule, or decides by sizes
     that differ, it works on the images of that batch one after the other: the result is the same,
     the time is not, and the first such batch tells why in a `PerImageWarning`. Dropout draws
-    for the whole canvas, so that in training its numbers depend on the batch. Autograd functions of
-    one's own must work pixel by pixel.
+    for the whole canvas, so that in training its numbers depend on the batch.
 
     Raises:
         CouplingError: a layer joins the images of a batch: batch norm in training.
