@@ -12,7 +12,8 @@
     ├── LeakError            a layer that would read the padding, in a network that must not
     └── OptionError          an option whose value makes no sense
 
-The command line prints the message of a `VeerNetError` on one line and exits with code 2.
+The command line prints the message of a `VeerNetError` on one line and exits with code 2; that of
+an `ArchiveWarning` too, and goes on.
 """
 
 from typing import Literal
@@ -31,6 +32,10 @@ class ImageError(VeerNetError):
 
 class ArchiveError(VeerNetError):
     """A dataset on disk that is missing, unfinished, or does not agree with its metadata."""
+
+
+class ArchiveWarning(UserWarning):
+    """An archive that may not hold what it was made with."""
 
 
 class CalibrationError(VeerNetError):
