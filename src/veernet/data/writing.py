@@ -32,6 +32,7 @@ from veernet.files import (
     claimed,
     difference,
     is_temporary,
+    naming,
     parse,
     replacing,
     sweep,
@@ -122,15 +123,19 @@ def _journalled(path: Path) -> list[Row]:
 
 @contextmanager
 def journal(folder: Path, known: Mapping[str, Row]) -> Generator[Callable[[Row], None]]:
-    """Give what notes in the journal of a split that a log is whole, if it is not `known`."""
+    """Give what notes in the journal of an unfinished split that a log is whole, if it is not
+    `known`."""
+    if (folder / METADATA).exists():
+        yield lambda _: None
+        return
     path = folder / JOURNAL
     write_json_lines(path, [asdict(row) for row in known.values()])
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("ab", buffering=0) as file:
 
         def note(row: Row) -> None:
             if row.file_name not in known:
-                file.write(json.dumps(asdict(row), allow_nan=False) + "\n")
-                file.flush()
+                with naming(path):
+                    file.write(json.dumps(asdict(row), allow_nan=False).encode() + b"\n")
 
         yield note
 

@@ -126,8 +126,8 @@ def _doubt(root: Path, begun: GeneratorRecord | None, now: GeneratorRecord | Non
     not."""
     if begun is None:
         return (
-            f"{root}: made before archives recorded what draws their logs; whether they are drawn "
-            "as they were then cannot be told, and an archive made anew in another folder can tell"
+            f"{root}: made before archives recorded what draws their logs, so that nobody can tell "
+            "whether they are drawn as they were then; make it anew in another folder to know"
         )
     if now is None or begun == now:
         return ""
