@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -15,6 +16,9 @@ VERSION = 1
 _NUMBERS = 256
 """Logs among which those are looked for that show what a look can do."""
 
+_TIMES = 3
+"""Logs with every trait: what a trait looks like is drawn too."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorRecord:
@@ -23,17 +27,12 @@ class GeneratorRecord:
     version: int
     digest: str
     """SHA-256 of what was drawn of the archive's family: its first log, and a few short ones that
-    together show every trait that short logs of the family have."""
+    together show every trait that short logs of the family have, three times."""
     packages: dict[str, str] = field(compare=False)
     """Versions of the packages that drew, by their names."""
 
     def __str__(self) -> str:
         return f"generator {self.version} ({self.digest[:8]})"
-
-    @property
-    def with_packages(self) -> str:
-        """Its name and the versions of its packages, for whoever wants it back."""
-        return f"{self}, {', '.join(f'{name} {found}' for name, found in self.packages.items())}"
 
 
 def generator_of(logs: SynthLogs) -> GeneratorRecord:
@@ -52,7 +51,7 @@ def generator_of(logs: SynthLogs) -> GeneratorRecord:
         digest.update(json.dumps(asdict(family.row(number))).encode())
         for drawn in (log.grey, log.mask, log.curves.rows, log.curves.values):
             digest.update(drawn.tobytes())
-    packages = ("veernet", "numpy", "opencv-python-headless")
+    packages = ("veernet", "numpy", "opencv-python-headless", "pillow")
     return GeneratorRecord(
         version=VERSION,
         digest=digest.hexdigest(),
@@ -67,10 +66,10 @@ def _short(logs: SynthLogs) -> SynthLogs:
 
 
 def _telling(logs: SynthLogs) -> Iterator[int]:
-    """Numbers of the logs with a trait that none before them has."""
-    seen = set[str]()
+    """Numbers of the logs with a trait that fewer than `_TIMES` before them have."""
+    seen = Counter[str]()
     for number in range(_NUMBERS):
-        traits = {*logs.row(number).traits}
-        if not traits <= seen:
-            seen |= traits
+        traits = logs.row(number).traits
+        if any(seen[trait] < _TIMES for trait in traits):
+            seen.update(traits)
             yield number

@@ -131,10 +131,15 @@ def _doubt(root: Path, begun: GeneratorRecord | None, now: GeneratorRecord | Non
         )
     if now is None or begun == now:
         return ""
+    versions = ", ".join(
+        f"{name} {found}, now {now.packages.get(name)}"
+        for name, found in begun.packages.items()
+        if found != now.packages.get(name)
+    )
     return (
-        f"{root}: made by {begun.with_packages}; what draws here is {now.with_packages}, and draws "
-        "other logs, for its code, the LAS files of its curves or the machine is another: go back "
-        "to what it was, or make the archive anew in another folder"
+        f"{root}: made by {begun}; {now} draws here, and draws other logs"
+        f"{f' ({versions})' if versions else ''}. Go back to the code, the packages, the LAS files "
+        "of curves and the machine that it was made with, or make it anew in another folder"
     )
 
 
