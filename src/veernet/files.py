@@ -99,7 +99,7 @@ def _temporary_name(suffix: str) -> str:
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether the name of a file is one that `replacing` gives while it writes."""
+    """Return whether the name of a file is one that `replacing` gives while it writes."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
@@ -128,7 +128,7 @@ def _may_be_written(temporary: Path) -> bool:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process of that number runs."""
+    """Return whether a process of that number runs."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

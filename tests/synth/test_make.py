@@ -270,6 +270,7 @@ def test_an_archive_drawn_by_who_knows_what_is_opened_with_a_word(drawn, tmp_pat
         split = open_archive(tmp_path / "old").split("train")
     new = open_archive(drawn).split("train")
     assert split.fingerprint == new.fingerprint.partition(", drawn by")[0]
+    assert verify(split).faults == ()
     np.testing.assert_array_equal(split.log(0).grey, new.log(0).grey)
 
 

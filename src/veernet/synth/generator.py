@@ -1,4 +1,4 @@
-"""What draws logs, as an archive remembers it: its version, and a digest of what it draws."""
+"""The generator of logs, as an archive remembers it: a version, and a digest of what it draws."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ _TIMES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorRecord:
-    """What drew the logs of an archive."""
+    """The generator that drew the logs of an archive."""
 
     version: int
     digest: str
@@ -36,7 +36,7 @@ class GeneratorRecord:
 
 
 def generator_of(logs: SynthLogs) -> GeneratorRecord:
-    """What draws `logs` now. It takes about half a second for native logs.
+    """Record what draws `logs` now, in half a second for native ones.
 
     Raises:
         OptionError: there is nothing to take shapes of curves from.

@@ -3,7 +3,7 @@
 import os
 import signal
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
@@ -80,7 +80,8 @@ def open_archive(root: Path) -> Archive:
     """Open an archive, whether its logs are to be read or to be drawn.
 
     Where what draws them is not known to be what the archive was made with, there is a warning
-    (`ArchiveWarning`), and `verify` finds a fault; the fingerprint names what draws now.
+    (`ArchiveWarning`); where it is known to be another, `verify` finds a fault, and the fingerprint
+    names what draws now.
 
     Raises:
         ArchiveError: there is none, it is not finished, or nothing here can draw it.
@@ -97,7 +98,9 @@ def open_archive(root: Path) -> Archive:
     def draw(split: SplitName, index: int) -> Log:
         return made.synth.log(made.numbers(split)[index])
 
-    return replace(found, draw=draw, generator="" if now is None else str(now), doubt=doubt)
+    if now is None:
+        return replace(found, draw=draw)  # what cannot be told is no fault
+    return replace(found, draw=draw, generator=str(now), doubt=doubt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +125,8 @@ def _parse(root: Path, made_by: dict[str, Any]) -> _Made:
 
 
 def _doubt(root: Path, begun: GeneratorRecord | None, now: GeneratorRecord | None) -> str:
-    """Why what draws now may draw other logs than the archive was begun with; empty if it does
-    not."""
+    """Return why what draws now may draw other logs than the archive was begun with; empty if it
+    draws the same."""
     if begun is None:
         return (
             f"{root}: made before archives recorded what draws their logs, so that nobody can tell "
@@ -172,13 +175,7 @@ def _written(
 ) -> list[Row]:
     """Draw and write what is missing or damaged; returns the rows of all."""
     there = {number: row for number, row in found if row is not None}
-    rows = dict[int, Row]()
-    with ThreadPoolExecutor() as readers:
-        changes = readers.map(partial(changed_files, folder), there.values())
-        for (number, row), changed in zip(there.items(), changes, strict=True):
-            if not changed:
-                rows[number] = row
-                advance()
+    rows = _whole(folder, there, advance)
     known = {row.file_name: row for row in there.values()}
     with writing.journal(folder, known) as note:
         try:
@@ -200,6 +197,22 @@ def _written(
             painters.shutdown(cancel_futures=True)
             raise
     return [rows[number] for number, _ in found]
+
+
+def _whole(folder: Path, there: Mapping[int, Row], advance: Callable[[], object]) -> dict[int, Row]:
+    """The rows of the logs whose files are all those that were written."""
+    found = dict[int, Row]()
+    with ThreadPoolExecutor() as readers:
+        try:
+            changes = readers.map(partial(changed_files, folder), there.values())
+            for (number, row), changed in zip(there.items(), changes, strict=True):
+                if not changed:
+                    found[number] = row
+                    advance()
+        except BaseException:
+            readers.shutdown(cancel_futures=True)
+            raise
+    return found
 
 
 def _settle_worker() -> None:
