@@ -1,9 +1,16 @@
 """Files appear whole or not at all."""
 
+import os
+import re
+import subprocess
+import sys
+import time
+from functools import partial
+
 import pytest
 
-from veernet.errors import RunError
-from veernet.files import read_json_lines, replacing, write_json_lines
+from veernet.errors import ArchiveError, RunError
+from veernet.files import claimed, is_temporary, read_json_lines, replacing, sweep, write_json_lines
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -35,3 +42,85 @@ def test_a_line_cut_off_while_it_was_written_is_dropped_only_where_it_may_be(tmp
     path.write_text("3\n")
     with pytest.raises(RunError, match="line 1 is not a JSON object"):
         read(path)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from veernet.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_while_writing(path):
+    """What a process left that was killed while it wrote `path`."""
+    assert subprocess.run([sys.executable, "-c", KILLED, path]).returncode == -9
+    (stray,) = set(path.parent.iterdir())
+    return stray
+
+
+def test_what_a_killed_process_left_is_removed_and_no_file_of_a_user(tmp_path):
+    stray = killed_while_writing(tmp_path / "deep" / "log.tif")
+    users = [
+        ".2024-11-02-notes.md",
+        f".{2**22 + 1}-000001.tif",  # as an older version left them, or a user's
+        ".veernet-notes.md",
+        ".veernet-0123abcd-1-0123abcd-1.txt",
+        stray.name[1:],
+        f"x{stray.name}",
+    ]
+    for name in users:
+        (tmp_path / "deep" / name).touch()
+    sweep(tmp_path)
+    assert not stray.exists()
+    assert {path.name for path in (tmp_path / "deep").iterdir()} == {*users}
+
+
+def test_what_may_still_be_written_is_left_alone(tmp_path):
+    with replacing(tmp_path / "own.json") as own:
+        own.write_text("{}")
+        machine, process, life, rest = re.split(r"(?<=[0-9a-f])-", own.name, maxsplit=3)
+        others = {
+            f"{machine}-{os.getppid()}-{life}-{rest}": True,
+            f"{machine}-{process}-{'0' * 8}-{rest}": False,  # an earlier life of this process
+            f"{machine}-{2**22 + 1}-{life}-{rest}": False,
+            f".veernet-{'0' * 8}-{2**22 + 1}-{life}-{rest}": True,  # on another machine
+            f".veernet-{'1' * 8}-{2**22 + 1}-{life}-{rest}": False,  # and a day ago
+        }
+        for name in others:
+            (tmp_path / name).touch()
+            assert is_temporary(tmp_path / name)
+        yesterday = time.time() - 25 * 3600
+        os.utime(tmp_path / [*others][-1], (yesterday, yesterday))
+        sweep(tmp_path)
+        assert own.exists()
+    assert {name: (tmp_path / name).exists() for name in others} == others
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 251 + ".tif", "x." + "y" * 253, "m\udcfchle.\udcff", "a.b\nc", ".hidden"]
+)
+def test_a_file_may_have_any_name_that_the_disk_takes(tmp_path, name):
+    with replacing(tmp_path / name) as temporary:
+        temporary.write_text("whole")
+        assert is_temporary(temporary)
+    assert [os.fsencode(path) for path in tmp_path.iterdir()] == [os.fsencode(tmp_path / name)]
+
+
+def test_writers_that_share_a_name_do_not_share_a_temporary_file(tmp_path):
+    with replacing(tmp_path / "a") as one, replacing(tmp_path / "a") as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert (tmp_path / "a").read_text() == "one"
+
+
+def test_a_folder_is_claimed_by_one_and_free_when_it_is_gone(tmp_path):
+    claim = partial(claimed, tmp_path, ArchiveError("taken"))
+    with claim(), pytest.raises(ArchiveError, match="taken"), claim():
+        pass
+    with claim():
+        pass
+    assert not [*tmp_path.iterdir()]

@@ -1,7 +1,8 @@
 """The `veernet` command."""
 
 import sys
-from typing import Protocol
+import warnings
+from typing import Any, Protocol
 
 import torch
 import tyro
@@ -12,7 +13,7 @@ from veernet.commands.inspect import Inspect
 from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
 from veernet.commands.running import Demo, Digitise, Evaluate, Replay, Report, Train
-from veernet.errors import VeerNetError
+from veernet.errors import ArchiveWarning, VeerNetError
 from veernet.train.machine import settle_allocator
 
 
@@ -45,6 +46,7 @@ COMMANDS: dict[str, type[Command]] = {
 def main() -> None:
     """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
     settle_allocator()
+    warnings.formatwarning = _worded
     command: Command = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         prog="veernet",
@@ -62,3 +64,13 @@ def main() -> None:
     except KeyboardInterrupt:
         print("veernet: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str:
+    """A warning as the command line shows it: one line, and not where in the code it was raised."""
+    if issubclass(category, ArchiveWarning):
+        return f"veernet: {' '.join(str(message).split())}\n"
+    return _formatted(message, category, *where)
+
+
+_formatted = warnings.formatwarning

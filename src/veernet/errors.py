@@ -15,8 +15,9 @@
     │   └── CouplingError        a layer that joins the images of a batch, whatever the padding
     └── OptionError          an option whose value makes no sense
 
-The command line prints the message of a `VeerNetError` on one line and exits with code 2. A
-`PerImageWarning` tells that a sealed network is right, and slower than it could be.
+The command line prints the message of a `VeerNetError` on one line and exits with code 2; that of
+an `ArchiveWarning` too, and goes on. A `PerImageWarning` tells that a sealed network is right, and
+slower than it could be.
 """
 
 from typing import Literal
@@ -35,6 +36,10 @@ class ImageError(VeerNetError):
 
 class ArchiveError(VeerNetError):
     """A dataset on disk that is missing, unfinished, or does not agree with its metadata."""
+
+
+class ArchiveWarning(UserWarning):
+    """An archive that may not hold what it was made with."""
 
 
 class CalibrationError(VeerNetError):

@@ -1,13 +1,19 @@
 """Files that appear whole or not at all."""
 
+import fcntl
+import hashlib
 import json
 import math
 import os
 import re
+import secrets
+import socket
+import time
 import tomllib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -23,6 +29,20 @@ MAX_TEXT = 2**28
 MAX_TOML = 2**20
 """Bytes of the largest TOML file read."""
 
+_TEMPORARY = re.compile(r"\.veernet-([0-9a-f]{8})-(\d+)-([0-9a-f]{8})-\d+\.tmp(\..*)?", re.DOTALL)
+"""Names of temporary files: machine, process, life of the process, number, and a suffix."""
+
+_MACHINE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+"""Tells the machines that share a file system apart."""
+
+_LIFE = secrets.token_hex(4)
+"""Tells this process from an earlier one with its number, as a restarted container has."""
+
+_NUMBERS = count()
+
+_FORGOTTEN = 24 * 3600.0
+"""Seconds after which a temporary file of another machine, untouched, is taken for left behind."""
+
 _DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){32}""")
 
 
@@ -35,8 +55,7 @@ def replacing(path: Path, *, sure: bool = False) -> Generator[Path]:
     new name is on the disk too when the block has ended.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays, for some writers choose the format by it.
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(_temporary_name(path.suffix))
     try:
         with naming(path):
             yield temporary
@@ -57,7 +76,7 @@ def naming(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or Path(str(error.filename)).name.startswith("."):
+        if error.filename is None or is_temporary(Path(str(error.filename))):
             error.filename = str(path)
         raise
 
@@ -72,23 +91,70 @@ def _flush_names(folder: Path) -> None:
             os.close(handle)
 
 
+def _temporary_name(suffix: str) -> str:
+    """A new name, of a length that any disk takes."""
+    # The suffix stays, for some writers choose the format by it; no format has a longer one.
+    kept = suffix if len(os.fsencode(suffix)) <= 16 else ""
+    return f".veernet-{_MACHINE}-{os.getpid()}-{_LIFE}-{next(_NUMBERS)}.tmp{kept}"
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether the name of a file is one that `replacing` gives while it writes."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
 def sweep(folder: Path) -> None:
-    """Remove what `replacing` left under `folder` when its process was killed."""
-    for stray in folder.glob("**/.[0-9]*-*"):
-        process = re.match(r"\.(\d+)-", stray.name)
-        if process is not None and stray.is_file() and not _is_alive(int(process[1])):
+    """Remove what `replacing` left under `folder` when its process was killed, and nothing else.
+
+    A file of a process that runs stays; one of another machine, whose processes cannot be seen
+    from here, goes when nobody has touched it for a day.
+    """
+    for stray in folder.glob("**/.veernet-*"):
+        if is_temporary(stray) and stray.is_file() and not _may_be_written(stray):
             stray.unlink(missing_ok=True)
 
 
+def _may_be_written(temporary: Path) -> bool:
+    found = _TEMPORARY.fullmatch(temporary.name)
+    assert found is not None
+    machine, process, life, _ = found.groups()
+    if machine != _MACHINE:
+        with suppress(FileNotFoundError):
+            return time.time() - temporary.stat().st_mtime < _FORGOTTEN
+        return False
+    if int(process) == os.getpid():
+        return life == _LIFE
+    return _is_alive(int(process))
+
+
 def _is_alive(pid: int) -> bool:
-    """Whether a process of that number runs, other than this one."""
+    """Return whether a process of that number runs."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True
-    return pid != os.getpid()
+        pass  # it runs, and belongs to somebody else
+    return True
+
+
+@contextmanager
+def claimed(folder: Path, taken: VeerNetError) -> Generator[None]:
+    """Keep other processes from claiming a folder meanwhile; a claim ends with its process,
+    however that ends.
+
+    Raises:
+        taken: another one holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as other:
+            raise taken from other
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

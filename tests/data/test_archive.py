@@ -1,7 +1,9 @@
 """An archive gives back what was written, and says what is wrong with it."""
 
 import json
+import re
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ import torch
 from PIL import Image
 
 from veernet import Archive
-from veernet.data.archive import begin, ink
+from veernet.data.archive import ink
 from veernet.data.raster import write_picture
+from veernet.data.writing import begun
 from veernet.errors import ArchiveError, ImageError
+from veernet.files import replacing
 
 
 @pytest.fixture
@@ -125,13 +129,40 @@ def test_curves_that_do_not_fit_are_refused(archive):
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(ArchiveError, match="not empty, and no archive"):
-        begin(tmp_path, classes=("background", "curve 1"), made_by={})
+    begin = partial(begun, tmp_path, classes=("background", "curve 1"), made_by={})
+    with pytest.raises(ArchiveError, match="not empty, and no archive"), begin():
+        pass
     (tmp_path / "archive.json").write_text("{")
-    with pytest.raises(ArchiveError, match="archive.json: damaged"):
-        begin(tmp_path, classes=("background", "curve 1"), made_by={})
+    with pytest.raises(ArchiveError, match="archive.json: damaged"), begin():
+        pass
+
+
+def test_a_folder_left_by_a_kill_in_the_first_moment_is_begun_in(tmp_path):
+    """Whatever makes archives begins in a folder that is empty, or holds half of archive.json."""
+    begin = partial(begun, tmp_path / "all", classes=("background", "curve 1"), made_by={"seed": 1})
+    with replacing(tmp_path / "all" / "archive.json") as half:
+        half.write_text("{")
+        left = half.with_name(re.sub(r"-\d+-", f"-{2**22 + 1}-", half.name, count=1))
+        shutil.copy(half, left)
+    left.with_name("archive.json").unlink()
+    with begin() as made_by:
+        assert made_by == {"seed": 1}
+    assert [path.name for path in left.parent.iterdir()] == ["archive.json"]
+
+
+def test_one_of_two_that_begin_in_a_folder_at_once_wins(tmp_path):
+    begin = partial(begun, tmp_path, classes=("background", "curve 1"))
+    with begin(made_by={"seed": 1}):
+        before = (tmp_path / "archive.json").read_bytes()
+        for seed in (1, 2):
+            other = begin(made_by={"seed": seed})
+            with pytest.raises(ArchiveError, match="another process makes an archive"), other:
+                pass
+    assert (tmp_path / "archive.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["archive.json"]
 
 
 def test_other_settings_do_not_mix_into_an_archive(archive):
-    with pytest.raises(ArchiveError, match=r"made_by.seed: found None, asked for 1"):
-        begin(archive.root, classes=archive.classes, made_by={**archive.made_by, "seed": 1})
+    asked = begun(archive.root, classes=archive.classes, made_by={**archive.made_by, "seed": 1})
+    with pytest.raises(ArchiveError, match=r"made_by.seed: found None, asked for 1"), asked:
+        pass

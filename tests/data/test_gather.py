@@ -11,6 +11,10 @@ from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make, open_archive
 
 
+def files(root):
+    return {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
 def same(a, b):
     for x, y in (
         (a.grey, b.grey),
@@ -59,6 +63,26 @@ def test_a_merge_that_was_stopped_goes_on_and_makes_only_what_is_missing(small_a
     merge(root, part)
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     assert [len(split) for split in Archive.open(root).splits().values()] == [5, 2, 2]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("kill", [False, True])
+def test_a_changed_file_of_a_merge_is_made_anew(small_archive, drawn, tmp_path, which, kill):
+    """Logs 0 to 4 are copies, 5 and 6 were drawn: one is changed of either kind, one is gone."""
+    parts, root = [open_archive(small_archive), open_archive(drawn)], tmp_path / "all"
+    merge(root, parts)
+    before = files(root)
+    rows = Archive.open(root).split("train").rows
+    for number in (1, 5):
+        path = root / "train" / rows[number].files[which]
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    (root / "train" / rows[6].files[which]).unlink()
+    if kill:  # before the last was noted
+        metadata = (root / "train" / "metadata.jsonl").read_text()
+        (root / "train" / "metadata.jsonl").unlink()
+        (root / "train" / "written.jsonl").write_text(metadata[:-9])
+    merge(root, parts)
+    assert files(root) == before
 
 
 def test_archives_of_other_classes_do_not_merge(small_archive, tmp_path):

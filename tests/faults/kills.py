@@ -161,9 +161,7 @@ def main(kills: int, ranks: int, seed: int) -> None:
                     break
                 told["kills"] += codes[0] == -signal.SIGKILL
                 told["of_these_while_a_checkpoint_was_written"] += any(
-                    path.name.startswith(f".{child}-")
-                    for path in half_written(run)
-                    for child in children
+                    f"-{child}-" in path.name for path in half_written(run) for child in children
                 )
                 for child, code in zip(children, codes, strict=True):
                     if code is None:

@@ -28,8 +28,9 @@ from veernet.synth.make import open_archive
 class Inspect:
     """Verify an archive; show its shapes, its classes, and the padding that a schedule costs.
 
-    Every file is opened, and its digest, size, classes and curves are compared with the metadata.
-    Damaged logs are listed, and the exit code is then 2.
+    Every file is opened, and its digest, size, classes and curves are compared with the metadata;
+    logs that are drawn where they are read are drawn, and so is told whether their generator has
+    changed. Faults are listed, and the exit code is then 2.
     """
 
     root: Positional[Path]
@@ -73,9 +74,9 @@ class Inspect:
             draw_archive(self.draw, archive.classes, splits, surveys, verified)
             if not self.json:
                 console.print(f"wrote {self.draw}", soft_wrap=True)
-        damaged = sum(len(found.faults) for found in verified.values())
-        if damaged:
-            raise ArchiveError(f"{self.root}: {damaged} of its logs are damaged")
+        faults = sum(len(found.faults) for found in verified.values())
+        if faults:
+            raise ArchiveError(f"{self.root}: {faults} fault(s) in its logs")
 
     def _verify(
         self, splits: Mapping[SplitName, Split], console: Console

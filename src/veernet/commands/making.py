@@ -35,7 +35,7 @@ class Synth:
     """Draw an archive of synthetic logs.
 
     The recipe sets what is not given: binary draws 2,000 logs of one curve, multiclass 15,000 of
-    two. Run again after an interruption, it makes only what is missing.
+    two. Run again, it makes only what is missing or is not the file that was written.
     """
 
     root: Positional[Path]
@@ -195,8 +195,8 @@ class Import:
 class Merge:
     """Write the logs of several archives of the same classes into a new one.
 
-    Splits stay what they are: training logs go to train. Run again after an interruption, it makes
-    only what is missing.
+    Splits stay what they are: training logs go to train. Run again, it makes only what is missing
+    or is not the file that was written.
     """
 
     root: Positional[Path]

@@ -7,15 +7,16 @@
     ROOT/train/curves/000000.npz      `rows` and `values` of every curve, one per column
     ROOT/val/…  ROOT/test/…
 
-The layout is the ImageFolder of Hugging Face `datasets`, which opens a split as it is. Pictures are
-TIFF with Zstandard, or PNG (`docs/notes/0003`). An archive that draws its logs has the metadata
-only: what made it draws them again wherever they are asked for.
+`veernet.data.writing` writes them. The layout is the ImageFolder of Hugging Face `datasets`, which
+opens a split as it is. Pictures are TIFF with Zstandard, or PNG (`docs/notes/0003`). An archive
+that draws its logs has the metadata only: what made it draws them again wherever they are asked
+for, and `made_by` says what that was.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -28,19 +29,10 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.data.batch import UNLABELLED, Scan
-from veernet.data.raster import MAX_PIXELS, read_grey, read_index, write_picture
+from veernet.data.raster import MAX_PIXELS, read_grey, read_index
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
-from veernet.files import (
-    check_inside,
-    difference,
-    parse,
-    read_json,
-    read_json_lines,
-    replacing,
-    write_json,
-    write_json_lines,
-)
+from veernet.files import check_inside, parse, read_json, read_json_lines
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -51,14 +43,8 @@ METADATA = "metadata.jsonl"
 FORMAT = 2
 """Version of the layout, raised when an older reader could no longer read it."""
 
-_PALETTE = bytes(
-    {0: (255, 255, 255), 1: (214, 39, 40), 2: (31, 119, 180), UNLABELLED: (200, 200, 200)}.get(
-        index, (0, 0, 0)
-    )[channel]
-    for index in range(256)
-    for channel in range(3)
-)
-
+GENERATOR = "generator"
+"""Item of `made_by` that says what drew the logs; it is no setting."""
 
 PictureFormat = Literal["tif", "png"]
 """How pictures are kept: TIFF with Zstandard, the faster, or PNG, which any viewer opens."""
@@ -135,10 +121,15 @@ class Row:
         return self.file_name, self.mask_file_name, self.curves_file
 
 
+def image_name(number: int, suffix: str) -> str:
+    """Name of the image of log `number`, relative to the split's folder."""
+    return f"images/{number:06d}{suffix}"
+
+
 def _names(number: int, suffix: str) -> dict[str, Any]:
-    """Of the files of a log, by the fields of its row."""
+    """Names of the files of a log, by the fields of its row."""
     return {
-        "file_name": f"images/{number:06d}{suffix}",
+        "file_name": image_name(number, suffix),
         "mask_file_name": f"masks/{number:06d}{suffix}",
         "curves_file": f"curves/{number:06d}.npz",
     }
@@ -182,9 +173,13 @@ class Split:
         rows: list[Row],
         n_classes: int,
         draw: Callable[[int], Log] | None = None,
+        generator: str = "",
+        doubt: str = "",
     ):
-        """`draw` makes the log of a row, where there are no files to read."""
+        """`draw` makes the log of a row, where there are no files to read; `generator` names what
+        draws, and `doubt` says why it may draw other logs than the split was made with."""
         self.folder, self.rows, self.n_classes, self.draw = folder, rows, n_classes, draw
+        self.generator, self.doubt = generator, doubt
         self.sizes: Sizes = np.array([(row.height, row.width) for row in rows]).reshape(-1, 2)
 
     def __len__(self) -> int:
@@ -192,15 +187,16 @@ class Split:
 
     @property
     def fingerprint(self) -> str:
-        """Tells other logs apart: how many there are, and a digest of their names, sizes and
-        digests."""
+        """Tells other logs apart: how many there are, a digest of their names, sizes and digests,
+        and where they are drawn, what draws them now."""
         rows = [(*row.files, row.height, row.width, *row.sha256) for row in self.rows]
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-        return f"{len(rows)} logs, {digest[:16]}"
+        drawn = f", drawn by {self.generator}" if self.generator else ""
+        return f"{len(rows)} logs, {digest[:16]}{drawn}"
 
     def __getitem__(self, index: int) -> Scan:
         if self.draw is not None:
-            log = self.draw(index)
+            log = self._drawn(self.draw, index)
             return Scan(image=ink(log.grey), target=torch.from_numpy(log.mask))
         row = self.rows[index]
         return Scan(
@@ -212,17 +208,27 @@ class Split:
         """Everything that the archive holds of one log.
 
         Raises:
-            ArchiveError: the files do not agree with the metadata.
+            ArchiveError: the files, or what is drawn, do not agree with the metadata.
             ImageError: a picture cannot be read, or is not of the size that the metadata says.
         """
         if self.draw is not None:
-            return self.draw(index)
+            return self._drawn(self.draw, index)
         row = self.rows[index]
         return Log(
             grey=self._grey(row),
             mask=self._mask(row),
             curves=self._curves(row),
         )
+
+    def _drawn(self, draw: Callable[[int], Log], index: int) -> Log:
+        log, row = draw(index), self.rows[index]
+        if log.grey.shape != (row.height, row.width):
+            h, w = log.grey.shape
+            raise ArchiveError(
+                f"{self.folder / row.file_name}: drawn with {h} × {w} px, where the metadata says "
+                f"{row.height} × {row.width} px; its generator has changed since"
+            )
+        return log
 
     def _grey(self, row: Row) -> UInt8[ndarray, "h w"]:
         return read_grey(self.folder / row.file_name, size=(row.height, row.width))
@@ -273,6 +279,11 @@ class Archive:
     """Whether its logs are drawn wherever they are asked for; there are no files to read."""
     draw: Callable[[SplitName, int], Log] | None = None
     """Draws a log of a split; `veernet.synth.make.open_archive` knows how."""
+    generator: str = ""
+    """Name of what draws; empty where nothing is drawn, or where the archive is too old to say by
+    what it was made."""
+    doubt: str = ""
+    """Why it may draw other logs than the archive was made with."""
 
     @staticmethod
     def open(root: Path) -> "Archive":
@@ -296,17 +307,11 @@ class Archive:
         if self.drawn and self.draw is None:
             raise ArchiveError(f"{self.root}: its logs are drawn, and nothing that draws was given")
         path = self.root / name / METADATA
-        tables = read_json_lines(
-            path,
-            error=ArchiveError,
-            missing=f"{path}: missing, so the split is absent or unfinished; the command that made "
-            "the archive finishes it when run again",
-        )
-        rows = [parse(Row, table, where=str(path), error=ArchiveError) for table in tables]
+        rows = read_rows(path)
         if not rows:
             raise ArchiveError(f"{path}: the split has no logs")
         draw = None if self.draw is None else partial(self.draw, name)
-        return Split(self.root / name, rows, len(self.classes), draw)
+        return Split(self.root / name, rows, len(self.classes), draw, self.generator, self.doubt)
 
     def splits(self) -> dict[SplitName, Split]:
         """Open the splits that are there.
@@ -331,57 +336,29 @@ def _read_header(path: Path) -> Any:
     return read_json(path, error=ArchiveError, missing=missing)
 
 
-def begin(
-    root: Path, *, classes: Iterable[str], made_by: dict[str, Any], drawn: bool = False
-) -> None:
-    """Start an archive in `root`, or go on with one begun with the same settings.
-
-    Args:
-        drawn: it will have metadata only.
+def read_rows(path: Path) -> list[Row]:
+    """Read the metadata of a split.
 
     Raises:
-        ArchiveError: `root` holds something else, or an archive made with other settings.
+        ArchiveError: it is missing or damaged.
     """
-    path = root / "archive.json"
-    if not path.exists() and root.exists() and any(root.iterdir()):
-        raise ArchiveError(f"{root}: not empty, and no archive; choose another folder")
-    header = asdict(_Header(format=FORMAT, classes=tuple(classes), made_by=made_by, drawn=drawn))
-    header = json.loads(json.dumps(header))
-    if path.exists():
-        found = _read_header(path)
-        if found != header:
-            raise ArchiveError(
-                f"{root}: holds an archive made with other settings "
-                f"({difference(found, header)}); choose another folder or remove it"
-            )
-    else:
-        write_json(path, header)
+    tables = read_json_lines(
+        path,
+        error=ArchiveError,
+        missing=f"{path}: missing, so the split is absent or unfinished; the command that made "
+        "the archive finishes it when run again",
+    )
+    return [parse(Row, table, where=str(path), error=ArchiveError) for table in tables]
 
 
-def write_log(folder: Path, row: Row, log: Log) -> Row:
-    """Write the files of one log into a split's folder, each whole or not at all.
-
-    Returns the row with their digests.
-    """
-    with replacing(folder / row.curves_file) as temporary:
-        np.savez(temporary, rows=log.curves.rows, values=log.curves.values)
-    write_picture(folder / row.mask_file_name, log.mask, palette=_PALETTE)
-    write_picture(folder / row.file_name, log.grey)
-    return with_digests(folder, row)
-
-
-def is_written(folder: Path, row: Row) -> bool:
-    """Whether `write_log` has finished for this row: the image is the last of its files."""
-    return (folder / row.file_name).exists()
-
-
-def with_digests(folder: Path, row: Row) -> Row:
-    """The row of a written log with the digests of its files.
-
-    Raises:
-        OSError: one of them cannot be read.
-    """
-    return replace(row, sha256=tuple(sha256(folder / name) for name in row.files))
+def changed_files(folder: Path, row: Row) -> list[str]:
+    """Names of the files of a log that are not there, or not those that were written."""
+    told = row.sha256 or ("",) * len(row.files)
+    return [
+        name
+        for name, digest in zip(row.files, told, strict=True)
+        if not (folder / name).is_file() or sha256(folder / name) != digest
+    ]
 
 
 def sha256(path: Path) -> str:
@@ -394,11 +371,6 @@ def class_counts(mask: UInt8[ndarray, "h w"]) -> Int[ndarray, "256"]:
     """How many pixels of a mask have each index from 0 to 255."""
     counts = cv2.calcHist([mask], [0], None, [256], [0, 256])
     return np.asarray(counts).ravel().astype(np.int64)  # floats, exact up to 2^24 a class
-
-
-def finish(folder: Path, rows: Iterable[Row]) -> None:
-    """Write a split's metadata, which makes it complete."""
-    write_json_lines(folder / METADATA, [asdict(row) for row in rows])
 
 
 def ink(grey: UInt8[ndarray, "h w"]) -> UInt8[torch.Tensor, "1 h w"]:

@@ -8,10 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from veernet.data import archive
-from veernet.data.archive import Archive, PictureFormat, Row, Split, SplitName
+from veernet.data import writing
+from veernet.data.archive import (
+    SPLITS,
+    Archive,
+    PictureFormat,
+    Row,
+    Split,
+    SplitName,
+    changed_files,
+)
 from veernet.errors import ArchiveError, OptionError
-from veernet.files import replacing, sweep
+from veernet.files import replacing
 
 Chosen = Mapping[SplitName, Sequence[tuple[Split, int]]]
 """The logs of every split of a new archive: where each is, and its index there."""
@@ -28,11 +36,12 @@ def merge(
     """Write all logs of `archives` into a new one in `root`, split by split, one after the other.
 
     Files are copied with the digests that they were written with; logs that are drawn where they
-    are read are drawn, and written as `pictures`. Run again after an interruption, it makes only
-    what is missing. `advance` is called once a log; `workers` logs at a time.
+    are read are drawn, and written as `pictures`. Run again, it makes only what is missing or is
+    not the file that was written. `advance` is called once a log; `workers` logs at a time.
 
     Raises:
-        ArchiveError: their classes differ, or `root` holds something else.
+        ArchiveError: their classes differ, or `root` holds something else, or another process
+            writes there.
     """
     first = archives[0]
     for other in archives[1:]:
@@ -68,7 +77,7 @@ def subset(
 
     Raises:
         OptionError: more logs are asked for than there are, or none at all.
-        ArchiveError: `root` holds something else.
+        ArchiveError: `root` holds something else, or another process writes there.
     """
     splits: dict[SplitName, Split] = {
         name: whole.split(name) for name, count in counts.items() if count
@@ -81,7 +90,7 @@ def subset(
             raise OptionError(
                 f"{counts[name]} logs of {whole.root}/{name} were asked for; it has {len(split)}"
             )
-        rng = np.random.default_rng([seed, archive.SPLITS.index(name)])
+        rng = np.random.default_rng([seed, SPLITS.index(name)])
         numbers = np.sort(rng.choice(len(split), counts[name], replace=False))
         chosen[name] = [(split, index) for index in numbers.tolist()]
     made_by = {
@@ -101,36 +110,44 @@ def _gather(
     workers: int,
     advance: Callable[[], object],
 ) -> None:
-    archive.begin(root, classes=classes, made_by=made_by)
-    with ThreadPoolExecutor(workers) as pool:
+    begun = writing.begun(root, classes=classes, made_by=made_by)
+    with begun, ThreadPoolExecutor(workers) as pool:
         for name, logs in chosen.items():
             folder, rows = root / name, list[Row]()
-            sweep(folder)
+            known = writing.recorded(folder)
             jobs = [
-                pool.submit(_bring, folder, number, split, index, pictures)
+                pool.submit(_bring, folder, number, split, index, pictures, known)
                 for number, (split, index) in enumerate(logs)
             ]
             try:
-                for job in jobs:
-                    rows.append(job.result())
-                    advance()
+                with writing.journal(folder, known) as note:
+                    for job in jobs:
+                        rows.append(job.result())
+                        note(rows[-1])
+                        advance()
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-            archive.finish(folder, rows)
+            writing.finish(folder, rows)
 
 
-def _bring(folder: Path, number: int, split: Split, index: int, pictures: PictureFormat) -> Row:
-    """Write one log into `folder` as its log `number`."""
-    old = split.rows[index]
-    if split.draw is not None:
-        row = old.renumbered(number, pictures)
-        if archive.is_written(folder, row):
-            return archive.with_digests(folder, row)
-        return archive.write_log(folder, row, split.log(index))
-    row = old.renumbered(number)
-    if not archive.is_written(folder, row):
-        for name, new in reversed([*zip(old.files, row.files, strict=True)]):  # the image last
+def _bring(
+    folder: Path,
+    number: int,
+    split: Split,
+    index: int,
+    pictures: PictureFormat,
+    known: Mapping[str, Row],
+) -> Row:
+    """Write one log into `folder` as its log `number`, where it is not there already."""
+    old, drawn = split.rows[index], split.draw is not None
+    row = old.renumbered(number, pictures if drawn else None)
+    row = known.get(row.file_name, row)
+    changed = changed_files(folder, row)
+    if drawn and changed:
+        return writing.write_log(folder, row, split.log(index))
+    for name, new in zip(old.files, row.files, strict=True):
+        if new in changed:
             with replacing(folder / new) as temporary:
                 shutil.copyfile(split.folder / name, temporary)
     return row

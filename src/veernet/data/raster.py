@@ -77,19 +77,26 @@ def read_index(
 def write_picture(
     path: Path, picture: UInt8[ndarray, "h w *rgb"], *, palette: bytes | None = None
 ) -> None:
-    """Write grey, RGB, or (with a palette of R, G, B triples) class indices.
+    """Write grey, RGB, or (with a palette of R, G, B triples) class indices, whole or not at all.
 
     The name says how: `.png`, or `.tif` for TIFF with Zstandard, which libtiff decodes six times as
     fast (`docs/notes/0003`).
     """
+    with replacing(path) as temporary:
+        save_picture(temporary, picture, palette=palette)
+
+
+def save_picture(
+    path: Path, picture: UInt8[ndarray, "h w *rgb"], *, palette: bytes | None = None
+) -> None:
+    """Save a picture as `write_picture` does, but a failure may leave half a file."""
     image = Image.fromarray(picture)
     if palette is not None:
         image.putpalette(palette)
-    with replacing(path) as temporary:
-        if path.suffix == ".tif":
-            image.save(temporary, "TIFF", compression="zstd")
-        else:  # level 6 saves a tenth and takes three times as long
-            image.save(temporary, "PNG", compress_level=1)
+    if path.suffix == ".tif":
+        image.save(path, "TIFF", compression="zstd")
+    else:  # level 6 saves a tenth and takes three times as long
+        image.save(path, "PNG", compress_level=1)
 
 
 def lay_on_side(upright: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from veernet.data.archive import Split, class_counts, with_digests
+from veernet.data.archive import Split, changed_files, class_counts
 from veernet.data.batch import UNLABELLED
 from veernet.errors import VeerNetError
 
@@ -19,7 +19,8 @@ class Verified:
     """What was found in the files of a split."""
 
     faults: tuple[str, ...]
-    """One a damaged log, in words that name the file."""
+    """What is wrong, in words that name the file: one per damaged log, and one if the logs are
+    drawn by another generator than the split was made with."""
     pixels: tuple[int, ...]
     """Of every class, background first, over the logs without a fault."""
     unlabelled: int
@@ -37,10 +38,12 @@ def verify(
 ) -> Verified:
     """Open every file of a split: digests, sizes, classes, curves; `workers` logs at a time.
 
+    Logs that are drawn are drawn, and their sizes compared with the metadata.
+
     Nothing is raised for a log that is damaged: all are looked at, and told. `advance` is called
     once a log.
     """
-    faults, counts = list[str](), np.zeros(256, np.int64)
+    faults, counts = [split.doubt] if split.doubt else [], np.zeros(256, np.int64)
     with ThreadPoolExecutor(workers) as pool:
         for found in pool.map(partial(_look_at, split), range(len(split))):
             if isinstance(found, str):
@@ -60,11 +63,9 @@ def _look_at(split: Split, index: int) -> str | Int[ndarray, "256"]:
     row = split.rows[index]
     try:
         mask = split.log(index).mask
-        if split.draw is None:
-            digests = with_digests(split.folder, row).sha256
-            for name, found, told in zip(row.files, digests, row.sha256, strict=True):
-                if found != told:
-                    return f"{split.folder / name}: not the file that was written (SHA-256 differs)"
+        changed = [] if split.draw is not None else changed_files(split.folder, row)
+        if changed:
+            return f"{split.folder / changed[0]}: not the file that was written (SHA-256 differs)"
     except (VeerNetError, OSError) as fault:
         return str(fault)
     return class_counts(mask)

@@ -8,14 +8,13 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from veernet.data import archive
-from veernet.data.archive import CurveRow, Curves, Log, Row, SplitName
+from veernet.data import writing
+from veernet.data.archive import METADATA, CurveRow, Curves, Log, Row, SplitName
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitise.calibration import Calibration, read_calibration
 from veernet.digitise.strip import Strip, cut_strip
 from veernet.digitise.track import Track
 from veernet.errors import ArchiveError, LabelError, OnError, OptionError, VeerNetError
-from veernet.files import sweep
 from veernet.label.labels import Traced, Tracer, paint_labels, rows_of
 from veernet.picture import overlay
 
@@ -85,42 +84,39 @@ def import_scans(
             or with `stop`, what was wrong with a scan.
     """
     settings = read_calibration(calibration)
-    _check(root, scans, settings, split, window)
-    archive.begin(root, classes=CLASSES, made_by={"imported": "scans"})
+    _check(scans, settings, window)
     folder, rows, told = root / split, list[Row](), list[Imported]()
-    sweep(folder)
-    for scan in scans:
-        try:
-            done = list(_import(scan, settings, labeller, window, max_pixels))
-        except VeerNetError as fault:
-            if on_error == "stop":
-                raise
-            report(f"{scan}: passed over ({fault})")
-            continue
-        for log, row, _ in done:
-            row = row.renumbered(len(rows))
-            rows.append(archive.write_log(folder, row, log))
-            if overlays is not None:
-                name = f"{Path(row.file_name).stem} {scan.stem} {row.curves[0].mnemonic}.png"
-                write_picture(overlays / name, overlay(log.grey, log.curves.rows))
-        told += [one for _, _, ones in done for one in ones]
-    if not rows:
-        raise LabelError(f"none of {len(scans)} scans could be imported")
-    archive.finish(folder, rows)
+    with writing.begun(root, classes=CLASSES, made_by={"imported": "scans"}):
+        if (folder / METADATA).exists():
+            raise ArchiveError(
+                f"{root}: has a split {split} already; choose another, or another folder"
+            )
+        for scan in scans:
+            try:
+                done = list(_import(scan, settings, labeller, window, max_pixels))
+            except VeerNetError as fault:
+                if on_error == "stop":
+                    raise
+                report(f"{scan}: passed over ({fault})")
+                continue
+            for log, row, _ in done:
+                row = row.renumbered(len(rows))
+                rows.append(writing.write_log(folder, row, log))
+                if overlays is not None:
+                    name = f"{Path(row.file_name).stem} {scan.stem} {row.curves[0].mnemonic}.png"
+                    write_picture(overlays / name, overlay(log.grey, log.curves.rows))
+            told += [one for _, _, ones in done for one in ones]
+        if not rows:
+            raise LabelError(f"none of {len(scans)} scans could be imported")
+        writing.finish(folder, rows)
     return told
 
 
-def _check(
-    root: Path, scans: Sequence[Path], calibration: Calibration, split: SplitName, window: int
-) -> None:
+def _check(scans: Sequence[Path], calibration: Calibration, window: int) -> None:
     if window < 64:
         raise OptionError(f"a window must be 64 px and more, got {window}")
     if len({scan.stem for scan in scans}) < len(scans):
         raise OptionError(f"scans must have different names, got {', '.join(map(str, scans))}")
-    if (root / split / archive.METADATA).exists():
-        raise ArchiveError(
-            f"{root}: has a split {split} already; choose another, or another folder"
-        )
     for track in calibration.track:
         traces = [curve.trace for curve in track.curve]
         if len({*traces}) < len(traces) or max(traces) >= len(CLASSES):

@@ -1,21 +1,35 @@
 """Archives of synthetic logs: drawn once on all cores, restartable, or anew at every reading."""
 
+import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import accumulate
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import cv2
 
-from veernet.data import archive
-from veernet.data.archive import SPLITS, Archive, Log, PictureFormat, Row, SplitName
-from veernet.errors import ArchiveError, OptionError
-from veernet.files import parse, sweep
+from veernet.data import writing
+from veernet.data.archive import (
+    SPLITS,
+    Archive,
+    Log,
+    PictureFormat,
+    Row,
+    SplitName,
+    changed_files,
+    image_name,
+)
+from veernet.errors import ArchiveError, ArchiveWarning, OptionError
+from veernet.files import parse
+from veernet.synth.generator import GeneratorRecord, generator_of
 from veernet.synth.logs import SynthLogs
 
 
@@ -31,29 +45,43 @@ def make(
 ) -> None:
     """Write an archive of `counts` logs for training, validation and test into `root`.
 
-    Log numbers run through the splits, so that no log is in two of them. Run again after an
-    interruption, it makes only what is missing. `advance` is called once a log.
+    Log numbers run through the splits, so that no log is in two of them. Run again, it makes only
+    what is missing or is not the file that was written. `advance` is called once a log.
 
     Args:
         on_the_fly: write sizes only; `open_archive` draws the logs wherever they are asked for.
 
     Raises:
         OptionError: no logs to train on.
-        ArchiveError: `root` holds an archive made with other settings.
+        ArchiveError: `root` holds an archive made with other settings, or one that this generator
+            would go on with otherwise than it was begun; or another process writes there.
     """
     if counts[0] < 1 or min(counts) < 0:
         raise OptionError(f"an archive needs at least one log to train on; got {counts}")
-    made = _Made(synth=logs, counts=counts, pictures=pictures)
-    archive.begin(root, classes=logs.classes, made_by=asdict(made), drawn=on_the_fly)
-    write = _drawn if on_the_fly else partial(_written, workers=workers)
-    for split in SPLITS:
-        if numbers := made.numbers(split):
-            rows = [*write(root / split, logs, numbers, pictures, advance)]
-            archive.finish(root / split, rows)
+    now = generator_of(logs)
+    made = _Made(synth=logs, counts=counts, pictures=pictures, generator=now)
+    begun = writing.begun(root, classes=logs.classes, made_by=asdict(made), drawn=on_the_fly)
+    with begun as made_by, _painters(workers) as painters:
+        write = _drawn if on_the_fly else partial(_written, painters=painters)
+        doubt = _doubt(root, _parse(root, made_by).generator, now)
+        for split in SPLITS:
+            if numbers := made.numbers(split):
+                known = writing.recorded(root / split)
+                found = [known.get(image_name(number, f".{pictures}")) for number in numbers]
+                if doubt and None in found:
+                    raise ArchiveError(doubt)
+                rows = write(root / split, made, [*zip(numbers, found, strict=True)], advance)
+                writing.finish(root / split, rows)
+    if doubt and on_the_fly:
+        warnings.warn(doubt, ArchiveWarning, stacklevel=2)
 
 
 def open_archive(root: Path) -> Archive:
     """Open an archive, whether its logs are to be read or to be drawn.
+
+    Where what draws them is not known to be what the archive was made with, there is a warning
+    (`ArchiveWarning`); where it is known to be another, `verify` finds a fault, and the fingerprint
+    names what draws now.
 
     Raises:
         ArchiveError: there is none, it is not finished, or nothing here can draw it.
@@ -61,12 +89,18 @@ def open_archive(root: Path) -> Archive:
     found = Archive.open(root)
     if not found.drawn:
         return found
-    made = parse(_Made, found.made_by, where=str(root / "archive.json"), error=ArchiveError)
+    made = _parse(root, found.made_by)
+    now = None if made.generator is None else generator_of(made.synth)
+    doubt = _doubt(root, made.generator, now)
+    if doubt:
+        warnings.warn(doubt, ArchiveWarning, stacklevel=2)
 
     def draw(split: SplitName, index: int) -> Log:
         return made.synth.log(made.numbers(split)[index])
 
-    return replace(found, draw=draw)
+    if now is None:
+        return replace(found, draw=draw)  # what cannot be told is no fault
+    return replace(found, draw=draw, generator=str(now), doubt=doubt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,44 +110,83 @@ class _Made:
     synth: SynthLogs
     counts: tuple[int, int, int]
     pictures: PictureFormat
+    generator: GeneratorRecord | None = None
+    """None in archives of older versions."""
 
     def numbers(self, split: SplitName) -> range:
-        """Of the logs of a split."""
+        """Numbers of the logs of a split."""
         place = SPLITS.index(split)
         ends = [*accumulate(self.counts, initial=0)]
         return range(ends[place], ends[place + 1])
 
 
+def _parse(root: Path, made_by: dict[str, Any]) -> _Made:
+    return parse(_Made, made_by, where=str(root / "archive.json"), error=ArchiveError)
+
+
+def _doubt(root: Path, begun: GeneratorRecord | None, now: GeneratorRecord | None) -> str:
+    """Return why what draws now may draw other logs than the archive was begun with; empty if it
+    draws the same."""
+    if begun is None:
+        return (
+            f"{root}: made before archives recorded what draws their logs, so that nobody can tell "
+            "whether they are drawn as they were then; make it anew in another folder to know"
+        )
+    if now is None or begun == now:
+        return ""
+    versions = ", ".join(
+        f"{name} {found}, now {now.packages.get(name)}"
+        for name, found in begun.packages.items()
+        if found != now.packages.get(name)
+    )
+    return (
+        f"{root}: made by {begun}; {now} draws here, and draws other logs"
+        f"{f' ({versions})' if versions else ''}. Go back to the code, the packages, the LAS files "
+        "of curves and the machine that it was made with, or make it anew in another folder"
+    )
+
+
 def _drawn(
     _: Path,
-    logs: SynthLogs,
-    numbers: Sequence[int],
-    pictures: PictureFormat,
+    made: _Made,
+    found: Sequence[tuple[int, Row | None]],
     advance: Callable[[], object],
-) -> Iterator[Row]:
-    for number in numbers:
-        yield logs.row(number, pictures=pictures)
+) -> list[Row]:
+    """The rows of the logs, by their numbers and the rows that are there."""
+    rows = list[Row]()
+    for number, row in found:
+        rows.append(row or made.synth.row(number, pictures=made.pictures))
         advance()
+    return rows
+
+
+def _painters(workers: int) -> ProcessPoolExecutor:
+    """Processes that draw; none is started before there is something to draw."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_settle_worker)
 
 
 def _written(
     folder: Path,
-    logs: SynthLogs,
-    numbers: Sequence[int],
-    pictures: PictureFormat,
+    made: _Made,
+    found: Sequence[tuple[int, Row | None]],
     advance: Callable[[], object],
     *,
-    workers: int,
-) -> Iterator[Row]:
-    """Draw and write what is missing, on `workers` processes."""
-    sweep(folder)
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_settle_worker
-    ) as pool:
+    painters: ProcessPoolExecutor,
+) -> list[Row]:
+    """Draw and write what is missing or damaged; returns the rows of all."""
+    there = {number: row for number, row in found if row is not None}
+    rows = _whole(folder, there, advance)
+    known = {row.file_name: row for row in there.values()}
+    with writing.journal(folder, known) as note:
         try:
-            jobs = [pool.submit(_write, folder, logs, number, pictures) for number in numbers]
+            jobs = {
+                painters.submit(_write, folder, made, number, row): number
+                for number, row in found
+                if number not in rows
+            }
             for job in as_completed(jobs):
-                job.result()
+                rows[jobs[job]] = job.result()
+                note(job.result())
                 advance()
         except BrokenProcessPool as lost:
             raise ArchiveError(
@@ -121,19 +194,40 @@ def _written(
                 "command makes only what is missing, and --workers 1 takes least"
             ) from lost
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            painters.shutdown(cancel_futures=True)
             raise
-    for job in jobs:
-        yield job.result()
+    return [rows[number] for number, _ in found]
+
+
+def _whole(folder: Path, there: Mapping[int, Row], advance: Callable[[], object]) -> dict[int, Row]:
+    """The rows of the logs whose files are all those that were written."""
+    found = dict[int, Row]()
+    with ThreadPoolExecutor() as readers:
+        try:
+            changes = readers.map(partial(changed_files, folder), there.values())
+            for (number, row), changed in zip(there.items(), changes, strict=True):
+                if not changed:
+                    found[number] = row
+                    advance()
+        except BaseException:
+            readers.shutdown(cancel_futures=True)
+            raise
+    return found
 
 
 def _settle_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     cv2.setNumThreads(1)  # the processes share the cores already
+    Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _write(folder: Path, logs: SynthLogs, number: int, pictures: PictureFormat) -> Row:
-    row = logs.row(number, pictures=pictures)
-    if archive.is_written(folder, row):
-        return archive.with_digests(folder, row)
-    return archive.write_log(folder, row, logs.log(number))
+def _end_with_parent() -> None:
+    """End this process when the one that made it has ended, however that was."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _write(folder: Path, made: _Made, number: int, row: Row | None) -> Row:
+    row = row or made.synth.row(number, pictures=made.pictures)
+    return writing.write_log(folder, row, made.synth.log(number))

@@ -1,0 +1,188 @@
+"""Writing an archive: by one process at a time, and no file without the digest it was written with.
+
+While a split is written, `written.jsonl` in its folder has a row for every log that is whole. A
+command that is run again believes a file if a row there, or in the metadata, has its digest, and
+makes all others anew. When the split is complete, its rows become the metadata.
+"""
+
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from veernet.data.archive import (
+    FORMAT,
+    GENERATOR,
+    METADATA,
+    Archive,
+    Log,
+    Row,
+    read_rows,
+    sha256,
+)
+from veernet.data.batch import UNLABELLED
+from veernet.data.raster import save_picture
+from veernet.errors import ArchiveError
+from veernet.files import (
+    claimed,
+    difference,
+    is_temporary,
+    naming,
+    parse,
+    replacing,
+    sweep,
+    write_json,
+    write_json_lines,
+)
+
+JOURNAL = "written.jsonl"
+"""Rows of the logs that are whole, inside the folder of an unfinished split."""
+
+_PALETTE = bytes(
+    {0: (255, 255, 255), 1: (214, 39, 40), 2: (31, 119, 180), UNLABELLED: (200, 200, 200)}.get(
+        index, (0, 0, 0)
+    )[channel]
+    for index in range(256)
+    for channel in range(3)
+)
+
+
+@contextmanager
+def begun(
+    root: Path, *, classes: Iterable[str], made_by: dict[str, Any], drawn: bool = False
+) -> Generator[dict[str, Any]]:
+    """Begin an archive in `root`, or go on with one begun with the same settings.
+
+    No other process writes an archive there while the block lasts. Yields `made_by` as the archive
+    was begun; its item `GENERATOR` may be another than the one given.
+
+    Args:
+        drawn: it will have metadata only.
+
+    Raises:
+        ArchiveError: `root` holds something else, or an archive made with other settings; or
+            another process writes there.
+    """
+    settings = {"classes": [*classes], "made_by": made_by, "drawn": drawn}
+    root.mkdir(parents=True, exist_ok=True)
+    taken = f"{root}: another process makes an archive there; wait for it, or choose another folder"
+    with claimed(root, ArchiveError(taken)):
+        path = root / "archive.json"
+        if not path.exists():
+            if not all(is_temporary(found) for found in root.iterdir()):
+                raise ArchiveError(f"{root}: not empty, and no archive; choose another folder")
+            write_json(path, {"format": FORMAT, **settings})
+        found = Archive.open(root)
+        _check_same(found, settings)
+        sweep(root)
+        yield found.made_by
+
+
+def _check_same(found: Archive, settings: dict[str, Any]) -> None:
+    def plain(classes: Iterable[str], made_by: dict[str, Any], drawn: bool) -> dict[str, Any]:
+        kept = {key: value for key, value in made_by.items() if key != GENERATOR}
+        return {"classes": [*classes], "made_by": json.loads(json.dumps(kept)), "drawn": drawn}
+
+    there, asked = plain(found.classes, found.made_by, found.drawn), plain(**settings)
+    if there != asked:
+        raise ArchiveError(
+            f"{found.root}: holds an archive made with other settings "
+            f"({difference(there, asked)}); choose another folder or remove it"
+        )
+
+
+def recorded(folder: Path) -> dict[str, Row]:
+    """The rows of the logs that were written whole into a split's folder, by the names of their
+    images.
+
+    Raises:
+        ArchiveError: the metadata is damaged.
+    """
+    rows = _journalled(folder / JOURNAL)
+    if (folder / METADATA).exists():
+        rows += read_rows(folder / METADATA)
+    return {row.file_name: row for row in rows}
+
+
+def _journalled(path: Path) -> list[Row]:
+    """The rows of a journal up to the first line that a kill or a power cut left damaged."""
+    rows = list[Row]()
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    for line in lines[:-1]:
+        try:
+            rows.append(parse(Row, json.loads(line), where=str(path), error=ArchiveError))
+        except (ValueError, ArchiveError):
+            break
+    return rows
+
+
+@contextmanager
+def journal(folder: Path, known: Mapping[str, Row]) -> Generator[Callable[[Row], None]]:
+    """Give what notes in the journal of an unfinished split that a log is whole, if it is not
+    `known`."""
+    if (folder / METADATA).exists():
+        yield lambda _: None
+        return
+    path = folder / JOURNAL
+    write_json_lines(path, [asdict(row) for row in known.values()])
+    with path.open("ab", buffering=0) as file:
+
+        def note(row: Row) -> None:
+            if row.file_name not in known:
+                with naming(path):
+                    file.write(json.dumps(asdict(row), allow_nan=False).encode() + b"\n")
+
+        yield note
+
+
+def write_log(folder: Path, row: Row, log: Log) -> Row:
+    """Write the files of one log into a split's folder, each whole or not at all.
+
+    Returns the row with their digests.
+
+    Raises:
+        ArchiveError: the row has digests already, and a file would have another; it is left as it
+            was.
+    """
+
+    def save_curves(path: Path) -> None:
+        np.savez(path, rows=log.curves.rows, values=log.curves.values)
+
+    saves = (
+        partial(save_picture, picture=log.grey),
+        partial(save_picture, picture=log.mask, palette=_PALETTE),
+        save_curves,
+    )
+    told = row.sha256 or (None,) * len(saves)
+    digests = [
+        _write(folder / name, save, digest)
+        for name, save, digest in zip(row.files, saves, told, strict=True)
+    ]
+    return replace(row, sha256=tuple(digests))
+
+
+def _write(path: Path, save: Callable[[Path], object], told: str | None) -> str:
+    """Write one file, whose digest must be the one `told`; returns it."""
+    with replacing(path) as temporary:
+        save(temporary)
+        digest = sha256(temporary)
+        if told not in (None, digest):
+            raise ArchiveError(
+                f"{path}: made anew, it is not the file that was written (SHA-256 differs), so "
+                "it was left as it is; what draws logs or encodes files has changed since: go back "
+                "to what made the archive, or make it anew in another folder"
+            )
+    return digest
+
+
+def finish(folder: Path, rows: Iterable[Row]) -> None:
+    """Write a split's metadata, which makes it complete, if it is not there."""
+    rows, path = [*rows], folder / METADATA
+    if not path.exists() or read_rows(path) != rows:
+        write_json_lines(path, [asdict(row) for row in rows])
+    (folder / JOURNAL).unlink(missing_ok=True)
