@@ -151,21 +151,23 @@ def _complete(
     name: str, root: Path, *, device: torch.device, workers: int, console: Console
 ) -> None:
     recipe, console = RECIPES[name], voice(console)
-    distributed.once(lambda: _before_training(recipe, root, workers, console))
+    distributed.once(lambda: _before_training(recipe, root, device, workers, console))
     if not fit(root / "run", device=device, workers=workers, console=console):
         console.print("paused; the same command goes on", soft_wrap=True)
         return
     distributed.once(lambda: _after_training(recipe, root, device, console))
 
 
-def _before_training(recipe: Recipe, root: Path, workers: int, console: Console) -> None:
+def _before_training(
+    recipe: Recipe, root: Path, device: torch.device, workers: int, console: Console
+) -> None:
     archive, run = root / "archive", root / "run"
     console.rule("1  draw logs")
     with bar(console, "logs", sum(recipe.counts)) as advance:
         make(archive, recipe.logs, recipe.counts, workers=max(1, workers), advance=advance)
     console.rule("2  train")
     if not (run / CONFIG).exists():
-        start(run, open_archive(archive), recipe.training)
+        start(run, open_archive(archive), recipe.training, device=device)
 
 
 def _after_training(recipe: Recipe, root: Path, device: torch.device, console: Console) -> None:

@@ -58,9 +58,14 @@ def _render(
             for summary in sorted((run / EVALUATIONS).glob("*/summary.json"))
         ],
         digitised=[_picture(picture, picture.name) for picture in digitised],
-        settings=json.dumps(asdict(config.training), indent=2),
+        settings=json.dumps(_settings(config), indent=2),
         number=_number,
     )
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    plan = None if config.plan is None else asdict(config.plan)
+    return {**asdict(config.training), "plan": plan}
 
 
 def _skipped(log: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

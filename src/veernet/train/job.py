@@ -155,8 +155,8 @@ class Job:
     def _check_weights(self, state: State) -> None:
         if (wrong := not_finite(self.trained.model.state_dict())) is not None:
             raise RunError(
-                f"{self.folder}: after step {self.done(state)}, whose gradient was finite, {wrong}. "
-                "A lower learning rate may help. The last checkpoint is as it was"
+                f"{self.folder}: after step {self.done(state)}, whose gradient was finite, {wrong}"
+                ". A lower learning rate may help. The last checkpoint is as it was"
             )
 
     def _fault(self, whole: Step, state: State, result: StepResult) -> RunError:
