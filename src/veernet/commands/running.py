@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,10 +32,20 @@ from veernet.synth.make import open_archive
 from veernet.train.config import Precision
 from veernet.train.fault import replay, told
 from veernet.train.fit import Saving, fit
+from veernet.train.interrupt import lasting
 from veernet.train.log import voice
 from veernet.train.machine import bytes_of
 from veernet.train.plan import plan_run
 from veernet.train.run import CONFIG, Config, check_fit, read_config_file, start
+
+PAUSED = os.EX_TEMPFAIL
+"""Exit code of a command whose training was paused, 75: what waits for it to be done stops too."""
+
+
+def _end_paused() -> None:
+    """End a command that is not done. What `torchrun` launched ends well, for else it would be
+    started again."""
+    sys.exit(0 if distributed.launched() else PAUSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +53,12 @@ class Train:
     """Train on an archive, or go on with a run that was stopped.
 
     `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` goes on with one
-    under the settings that it was begun with. Ctrl-C or SIGTERM ends the current step and writes a
-    checkpoint; a second Ctrl-C stops at once. To share every step among N processes, one a GPU,
-    write `torchrun --nproc-per-node N -m veernet` for `veernet`: what is learned is the same, and
-    with `--max-restarts` the run goes on from its last checkpoint where a process is lost.
+    under the settings that it was begun with. Ctrl-C, SIGTERM or SIGHUP (of a closed terminal) ends
+    the current step, writes a checkpoint and ends the command with exit code 75; under torchrun
+    with 0, for else that would start it again. A second Ctrl-C stops at once, with 130. To share
+    every step among N processes, one a GPU, write `torchrun --nproc-per-node N -m veernet` for
+    `veernet`: what is learned is the same, and with `--max-restarts` the run goes on from its last
+    checkpoint where a process is lost.
     """
 
     archive: Positional[Path | None] = None
@@ -109,7 +122,7 @@ class Train:
         if self.memory is not None and self.pixel_budget is not None:
             raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
         planned = None if self.memory is None else bytes_of(self.memory, device)
-        with distributed.joined(device):
+        with distributed.joined(device), lasting(console):
             if self.resume is None:
                 self._start(folder, device, distributed.least(planned))
             # A run keeps to its plan: torchrun repeats the command where it starts a process again.
@@ -127,6 +140,8 @@ class Train:
             )
             go_on = f"paused; `veernet train --resume {folder}` goes on"
             voice(console).print(f"trained: {folder}" if done else go_on, soft_wrap=True)
+        if not done:
+            _end_paused()
 
     def _folder(self) -> Path:
         """Of the run; checks which options were given together."""
@@ -369,7 +384,8 @@ class Demo:
     """The whole path on small logs, in minutes on two CPU cores.
 
     Draws logs, trains three classes, evaluates, digitises an unseen log to LAS, and writes
-    report.html. Run again, it goes on where it was stopped.
+    report.html. Run again, it goes on where it was stopped. Where its training is paused it ends
+    with exit code 75, as `veernet train` does.
     """
 
     out: Path = Path("demo")
@@ -383,5 +399,7 @@ class Demo:
         """Run the recipe."""
         check_at_least(1, workers=self.workers)
         device = device_of(self.device)
-        with distributed.joined(device):
-            recipes.demo(self.out, device=device, workers=self.workers, console=console)
+        with distributed.joined(device), lasting(console):
+            done = recipes.demo(self.out, device=device, workers=self.workers, console=console)
+        if not done:
+            _end_paused()

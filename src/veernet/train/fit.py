@@ -25,7 +25,7 @@ from veernet.train.checkpoint import (
     save_weights,
     set_aside,
 )
-from veernet.train.interrupt import Pausing, listening
+from veernet.train.interrupt import Pausing, lasting, listening
 from veernet.train.job import Job
 from veernet.train.load import IN_FLIGHT, Loader, Skipped
 from veernet.train.log import NAME, RunLog, voice
@@ -79,9 +79,9 @@ def fit(
 ) -> bool:
     """Train the run in folder `run` from where it is to its end; True when it is there.
 
-    Ctrl-C or SIGTERM ends the current step, writes a checkpoint and returns; a second Ctrl-C stops
-    at once. Processes joined by `torch.distributed` share every step; the first of them writes. A
-    checkpoint that is damaged is put aside, and the one before it is used.
+    Ctrl-C, SIGTERM or SIGHUP ends the current step, writes a checkpoint and returns; a second
+    Ctrl-C stops at once. Processes joined by `torch.distributed` share every step; the first of
+    them writes. A checkpoint that is damaged is put aside, and the one before it is used.
 
     Args:
         memory: bytes to plan for anew (`veernet.train.plan`), and to try on the widest micro-batch
@@ -101,7 +101,7 @@ def fit(
     on_error = on_error or config.on_error
     reading = partial(Loader, workers=workers, in_flight=in_flight, on_error=on_error)
     drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with determinism(config.deterministic), drawing, _claimed(run):
+    with determinism(config.deterministic), drawing, _claimed(run), lasting(console):
         job, state = _open(run, device, reading, saving.keep, console)
         with threads(config.threads), _log(job, state, console) as log:
             state = _settle(memory, job, state, log)
