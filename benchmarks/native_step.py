@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 
 from veernet import Archive, Schedule
-from veernet.commands.running import PAUSED
 from veernet.data.survey import survey
+from veernet.train.interrupt import PAUSED
 
 VEERNET = Path(sys.executable).with_name("veernet")
 OUT = Path(__file__).with_suffix(".json")

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import torch
 
-from veernet.commands.running import PAUSED
 from veernet.recipes import RECIPES
 from veernet.train.checkpoint import newest_checkpoint
+from veernet.train.interrupt import PAUSED
 from veernet.train.log import read_log
 
 BIN = Path(sys.executable).parent

@@ -16,16 +16,9 @@ from veernet.commands.calibrating import Calibrate
 from veernet.commands.inspect import Inspect
 from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
-from veernet.commands.running import (
-    PAUSED,
-    Demo,
-    Digitise,
-    Evaluate,
-    Replay,
-    Report,
-    Train,
-)
+from veernet.commands.running import Demo, Digitise, Evaluate, Replay, Report, Train
 from veernet.errors import VeerNetError
+from veernet.train.interrupt import PAUSED
 from veernet.train.machine import settle_allocator
 
 

@@ -161,6 +161,7 @@ def wait_for_a_set(place: Path, most: float) -> bool:
     while time.monotonic() < limit:
         if any("-" not in p.name.removeprefix(SET) for p in place.glob(f"{SET}*")):
             return True
+        time.sleep(0.0002)
     return False
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,20 +31,11 @@ from veernet.synth.make import open_archive
 from veernet.train.config import Precision
 from veernet.train.fault import replay, told
 from veernet.train.fit import Saving, fit
-from veernet.train.interrupt import lasting
+from veernet.train.interrupt import end_if_paused, lasting
 from veernet.train.log import voice
 from veernet.train.machine import bytes_of
 from veernet.train.plan import plan_run
 from veernet.train.run import CONFIG, Config, check_fit, read_config_file, start
-
-PAUSED = os.EX_TEMPFAIL
-"""Exit code of a command whose training was paused, 75: what waits for it to be done stops too."""
-
-
-def _end_paused() -> None:
-    """End a command that is not done. What `torchrun` launched ends well, for else it would be
-    started again."""
-    sys.exit(0 if distributed.launched() else PAUSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +130,7 @@ class Train:
             )
             go_on = f"paused; `veernet train --resume {folder}` goes on"
             voice(console).print(f"trained: {folder}" if done else go_on, soft_wrap=True)
-        if not done:
-            _end_paused()
+        end_if_paused(done)
 
     def _folder(self) -> Path:
         """Of the run; checks which options were given together."""
@@ -401,5 +390,4 @@ class Demo:
         device = device_of(self.device)
         with distributed.joined(device), lasting(console):
             done = recipes.demo(self.out, device=device, workers=self.workers, console=console)
-        if not done:
-            _end_paused()
+        end_if_paused(done)

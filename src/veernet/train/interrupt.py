@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -9,6 +10,11 @@ from types import FrameType
 from typing import IO, Any, cast
 
 from rich.console import Console
+
+from veernet import distributed
+
+PAUSED = os.EX_TEMPFAIL
+"""Exit code of a command whose training was paused, 75: what waits for it to be done stops too."""
 
 
 class Pausing:
@@ -53,6 +59,13 @@ def listening(after: int | None, console: Console) -> Generator[Pausing]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def end_if_paused(done: bool) -> None:
+    """End a command whose training is not done with `PAUSED`; under `torchrun`, which would start
+    it again, with 0."""
+    if not done:
+        sys.exit(0 if distributed.launched() else PAUSED)
 
 
 @contextmanager
