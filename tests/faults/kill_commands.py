@@ -34,6 +34,9 @@ from veernet.train.checkpoint import WEIGHTS, checkpoints, save_weights
 from veernet.train.run import CONFIG
 
 QUIET = Console(quiet=True)
+LEFT_ALONE = 0.4
+"""Share of the processes that are not killed."""
+
 SMALL = Network(planes=3, widths=(2, 4, 8), heads=2, layers=1)
 Files = dict[str, bytes]
 
@@ -184,6 +187,9 @@ def main(name: str, kills: int, seed: int = 0) -> None:
             shutil.copytree(root / "before", folder)
             while True:
                 child = born(lambda folder=folder: case.command(folder))
+                if chance.random() < LEFT_ALONE:
+                    assert ended(child) == 0
+                    break
                 aimed = case.main is not None and chance.random() < 0.5
                 if not aimed or not wait_for_a_set(folder / case.place, 2 * long):
                     time.sleep(chance.uniform(0, long) ** 2 / long)

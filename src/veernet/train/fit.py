@@ -117,7 +117,6 @@ def fit(
 @contextmanager
 def _claimed(run: Path) -> Generator[None]:
     """Keep others from training the same run meanwhile."""
-
     handle = distributed.together(lambda: claim(run) if distributed.rank() == 0 else None)
     try:
         yield
