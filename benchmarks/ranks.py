@@ -20,6 +20,7 @@ import torch
 
 from veernet.recipes import RECIPES
 from veernet.train.checkpoint import newest_checkpoint
+from veernet.train.interrupt import PAUSED
 from veernet.train.log import read_log
 
 BIN = Path(sys.executable).parent
@@ -32,7 +33,9 @@ def train(ranks: int, *words: object) -> None:
     launch = [BIN / "torchrun", "--nproc-per-node", ranks, "-m", "veernet"]
     command = [*(launch if ranks > 1 else [BIN / "veernet"]), "train", *words, "--workers", 0]
     cores = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // ranks))}
-    subprocess.run([*map(str, command)], check=True, env={**os.environ, **cores})
+    done = subprocess.run([*map(str, command)], env={**os.environ, **cores})
+    if done.returncode != PAUSED:
+        done.check_returncode()
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:

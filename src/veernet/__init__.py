@@ -5,21 +5,25 @@ The batching layer, for a training loop of your own:
     from veernet import Scan, Schedule, Tversky, VeerNet, collate, step
 """
 
-from veernet.data.archive import Archive
-from veernet.data.batch import UNLABELLED, Batch, Scan, collate
-from veernet.data.schedule import Schedule, share
-from veernet.losses import (
-    BCE,
-    CrossEntropy,
-    Dice,
-    Focal,
-    FocalTversky,
-    Loss,
-    Lovasz,
-    Tversky,
-)
-from veernet.model import Network, VeerNet
-from veernet.train.step import StepResult, step
+from importlib import import_module
+
+TYPE_CHECKING = False  # not from typing, which takes longer to import than all that is here
+if TYPE_CHECKING:
+    from veernet.data.archive import Archive
+    from veernet.data.batch import UNLABELLED, Batch, Scan, collate
+    from veernet.data.schedule import Schedule, share
+    from veernet.losses import (
+        BCE,
+        CrossEntropy,
+        Dice,
+        Focal,
+        FocalTversky,
+        Loss,
+        Lovasz,
+        Tversky,
+    )
+    from veernet.model import Network, VeerNet
+    from veernet.train.step import StepResult, step
 
 __all__ = [
     "BCE",
@@ -42,3 +46,26 @@ __all__ = [
     "share",
     "step",
 ]
+
+_HOMES = {
+    "veernet.data.archive": ("Archive",),
+    "veernet.data.batch": ("UNLABELLED", "Batch", "Scan", "collate"),
+    "veernet.data.schedule": ("Schedule", "share"),
+    "veernet.losses": (
+        *("BCE", "CrossEntropy", "Dice", "Focal", "FocalTversky", "Loss", "Lovasz", "Tversky"),
+    ),
+    "veernet.model": ("Network", "VeerNet"),
+    "veernet.train.step": ("StepResult", "step"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is asked for: the command line is there before PyTorch is."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return globals().setdefault(name, getattr(import_module(home), name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,5 +1,24 @@
-"""`python -m veernet`, which `torchrun -m veernet` starts too."""
+"""`veernet` and `python -m veernet`, which `torchrun -m veernet` starts too."""
 
-from veernet.cli import main
+import os
+import signal
+from types import FrameType
 
-main()
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it with one line and exit code 130, from here on."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+    from veernet.cli import main as run  # takes seconds, in which nothing is there to be lost
+
+    run()
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    """End at once: an interrupt that is raised may be lost in what a library does when imported."""
+    os.write(2, b"veernet: interrupted\n")
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,12 @@
 """The `veernet` command."""
 
+import os
+import signal
 import sys
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +19,7 @@ from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
 from veernet.commands.running import Demo, Digitise, Evaluate, Replay, Report, Train
 from veernet.errors import ArchiveWarning, VeerNetError
+from veernet.train.interrupt import PAUSED
 from veernet.train.machine import settle_allocator
 
 
@@ -47,22 +53,26 @@ def main() -> None:
     """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
     settle_allocator()
     warnings.formatwarning = _worded
-    command: Command = tyro.extras.subcommand_cli_from_dict(
-        COMMANDS,
-        prog="veernet",
-        description="Train segmentation networks on scanned well logs at native resolution, and "
-        "turn scans into curves.",
-    )
     try:
-        command.run(Console(markup=False, emoji=False, highlight=False))
+        command: Command = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="veernet",
+            description="Train segmentation networks on scanned well logs at native resolution, "
+            "and turn scans into curves.\n\nExit codes: 0, done; 2, bad input or a failure, told "
+            f"in one line on stderr; {PAUSED}, training was paused, and goes on when asked to; "
+            "130, interrupted.",
+        )
+        with _interruptible():
+            command.run(Console(markup=False, emoji=False, highlight=False))
     except (VeerNetError, OSError) as error:
-        print(f"veernet: {' '.join(str(error).split())}", file=sys.stderr)
+        _say(" ".join(str(error).split()))
         sys.exit(2)
     except (MemoryError, torch.OutOfMemoryError) as full:
-        print(f"veernet: out of memory ({' '.join(str(full).split())})", file=sys.stderr)
+        _say(f"out of memory ({' '.join(str(full).split())})")
         sys.exit(2)
     except KeyboardInterrupt:
-        print("veernet: interrupted", file=sys.stderr)
+        _say("interrupted")
+        signal.signal(signal.SIGINT, _end_at_once)  # whatever the end may wait for
         sys.exit(130)
 
 
@@ -74,3 +84,34 @@ def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str
 
 
 _formatted = warnings.formatwarning
+
+
+def _end_at_once(_: int, __: FrameType | None) -> None:
+    os._exit(130)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # of a terminal that was closed
+        print(f"veernet: {text}", file=sys.stderr)
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt in the block, and end the process where that is lost: in
+    a callback, Python would tell of it and go on."""
+
+    def unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            return hook(lost)
+        _say("interrupted")
+        os._exit(130)
+
+    hook, handler = sys.unraisablehook, signal.getsignal(signal.SIGINT)
+    sys.unraisablehook = unraisable
+    if handler is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        signal.signal(signal.SIGINT, handler)

@@ -37,7 +37,7 @@ def joined(device: torch.device) -> Generator[None]:
     Raises:
         RunError: another process ended before this one was done, or never came.
     """
-    if not dist.is_torchelastic_launched() or dist.is_initialized():
+    if not launched() or dist.is_initialized():
         yield
         return
     if device.type == "cuda":
@@ -66,9 +66,14 @@ def _join(backend: str) -> None:
         raise RunError(f"the processes of this run did not find each other ({lost})") from lost
 
 
+def launched() -> bool:
+    """Whether `torchrun` started this process."""
+    return dist.is_torchelastic_launched()
+
+
 def own_device(device: torch.device) -> torch.device:
     """The GPU of this process on its machine, where `device` names none; else `device` itself."""
-    if str(device) != "cuda" or not dist.is_torchelastic_launched():
+    if str(device) != "cuda" or not launched():
         return device
     return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
 

@@ -1,5 +1,6 @@
 """A network against the truth: in pixels, and in curve values."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from veernet.data.archive import CurveRow, Log, Row, Split, ink
 from veernet.data.batch import UNLABELLED, as_float
 from veernet.data.raster import write_picture
 from veernet.errors import OptionError, VeerNetError
-from veernet.files import finite, write_json, write_json_lines
+from veernet.files import finite, replacing_set, write_json, write_json_lines
 from veernet.losses import curve_probabilities
 from veernet.metrics import NEAR, Counts, CurveError, count, curve_error, drawn_out
 from veernet.picture import overlay, stack
@@ -27,6 +28,12 @@ RADII = {"strict": 0, "within_1_px": 1}
 
 SAMPLINGS = ("columns", "points_300")
 """Curves as they were read, in every column, and drawn out to 300 points."""
+
+SUMMARY = "summary.json"
+"""The scores of an evaluation inside its folder, which is whole where this is."""
+
+_PICTURE = re.compile(r"\d+ of \d+ from the worst")
+"""Beginning of the names of an evaluation's pictures."""
 
 WORST, OTHERS = 10, 5
 """How many of the worst logs an evaluation shows, and how many others up to the best."""
@@ -232,7 +239,8 @@ def write_evaluation(
     autocast: torch.dtype | None = None,
 ) -> dict[str, Any]:
     """Write `summary.json`, `logs.jsonl` and pictures of logs from the worst, of which nothing was
-    read, to the best, and to those without a label.
+    read, to the best, and to those without a label, as one: those of an earlier time stay whole if
+    anything fails.
 
     Args:
         left_out: names of logs that could not be read, and why.
@@ -240,8 +248,27 @@ def write_evaluation(
     Returns the summary.
     """
     summary = {**summarise(results, classes), "left_out": dict(left_out or {})}
-    for old in folder.glob("*.png"):
-        old.unlink()
+    with replacing_set(folder, SUMMARY, older=lambda: _pictures(folder)) as made:
+        _draw_worst(made, model, split, results, autocast=autocast)
+        write_json_lines(made / "logs.jsonl", [finite(asdict(result)) for result in results])
+        write_json(made / SUMMARY, summary)
+    return summary
+
+
+def _pictures(folder: Path) -> list[str]:
+    """Names of the pictures that an evaluation left there."""
+    return [path.name for path in folder.glob("*.png") if _PICTURE.match(path.name)]
+
+
+def _draw_worst(
+    folder: Path,
+    model: nn.Module,
+    split: Split,
+    results: Sequence[LogResult],
+    *,
+    autocast: torch.dtype | None,
+) -> None:
+    """Write pictures of the worst logs, and of others up to the best."""
     by_quality = sorted(results, key=_rank)
     spaced = np.linspace(0, len(results) - 1, min(OTHERS, len(results))).round()
     chosen = {*range(min(WORST, len(results))), *spaced.astype(int).tolist()}
@@ -252,9 +279,6 @@ def write_evaluation(
         name = f"{rank + 1:03d} of {len(results)} from the worst, {f1}, "
         picture = draw(split.log(index), split.rows[index], model, autocast=autocast)
         write_picture(folder / f"{name}{Path(result.file_name).stem}.png", picture)
-    write_json_lines(folder / "logs.jsonl", [finite(asdict(result)) for result in results])
-    write_json(folder / "summary.json", summary)
-    return summary
 
 
 def draw(

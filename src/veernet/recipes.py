@@ -120,52 +120,57 @@ description = "Deep resistivity"
 """One a curve of the log."""
 
 
-def binary(root: Path, *, device: torch.device, workers: int, console: Console) -> None:
+def binary(root: Path, *, device: torch.device, workers: int, console: Console) -> bool:
     """Train curve against background on 2,000 logs of one curve, batch 1, 50 epochs.
 
     veernet synth ARCHIVE --recipe binary && veernet train ARCHIVE --recipe binary --out RUN
     """
-    _complete("binary", root, device=device, workers=workers, console=console)
+    return _complete("binary", root, device=device, workers=workers, console=console)
 
 
-def multiclass(root: Path, *, device: torch.device, workers: int, console: Console) -> None:
+def multiclass(root: Path, *, device: torch.device, workers: int, console: Console) -> bool:
     """Train background and two curves on 15,000 logs, effective batch 16, 50 epochs.
 
     veernet synth ARCHIVE && veernet train ARCHIVE --out RUN
     """
-    _complete("multiclass", root, device=device, workers=workers, console=console)
+    return _complete("multiclass", root, device=device, workers=workers, console=console)
 
 
-def demo(root: Path, *, device: torch.device, workers: int, console: Console) -> None:
+def demo(root: Path, *, device: torch.device, workers: int, console: Console) -> bool:
     """The whole path on small logs, in minutes on two CPU cores.
 
         veernet demo
 
     Leaves an archive, a run, one unseen log as a scan with its calibration, its curves as LAS and
-    CSV, and report.html, all in `root`. Run again, it goes on where it was stopped.
+    CSV, and report.html, all in `root`. Run again, it goes on where it was stopped. False where its
+    training was paused.
     """
-    _complete("demo", root, device=device, workers=workers, console=console)
+    return _complete("demo", root, device=device, workers=workers, console=console)
 
 
 def _complete(
     name: str, root: Path, *, device: torch.device, workers: int, console: Console
-) -> None:
+) -> bool:
+    """Run a recipe from where it is to its end; True when it is there."""
     recipe, console = RECIPES[name], voice(console)
-    distributed.once(lambda: _before_training(recipe, root, workers, console))
+    distributed.once(lambda: _before_training(recipe, root, device, workers, console))
     if not fit(root / "run", device=device, workers=workers, console=console):
         console.print("paused; the same command goes on", soft_wrap=True)
-        return
+        return False
     distributed.once(lambda: _after_training(recipe, root, device, console))
+    return True
 
 
-def _before_training(recipe: Recipe, root: Path, workers: int, console: Console) -> None:
+def _before_training(
+    recipe: Recipe, root: Path, device: torch.device, workers: int, console: Console
+) -> None:
     archive, run = root / "archive", root / "run"
     console.rule("1  draw logs")
     with bar(console, "logs", sum(recipe.counts)) as advance:
         make(archive, recipe.logs, recipe.counts, workers=max(1, workers), advance=advance)
     console.rule("2  train")
     if not (run / CONFIG).exists():
-        start(run, open_archive(archive), recipe.training)
+        start(run, open_archive(archive), recipe.training, device=device)
 
 
 def _after_training(recipe: Recipe, root: Path, device: torch.device, console: Console) -> None:

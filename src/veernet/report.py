@@ -13,7 +13,8 @@ from jinja2 import Environment, StrictUndefined, Template, UndefinedError
 
 from veernet.chart import draw_learning
 from veernet.errors import RunError
-from veernet.files import read_json, write_text
+from veernet.evaluate import SUMMARY
+from veernet.files import read_json, whole_set, write_text
 from veernet.train.log import read_log
 from veernet.train.run import Config, read_config
 
@@ -54,13 +55,19 @@ def _render(
         learning_curves=draw_learning(log),
         skipped=_skipped(log),
         evaluations=[
-            _evaluation(summary.parent)
-            for summary in sorted((run / EVALUATIONS).glob("*/summary.json"))
+            found
+            for folder in sorted((run / EVALUATIONS).glob("*/"))
+            if (found := _evaluation(folder)) is not None
         ],
         digitised=[_picture(picture, picture.name) for picture in digitised],
-        settings=json.dumps(asdict(config.training), indent=2),
+        settings=json.dumps(_settings(config), indent=2),
         number=_number,
     )
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    plan = None if config.plan is None else asdict(config.plan)
+    return {**asdict(config.training), "plan": plan}
 
 
 def _skipped(log: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -73,10 +80,14 @@ def _skipped(log: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _evaluation(folder: Path) -> dict[str, Any]:
-    path = folder / "summary.json"
-    summary = read_json(path, error=RunError, missing=f"{path}: missing")
-    pictures = [_picture(path, path.stem) for path in sorted(folder.glob("*.png"))]
+def _evaluation(folder: Path) -> dict[str, Any] | None:
+    """The evaluation of a split; None where it was killed before any was whole."""
+    path = folder / SUMMARY
+    with whole_set(folder, SUMMARY):
+        if not path.exists():
+            return None
+        summary = read_json(path, error=RunError, missing=f"{path}: missing")
+        pictures = [_picture(path, path.stem) for path in sorted(folder.glob("*.png"))]
     return {"split": folder.name, "summary": summary, "pictures": pictures}
 
 

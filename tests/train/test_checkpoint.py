@@ -179,13 +179,14 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(run, undist
     assert same(run, undisturbed)
 
 
-def test_sigterm_ends_the_step_as_ctrl_c_does(run, undisturbed, monkeypatch):
+@pytest.mark.parametrize("asking", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_and_sighup_end_the_step_as_ctrl_c_does(run, undisturbed, monkeypatch, asking):
     job = sys.modules["veernet.train.job"]
     real = job.step
 
     def step(*args, **kwargs):
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(asking)
+        signal.raise_signal(asking)
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patched:

@@ -18,7 +18,6 @@ from runs import newest
 from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate
 from veernet.data.schedule import padding_waste
 from veernet.errors import OptionError
-from veernet.train import fit as fitting
 from veernet.train import machine
 from veernet.train import plan as planning
 from veernet.train.config import Training
@@ -169,7 +168,7 @@ def test_a_run_learns_the_same_however_its_memory_is_planned(
     for name in ("plain", "planned"):
         start(tmp_path / name, Archive.open(small_archive), TRAINING)
     assert fit(tmp_path / "plain", device=CPU, console=quiet)
-    monkeypatch.setattr(fitting, "plan", only(recompute, budget))
+    monkeypatch.setattr(planning, "plan", only(recompute, budget))
     used = []
     monkeypatch.setattr(VeerNet, "train", lambda self, mode=True: used.append(self.recompute))
     assert not fit(tmp_path / "planned", device=CPU, memory=10**10, stop_after=1, console=quiet)

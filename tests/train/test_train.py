@@ -6,11 +6,12 @@ import os
 import shutil
 import signal
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from rich.console import Console
+from safetensors.torch import save_file
 
 from runs import newest
 from veernet import BCE, Archive, Network, Schedule, StepResult, Tversky, VeerNet, collate
@@ -233,6 +234,58 @@ def test_weights_are_read_back(tmp_path):
     assert again.network == TINY.network
     for name, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
+
+
+def save_without_digest(path, model):
+    """As weights were written before they had digests."""
+    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(tensors, path, {"network": json.dumps(asdict(model.network))})
+
+
+def test_damaged_weights_are_refused_and_those_from_before_digests_are_read(tmp_path):
+    model, path = VeerNet(TINY.network), tmp_path / WEIGHTS
+    save_weights(path, model)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # one bit of the last weight
+    with pytest.raises(CheckpointError, match=r"best.safetensors: not whole weights .*SHA-256"):
+        load_weights(path)
+    save_without_digest(path, model)
+    again = load_weights(path).state_dict()
+    assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_neither_read_nor_written(tmp_path, bad):
+    model, path = VeerNet(TINY.network), tmp_path / WEIGHTS
+    save_weights(path, model)
+    before = path.read_bytes()
+    first = next(iter(model.state_dict()))
+    model.state_dict()[first].view(-1)[3] = bad
+    refused = rf"best.safetensors: 1 of the \d+ weights of {first} are NaN or infinite"
+    with pytest.raises(CheckpointError, match=refused):
+        save_weights(path, model)
+    assert path.read_bytes() == before
+    save_without_digest(path, model)
+    with pytest.raises(CheckpointError, match=refused):
+        load_weights(path)
+
+
+def test_a_step_into_infinity_is_neither_a_checkpoint_nor_the_best_weights(run, monkeypatch):
+    """The gradient of the third step is finite, and AdamW adds more than float32 can hold."""
+    assert not fit(run, device=CPU, stop_after=2, console=QUIET)
+    before = {path: path.read_bytes() for path in run.rglob("*.safetensors")}
+    loop = sys.modules["veernet.train.job"]
+    real = loop.step
+
+    def far(model, *args, **kwargs):
+        result = real(model, *args, **kwargs)
+        next(model.parameters()).data.fill_(math.inf)
+        return result
+
+    monkeypatch.setattr(loop, "step", far)
+    with pytest.raises(RunError, match=r"run: after step 3, .* are NaN or infinite. A lower learn"):
+        fit(run, device=CPU, console=QUIET)
+    assert {path: path.read_bytes() for path in run.rglob("*.safetensors")} == before
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional, arg
@@ -27,13 +28,14 @@ from veernet.errors import OnError, OptionError
 from veernet.evaluate import WINDOW
 from veernet.report import write_report
 from veernet.synth.make import open_archive
-from veernet.train.checkpoint import checkpoints
 from veernet.train.config import Precision
 from veernet.train.fault import replay, told
 from veernet.train.fit import Saving, fit
+from veernet.train.interrupt import end_if_paused, lasting
 from veernet.train.log import voice
 from veernet.train.machine import bytes_of
-from veernet.train.run import Config, read_config_file, start
+from veernet.train.plan import plan_run
+from veernet.train.run import CONFIG, Config, check_fit, read_config_file, start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +43,12 @@ class Train:
     """Train on an archive, or go on with a run that was stopped.
 
     `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` goes on with one
-    under the settings that it was begun with. Ctrl-C or SIGTERM ends the current step and writes a
-    checkpoint; a second Ctrl-C stops at once. To share every step among N processes, one a GPU,
-    write `torchrun --nproc-per-node N -m veernet` for `veernet`: what is learned is the same, and
-    with `--max-restarts` the run goes on from its last checkpoint where a process is lost.
+    under the settings that it was begun with. Ctrl-C, SIGTERM or SIGHUP (of a closed terminal) ends
+    the current step, writes a checkpoint and ends the command with exit code 75; under torchrun
+    with 0, for else that would start it again. A second Ctrl-C stops at once, with 130. To share
+    every step among N processes, one a GPU, write `torchrun --nproc-per-node N -m veernet` for
+    `veernet`: what is learned is the same, and with `--max-restarts` the run goes on from its last
+    checkpoint where a process is lost.
     """
 
     archive: Positional[Path | None] = None
@@ -67,7 +71,7 @@ class Train:
     """Like 8GiB, or auto, for nine tenths of what is free: chooses what is computed again and the
     pixel budget, which change memory and speed and nothing else, and tries the widest micro-batch
     before the first step. Of every process, if there are several. Not given: auto for a new run,
-    unless --pixel-budget is; as before for a resumed one."""
+    unless --pixel-budget is; as before for a resumed one, or for one made again."""
     pixel_budget: FromRecipe[int] = None
     """Most pixels of one micro-batch, padding included, in place of a plan."""
     learning_rate: FromRecipe[float] = None
@@ -80,8 +84,9 @@ class Train:
     """Threads that read logs ahead; 0 reads them between steps."""
     in_flight: str = "1GiB"
     """Most host memory for what is read ahead."""
-    on_error: OnError = "stop"
-    """Whether a log that cannot be read ends the run, or is left out, counted and named."""
+    on_error: OnError | None = None
+    """Whether a log that cannot be read ends the run (stop), or is left out, counted and named
+    (skip). Not given: stop for a new run; as it was begun for a resumed one."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
     deterministic: bool = False
@@ -106,19 +111,16 @@ class Train:
         device = device_of(self.device)
         if self.memory is not None and self.pixel_budget is not None:
             raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
-        # torchrun gives a restarted process the command that started it.
-        goes_on = self.resume is not None or distributed.restarts() > 0
-        begun = goes_on and checkpoints(folder)
-        planned = None if begun or self.pixel_budget is not None else "auto"
-        amount = self.memory or planned
-        memory = None if amount is None else bytes_of(amount, device)
-        with distributed.joined(device):
+        planned = None if self.memory is None else bytes_of(self.memory, device)
+        with distributed.joined(device), lasting(console):
             if self.resume is None:
-                distributed.once(lambda: self._start(folder))
+                self._start(folder, device, distributed.least(planned))
+            # A run keeps to its plan: torchrun repeats the command where it starts a process again.
+            anew = self.resume is not None and not distributed.restarts()
             done = fit(
                 folder,
                 device=device,
-                memory=memory,
+                memory=planned if anew else None,
                 workers=self.workers,
                 in_flight=bytes_of(self.in_flight, device),
                 on_error=self.on_error,
@@ -128,6 +130,7 @@ class Train:
             )
             go_on = f"paused; `veernet train --resume {folder}` goes on"
             voice(console).print(f"trained: {folder}" if done else go_on, soft_wrap=True)
+        end_if_paused(done)
 
     def _folder(self) -> Path:
         """Of the run; checks which options were given together."""
@@ -150,33 +153,50 @@ class Train:
             )
         return self.out
 
-    def _start(self, folder: Path) -> None:
-        model = None if self.recipe_json is None else self._model(self.recipe_json)
-        training = recipes.RECIPES[self.recipe].training if model is None else model.training
-        schedule = replace(training.schedule, **self._schedule())
-        training = replace(training, schedule=schedule, **self._training())
-        root = self.archive or Path("" if model is None else model.archive)
-        deterministic = self.deterministic or (model is not None and model.deterministic)
+    def _start(self, folder: Path, device: torch.device, memory: int | None) -> None:
+        """Begin a run, planned for so many bytes; if none are given, as its options say."""
+        model = distributed.together(self._model)
         if model is not None and model.first is not None and self.start_from is None:
             raise OptionError(
                 f"{self.recipe_json}: that run began from weights (SHA-256 {model.first[:12]}…); "
                 "give them by --start-from"
             )
+        if memory is None and self.pixel_budget is None and model is None:
+            memory = distributed.least(bytes_of("auto", device))
+        distributed.once(lambda: self._begin(folder, device, memory, model))
+
+    def _begin(
+        self, folder: Path, device: torch.device, memory: int | None, model: Config | None
+    ) -> None:
+        training = recipes.RECIPES[self.recipe].training if model is None else model.training
+        schedule = replace(training.schedule, **self._schedule())
+        training = replace(training, schedule=schedule, **self._training())
         first = None if self.start_from is None else weights_of(self.start_from)
         if first is not None:
             training = replace(training, network=first.network)
+        archive = open_archive(self.archive or Path("" if model is None else model.archive))
+        check_fit(archive, training)
+        plan = None if model is None or self.pixel_budget is not None else model.plan
+        if memory is not None and not (folder / CONFIG).exists():
+            plan = plan_run(training, archive.split("train").sizes, memory, device=device)
         start(
             folder,
-            open_archive(root),
+            archive,
             training,
             first=first,
-            deterministic=deterministic,
+            deterministic=self.deterministic or (model is not None and model.deterministic),
+            plan=plan,
+            on_error=self.on_error or ("stop" if model is None else model.on_error),
+            device=device,
             again=distributed.restarts() > 0,
         )
 
-    @staticmethod
-    def _model(path: Path) -> Config:
-        return read_config_file(path, missing=f"{path}: no such settings of a run")
+    def _model(self) -> Config | None:
+        """The settings of the run that is to be made again."""
+        if self.recipe_json is None:
+            return None
+        missing = f"{self.recipe_json}: no such settings of a run"
+        return read_config_file(self.recipe_json, missing=missing)
 
     def _schedule(self) -> dict[str, Any]:
         return given(
@@ -353,7 +373,8 @@ class Demo:
     """The whole path on small logs, in minutes on two CPU cores.
 
     Draws logs, trains three classes, evaluates, digitises an unseen log to LAS, and writes
-    report.html. Run again, it goes on where it was stopped.
+    report.html. Run again, it goes on where it was stopped. Where its training is paused it ends
+    with exit code 75, as `veernet train` does.
     """
 
     out: Path = Path("demo")
@@ -367,5 +388,6 @@ class Demo:
         """Run the recipe."""
         check_at_least(1, workers=self.workers)
         device = device_of(self.device)
-        with distributed.joined(device):
-            recipes.demo(self.out, device=device, workers=self.workers, console=console)
+        with distributed.joined(device), lasting(console):
+            done = recipes.demo(self.out, device=device, workers=self.workers, console=console)
+        end_if_paused(done)

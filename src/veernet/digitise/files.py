@@ -1,5 +1,7 @@
 """From files to files: a scan and its calibration in, LAS, CSV and pictures out."""
 
+import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from veernet.digitise.las import Header, write_csv, write_las
 from veernet.digitise.quality import Told, draw_quality, tell
 from veernet.errors import CalibrationError, OptionError
 from veernet.evaluate import WINDOW
+from veernet.files import replacing_set, whole_set
 from veernet.metrics import POINTS
 from veernet.model import VeerNet
 
@@ -51,7 +54,8 @@ def digitise_file(
 ) -> Written:
     """Digitise one scan into `folder`.
 
-    The files are named after the scan. Nothing is written before everything is computed.
+    The files are named after the scan, and replace those of an earlier time as one: these stay
+    whole if anything fails.
 
     Args:
         header: of the LAS file.
@@ -68,10 +72,10 @@ def digitise_file(
     """
     settings = read_calibration(calibration)
     endings = ".las", ".csv", f".{POINTS}.csv", *(f".{c.mnemonic}.png" for c in settings.curves)
-    las, table, points, *pictures = (folder / f"{scan.stem}{end}" for end in endings)
-    for path in (las, table, points, *pictures):
-        if path.exists() and not overwrite:
-            raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
+    paths = las, table, points, *pictures = [folder / f"{scan.stem}{end}" for end in endings]
+    if folder.is_dir() and not overwrite:
+        with whole_set(folder, las.name):
+            _check_absent(paths)
     names = [curve.mnemonic for curve in settings.curves]
     if reference is not None and not {*names} & {*reference.curves}:
         raise OptionError(
@@ -85,9 +89,31 @@ def digitise_file(
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
     told = tell(digitised, reference)
     drawn = [draw_quality(digitised, index, reference) for index in range(len(pictures))]
-    write_las(las, digitised, header=header, confidence=confidence)
-    write_csv(table, digitised)
-    write_csv(points, digitised, points=POINTS)
-    for path, picture in zip(pictures, drawn, strict=True):
-        write_picture(path, picture)
+
+    def older() -> list[str]:
+        if not overwrite:
+            _check_absent(paths)  # another process may have been as fast
+        return _older_pictures(table)
+
+    with replacing_set(folder, las.name, older=older) as made:
+        write_las(made / las.name, digitised, header=header, confidence=confidence)
+        write_csv(made / table.name, digitised)
+        write_csv(made / points.name, digitised, points=POINTS)
+        for path, picture in zip(pictures, drawn, strict=True):
+            write_picture(made / path.name, picture)
     return Written(las=las, csv=table, points=points, pictures=tuple(pictures), told=told)
+
+
+def _check_absent(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists():
+            raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
+
+
+def _older_pictures(table: Path) -> list[str]:
+    """Names of the pictures that belong to a table of curves, as its header names them."""
+    if not table.exists():
+        return []
+    with table.open(encoding="utf-8", errors="replace", newline="") as file:
+        _, *names = next(csv.reader(file), [""])
+    return [f"{table.stem}.{name}.png" for name in names if f"{name}_confidence" in names]

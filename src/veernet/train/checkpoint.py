@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,16 +37,19 @@ def save_weights(path: Path, model: VeerNet) -> None:
     """Write a network and its weights, for use, as safetensors.
 
     Raises:
-        CheckpointError: the disk does not take them; an older file is as it was.
+        CheckpointError: a weight is not finite, or the disk does not take them; an older file is
+            as it was.
     """
-    _write(path, model.state_dict(), {"network": json.dumps(asdict(model.network))})
+    tensors = model.state_dict()
+    _check_finite(path, tensors)
+    _write(path, "weights", asdict(model.network), tensors)
 
 
 def load_weights(path: Path = SHIPPED) -> VeerNet:
     """Read a network written by `save_weights`; `path` may be the folder of a run.
 
     Raises:
-        CheckpointError: no such file, damaged, or of another network.
+        CheckpointError: no such file, damaged, of another network, or not finite.
     """
     if path.is_dir():
         path = path / WEIGHTS
@@ -56,14 +58,23 @@ def load_weights(path: Path = SHIPPED) -> VeerNet:
             f"{path}: no such weights; `veernet train` writes them after an epoch"
         )
     tensors, metadata = _read(path)
-    about = _table(path, metadata.get("network", "null"))
+    about = _network(path, tensors, metadata)
     if about is None:
         raise CheckpointError(f"{path}: weights of another network: not written by VeerNet")
     network = parse(Network, about, where=str(path), error=CheckpointError)
     _check_room(path, network, tensors)
+    _check_finite(path, tensors)
     model = VeerNet(network)
     _fill(model, tensors, path)
     return model.eval()
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """Name the first tensor that holds NaN or infinity, and count them; None if none does."""
+    for name, value in tensors.items():
+        if wrong := int((~value.isfinite()).sum()):
+            return f"{wrong:,} of the {value.numel():,} weights of {name} are NaN or infinite"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,10 +192,7 @@ def save_checkpoint(path: Path, state: State, config: Mapping[str, Any], trained
         CheckpointError: the disk does not take it; older checkpoints are as they were.
     """
     about = {"state": asdict(state), "config": dict(config), "plain": trained.plain()}
-    told, tensors = json.dumps(about), trained.tensors()
-    # One entry, for the order of several is left to chance.
-    sealed = json.dumps({"sha256": _digest(told, tensors), "about": told})
-    _write(path, tensors, {"checkpoint": sealed})
+    _write(path, "checkpoint", about, trained.tensors())
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -195,11 +203,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     tensors, metadata = _read(path)
     try:
-        sealed = json.loads(metadata["checkpoint"])
-        told, expected = sealed["about"], sealed["sha256"]
-        if _digest(told, tensors) != expected:
-            raise ValueError("its SHA-256 is not the one that was written")
-        about = json.loads(told)
+        about = _unsealed(metadata["checkpoint"], tensors)
         config, plain, state = about["config"], about["plain"], about["state"]
         if not isinstance(config, dict) or not isinstance(plain, dict):
             raise TypeError("settings that are no table")
@@ -255,7 +259,11 @@ def prune(run: Path, keep: int) -> None:
         old.unlink(missing_ok=True)
 
 
-def _write(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+def _write(path: Path, kind: str, about: Any, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors and plain data about them, with a digest of both."""
+    told = json.dumps(about)
+    # One entry, for the order of several is left to chance.
+    metadata = {kind: json.dumps({"sha256": _digest(told, tensors), "about": told})}
     whole = {name: value.contiguous() for name, value in tensors.items()}
     try:
         with replacing(path, sure=True) as temporary:
@@ -290,10 +298,23 @@ def _digest(told: str, tensors: Mapping[str, Tensor]) -> str:
     return digest([told, sorted(tensors.items())])
 
 
-def _table(path: Path, text: str) -> Any:
-    with suppress(ValueError, RecursionError):
-        return json.loads(text)
-    raise CheckpointError(f"{path}: its description is damaged")
+def _unsealed(entry: str, tensors: Mapping[str, Tensor]) -> Any:
+    """The plain data that `_write` put beside `tensors`; raises where the digest is another."""
+    sealed = json.loads(entry)
+    told, expected = sealed["about"], sealed["sha256"]
+    if _digest(told, tensors) != expected:
+        raise ValueError("its SHA-256 is not the one that was written")
+    return json.loads(told)
+
+
+def _network(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Any:
+    """The shape of the network that weights are of, as plain data; None where the file has none."""
+    try:
+        if "weights" in metadata:
+            return _unsealed(metadata["weights"], tensors)
+        return json.loads(metadata.get("network", "null"))  # as written before there were digests
+    except (LookupError, TypeError, ValueError, RecursionError) as broken:
+        raise CheckpointError(f"{path}: not whole weights ({broken})") from broken
 
 
 def _check_room(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> None:
@@ -302,6 +323,11 @@ def _check_room(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> 
         needed = sum(p.numel() for p in VeerNet(network).parameters())
     if needed > sum(value.numel() for value in tensors.values()):
         raise CheckpointError(f"{path}: weights of another network, of {needed:,} parameters")
+
+
+def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    if (wrong := not_finite(tensors)) is not None:
+        raise CheckpointError(f"{path}: {wrong}; take weights of an earlier epoch or another run")
 
 
 def _fill(model: VeerNet, tensors: dict[str, Tensor], path: Path) -> None:

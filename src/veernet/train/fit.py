@@ -1,6 +1,5 @@
 """The training loop, the only one."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Generator
@@ -14,34 +13,36 @@ import torch
 from rich.console import Console
 
 from veernet import distributed
-from veernet.data.schedule import padded_pixels
-from veernet.errors import CheckpointError, OnError, OptionError, RunError
+from veernet.errors import CheckpointError, OnError, OptionError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import sweep
 from veernet.train.checkpoint import (
     WEIGHTS,
     State,
     Trained,
+    checkpoints,
     newest_checkpoint,
     save_weights,
     set_aside,
 )
-from veernet.train.interrupt import Pausing, listening
+from veernet.train.interrupt import Pausing, lasting, listening
 from veernet.train.job import Job
 from veernet.train.load import IN_FLIGHT, Loader, Skipped
-from veernet.train.log import RunLog, voice
+from veernet.train.log import NAME, RunLog, voice
 from veernet.train.machine import Watch
-from veernet.train.plan import plan
+from veernet.train.plan import Planned, plan_run, widest_batch
 from veernet.train.run import (
     archive_of,
+    changes,
     check_fit,
     check_same_data,
     check_same_settings,
+    claim,
     determinism,
     fingerprints,
     first_weights,
     read_config,
-    versions,
+    threads,
 )
 
 
@@ -71,24 +72,24 @@ def fit(
     memory: int | None = None,
     workers: int = 0,
     in_flight: int = IN_FLIGHT,
-    on_error: OnError = "stop",
+    on_error: OnError | None = None,
     saving: Saving = Saving(),
     stop_after: int | None = None,
     console: Console | None = None,
 ) -> bool:
     """Train the run in folder `run` from where it is to its end; True when it is there.
 
-    Ctrl-C or SIGTERM ends the current step, writes a checkpoint and returns; a second Ctrl-C stops
-    at once. Processes joined by `torch.distributed` share every step; the first of them writes. A
-    checkpoint that is damaged is put aside, and the one before it is used.
+    Ctrl-C, SIGTERM or SIGHUP ends the current step, writes a checkpoint and returns; a second
+    Ctrl-C stops at once. Processes joined by `torch.distributed` share every step; the first of
+    them writes. A checkpoint that is damaged is put aside, and the one before it is used.
 
     Args:
-        memory: bytes to plan for (`veernet.train.plan`), and to try on the widest micro-batch
+        memory: bytes to plan for anew (`veernet.train.plan`), and to try on the widest micro-batch
             first; None goes on as planned before, or else as the settings say.
         workers: threads that read logs ahead; 0 reads them when they are needed.
         in_flight: most bytes of host memory for what is read ahead.
         on_error: stop at a log that cannot be read, or leave it out and go on; the run's log says
-            which, and why.
+            which, and why. None does as the run was begun.
         stop_after: pause after so many steps, as Ctrl-C would.
 
     Raises:
@@ -96,19 +97,19 @@ def fit(
             does not take a checkpoint; or `memory` does not hold the widest log, however it is
             planned.
     """
-    console = voice(console or Console())
+    console, config = voice(console or Console()), read_config(run)
+    on_error = on_error or config.on_error
     reading = partial(Loader, workers=workers, in_flight=in_flight, on_error=on_error)
     drawing = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with determinism(read_config(run).deterministic), drawing, _claimed(run):
+    with determinism(config.deterministic), drawing, _claimed(run), lasting(console):
         job, state = _open(run, device, reading, saving.keep, console)
-        with _log(job, state, console) as log, listening(stop_after, log.console) as pausing:
-            if memory is not None and state.epoch < job.how.epochs:
-                state = _fit_into(memory, job, state, log)
-            job.trained.model.recompute = state.recompute
-            while state.epoch < job.how.epochs:
-                state, paused = _epoch(job, state, saving, log, pausing)
-                if paused:
-                    return False
+        with threads(config.threads), _log(job, state, console) as log:
+            state = _settle(memory, job, state, log)
+            with listening(stop_after, log.console) as pausing:
+                while state.epoch < job.how.epochs:
+                    state, paused = _epoch(job, state, saving, log, pausing)
+                    if paused:
+                        return False
             log.end(scored=state.best >= 0)
     return True
 
@@ -116,19 +117,7 @@ def fit(
 @contextmanager
 def _claimed(run: Path) -> Generator[None]:
     """Keep others from training the same run meanwhile."""
-
-    def claim() -> int | None:
-        if distributed.rank() > 0:
-            return None
-        handle = os.open(run, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as taken:
-            os.close(handle)
-            raise RunError(f"{run}: another process trains this run already") from taken
-        return handle
-
-    handle = distributed.together(claim)
+    handle = distributed.together(lambda: claim(run) if distributed.rank() == 0 else None)
     try:
         yield
     finally:
@@ -218,11 +207,18 @@ def _open(
     check_same_data(run, job.config, logs)
     for fault in damaged.values():
         console.print(f"put aside: {fault}", soft_wrap=True)
-    for name, now in versions().items():
-        if (begun := job.config.versions.get(name)) != now:
-            console.print(f"begun with {name} {begun}, this is {now}: rounding may differ")
-    distributed.once(lambda: (set_aside(damaged), sweep(run)))
+    for text in changes(job.config, device):
+        console.print(text, soft_wrap=True)
+    distributed.once(lambda: _tidy(run, damaged))
     return job, state
+
+
+def _tidy(run: Path, damaged: dict[Path, str]) -> None:
+    """Put aside what is damaged, and remove what a process that was killed left behind."""
+    set_aside(damaged)
+    sweep(run)
+    if not checkpoints(run):
+        (run / NAME).unlink(missing_ok=True)  # of steps that are all taken again
 
 
 def _read(
@@ -249,7 +245,7 @@ def _read(
     )
     checkpoint, damaged = newest_checkpoint(run)
     if checkpoint is None:
-        return job, State(), damaged
+        return job, _first_state(config.plan), damaged
     check_same_settings(run, config, checkpoint.path, checkpoint.config)
     state = checkpoint.state
     if state.step > job.steps_per_epoch or state.epoch > training.epochs:
@@ -258,36 +254,50 @@ def _read(
     return job, checkpoint.state, damaged
 
 
-def _fit_into(memory: int, job: Job, state: State, log: RunLog) -> State:
-    """Plan for so many bytes, and try the widest micro-batch of the epoch, whose gradient is
-    dropped: a surprise comes at once, and not in the last hour of an epoch."""
-    memory = distributed.least(memory) or 0
-    sizes = job.train.sizes
-    found = distributed.once(lambda: plan(job.how, sizes, memory, device=job.device, first=True))
-    choice = found.best
-    state = replace(state, pixel_budget=choice.pixel_budget, recompute=choice.recompute)
-    job.trained.model.recompute = choice.recompute
-    job.save(state, log)  # what is tried now may end the process
-    batches = [batch for step in job.steps(replace(state, step=0)) for batch in step]
-    widest = max(batches, key=lambda batch: padded_pixels(batch, sizes))
+def _first_state(plan: Planned | None) -> State:
+    if plan is None:
+        return State()
+    return State(pixel_budget=plan.pixel_budget, recompute=plan.recompute)
+
+
+def _settle(memory: int | None, job: Job, state: State, log: RunLog) -> State:
+    """Use memory as the state says, or plan anew for so many bytes; what was planned is tried
+    before the first step under it. Returns where the run is then."""
+    begins = distributed.once(lambda: not checkpoints(job.folder))
+    planned = job.config.plan if begins else None
+    memory = distributed.least(memory)
+    if memory is not None and state.epoch < job.how.epochs:
+        how, sizes, epoch = job.how, job.train.sizes, state.epoch
+        planned = distributed.once(
+            lambda: plan_run(how, sizes, memory, device=job.device, epoch=epoch)
+        )
+        state = replace(state, pixel_budget=planned.pixel_budget, recompute=planned.recompute)
+        job.save(state, log)  # what is tried now may end the process
+    job.trained.model.recompute = state.recompute
+    return state if planned is None else _try_widest(planned, job, state, log)
+
+
+def _try_widest(planned: Planned, job: Job, state: State, log: RunLog) -> State:
+    """Try the widest micro-batch of the epoch, whose gradient is dropped: a surprise comes at once,
+    and not in the last hour of an epoch."""
+    widest = widest_batch(job.steps(replace(state, step=0)), job.train.sizes)
     batch, _ = distributed.together(lambda: job.reader.read(widest))
     (unread,) = distributed.any_of(batch is None)
-    if batch is None or unread:  # no log of it can be read
-        return state
-    watch = Watch(job.device)
-    room = distributed.least(distributed.together(lambda: job.rehearse(batch)))
-    log.memory(
-        job.done(state),
-        state.epoch,
-        pixels=batch.padded_pixels,
-        predicted=found.taken(choice, batch.padded_pixels),
-        measured=watch.peak(),
-        plan=f"{choice.recompute} computed again, {choice.pixel_budget:,} px a micro-batch",
-    )
-    if room is not None:
-        log.budget(job.done(state) + 1, state.epoch, room)
-        state = replace(state, pixel_budget=room)
-        job.save(state, log)
+    if batch is not None and not unread:  # some of its logs can be read
+        watch = Watch(job.device)
+        room = distributed.least(distributed.together(lambda: job.rehearse(batch)))
+        log.memory(
+            job.done(state),
+            state.epoch,
+            pixels=batch.padded_pixels,
+            predicted=planned.predicted,
+            measured=watch.peak(),
+            plan=f"{planned.recompute} computed again, {planned.pixel_budget:,} px a micro-batch",
+        )
+        if room is not None:
+            log.budget(job.done(state) + 1, state.epoch, room)
+            state = replace(state, pixel_budget=room)
+    job.save(state, log)
     return state
 
 

@@ -1,17 +1,25 @@
-"""Asking a run to pause: Ctrl-C, SIGTERM, or so many steps."""
+"""Asking a run to pause: Ctrl-C, SIGTERM, a terminal that is closed, or so many steps."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import IO, Any, cast
 
 from rich.console import Console
 
+from veernet import distributed
+
+PAUSED = os.EX_TEMPFAIL
+"""Exit code of a command whose training was paused, 75: what waits for it to be done stops too."""
+
 
 class Pausing:
-    """Whether a run was asked to pause. The first Ctrl-C and every SIGTERM ask, the second Ctrl-C
-    stops at once."""
+    """Whether a run was asked to pause. The first Ctrl-C and every SIGTERM or SIGHUP ask, the
+    second Ctrl-C stops at once."""
 
     def __init__(self, after: int | None, console: Console):
         self.after, self.console = after, console
@@ -37,14 +45,65 @@ class Pausing:
 @contextmanager
 def listening(after: int | None, console: Console) -> Generator[Pausing]:
     """Hear the signals that ask for a pause while the block runs; in the main thread, for others
-    get none."""
+    get none. Where SIGHUP is ignored, as under `nohup`, it stays so."""
     pausing = Pausing(after, console)
     if threading.current_thread() is not threading.main_thread():
         yield pausing
         return
-    before = {one: signal.signal(one, pausing.hear) for one in (signal.SIGINT, signal.SIGTERM)}
+    asking = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asking.append(signal.SIGHUP)
+    before = {one: signal.signal(one, pausing.hear) for one in asking}
     try:
         yield pausing
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def end_if_paused(done: bool) -> None:
+    """End a command whose training is not done with `PAUSED`; under `torchrun`, which would start
+    it again, with 0."""
+    if not done:
+        sys.exit(0 if distributed.launched() else PAUSED)
+
+
+@contextmanager
+def lasting(console: Console) -> Generator[None]:
+    """Let what is printed go nowhere once nobody reads it, and end nothing, while the block runs: a
+    terminal may be closed, and a pipe lose its reader."""
+    given = console._file  # pyright: ignore[reportPrivateUsage]: `file` would hold on to stdout
+    console.file = cast(IO[str], _Lasting(console.file))
+    try:
+        yield
+    finally:
+        console._file = given  # pyright: ignore[reportPrivateUsage]
+
+
+class _Lasting:
+    """A text stream that is turned to nowhere when it fails."""
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self.stream.write(text)
+        except OSError:
+            self._let_go()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.stream.flush()
+        except OSError:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """What still waits in the stream must go somewhere, or its end would fail too."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)

@@ -17,6 +17,7 @@ from veernet.train.checkpoint import (
     State,
     Trained,
     checkpoint_path,
+    not_finite,
     prune,
     save_checkpoint,
 )
@@ -150,15 +151,27 @@ class Job:
         return rehearse(model, how.loss, batch, device=self.device, autocast=how.autocast)
 
     def save(self, state: State, log: RunLog) -> None:
-        """Write a checkpoint, and let go of the oldest; what the log says is on the disk before."""
+        """Write a checkpoint, and let go of the oldest; what the log says is on the disk before.
+
+        Raises:
+            RunError: the weights are not finite, as after a step that was far too long.
+        """
         path = checkpoint_path(self.folder, self.done(state))
 
         def write() -> None:
+            self._check_weights(state)
             log.flush()
             save_checkpoint(path, state, self.config.plain(), self.trained)
             prune(self.folder, self.keep)
 
         distributed.once(write)
+
+    def _check_weights(self, state: State) -> None:
+        if (wrong := not_finite(self.trained.model.state_dict())) is not None:
+            raise RunError(
+                f"{self.folder}: after step {self.done(state)}, whose gradient was finite, {wrong}"
+                ". A lower learning rate may help. The last checkpoint is as it was"
+            )
 
     def _fault(self, whole: Step, state: State, result: StepResult) -> RunError:
         """Write down a step whose gradient is not finite; returns what to raise."""

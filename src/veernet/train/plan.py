@@ -11,7 +11,14 @@ from typing import get_args
 import numpy as np
 import torch
 
-from veernet.data.schedule import Schedule, Sizes, padded_pixels, padding_waste
+from veernet.data.schedule import (
+    MicroBatch,
+    Schedule,
+    Sizes,
+    Step,
+    padded_pixels,
+    padding_waste,
+)
 from veernet.errors import OptionError
 from veernet.model import Recompute
 from veernet.train.config import Precision, Training
@@ -137,6 +144,50 @@ def plan(
         if first and choice.images:
             break
     return Plan(memory=memory, size=(h, w), choices=tuple(choices))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A plan that a run keeps to."""
+
+    memory: int
+    """Bytes that it was made for."""
+    recompute: Recompute
+    """What the backward computes again."""
+    pixel_budget: int
+    """Most pixels of one micro-batch, padding included, in place of that of the settings."""
+    predicted: int
+    """What the widest micro-batch of the first epoch takes beyond what stays after it, bytes."""
+
+    def __post_init__(self) -> None:
+        if self.pixel_budget < 1:
+            raise OptionError(f"pixel_budget must be at least 1; got {self.pixel_budget}")
+
+
+def plan_run(
+    training: Training, sizes: Sizes, memory: int, *, device: torch.device, epoch: int = 0
+) -> Planned:
+    """Plan to train logs of these sizes in so many bytes, from an epoch on.
+
+    Raises:
+        OptionError: there are no logs, or no plan holds the widest.
+    """
+    found = plan(training, sizes, memory, device=device, first=True)
+    choice = found.best
+    schedule = replace(training.schedule, pixel_budget=choice.pixel_budget)
+    widest = widest_batch(schedule.steps(sizes, epoch), sizes)
+    return Planned(
+        memory=memory,
+        recompute=choice.recompute,
+        pixel_budget=choice.pixel_budget,
+        predicted=found.taken(choice, padded_pixels(widest, sizes)),
+    )
+
+
+def widest_batch(steps: Sequence[Step], sizes: Sizes) -> MicroBatch:
+    """The micro-batch of most padded pixels; the first of several."""
+    batches = [batch for step in steps for batch in step]
+    return max(batches, key=lambda batch: padded_pixels(batch, sizes))
 
 
 @dataclass(frozen=True, kw_only=True)

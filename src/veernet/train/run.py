@@ -1,5 +1,6 @@
 """The folder of a run: what it says of itself, and whether it still fits its archive."""
 
+import fcntl
 import json
 import os
 from collections.abc import Generator
@@ -13,18 +14,22 @@ import torch
 from torch import Tensor
 
 from veernet.data.archive import Archive, Split, sha256
-from veernet.errors import ArchiveError, RunError
+from veernet.errors import ArchiveError, OnError, OptionError, RunError
 from veernet.files import difference, parse, read_json, write_json
 from veernet.model import VeerNet
 from veernet.synth.make import open_archive
 from veernet.train.checkpoint import load_weights, save_weights
 from veernet.train.config import Training
+from veernet.train.plan import Planned
 
 CONFIG = "config.json"
 """The settings of a run, inside its folder."""
 
 FIRST = "first.safetensors"
 """Weights that a run began from, inside its folder, where they were not drawn."""
+
+MAX_THREADS = 1024
+"""Most threads of a process that a run is taken to have been begun with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +44,20 @@ class Config:
     """SHA-256 of the weights that the run began from; None where they were drawn."""
     deterministic: bool = False
     """Whether operations that may add up in another order every time are refused."""
+    plan: Planned | None = None
+    """How the run uses memory; None where it was not planned, and goes by its settings."""
+    on_error: OnError = "stop"
+    """What is done with a log that cannot be read, unless told otherwise when it goes on."""
     versions: dict[str, str]
     threads: int
-    """Of the processes that began the run, each; sums are rounded in another order on others."""
+    """Threads of each process. The run keeps to them, for sums are rounded in another order on
+    others."""
+    device: str | None = None
+    """Type of the device that the run was begun on, if that was said."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise OptionError(f"threads must be from 1 to {MAX_THREADS}; got {self.threads}")
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -55,13 +71,22 @@ def start(
     *,
     first: VeerNet | None = None,
     deterministic: bool = False,
+    plan: Planned | None = None,
+    on_error: OnError = "stop",
+    device: torch.device | None = None,
     again: bool = False,
 ) -> None:
     """Make the folder of a new run and write its settings there.
 
+    Of several processes that begin a run in one folder, one does; the others are told.
+
     Args:
         first: weights to begin from, in place of drawn ones.
-        again: the folder may hold a run that was begun on the same data with the same settings.
+        plan: how to use memory, in place of the pixel budget of `training`.
+        on_error: what `fit` does with a log that cannot be read, unless told otherwise.
+        device: what the run is begun on, for the record.
+        again: the folder may hold a run that was begun on the same data with the same settings;
+            its plan stays.
 
     Raises:
         RunError: the folder holds a run, or the network does not fit the archive's classes.
@@ -73,23 +98,54 @@ def start(
             f"{run}: weights of another network to begin from: theirs is {first.network}, the "
             f"run's {training.network}"
         )
-    if first is not None and not (run / CONFIG).exists():
-        save_weights(run / FIRST, first)
-    config = Config(
-        archive=str(archive.root.resolve()),
-        logs=fingerprints(archive.split("train"), archive.split("val")),
-        training=training,
-        first=None if first is None else sha256(run / FIRST),
-        deterministic=deterministic,
-        versions=versions(),
-        threads=torch.get_num_threads(),
-    )
-    if not (run / CONFIG).exists():
-        write_json(run / CONFIG, config.plain())
-        return
-    found = read_config(run)
-    if not again or replace(found, versions=config.versions, threads=config.threads) != config:
-        raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
+    logs = fingerprints(archive.split("train"), archive.split("val"))
+    run.mkdir(parents=True, exist_ok=True)
+    handle = claim(run)
+    try:
+        begun = (run / CONFIG).exists()
+        if first is not None and not begun:
+            save_weights(run / FIRST, first)
+        config = Config(
+            archive=str(archive.root.resolve()),
+            logs=logs,
+            training=training,
+            first=None if first is None else sha256(run / FIRST),
+            deterministic=deterministic,
+            plan=plan,
+            on_error=on_error,
+            versions=versions(),
+            threads=torch.get_num_threads(),
+            device=None if device is None else device.type,
+        )
+        if not begun:
+            write_json(run / CONFIG, config.plain())
+        elif not again or not _are_same(read_config(run), config):
+            raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
+    finally:
+        os.close(handle)
+
+
+def _are_same(found: Config, asked: Config) -> bool:
+    """Whether a run was begun as it is asked for now, but for what is found anew every time."""
+    found_anew = ("plan", "versions", "threads")
+    return replace(found, **{name: getattr(asked, name) for name in found_anew}) == asked
+
+
+def claim(run: Path) -> int:
+    """Keep other processes out of the folder of a run until the handle returned is closed.
+
+    Raises:
+        RunError: another process has it.
+    """
+    handle = os.open(run, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as refused:
+        os.close(handle)
+        if not isinstance(refused, BlockingIOError):
+            raise
+        raise RunError(f"{run}: another process trains this run already") from refused
+    return handle
 
 
 def read_config(run: Path) -> Config:
@@ -142,6 +198,23 @@ def archive_of(run: Path, config: Config) -> Archive:
 def versions() -> dict[str, str]:
     """Of what computes."""
     return {name: version(name) for name in ("veernet", "torch", "numpy")}
+
+
+def changes(config: Config, device: torch.device) -> list[str]:
+    """What is otherwise here than where a run was begun, and rounds or lasts otherwise."""
+    told = [
+        f"begun with {name} {begun}, this is {now}: rounding may differ"
+        for name, now in versions().items()
+        if (begun := config.versions.get(name)) != now
+    ]
+    if config.device not in (None, device.type):
+        told.append(f"begun on {config.device}, this is {device.type}: rounding may differ")
+    if (taken := torch.get_num_threads()) != config.threads:
+        told.append(
+            f"begun with {config.threads} thread(s) a process, where PyTorch would take {taken} "
+            f"here: it keeps to {config.threads}, and to their rounding"
+        )
+    return told
 
 
 def fingerprints(train: Split, val: Split) -> dict[str, str]:
@@ -205,3 +278,16 @@ def determinism(wanted: bool) -> Generator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]
+
+
+@contextmanager
+def threads(wanted: int) -> Generator[None]:
+    """Have PyTorch use so many threads while the block runs."""
+    before = torch.get_num_threads()
+    if wanted != before:
+        torch.set_num_threads(wanted)
+    try:
+        yield
+    finally:
+        if wanted != before:
+            torch.set_num_threads(before)

@@ -1,0 +1,141 @@
+"""What belongs together is replaced together, whatever fails."""
+
+import errno
+import os
+import shutil
+import sys
+
+import pytest
+import torch
+from kills import HOW
+from rich.console import Console
+
+from veernet import Archive, VeerNet
+from veernet.digitise import digitise_file
+from veernet.errors import OptionError
+from veernet.evaluate import evaluate, write_evaluation
+from veernet.recipes import draw_scan
+from veernet.report import EVALUATIONS, write_report
+from veernet.synth.logs import SynthLogs
+from veernet.synth.look import PLAIN
+from veernet.train.fit import fit
+from veernet.train.run import start
+
+CPU, QUIET = torch.device("cpu"), Console(quiet=True)
+
+
+def network(seed):
+    torch.manual_seed(seed)
+    return VeerNet(HOW.network).eval()
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def full_after(monkeypatch, n):
+    """A disk that takes so many files more."""
+    left = [n]
+
+    def fsync(_):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """A scan and its calibration, of two curves."""
+    logs = SynthLogs(height=(64, 64), width=(120, 120), look=PLAIN)
+    return draw_scan(tmp_path / "scan", logs, number=7)
+
+
+def without_the_second_curve(calibration):
+    text = calibration.read_text()
+    calibration.write_text(text[: text.rindex("[[track.curve]]")])
+
+
+@pytest.mark.parametrize("n", range(4))
+def test_an_evaluation_that_the_disk_does_not_take_leaves_the_older_one(
+    small_archive, tmp_path, monkeypatch, n
+):
+    archive = Archive.open(small_archive)
+    split, folder = archive.split("test"), tmp_path / "test"
+
+    def write(seed):
+        model = network(seed)
+        write_evaluation(folder, model, split, evaluate(model, split, range(2)), archive.classes)
+
+    write(0)
+    (folder / "mine.png").write_bytes(b"of the user")
+    older = files(folder)
+    with monkeypatch.context() as patched:
+        full_after(patched, n)
+        with pytest.raises(OSError, match=rf"No space left on device: '{folder}/"):
+            write(3)
+    assert files(folder) == older
+    write(3)
+    newer = files(folder)
+    assert newer.keys() != older.keys()
+    assert len(newer) == 5
+    assert newer["mine.png"] == b"of the user"
+
+
+@pytest.mark.parametrize("n", range(5))
+def test_a_digitisation_that_the_disk_does_not_take_leaves_the_older_one(
+    scan, tmp_path, monkeypatch, n
+):
+    out = tmp_path / "out"
+    digitise_file(*scan, network(0), out)
+    older = files(out)
+    assert len(older) == 5
+    without_the_second_curve(scan[1])
+    if n < 4:  # of its four files
+        with monkeypatch.context() as patched:
+            full_after(patched, n)
+            with pytest.raises(OSError, match=rf"No space left on device: '{out}/"):
+                digitise_file(*scan, network(0), out, overwrite=True)
+        assert files(out) == older
+    digitise_file(*scan, network(0), out, overwrite=True)
+    assert {*older} - {*files(out)} == {"scan.ILD.png"}  # of a curve that is not there any more
+
+
+def test_of_two_scans_of_one_name_digitised_at_once_one_wins_and_the_other_is_told(
+    scan, tmp_path, monkeypatch
+):
+    """The second is as fast as the first, and begins after it and ends before."""
+    at, out = sys.modules["veernet.digitise.files"], tmp_path / "out"
+    other = tmp_path / "other"
+    shutil.copytree(scan[0].parent, other)
+    without_the_second_curve(other / "calibration.toml")
+    real = at.digitise
+
+    def slow(*args, **kwargs):
+        monkeypatch.setattr(at, "digitise", real)
+        digitise_file(other / "scan.png", other / "calibration.toml", network(0), out)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(at, "digitise", slow)
+    with pytest.raises(OptionError, match=r"scan.las: exists; choose another folder"):
+        digitise_file(*scan, network(0), out)
+    assert sorted(files(out)) == ["scan.300.csv", "scan.GR.png", "scan.csv", "scan.las"]
+
+
+def test_a_report_that_the_disk_does_not_take_leaves_the_older_one(
+    small_archive, tmp_path, monkeypatch
+):
+    """Nor is an evaluation shown whose first writing was killed."""
+    run = tmp_path / "run"
+    start(run, Archive.open(small_archive), HOW)
+    assert not fit(run, device=CPU, stop_after=1, console=QUIET)
+    (run / EVALUATIONS / "test" / ".veernet-set-0123-killed").mkdir(parents=True)
+    page = tmp_path / "report.html"
+    write_report(page, run)
+    older = page.read_bytes()
+    assert not [*(run / EVALUATIONS / "test").iterdir()]
+    full_after(monkeypatch, 0)
+    with pytest.raises(OSError, match=r"No space left on device: '.*report.html"):
+        write_report(page, run)
+    assert page.read_bytes() == older
