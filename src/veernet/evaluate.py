@@ -17,7 +17,8 @@ from veernet.data.archive import CurveRow, Log, Row, Split, ink
 from veernet.data.batch import UNLABELLED, as_float
 from veernet.data.raster import write_picture
 from veernet.errors import OptionError, VeerNetError
-from veernet.files import finite, replacing_set, write_json, write_json_lines
+from veernet.files import finite, write_json, write_json_lines
+from veernet.filesets import replacing_set
 from veernet.losses import curve_probabilities
 from veernet.metrics import NEAR, Counts, CurveError, count, curve_error, drawn_out
 from veernet.picture import overlay, stack

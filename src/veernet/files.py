@@ -7,12 +7,10 @@ import math
 import os
 import re
 import secrets
-import shutil
 import socket
-import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
@@ -65,8 +63,8 @@ def replacing(path: Path, *, sure: bool = False) -> Generator[Path]:
                 os.fsync(file.fileno())
             temporary.replace(path)
             if sure:
-                _flush_names(path.parent)
-                _flush_names(path.parent.parent)
+                flush_names(path.parent)
+                flush_names(path.parent.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -83,7 +81,7 @@ def naming(path: Path) -> Generator[None]:
         raise
 
 
-def _flush_names(folder: Path) -> None:
+def flush_names(folder: Path) -> None:
     """Have the disk keep the names of the files of a folder; some systems cannot be asked to."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
@@ -150,13 +148,20 @@ def claimed(folder: Path, taken: VeerNetError) -> Generator[None]:
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as other:
-            raise taken from other
+        if not lock(handle):
+            raise taken
         yield
     finally:
         os.close(handle)
+
+
+def lock(handle: int) -> bool:
+    """Lock what is open, until it is closed; False if another has it locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_text(path: Path, text: str) -> None:
@@ -295,121 +300,3 @@ def difference(found: Any, asked: Any, name: str = "") -> str:
 def _checker(kind: type[T]) -> Callable[[Any], T]:
     """What checks a dataclass and those inside it, unknown fields too; slow to make."""
     return TypeAdapter(with_config(ConfigDict(extra="forbid"))(kind)).validate_python
-
-
-SET = ".veernet-set-"
-"""Beginning of the names of folders in which sets of files are made, inside the folder where they
-go. With the key of a set alone: it is whole. With more: it is being made."""
-
-_GONE = ".gone.json"
-"""Names of files that go when a set is put in place, inside its folder."""
-
-_PATIENCE = 10.0
-"""Longest wait for the lock of a folder, s. Sets are put in place in far less; whoever holds it for
-longer does something else there, like training a run."""
-
-
-@contextmanager
-def replacing_set(
-    folder: Path, main: str, *, older: Callable[[], Iterable[str]] = tuple
-) -> Generator[Path]:
-    """Make files that belong together in a folder of their own, whose path is yielded; they go to
-    `folder` as one when the block ends well.
-
-    If the block raises, an older set is as it was. The file `main` says that a set is whole: it is
-    taken away before the first of the others is replaced, and put in place after the last. Where
-    the process is killed in between, `whole_set` and the next `replacing_set` put the rest in
-    place.
-
-    Args:
-        older: names of the files of an older set, asked for while nobody else puts a set in place;
-            what the new set has not, goes. What it raises refuses the new set.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        _finish(folder, main)
-        made = Path(tempfile.mkdtemp(prefix=f"{_ready(folder, main).name}-", dir=folder))
-        handle = os.open(made, os.O_RDONLY)
-        _lock(handle)  # says that it is still being made
-    try:
-        with _naming_in(folder, made):
-            yield made
-        with _locked(folder):
-            _finish(folder, main)  # of another process
-            new = {path.name for path in made.iterdir()}
-            write_json(made / _GONE, sorted({*older()} - new))
-            _flush_names(made)
-            made.rename(_ready(folder, main))  # from here on it is the set
-            _finish(folder, main)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-        os.close(handle)
-
-
-@contextmanager
-def whole_set(folder: Path, main: str) -> Generator[None]:
-    """Keep a set of files as it is while the block reads it; one that is being put in place is
-    whole before."""
-    with _locked(folder):
-        _finish(folder, main)
-        yield
-
-
-def _ready(folder: Path, main: str) -> Path:
-    return folder / f"{SET}{hashlib.sha256(main.encode()).hexdigest()[:16]}"
-
-
-def _finish(folder: Path, main: str) -> None:
-    """Put a set in place that is whole, if there is one, and remove what nobody makes any more."""
-    ready = _ready(folder, main)
-    if (ready / main).exists():
-        gone = read_json(ready / _GONE, error=VeerNetError, missing=f"{ready / _GONE}: missing")
-        (folder / main).unlink(missing_ok=True)
-        for name in gone:
-            (folder / Path(name).name).unlink(missing_ok=True)
-        for path in sorted(ready.iterdir()):
-            if path.name not in (main, _GONE):
-                path.replace(folder / path.name)
-        _flush_names(folder)
-        (ready / main).replace(folder / main)
-        _flush_names(folder)
-    shutil.rmtree(ready, ignore_errors=True)
-    for stray in folder.glob(f"{SET}*-*"):
-        handle = os.open(stray, os.O_RDONLY)
-        if _lock(handle):
-            shutil.rmtree(stray, ignore_errors=True)
-        os.close(handle)
-
-
-@contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    """Be the only one who puts sets in place there, where the system has locks for folders."""
-    handle, limit = os.open(folder, os.O_RDONLY), time.monotonic() + _PATIENCE
-    try:
-        while not _lock(handle) and time.monotonic() < limit:
-            time.sleep(0.01)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    """Lock what is open, until it is closed; False if another has it locked."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network file systems lock no folders
-        return True
-    return True
-
-
-@contextmanager
-def _naming_in(folder: Path, made: Path) -> Generator[None]:
-    """Have errors of the disk name a file by where it would have gone."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None and Path(str(error.filename)).parent == made:
-            error.filename = str(folder / Path(str(error.filename)).name)
-        raise

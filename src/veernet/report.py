@@ -14,7 +14,8 @@ from jinja2 import Environment, StrictUndefined, Template, UndefinedError
 from veernet.chart import draw_learning
 from veernet.errors import RunError
 from veernet.evaluate import SUMMARY
-from veernet.files import read_json, whole_set, write_text
+from veernet.files import read_json, write_text
+from veernet.filesets import whole_set
 from veernet.train.log import read_log
 from veernet.train.run import Config, read_config
 

@@ -15,7 +15,7 @@ from veernet.digitise.las import Header, write_csv, write_las
 from veernet.digitise.quality import Told, draw_quality, tell
 from veernet.errors import CalibrationError, OptionError
 from veernet.evaluate import WINDOW
-from veernet.files import replacing_set, whole_set
+from veernet.filesets import replacing_set, whole_set
 from veernet.metrics import POINTS
 from veernet.model import VeerNet
 

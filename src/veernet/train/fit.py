@@ -1,9 +1,8 @@
 """The training loop, the only one."""
 
-import os
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import zip_longest
@@ -37,7 +36,7 @@ from veernet.train.run import (
     check_fit,
     check_same_data,
     check_same_settings,
-    claim,
+    claimed,
     determinism,
     fingerprints,
     first_weights,
@@ -117,12 +116,11 @@ def fit(
 @contextmanager
 def _claimed(run: Path) -> Generator[None]:
     """Keep others from training the same run meanwhile."""
-    handle = distributed.together(lambda: claim(run) if distributed.rank() == 0 else None)
-    try:
+    with ExitStack() as held:
+        distributed.together(
+            lambda: held.enter_context(claimed(run)) if distributed.rank() == 0 else None
+        )
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)
 
 
 def _epoch(

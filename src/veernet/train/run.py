@@ -1,10 +1,9 @@
 """The folder of a run: what it says of itself, and whether it still fits its archive."""
 
-import fcntl
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from veernet import files
 from veernet.data.archive import Archive, Split, sha256
 from veernet.errors import ArchiveError, OnError, OptionError, RunError
 from veernet.files import difference, parse, read_json, write_json
@@ -100,8 +100,7 @@ def start(
         )
     logs = fingerprints(archive.split("train"), archive.split("val"))
     run.mkdir(parents=True, exist_ok=True)
-    handle = claim(run)
-    try:
+    with claimed(run):
         begun = (run / CONFIG).exists()
         if first is not None and not begun:
             save_weights(run / FIRST, first)
@@ -121,31 +120,21 @@ def start(
             write_json(run / CONFIG, config.plain())
         elif not again or not _are_same(read_config(run), config):
             raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
-    finally:
-        os.close(handle)
 
 
 def _are_same(found: Config, asked: Config) -> bool:
-    """Whether a run was begun as it is asked for now, but for what is found anew every time."""
-    found_anew = ("plan", "versions", "threads")
+    """Return whether a run was begun as it is asked for now, but for what is found every time."""
+    found_anew = ("plan", "versions", "threads", "device")
     return replace(found, **{name: getattr(asked, name) for name in found_anew}) == asked
 
 
-def claim(run: Path) -> int:
-    """Keep other processes out of the folder of a run until the handle returned is closed.
+def claimed(run: Path) -> AbstractContextManager[None]:
+    """Keep other processes out of the folder of a run while the block lasts.
 
     Raises:
         RunError: another process has it.
     """
-    handle = os.open(run, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as refused:
-        os.close(handle)
-        if not isinstance(refused, BlockingIOError):
-            raise
-        raise RunError(f"{run}: another process trains this run already") from refused
-    return handle
+    return files.claimed(run, RunError(f"{run}: another process trains this run already"))
 
 
 def read_config(run: Path) -> Config:
