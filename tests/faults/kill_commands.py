@@ -26,7 +26,7 @@ from kills import LOGS, born, ended, same
 from rich.console import Console
 
 from veernet.commands.running import Digitise, Evaluate, Train
-from veernet.files import SET
+from veernet.filesets import SET
 from veernet.model import Network, VeerNet
 from veernet.recipes import draw_scan
 from veernet.synth.make import make
