@@ -277,6 +277,7 @@ LAYERS = {
     "replicated": lambda: after_bias(nn.ReplicationPad2d((1, 0, 2, 1)), edge()),
     "a constant around": lambda: after_bias(nn.ConstantPad2d((1, 2, 0, 3), 0.5), edge()),
     "cropped by a negative pad": lambda: after_bias(nn.ZeroPad2d((-1, -2, 0, -1)), edge()),
+    "channels padded": lambda: Call(lambda x: box(F.pad(x, (0, 0, 1, 0, 1, 2)).cos()[:, :2])),
     "cropped by constants": lambda: Call(lambda x: box(x[:, :2, 1:, 2:-1][..., :7, ::2])),
     "to a constant size": lambda: Call(lambda x: box(F.interpolate(x, size=(9, 11))[:, :2])),
     "up to a multiple of 8, and back": lambda: Call(padded_to_a_multiple),

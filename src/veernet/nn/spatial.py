@@ -274,21 +274,23 @@ def padding(
     below and on the right; what repeats the image is done image by image."""
     require(input, MAP)
     extent = input.place.extent
-    left, right, top, bottom = cast(Sequence[Any], (*pad, 0, 0)[:4])
-    if isinstance(left, Side) or isinstance(top, Side) or len([*pad]) > 4:
+    left, right, top, bottom, *channels = cast(Sequence[Any], (*pad, 0, 0)[: max(4, len([*pad]))])
+    if isinstance(left, Side) or isinstance(top, Side) or any(channels[2:]):
         raise LeakError(f"pad() by {pad}, which moves images apart")
     count, mine = len(extent.sizes), cast(dict[str, Any], sides_of(extent))
     after = extent_of_sides(mine["H"] + top + bottom, mine["W"] + left + right, count)
-    if after == extent and not left and not top:
+    if after == extent and not (left or top or any(channels)):
         return input
     if mode != "constant":
         rights, bottoms = iter(of_images(right, count)), iter(of_images(bottom, count))
         return per_image(
-            lambda x: func(x, (left, next(rights), top, next(bottoms)), mode, value), input, after
+            lambda x: func(x, (left, next(rights), top, next(bottoms), *channels), mode, value),
+            input,
+            after,
         )
     H, W = (out - inside for out, inside in zip(after.canvas, extent.canvas, strict=True))
     x = plain(input).masked_fill(extent.outside(input.device), value) if value else cleared(input)
-    y = func(x, (left, W - left, top, H - top), mode, value)
+    y = func(x, (left, W - left, top, H - top, *channels), mode, value)
     cut = min(left, top, *of_images(right, count), *of_images(bottom, count)) < 0
     return like(input, y, clear=not (value or cut), extent=after)
 
