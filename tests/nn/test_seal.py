@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,6 +164,14 @@ def padded_by_the_difference(x):
     return box(torch.cat([up, x], dim=1)[:, 3:5])
 
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+
+    @torch.jit.script
+    def SCRIPTED(x: torch.Tensor):  # noqa: N802
+        return x.mean((2, 3), keepdim=True)
+
+
 class Checkpointed(nn.Module):
     def __init__(self):
         super().__init__()
@@ -298,6 +307,14 @@ LAYERS = {
         lambda x: box(x.softmax(dim=1).chunk(chunks=2, dim=1)[0] + x.mean(axis=1, keepdim=True))
     ),
     "checkpointed": Checkpointed,
+    "rounded to tens": lambda: Call(lambda x: box(F.pad(x, (0, round(x.shape[3], -1)))[:, :2])),
+    "minus infinity around, as some pool": lambda: after_bias(
+        nn.ConstantPad2d((1, 1, 0, 1), -math.inf), nn.MaxPool2d(3, 2), nn.Conv2d(4, 2, 1)
+    ),
+    "padded by nothing, in place": lambda: Call(
+        lambda x: box(x[:, :2] + F.pad(x, (0, 0, 0, 0)).mul_(2)[:, :2])
+    ),
+    "in place through a view": lambda: Call(lambda x: box((x[:, 1:3].mul_(2), x)[1][:, :2])),
     "the larger of two": lambda: Call(lambda x: box(torch.max(x.cos(), x)[:, :2])),
 }
 
@@ -319,6 +336,18 @@ def attention_weights(x):
     torch.manual_seed(0)
     layer = nn.MultiheadAttention(4, 1, batch_first=True).double().requires_grad_(False)
     return layer(*[x.flatten(2).mT] * 3)[1]
+
+
+class OwnIdentity(torch.autograd.Function):
+    forward = staticmethod(lambda ctx, x: x * 1)
+    backward = staticmethod(lambda ctx, grad: grad / grad.abs().mean())
+
+
+def pooled_if_large_enough(x):
+    try:
+        return F.max_pool2d(x, 10)
+    except RuntimeError:
+        return x
 
 
 def caught(number):
@@ -492,7 +521,7 @@ def test_a_layer_that_couples_images_is_refused_by_name_at_once(layer, name):
 )
 def test_a_function_that_couples_images_is_refused_and_not_done_one_by_one(function):
     with pytest.raises(CouplingError):
-        seal(Call(function))(torch.randn(1, 1, 12, 13), torch.tensor([[5, 6]]))
+        seal(Call(function))(torch.randn(2, 1, 12, 13), torch.tensor([[5, 6], [7, 8]]))
 
 
 @pytest.mark.parametrize(
@@ -592,6 +621,16 @@ def test_the_number_of_elements_of_a_shape_is_refused():
         lambda x: GroupNorm(5).double().requires_grad_(False)(x[:, :, :5].transpose(1, 2)),
         attention_weights,
         lambda x: x * x.shape[0],
+        lambda x: (x[:, :, :-1].add_(1), x)[1],
+        lambda x: (F.relu_(x[:, :2, : x.shape[2] // 2]), x)[1],
+        lambda x: (x[:, :, :-1].transpose(1, 2).mul_(2), x)[1],
+        lambda x: x * torch.ones(2, 1, 1, 1, dtype=x.dtype)[: len(x)],
+        lambda x: x * torch.autograd.Variable(x.detach()).mean((2, 3), keepdim=True),
+        lambda x: x * SCRIPTED(x),
+        lambda x: x * len(str(x.shape[2])),
+        lambda x: F.layer_norm(x.movedim(1, -1), (4,), eps=0.0).movedim(-1, 1),
+        lambda x: pooled_if_large_enough(x),
+        lambda x: F.conv2d(input=OwnIdentity.apply(x), weight=torch.ones(2, 4, 3, 3).to(x)),
         lambda x: x * caught(lambda: float(x.shape[2])) + caught(lambda: x.sum().item()),
         lambda x: F.pad(x, (x.shape[3] % 2, 0)),
         lambda x: x.flatten(2),
@@ -656,6 +695,125 @@ def test_a_network_that_fails_on_an_image_alone_fails_so_in_a_batch(function):
         model(torch.randn(1, 1, 12, 13, dtype=torch.float64), torch.tensor([[5, 6]]))
     assert str(together.value) == str(alone.value)
     assert together.value.__notes__ == ["on image 0 of the batch, 5 × 6 px, alone"]
+
+
+def normalise(module, args):
+    return (args[0] - args[0].mean((2, 3), keepdim=True),)
+
+
+def hooked(kind):
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 2, 3, padding=1))
+    if kind == "before":
+        model.register_forward_pre_hook(normalise)
+    elif kind == "after":
+        model.register_forward_hook(lambda module, args, y: y - y.mean((2, 3), keepdim=True))
+    else:
+        model.register_full_backward_pre_hook(lambda module, g: (g[0] / g[0].abs().mean(),))
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::veernet.errors.PerImageWarning")
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")
+@pytest.mark.parametrize("kind", ["before", "after", "backward"])
+def test_hooks_of_the_model_see_every_image_alone(kind):
+    model = hooked(kind)
+    found, expected = alone_and_together(model, [(8, 9), (13, 12)], value=math.nan)
+    with torch.no_grad():
+        assert error(found[0], expected[0]) < 1e-10
+        assert error(found[1], expected[1]) < 1e-10
+
+
+class Remembering(nn.Module):
+    """Makes a grid for a size once, as many do."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.size, self.grid = nn.Conv2d(1, 2, 1), None, None
+
+    def forward(self, x):
+        if self.size is None or self.size != x.shape[2:]:
+            self.size = x.shape[2:]
+            self.grid = torch.linspace(0, 1, self.size[1], dtype=x.dtype)
+        return self.inner(x) * self.grid
+
+
+@pytest.mark.parametrize("sizes", [[(9, 9), (5, 12)], [(9, 9), (9, 9)]])
+def test_what_an_attempt_left_in_the_network_is_undone(sizes):
+    model = seal(Remembering().double())
+    model(torch.randn(1, 1, 20, 20, dtype=torch.float64))
+    with pytest.warns(PerImageWarning):
+        assert leak(model, sizes) < 1e-10
+
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        self.seen += 1
+        return x * x.shape[2] * self.seen
+
+
+def test_a_network_that_writes_to_its_buffers_is_refused_where_it_would_run_twice():
+    with pytest.raises(CouplingError, match="writes to its buffers"):
+        seal(Counting())(torch.randn(2, 1, 12, 13), torch.tensor([[5, 6], [12, 13]]))
+
+
+class Block(nn.Module):
+    """A layer of two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x, skip=None):
+        return self.inner(x) if skip is None else self.inner(x) + skip
+
+
+class OfBlocks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.one, self.two = nn.Conv2d(1, 4, 1), seal(Block()), seal(Block())
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.two(self.one(x), skip=x) + self.two(self.one(x), x)
+
+
+def test_a_sealed_network_in_a_sealed_one_takes_what_its_layers_take():
+    assert leak(OfBlocks(), [(8, 9), (13, 12)]) < 1e-10
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norm_learns_the_same_alone_and_together(layout):
+    """Torch's own, of one image, has a wrong gradient where a channels-last one comes in."""
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.InstanceNorm2d(4), nn.GELU(), nn.Conv2d(4, 2, 3, 1, 1)
+    )
+    assert leak(model.to(memory_format=layout), [(8, 9), (13, 12), (13, 12)]) < 1e-10
+
+
+def test_the_warning_comes_again_where_it_was_made_an_error():
+    model, batch = seal(Call(lambda x: x.flip(2))), torch.randn(2, 1, 12, 13)
+    for _ in range(2):
+        with pytest.raises(PerImageWarning):
+            model(batch, torch.tensor([[5, 6], [12, 13]]))
+
+
+def test_memory_that_runs_out_is_not_taken_for_a_missing_rule():
+    def full(x):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    with pytest.raises(RuntimeError, match="can't allocate") as error:
+        seal(Call(full))(torch.randn(2, 1, 12, 13), torch.tensor([[5, 6], [12, 13]]))
+    assert not hasattr(error.value, "__notes__")
+
+
+@pytest.mark.parametrize("sizes", [[[5.0, 6.0], [12, 13]], [[5, 6]], [[5, 6, 7], [1, 2, 3]]])
+def test_sizes_are_two_whole_numbers_an_image(sizes):
+    with pytest.raises((ValueError, TypeError), match="sizes"):
+        seal(nn.Conv2d(1, 1, 1))(torch.randn(2, 1, 12, 13), torch.tensor(sizes))
 
 
 @pytest.mark.parametrize("function", [lambda x: x.mean(), lambda x: x[0], lambda x: x.sum().item()])

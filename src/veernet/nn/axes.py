@@ -77,12 +77,12 @@ def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
     at = next((n for n, i in enumerate(given) if i is Ellipsis), len(given))
     whole = (*given[:at], *(slice(None),) * unnamed, *given[at + 1 :])
     letters = iter(zip(input.place.axes, shape_of(input), strict=True))
-    axes, taken, cuts, clear = "", list[Any](), dict[str, Size](), is_clear(input)
+    axes, taken, cuts, cut = "", list[Any](), dict[str, Size](), False
     for i in whole:
         axis, size = ("C", 1) if i is None else next(letters)
         if axis in "HW" and isinstance(i, slice):
             cuts[axis], i, kept = _cut(size, i, len(input.place.extent.sizes))
-            clear = clear and kept  # what is cropped off an image is left on the canvas
+            cut = cut or not kept  # what is cropped off an image is left on the canvas
         elif not (isinstance(i, slice | int | None) if axis == "C" else i == slice(None)):
             raise LeakError(f"indexing axis {axis} of {input.place.axes} with {i}")
         taken.append(i)
@@ -90,7 +90,8 @@ def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
     extent = input.place.extent
     if cuts:
         extent = extent_of_sides(cuts["H"], cuts["W"], len(extent.sizes))
-    return like(input, func(input, tuple(taken)), clear=clear, axes=axes, extent=extent)
+    clear, y = is_clear(input) and not cut, func(input, tuple(taken))
+    return like(input, y, clear=clear, axes=axes, extent=extent, cut=cut)
 
 
 def _cut(size: Size, cut: slice, count: int) -> tuple[Size, slice, bool]:

@@ -29,6 +29,11 @@ class Extent:
         B, _, H, W = x.shape
         if sizes is None:
             return Extent(((H, W),) * B, (H, W))
+        sizes = torch.as_tensor(sizes)
+        if sizes.is_floating_point() or sizes.shape != (B, 2):
+            raise ValueError(
+                f"sizes must be {B} × 2 whole numbers; got {tuple(sizes.shape)} of {sizes.dtype}"
+            )
         pairs = tuple((int(h), int(w)) for h, w in sizes.tolist())
         if len(pairs) != B or not all(1 <= h <= H and 1 <= w <= W for h, w in pairs):
             raise ValueError(

@@ -52,8 +52,10 @@ def _mapped(join: Callable[[Sequence[Any]], Any], results: Sequence[Any]) -> Any
 def _leaf(join: Callable[[Sequence[Any]], Any], parts: Sequence[Any]) -> Any:
     if not dataclasses.is_dataclass(parts[0]) or isinstance(parts[0], type):
         return join(parts)
-    names = [field.name for field in dataclasses.fields(parts[0])]
-    fields = [{name: getattr(part, name) for name in names} for part in parts]
+    if isinstance(parts[0], dict | list | tuple):
+        raise LeakError(f"a result that is a nest of its own kind: {type(parts[0]).__name__}")
+    names = {*(field.name for field in dataclasses.fields(parts[0])), *vars(parts[0])}
+    fields = [{name: getattr(part, name) for name in sorted(names)} for part in parts]
     whole = copy.copy(parts[0])
     for name, value in _mapped(join, fields).items():
         object.__setattr__(whole, name, value)

@@ -47,12 +47,14 @@ class Place:
     axes:    one letter an axis: B batch, H and W the canvas, N the canvas as one axis, C others
     extent:  where on the canvas the images are
     clear:   whether the tensor was exactly 0 outside them
+    cut:     whether its memory holds pixels of the images that were cropped off
     version: how often its memory had been written to by then
     """
 
     axes: str
     extent: Extent
     clear: bool
+    cut: bool
     version: int
 
 
@@ -81,12 +83,11 @@ class Padded(Tensor):
                 raise LeakError(f"{name}() has no rule that keeps padding out")
             if name not in TAKE_SIZES and holds_side([args, kwargs]):
                 raise LeakError(f"{name}() of a size that is not the same for every image")
-            for x in args[0] if args and isinstance(args[0], tuple | list) else args:
-                require_known_backward(x)
+            require_known_backward([args, kwargs])
             with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
                 return rule(func, *args, **(kwargs or {}))
-        except LeakError as leak:
-            note(leak)
+        except Exception as error:  # alone, an image may have none, or another
+            note(error)
             raise
 
 
@@ -121,21 +122,24 @@ def padded(image: Tensor, sizes: Tensor | None) -> Tensor:
     if isinstance(image, Padded):
         return image
     extent = Extent.of(image, sizes)
-    if not extent.padded:
-        return image
+    return place_on(image, extent) if extent.padded else image
+
+
+def place_on(image: Tensor, extent: Extent) -> Padded:
+    """A batch of images as features, with exactly 0 outside `extent`."""
     return place(extent.cleared(image), axes=MAP, extent=extent, clear=True)
 
 
-def place(x: Tensor, *, axes: str, extent: Extent, clear: bool) -> Padded:
+def place(x: Tensor, *, axes: str, extent: Extent, clear: bool, cut: bool = False) -> Padded:
     """`x` as features that know where they are."""
     if len(axes) != x.ndim:
         raise LeakError(f"a result of {x.ndim} axes where {axes} were expected")
     y = x.as_subclass(Padded)
-    y.place = Place(axes=axes, extent=extent, clear=clear, version=_version(y))
+    y.place = Place(axes=axes, extent=extent, clear=clear, cut=cut, version=version_of(y))
     return y
 
 
-def _version(x: Tensor) -> int:
+def version_of(x: Tensor) -> int:
     """How often the memory of `x` was written to; -1 if it does not count."""
     with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
         return -1 if x.is_inference() else x._version
@@ -143,18 +147,26 @@ def _version(x: Tensor) -> int:
 
 def is_clear(x: Any) -> bool:
     """Whether features are exactly 0 outside their images, and were not written to since."""
-    return isinstance(x, Padded) and x.place.clear and x.place.version == _version(x) >= 0
+    return isinstance(x, Padded) and x.place.clear and x.place.version == version_of(x) >= 0
 
 
-def require_known_backward(x: Any) -> None:
+def require_known_backward(values: Any) -> None:
     """Refuse features made by an autograd function of the network's own: what its backward reads is
     unknown, and beyond the images it would find what is not theirs."""
-    if isinstance(x, Padded):
-        with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
-            made_by = type(x.grad_fn)
-        # Ours hand on an alias, and never stand here themselves.
-        if issubclass(made_by, BackwardCFunction):
-            raise LeakError(f"{made_by.__name__}, an autograd function without a rule")
+    match values:
+        case Padded():
+            with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
+                made_by = type(values.grad_fn)
+            # Ours hand on an alias, and never stand here themselves.
+            if issubclass(made_by, BackwardCFunction):
+                raise LeakError(f"{made_by.__name__}, an autograd function without a rule")
+        case tuple() | list():
+            for value in values:
+                require_known_backward(value)
+        case dict():
+            require_known_backward([*values.values()])
+        case _:
+            pass
 
 
 def plain(x: Tensor) -> Tensor:
@@ -171,18 +183,26 @@ def extent_of(x: Tensor) -> Extent:
 
 
 def like(
-    x: Tensor, y: Tensor, *, clear: bool, axes: str | None = None, extent: Extent | None = None
+    x: Tensor,
+    y: Tensor,
+    *,
+    clear: bool,
+    axes: str | None = None,
+    extent: Extent | None = None,
+    cut: bool = False,
 ) -> Tensor:
     """`y`, which was made of `x`, as features that know where they are, if `x` does.
 
     Args:
         clear: whether `y` is exactly 0 outside the images.
         axes, extent: those of `y`, if not as in `x`.
+        cut: whether `y` is a view of `x` from which pixels of an image were cropped.
     """
     if not isinstance(x, Padded):
         return y
     axes = x.place.axes if axes is None else axes
-    return place(y, axes=axes, extent=extent or x.place.extent, clear=clear)
+    cut = cut or (x.place.cut and torch._C._is_alias_of(plain(x), y))  # pyright: ignore
+    return place(y, axes=axes, extent=extent or x.place.extent, clear=clear, cut=cut)
 
 
 def cleared(x: Padded) -> Tensor:
@@ -245,14 +265,14 @@ def require_channels(x: Padded, dims: Iterable[int], name: str) -> None:
 
 
 def require_alignment(x: Padded, other: Tensor, name: str) -> None:
-    """A tensor joined with features has their axes, or is one number along the canvas."""
+    """A tensor joined with features has their axes, or is one number along the batch and canvas."""
     if other.ndim > x.ndim:
         raise LeakError(f"{name}() of features of axes {x.place.axes} with {tuple(other.shape)}")
     axes = x.place.axes[x.ndim - other.ndim :]
     if isinstance(other, Padded):
         fits = other.place.axes == axes
     else:
-        fits = all(a in "BC" or n == 1 for a, n in zip(axes, other.shape, strict=True))
+        fits = all(a == "C" or n == 1 for a, n in zip(axes, other.shape, strict=True))
     if not fits:
         found = other.place.axes if isinstance(other, Padded) else tuple(other.shape)
         raise LeakError(f"{name}() of features of axes {x.place.axes} with {found}, laid over them")

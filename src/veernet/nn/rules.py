@@ -65,6 +65,8 @@ def _made(x: Padded, y: Tensor, changed: Any, *, clear: bool) -> Tensor:
         return like(x, y, clear=clear)
     if not isinstance(changed, Padded):
         raise LeakError("features written into a tensor that does not know where its images are")
+    if changed.place.cut:
+        raise LeakError("features changed in place through a crop, beyond which images go on")
     changed.place = like(changed, y, clear=clear).place  # pyright: ignore
     return changed
 
@@ -95,7 +97,7 @@ QUOTIENTS = "div div_ __truediv__ __itruediv__"
 
 QUERIES = """
     dtype device ndim layout requires_grad is_cuda is_cpu is_meta is_nested is_sparse is_quantized
-    is_leaf grad_fn dim is_contiguous is_floating_point is_complex
+    dim is_contiguous is_floating_point is_complex
     element_size get_device __repr__ __format__
 """
 

@@ -1,13 +1,15 @@
 """Networks of one's own, made blind to padding."""
 
+import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar, cast
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 from torch.nn.modules.instancenorm import _InstanceNorm  # pyright: ignore[reportPrivateUsage]
@@ -18,7 +20,7 @@ from veernet.nn import rules as _rules  # noqa: F401  # pyright: ignore[reportUn
 from veernet.nn.extent import Extent
 from veernet.nn.norm import group_norm
 from veernet.nn.outcome import on_canvas, together
-from veernet.nn.padded import NoSides, Padded, padded
+from veernet.nn.padded import NoSides, place_on, version_of
 from veernet.nn.side import refusals
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -42,7 +44,9 @@ def seal(model: Model) -> Model:
     concatenations of features. Where a network meets something without a rule, or decides by sizes
     that differ, it works on the images of that batch one after the other: the result is the same,
     the time is not, and the first such batch tells why in a `PerImageWarning`. Dropout draws
-    for the whole canvas, so that in training its numbers depend on the batch.
+    for the whole canvas, so that in training its numbers depend on the batch. Functions compiled by
+    `torch.jit` are not looked into: what they make of the canvas is not found out where it has one
+    number for all images.
 
     Raises:
         CouplingError: a layer joins the images of a batch: batch norm in training.
@@ -57,35 +61,99 @@ def seal(model: Model) -> Model:
 
 
 class _Sealed:
-    """What `seal` puts before a model's own class."""
+    """What `seal` puts before a model's own class.
 
-    def forward(
-        self, images: Float[Tensor, "B C H W"], sizes: Int[Tensor, "B 2"] | None = None
-    ) -> Any:
-        model, run = cast(nn.Module, self), cast(Callable[..., Any], super().forward)  # pyright: ignore
+    It stands before `__call__`, so that hooks see what the layers see.
+    """
+
+    def __call__(self, images: Any, sizes: Any = None, *more: Any, **named: Any) -> Any:
+        run = cast(Callable[..., Any], super().__call__)  # pyright: ignore
+        if getattr(_here, "inside", False):  # of a sealed network around this one
+            given = (sizes, *more) if sizes is not None or more else ()
+            return run(images, *given, **named)
+        if more or named:
+            raise TypeError(f"a sealed network takes images and sizes; got {more} {named} besides")
+        model = cast(nn.Module, self)
         _refuse_coupling(model)  # it may have been put back into training
-        if isinstance(images, Padded):  # from a sealed network around this one
+        with _running():
+            return _outcome(model, run, images, Extent.of(images, sizes))
+
+    def forward(self, images: Any, sizes: Any = None, *more: Any, **named: Any) -> Any:
+        own = cast(Callable[..., Any], super().forward)  # pyright: ignore
+        if not getattr(_here, "inside", False):
+            return self(images, sizes, *more, **named)
+        given = (sizes, *more) if sizes is not None or more else ()
+        return own(images, *given, **named)
+
+
+_here = threading.local()
+
+
+@contextmanager
+def _running() -> Generator[None]:
+    """Have sealed networks inside a sealed network run as the layers that they are."""
+    _here.inside = True
+    try:
+        yield
+    finally:
+        _here.inside = False
+
+
+def _outcome(model: nn.Module, run: Callable[[Tensor], Any], images: Tensor, extent: Extent) -> Any:
+    """The result of a batch: as it is, together by the rules, or image by image."""
+    if not extent.padded:
+        with _ExactNorms():
             return run(images)
-        extent = Extent.of(images, sizes)
-        if not extent.padded:
-            with _ExactNorms():
-                return run(images)
+    reason, before = "", _State.of(model)
+    if len(extent.sizes) > 1:
         try:
             with NoSides(), refusals() as caught:
-                result = on_canvas(run(padded(images, sizes)))
+                result = on_canvas(run(place_on(images, extent)))
             if not caught:
                 return result
             reason = f"the model: {caught[0]}"
-        except (CouplingError, MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as failed:  # whatever it is: alone, every image has its own say
+            if isinstance(failed, CouplingError) or is_out_of_memory(failed):
+                raise
             reason = _located(failed, model)
-        result = None
-        # Here the error is gone, and with it the frames that hold the features.
-        with _ExactNorms():
-            result = together([*_one_by_one(run, images, extent)], extent)
+        before.restore(model)
+    result = None
+    # Here the error is gone, and with it the frames that hold the features.
+    with _ExactNorms():
+        result = together([*_one_by_one(run, images, extent)], extent)
+    if reason:
         _warn_once(model, reason)
-        return result
+    return result
+
+
+@dataclass(frozen=True)
+class _State:
+    """Attributes of a network's modules, and how often its buffers were written to."""
+
+    attributes: list[dict[str, Any]]
+    versions: list[int]
+
+    @staticmethod
+    def of(model: nn.Module) -> "_State":
+        return _State(
+            [{**vars(layer)} for layer in model.modules()],
+            [*map(version_of, model.buffers())],
+        )
+
+    def restore(self, model: nn.Module) -> None:
+        """Undo what an attempt that came to nothing left behind.
+
+        Raises:
+            CouplingError: it wrote to a buffer.
+        """
+        for layer, attributes in zip(model.modules(), self.attributes, strict=True):
+            vars(layer).clear()
+            vars(layer).update(attributes)
+        if [*map(version_of, model.buffers())] != self.versions:
+            raise CouplingError(
+                "the network writes to its buffers as it runs, so that its result depends on the "
+                "images before; model.eval() may stop it"
+            )
 
 
 def _one_by_one(run: Callable[[Tensor], Any], images: Tensor, extent: Extent) -> Iterator[Any]:
@@ -100,12 +168,21 @@ def _one_by_one(run: Callable[[Tensor], Any], images: Tensor, extent: Extent) ->
             raise
 
 
-class _ExactNorms(TorchFunctionMode):
-    """Normalises channels-last features by `group_norm`, while it is entered.
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, on a GPU or a CPU."""
+    return (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)  # torch on a CPU
+    )
 
-    Torch's own kernel for them takes the variance from a mean of squares: in float32 it loses a
-    factor (mean / deviation)^2 of precision, and an image would be normalised differently alone and
-    on a canvas.
+
+class _ExactNorms(TorchFunctionMode):
+    """Normalises as exactly as the rules for padded features do, while it is entered.
+
+    Torch's own group norm of channels-last features takes the variance from a mean of squares: in
+    float32 it loses a factor (mean / deviation)^2 of precision. Its instance norm of one image has
+    a wrong gradient where the gradient that comes in is channels-last. An image would be learned
+    from differently alone and on a canvas.
     """
 
     def __torch_function__(
@@ -115,10 +192,24 @@ class _ExactNorms(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == "group_norm" and _lies_channels_last(*args, **kwargs):
-            return group_norm(*args, **kwargs)
-        return func(*args, **kwargs)
+        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        if name == "group_norm" and _lies_channels_last(*args, **kwargs):
+            return _group_norm(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if name == "instance_norm" and result.requires_grad and result.ndim == 4:
+            result.register_hook(Tensor.contiguous)
+        return result
+
+
+def _group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *_: Any,
+) -> Tensor:
+    return group_norm(input, num_groups, weight, bias, eps=eps)
 
 
 def _lies_channels_last(input: Any, *_: Any, **__: Any) -> bool:
@@ -158,15 +249,15 @@ def _refuse_coupling(model: nn.Module) -> None:
 
 
 def _warn_once(model: nn.Module, reason: str) -> None:
-    if vars(model).setdefault("_warned_per_image", False):
+    if "_warned_per_image" in vars(model):
         return
-    vars(model)["_warned_per_image"] = True
     warnings.warn(
         f"{reason}; so the images of a padded batch are worked on one after the other, which is "
         "right, and slower than together (said once)",
         PerImageWarning,
-        stacklevel=5,
+        stacklevel=4,
     )
+    vars(model)["_warned_per_image"] = True
 
 
 def _located(failed: Exception, model: nn.Module) -> str:

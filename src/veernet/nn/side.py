@@ -6,11 +6,13 @@ import operator
 import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import torch
 
 from veernet.errors import LeakError
+
+E = TypeVar("E", bound=Exception)
 
 _here = threading.local()
 
@@ -25,11 +27,11 @@ def refusals() -> Generator[list[str]]:
         _here.refusals = before
 
 
-def note(leak: LeakError) -> LeakError:
+def note(error: E) -> E:
     """Have `refusals` list an error; returns it."""
     if (noted := getattr(_here, "refusals", None)) is not None:
-        noted.append(str(leak))
-    return leak
+        noted.append(str(error))
+    return error
 
 
 class Side(torch.SymInt):
@@ -51,6 +53,7 @@ class Side(torch.SymInt):
         self.canvas, self.images = canvas, images
 
     def __repr__(self) -> str:
+        note(LeakError("a size of the canvas taken for a text"))
         return f"Side({self.canvas}: {', '.join(map(str, self.images))})"
 
     __str__ = __repr__
@@ -66,8 +69,8 @@ class Side(torch.SymInt):
     def __pos__(self) -> Side:
         return self
 
-    def __round__(self, ndigits: int | None = None) -> Side:  # pyright: ignore
-        return self
+    def __round__(self, ndigits: int | None = None) -> Size:  # pyright: ignore
+        return side(round(self.canvas, ndigits), [round(n, ndigits) for n in self.images])
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other
@@ -78,6 +81,8 @@ class Side(torch.SymInt):
     __class__ = property(lambda self: int)  # pyright: ignore  # a branch on the type goes as alone
     node = property(refuse)  # what torch would ask for the number
     __int__ = __index__ = __float__ = __complex__ = __hash__ = __format__ = refuse  # pyright: ignore
+    numerator = denominator = real = imag = property(refuse)  # pyright: ignore
+    bit_length = bit_count = conjugate = is_integer = as_integer_ratio = refuse  # pyright: ignore
     __trunc__ = __floor__ = __ceil__ = __truediv__ = __rtruediv__ = refuse  # pyright: ignore
 
 

@@ -8,6 +8,7 @@ attention), or on each image cut out (`per_image`).
 A rule is called as torch's function is, after that function.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
@@ -104,6 +105,7 @@ def group_normalisation(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     eps: float = 1e-5,
+    *_: Any,
 ) -> Tensor:
     """Statistics over the image's own pixels."""
     require(input, MAP)
@@ -161,6 +163,8 @@ def layer_normalisation(
     """Pointwise if it is over channels; over the canvas it is refused."""
     shape = tuple(normalized_shape)
     require_channels(input, range(-len(shape), 0), "layer_norm")
+    if 0 in rest[2:] or named.get("eps") == 0:
+        raise LeakError("layer_norm() with eps = 0, which divides by 0 on the padding")
     return like(input, func(plain(input), shape, *rest, **named), clear=False)
 
 
@@ -280,7 +284,7 @@ def padding(
     count, mine = len(extent.sizes), cast(dict[str, Any], sides_of(extent))
     after = extent_of_sides(mine["H"] + top + bottom, mine["W"] + left + right, count)
     if after == extent and not (left or top or any(channels)):
-        return input
+        return like(input, plain(input).clone(), clear=is_clear(input))  # torch copies, too
     if mode != "constant":
         rights, bottoms = iter(of_images(right, count)), iter(of_images(bottom, count))
         return per_image(
@@ -292,7 +296,10 @@ def padding(
     x = plain(input).masked_fill(extent.outside(input.device), value) if value else cleared(input)
     y = func(x, (left, W - left, top, H - top, *channels), mode, value)
     cut = min(left, top, *of_images(right, count), *of_images(bottom, count)) < 0
-    return like(input, y, clear=not (value or cut), extent=after)
+    # What is not finite would be multiplied by a gradient of 0 beyond the images.
+    clear = bool(value) and not math.isfinite(value)
+    y = after.cleared(y) if clear else y
+    return like(input, y, clear=clear or not (value or cut), extent=after)
 
 
 def pixel_shuffle(func: Callable[..., Tensor], input: Padded, upscale_factor: int) -> Tensor:

@@ -13,6 +13,7 @@ from veernet import distributed
 from veernet.data.batch import Batch
 from veernet.errors import LeakError
 from veernet.losses import Loss
+from veernet.nn.seal import is_out_of_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,19 +217,12 @@ def _unless_full(run: Callable[[Batch], _Share], batch: Batch) -> _Share | None:
     try:
         return run(batch)
     except (MemoryError, RuntimeError) as error:
-        if not _is_full(error):
+        if not is_out_of_memory(error):
             raise
     # The error is gone by here, and with it the frames that held the activations.
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
     return None
-
-
-def _is_full(error: MemoryError | RuntimeError) -> bool:
-    return (
-        isinstance(error, MemoryError | torch.OutOfMemoryError)
-        or "DefaultCPUAllocator: can't allocate memory" in str(error)  # torch on a CPU
-    )
 
 
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
