@@ -19,7 +19,7 @@ from runs import newest
 from veernet import Archive, Network, Schedule
 from veernet.distributed import digest
 from veernet.errors import CheckpointError, OptionError, RunError
-from veernet.files import read_json, write_json
+from veernet.files import read_json, replacing, write_json
 from veernet.train.checkpoint import (
     CHECKPOINTS,
     checkpoints,
@@ -101,7 +101,11 @@ def test_the_last_few_checkpoints_stay(run):
 
 
 def test_what_a_killed_process_left_half_written_is_swept_away(run):
-    stray = run / CHECKPOINTS / ".99999999-00000003.safetensors"
+    with replacing(run / CHECKPOINTS / "00000003.safetensors") as temporary:
+        temporary.touch()
+    process = f"-{os.getpid()}-"
+    stray = temporary.with_name(temporary.name.replace(process, "-99999999-"))
+    (run / CHECKPOINTS / "00000003.safetensors").unlink()
     stray.write_bytes(b"half of it")
     assert fit(run, device=CPU, console=QUIET)
     assert not stray.exists()
