@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from torch import nn
 
 from veernet import Archive, Network, VeerNet
 from veernet.data.archive import ink
@@ -214,3 +215,21 @@ def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
     assert len((tmp_path / "logs.jsonl").read_text().splitlines()) == 2
     assert len([*tmp_path.glob("*.png")]) == 2
+
+
+class Dropping(nn.Module):
+    """A network whose answer is another one in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.drop = nn.Conv2d(1, 3, 1), nn.Dropout(0.9)
+
+    def forward(self, x, sizes=None):
+        return self.drop(self.conv(x))
+
+
+def test_a_network_is_evaluated_as_it_evaluates_and_left_as_it_was():
+    model, image = Dropping(), torch.full((1, 20, 30), 255, dtype=torch.uint8)
+    model.conv.training = False
+    assert (predict(model, image) == predict(model, image)).all()
+    assert [layer.training for layer in model.modules()] == [True, False, True]

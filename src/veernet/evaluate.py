@@ -1,7 +1,8 @@
 """A network against the truth: in pixels, and in curve values."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -130,9 +131,24 @@ def predict(
     if w > window:
         return _in_windows(partial(predict, model, autocast=autocast, window=window), image, window)
     canvas = as_float(image.to(weight.device), weight.dtype)[None]
-    with torch.autocast(weight.device.type, autocast, enabled=autocast is not None):
+    with (
+        _evaluating(model),
+        torch.autocast(weight.device.type, autocast, enabled=autocast is not None),
+    ):
         logits = model(canvas)
     return curve_probabilities(logits)[0].cpu().numpy()
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Generator[None]:
+    """Have a network evaluate while the block lasts, without dropout or statistics that move."""
+    training = [layer for layer in model.modules() if layer.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for layer in training:
+            layer.training = True
 
 
 def _in_windows(

@@ -122,6 +122,17 @@ REFUSED = {
     f"collate([Scan({IMAGE}, {TARGET}), Scan(torch.zeros(3, 3, 4), {TARGET})])": "1 of .*, 3 of",
     f"collate([Scan({IMAGE}, {TARGET}), Scan({IMAGE}.byte(), {TARGET})])": "float32, .*uint8",
     f"Batch({IMAGE}[None], {TARGET}[None].bool(), torch.tensor([[3, 4]]))": "got torch.bool",
+    f"Batch({IMAGE}[None], {TARGET}[None], torch.tensor([[3, 2]]))": "labels beyond its 3 × 2 px",
+    f"Batch({IMAGE}[None], {TARGET}[None], torch.tensor([[2, 4]]))": "labels beyond its 2 × 4 px",
+    f"Batch({IMAGE}[None], {TARGET}[None], torch.tensor([[3, 5]]))": "sizes must be 1 pairs",
+    f"collate(Scan({IMAGE}, {TARGET}))": "got one Scan",
+    "taken(loss=nn.CrossEntropyLoss())": "as veernet.Tversky.*got CrossEntropyLoss",
+    "taken(loss=Tversky)": "as veernet.Tversky",
+    f"taken(batches=collate([Scan({IMAGE}, {TARGET})]))": "got one Batch",
+    "taken(clip=-1.0)": "clip must be > 0",
+    "taken(clip=float('nan'))": "clip must be > 0",
+    "CrossEntropy(class_weights=[1, 2]).total(torch.zeros(1, 3, 3, 4), "
+    f"collate([Scan({IMAGE}, {TARGET})]))": "one weight for each of 3 classes",
     f"Tversky().total(torch.zeros(1, 3, 3, 4), collate([Scan({IMAGE}, {TARGET} + 7)]))": "class 7",
     f"Tversky().total(torch.zeros(1, 3, 3, 2), collate([Scan({IMAGE}, {TARGET})]))": "same canvas",
 }
@@ -133,7 +144,12 @@ def refusals():
     """What is said where shapes are not checked, as they are in tests."""
     script = """if True:
         import json, sys, torch
-        from veernet import Batch, Scan, Tversky, collate
+        from torch import nn
+        from veernet import Batch, CrossEntropy, Network, Scan, Tversky, VeerNet, collate, step
+        def taken(loss=Tversky(), batches=(), clip=1.0):
+            model = VeerNet(Network(widths=(2, 4), heads=1, layers=0))
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            return step(model, optimizer, loss, batches, device=torch.device("cpu"), clip=clip)
         told = {}
         for wrong in json.load(sys.stdin):
             try:
@@ -152,4 +168,4 @@ def refusals():
 @pytest.mark.parametrize("wrong", REFUSED)
 def test_what_cannot_be_learned_from_is_refused_in_words(refusals, wrong):
     said = refusals.get(wrong, "taken without a word")
-    assert re.search(f"^BatchError, True: .*{REFUSED[wrong]}", said)
+    assert re.search(f"^(BatchError|OptionError), True: .*{REFUSED[wrong]}", said)

@@ -8,7 +8,7 @@ from laws import network, scans
 from torch import nn
 
 from veernet import Dice, Scan, Tversky, collate, step
-from veernet.errors import LeakError
+from veernet.errors import BatchError, LeakError, OptionError
 from veernet.nn import seal
 
 CPU = torch.device("cpu")
@@ -49,6 +49,41 @@ def test_a_step_without_any_label_has_no_loss_and_moves_nothing():
         assert result.applied
         assert result.grad_norm == 0
         assert all(map(torch.equal, model.parameters(), before))
+
+
+def test_a_network_that_gives_no_tensor_is_named_in_a_step():
+    model = Nested().double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(BatchError, match="Nested gives a dict"):
+        step(model, optimizer, Tversky(), [collate(scans([(5, 6)]))], device=CPU)
+    for p in model.parameters():
+        p.requires_grad_(False)
+    with pytest.raises(OptionError, match="no parameter"):
+        step(model, optimizer, Tversky(), [collate(scans([(5, 6)]))], device=CPU)
+
+
+def test_a_sealed_network_may_have_a_module_of_that_name():
+    model = seal(Wrapper(nn.Conv2d(1, 3, 3, padding=1)).double())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    assert step(model, optimizer, Tversky(), [collate(scans([(5, 6)]))], device=CPU).applied
+
+
+class Wrapper(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x)
+
+
+class Nested(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 3, padding=1)
+
+    def forward(self, image, sizes):
+        return {"out": self.conv(image)}
 
 
 class Mask(nn.Module):

@@ -58,11 +58,12 @@ class Batch:
     image:     ink, 0 on the padding
     target:    class indices, `UNLABELLED` on the padding
     sizes:     (h, w) of every scan, kept on the CPU, where the layers read them
-    n_classes: 1 + the largest class index of every scan, 0 where nothing is labelled; counted on
-               the device if not given
+    n_classes: 1 + the largest class index of every scan, 0 where nothing is labelled; if not given,
+               counted on the device, and the padding is looked at too
 
     Raises:
-        BatchError: an image or a target of another type than `Scan` keeps.
+        BatchError: an image or a target of another type than `Scan` keeps, sizes that do not lie
+            on the canvas, or labels on the padding.
     """
 
     image: Shaped[Tensor, "B C H W"]
@@ -77,6 +78,7 @@ class Batch:
                 f"the target of a batch must be uint8; got {self.target.dtype}. collate() makes it"
             )
         if not self.n_classes:
+            _check_padding(self.target, self.sizes)
             object.__setattr__(self, "n_classes", tuple(map(_n_classes, self.target)))
 
     @property
@@ -155,6 +157,9 @@ def collate(scans: Sequence[Scan]) -> Batch:
         BatchError: no scans, something else than scans, or images that differ in their channels or
             in their type.
     """
+    if isinstance(scans, Scan):
+        raise BatchError("collate() takes a list of scans; got one Scan")
+    scans = list(scans)
     if not scans:
         raise BatchError("collate() needs at least one scan, got none")
     for number, scan in enumerate(scans):
@@ -203,6 +208,22 @@ def _class_indices(target: Tensor) -> UInt8[Tensor, "h w"]:
             f"labelled; got {int(least)} to {int(most)}"
         )
     return target.to(torch.uint8)
+
+
+def _check_padding(target: UInt8[Tensor, "B H W"], sizes: Int[Tensor, "B 2"]) -> None:
+    H, W = target.shape[1:]
+    if sizes.shape != (len(target), 2) or not all(
+        1 <= h <= H and 1 <= w <= W for h, w in sizes.tolist()
+    ):
+        raise BatchError(
+            f"sizes must be {len(target)} pairs from 1 × 1 to {H} × {W} px; got {sizes.tolist()}"
+        )
+    for number, (own, (h, w)) in enumerate(zip(target, sizes.tolist(), strict=True)):
+        if bool((own[h:] != UNLABELLED).any() | (own[:h, w:] != UNLABELLED).any()):
+            raise BatchError(
+                f"image {number} of the batch has labels beyond its {h} × {w} px, where the target "
+                f"must be {UNLABELLED}"
+            )
 
 
 def _n_classes(target: UInt8[Tensor, "h w"]) -> int:

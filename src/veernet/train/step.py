@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from veernet import distributed
 from veernet.data.batch import Batch
-from veernet.errors import LeakError
+from veernet.errors import BatchError, LeakError, OptionError
 from veernet.losses import Loss
 from veernet.nn.seal import is_out_of_memory
 
@@ -59,11 +60,15 @@ def step(
 
     Raises:
         LeakError: the network takes no `sizes`.
+        OptionError: something else than a loss, or a list of batches; nothing to train; or `clip`
+            is not above 0.
+        BatchError: the network's result is not one tensor of logits.
         torch.OutOfMemoryError: an image does not fit alone; the message says its size.
     """
     _check_takes_sizes(model)
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    _check_step(loss, batches, trained, clip)
     optimizer.zero_grad(set_to_none=True)
     weighed = _Weighed(loss, batches)
     # The weight of the step is known after its last batch. Until then the sum is divided by that
@@ -144,18 +149,30 @@ def _total(mine: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor,
 def _check_takes_sizes(model: nn.Module) -> None:
     """Refuse a network that does not ask where on the canvas its images are."""
     parameters = [*signature(model.forward).parameters.values()]
+    if [p.name for p in parameters[1:2]] == ["sizes"]:
+        return
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # one that calls another
         inner = getattr(model, "_orig_mod", getattr(model, "module", None))
         if isinstance(inner, nn.Module):
             _check_takes_sizes(inner)
         return
-    if [p.name for p in parameters[1:2]] != ["sizes"]:
-        kind = type(model).__name__
-        raise LeakError(
-            f"a step calls its network as model(image, sizes), and {kind}.forward"
-            f"{signature(model.forward)} takes no sizes: it would read the padding. "
-            "veernet.nn.seal(model) makes one that does not"
-        )
+    raise LeakError(
+        f"a step calls its network as model(image, sizes), and {type(model).__name__}.forward"
+        f"{signature(model.forward)} takes no sizes: it would read the padding. "
+        "veernet.nn.seal(model) makes one that does not"
+    )
+
+
+def _check_step(loss: Loss, batches: Iterable[Batch], trained: Sequence[Any], clip: float) -> None:
+    """Refuse what a step could not do, or would do something else with."""
+    if isinstance(loss, type) or not isinstance(loss, Loss):  # pyright: ignore
+        raise OptionError(f"a loss has total() and weight(), as veernet.Tversky(); got {loss}")
+    if isinstance(batches, Batch):
+        raise OptionError("a step takes a list of batches; got one Batch")
+    if not trained:
+        raise OptionError("the optimizer has no parameter that requires a gradient")
+    if not clip > 0:
+        raise OptionError(f"clip must be > 0, infinity for none; got {clip}")
 
 
 _Share = tuple[Tensor, Sequence[Tensor | None]]
@@ -175,6 +192,11 @@ def _differentiate(
     batch = batch.to(weight.device, trained[0].dtype)
     with torch.autocast(weight.device.type, autocast, enabled=autocast is not None):
         logits = model(batch.image, batch.sizes)
+    if not isinstance(logits, Tensor):
+        raise BatchError(
+            f"a step needs one tensor of logits; {type(model).__name__} gives a "
+            f"{type(logits).__name__}"
+        )
     value = loss.total(logits, batch).to(weight.dtype) / weight
     # Not backward(): where that runs out of memory it has added to some of the gradients.
     gradient = torch.autograd.grad(scaler.scale(value), trained, allow_unused=True)
