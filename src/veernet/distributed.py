@@ -67,7 +67,7 @@ def _join(backend: str) -> None:
 
 
 def launched() -> bool:
-    """Whether `torchrun` started this process."""
+    """Return whether `torchrun` started this process."""
     return dist.is_torchelastic_launched()
 
 

@@ -62,7 +62,7 @@ class LogResult:
 
     file_name: str
     labelled: bool
-    """Whether any pixel of the log is; where none is, nothing tells right from wrong."""
+    """True if any pixel of the log has a label; without any, nothing tells right from wrong."""
     counts: tuple[dict[str, Counts], ...]
     """By the names of `RADII`."""
     errors: tuple[dict[str, CurveError], ...]
@@ -70,13 +70,12 @@ class LogResult:
 
     @property
     def unread(self) -> tuple[bool, ...]:
-        """For every curve that was followed, whether it is on the log and nothing of it was
-        read."""
+        """For each curve that was followed, True if it is on the log and nothing of it was read."""
         return tuple(one["columns"].coverage == 0 for one in self.errors)
 
     @property
     def nothing_read(self) -> bool:
-        """Whether that is so of every curve that is on the log."""
+        """True if nothing was read of any curve that is on the log."""
         return any(self.unread) and not any(one["columns"].coverage > 0 for one in self.errors)
 
     @property
@@ -348,7 +347,7 @@ def _scores(results: Sequence[LogResult], curve: int, radius: str) -> dict[str, 
 
 
 def _rank(result: LogResult) -> tuple[bool, bool, float]:
-    """What results are sorted by, from the worst."""
+    """Key that sorts results from the worst on."""
     f1 = result.worst_f1
     return not result.nothing_read, f1 is None, f1 or 0.0
 

@@ -34,7 +34,7 @@ class Loss(Protocol):
         ...
 
     def weight(self, batch: Batch) -> int:
-        """What `total` counts for: the number of images with a label."""
+        """The number of images with a label, for which `total` counts."""
         ...
 
 

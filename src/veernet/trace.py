@@ -139,8 +139,8 @@ def _unrolled(
 
 
 def laps_of(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
-    """How often a curve has gone round its track in every column, from its positions across the
-    track, 0 at its lower edge and 1 at its upper one. It goes round where it is beyond an edge by
+    """Number of times that a curve has gone round its track by each column, from its positions across
+    it, 0 at its lower edge and 1 at its upper one. It goes round where it is beyond an edge by
     `EDGE`, so that one that lies on an edge does not go to and fro."""
     laps, lap = np.full(len(positions), np.nan), 0.0
     for column in np.flatnonzero(np.isfinite(positions)):

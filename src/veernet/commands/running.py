@@ -85,7 +85,7 @@ class Train:
     in_flight: str = "1GiB"
     """Most host memory for what is read ahead."""
     on_error: OnError | None = None
-    """Whether a log that cannot be read ends the run (stop), or is left out, counted and named
+    """End the run at a log that cannot be read (stop), or leave it out, count and name it
     (skip). Not given: stop for a new run; as it was begun for a resumed one."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""

@@ -88,7 +88,7 @@ class Batch:
 
     @property
     def n_labelled(self) -> int:
-        """How many of them have a pixel that is labelled."""
+        """Number of scans with a labelled pixel."""
         return sum(n > 0 for n in self.n_classes)
 
     @property

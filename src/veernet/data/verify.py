@@ -19,7 +19,7 @@ class Verified:
     """What was found in the files of a split."""
 
     faults: tuple[str, ...]
-    """What is wrong, in words that name the file: one per damaged log, and one if the logs are
+    """Faults, in words that name the file: one per damaged log, and one if the logs are
     drawn by another generator than the split was made with."""
     pixels: tuple[int, ...]
     """Of every class, background first, over the logs without a fault."""

@@ -61,7 +61,7 @@ def seal(model: Model) -> Model:
 
 
 class _Sealed:
-    """What `seal` puts before a model's own class.
+    """The part of a sealed model's class that stands before its own.
 
     It stands before `__call__`, so that hooks see what the layers see.
     """

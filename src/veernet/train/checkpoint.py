@@ -90,7 +90,7 @@ class State:
     pixel_budget: int | None = None
     """Of the schedule from now on, where a plan or full memory changed that of the settings."""
     recompute: Recompute = "nothing"
-    """What the backward computes again."""
+    """Features that the backward computes again."""
 
     def __post_init__(self) -> None:
         if min(self.epoch, self.step) < 0 or (self.pixel_budget or 1) < 1:

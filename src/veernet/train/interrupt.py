@@ -18,7 +18,7 @@ PAUSED = os.EX_TEMPFAIL
 
 
 class Pausing:
-    """Whether a run was asked to pause. The first Ctrl-C and every SIGTERM or SIGHUP ask, the
+    """A request to pause a run. The first Ctrl-C and every SIGTERM or SIGHUP ask, the
     second Ctrl-C stops at once."""
 
     def __init__(self, after: int | None, console: Console):
@@ -103,7 +103,7 @@ class _Lasting:
             self._let_go()
 
     def _let_go(self) -> None:
-        """What still waits in the stream must go somewhere, or its end would fail too."""
+        """Send what still waits in the stream nowhere, or its end would fail too."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.stream.fileno())
         os.close(nowhere)

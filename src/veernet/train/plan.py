@@ -153,11 +153,11 @@ class Planned:
     memory: int
     """Bytes that it was made for."""
     recompute: Recompute
-    """What the backward computes again."""
+    """Features that the backward computes again."""
     pixel_budget: int
     """Most pixels of one micro-batch, padding included, in place of that of the settings."""
     predicted: int
-    """What the widest micro-batch of the first epoch takes beyond what stays after it, bytes."""
+    """Bytes that the widest micro-batch of the first epoch takes beyond what stays after it."""
 
     def __post_init__(self) -> None:
         if self.pixel_budget < 1:

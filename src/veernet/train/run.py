@@ -45,9 +45,9 @@ class Config:
     deterministic: bool = False
     """Whether operations that may add up in another order every time are refused."""
     plan: Planned | None = None
-    """How the run uses memory; None where it was not planned, and goes by its settings."""
+    """Plan of memory; None where none was made, and the run goes by its settings."""
     on_error: OnError = "stop"
-    """What is done with a log that cannot be read, unless told otherwise when it goes on."""
+    """Treatment of a log that cannot be read, unless told otherwise when the run goes on."""
     versions: dict[str, str]
     threads: int
     """Threads of each process. The run keeps to them, for sums are rounded in another order on
@@ -190,7 +190,7 @@ def versions() -> dict[str, str]:
 
 
 def changes(config: Config, device: torch.device) -> list[str]:
-    """What is otherwise here than where a run was begun, and rounds or lasts otherwise."""
+    """List what differs here from where a run was begun, and rounds or lasts otherwise."""
     told = [
         f"begun with {name} {begun}, this is {now}: rounding may differ"
         for name, now in versions().items()
