@@ -70,7 +70,7 @@ class LogResult:
 
     @property
     def unread(self) -> tuple[bool, ...]:
-        """For each curve that was followed, True if it is on the log and nothing of it was read."""
+        """True for each curve followed that is on the log and of which nothing was read."""
         return tuple(one["columns"].coverage == 0 for one in self.errors)
 
     @property
