@@ -139,9 +139,14 @@ def _unrolled(
 
 
 def laps_of(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
-    """Number of times that a curve has gone round its track by each column, from its positions across
-    it, 0 at its lower edge and 1 at its upper one. It goes round where it is beyond an edge by
-    `EDGE`, so that one that lies on an edge does not go to and fro."""
+    """Number of times that a curve has gone round its track, column by column.
+
+    It goes round where it is beyond an edge by `EDGE`, so that one that lies on an edge does not go
+    to and fro.
+
+    Args:
+        positions: where it is across the track, from 0 at its lower edge to 1 at its upper one.
+    """
     laps, lap = np.full(len(positions), np.nan), 0.0
     for column in np.flatnonzero(np.isfinite(positions)):
         if not lap - EDGE <= positions[column] <= lap + 1 + EDGE:
