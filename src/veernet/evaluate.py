@@ -34,7 +34,7 @@ SAMPLINGS = ("columns", "points_300")
 SUMMARY = "summary.json"
 """The scores of an evaluation inside its folder, which is whole where this is."""
 
-_PICTURE = re.compile(r"\d+ of \d+ from the worst")
+_PICTURE = re.compile(r"\d{3,} of \d+ from the worst, (F1 \d\.\d\d|no label), \d{6,}\.png")
 """Beginning of the names of an evaluation's pictures."""
 
 WORST, OTHERS = 10, 5
@@ -273,7 +273,7 @@ def write_evaluation(
 
 def _pictures(folder: Path) -> list[str]:
     """Names of the pictures that an evaluation left there."""
-    return [path.name for path in folder.glob("*.png") if _PICTURE.match(path.name)]
+    return [path.name for path in folder.glob("*.png") if _PICTURE.fullmatch(path.name)]
 
 
 def _draw_worst(

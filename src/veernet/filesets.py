@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from veernet.errors import VeerNetError
@@ -90,10 +90,11 @@ def _finish(folder: Path, main: str) -> None:
         flush_names(folder)
     shutil.rmtree(ready, ignore_errors=True)
     for stray in folder.glob(f"{SET}*-*"):
-        handle = os.open(stray, os.O_RDONLY)
-        if _lock(handle):
-            shutil.rmtree(stray, ignore_errors=True)
-        os.close(handle)
+        with suppress(FileNotFoundError):  # whoever made it has just removed it
+            handle = os.open(stray, os.O_RDONLY)
+            if _lock(handle):
+                shutil.rmtree(stray, ignore_errors=True)
+            os.close(handle)
 
 
 @contextmanager

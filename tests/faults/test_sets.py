@@ -70,6 +70,8 @@ def test_an_evaluation_that_the_disk_does_not_take_leaves_the_older_one(
 
     write(0)
     (folder / "mine.png").write_bytes(b"of the user")
+    annotated = next(folder.glob("001 of *.png")).stem + " (mine).png"
+    (folder / annotated).write_bytes(b"of the user")
     older = files(folder)
     with monkeypatch.context() as patched:
         full_after(patched, n)
@@ -79,8 +81,8 @@ def test_an_evaluation_that_the_disk_does_not_take_leaves_the_older_one(
     write(3)
     newer = files(folder)
     assert newer.keys() != older.keys()
-    assert len(newer) == 5
-    assert newer["mine.png"] == b"of the user"
+    assert len(newer) == 6
+    assert newer["mine.png"] == newer[annotated] == b"of the user"
 
 
 @pytest.mark.parametrize("n", range(5))

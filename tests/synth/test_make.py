@@ -82,6 +82,24 @@ def test_a_changed_file_is_drawn_anew_and_its_digest_is_not_replaced(made, copie
     assert files(copied) == files(made)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mask_file_name": "masks/000001.tif"},
+        {"height": 99},
+        {"traits": ["wrapped"]},
+        {"curves_file": "curves/000000.npz"},
+    ],
+)
+def test_metadata_that_says_something_else_of_a_log_is_not_believed(made, copied, change):
+    path = copied / "train" / "metadata.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[2] |= change
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    make(copied, LOGS, (3, 1, 1))
+    assert files(copied) == files(made)
+
+
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_files_of_a_killed_command_count_as_far_as_their_digests_were_noted(made, copied, rows):
     """One is damaged that was noted, one that was not, one is of another generator."""

@@ -30,7 +30,7 @@ from veernet.train.config import Training
 from veernet.train.fit import Saving, fit
 from veernet.train.interrupt import listening
 from veernet.train.log import read_log
-from veernet.train.run import CONFIG, start
+from veernet.train.run import CONFIG, FIRST, start
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 TINY = Training(
@@ -138,6 +138,38 @@ def test_weights_that_carry_code_or_promise_too_much_are_refused(undisturbed, tm
         save_file(tensors, tmp_path / "best.safetensors", {"network": network})
         with pytest.raises(CheckpointError, match="best.safetensors: "):
             load_weights(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("threads", 7), ("deterministic", True), ("on_error", "skip"), ("first", "0" * 64)],
+)
+def test_whatever_a_run_computes_by_stays_what_it_was(run, name, value):
+    settings = read_json(run / CONFIG, error=RunError, missing="")
+    write_json(run / CONFIG, {**settings, name: value})
+    (run / FIRST).touch()
+    with pytest.raises(
+        (RunError, CheckpointError), match=name if name != "first" else "safetensors"
+    ):
+        fit(run, device=CPU, console=QUIET)
+
+
+def test_a_users_files_beside_checkpoints_are_neither_read_nor_removed(run):
+    newest_of = checkpoints(run)[0]
+    users = ["0-first.safetensors", "99-best.safetensors", "0000002.safetensors", "9.safetensors"]
+    for name in users:
+        shutil.copy(checkpoints(run)[-1], run / CHECKPOINTS / name)
+    assert checkpoints(run)[0] == newest_of
+    assert fit(run, device=CPU, saving=Saving(steps=1, keep=1), console=QUIET)
+    assert {*users} < {path.name for path in (run / CHECKPOINTS).iterdir()}
+
+
+def test_a_run_that_lost_its_checkpoints_does_not_begin_anew(undisturbed, tmp_path):
+    run = shutil.copytree(undisturbed, tmp_path / "run")
+    shutil.rmtree(run / CHECKPOINTS)
+    with pytest.raises(CheckpointError, match="its checkpoints are gone"):
+        fit(run, device=CPU, console=QUIET)
+    assert (run / "log.jsonl").read_text() == (undisturbed / "log.jsonl").read_text()
 
 
 def test_settings_that_were_changed_since_are_refused_with_the_difference(run):

@@ -17,6 +17,7 @@ from veernet.data.archive import (
     Split,
     SplitName,
     changed_files,
+    sha256,
 )
 from veernet.errors import ArchiveError, OptionError
 from veernet.files import replacing
@@ -146,8 +147,14 @@ def _bring(
     changed = changed_files(folder, row)
     if drawn and changed:
         return writing.write_log(folder, row, split.log(index))
-    for name, new in zip(old.files, row.files, strict=True):
+    told = row.sha256 or (None,) * len(row.files)
+    for name, new, digest in zip(old.files, row.files, told, strict=True):
         if new in changed:
             with replacing(folder / new) as temporary:
                 shutil.copyfile(split.folder / name, temporary)
+                if digest not in (None, sha256(temporary)):
+                    raise ArchiveError(
+                        f"{split.folder / name}: not the file that was recorded (SHA-256 differs), "
+                        "so nothing was made of it; `veernet inspect` names all that are damaged"
+                    )
     return row

@@ -68,6 +68,8 @@ def make(
             if numbers := made.numbers(split):
                 known = writing.recorded(root / split)
                 found = [known.get(image_name(number, f".{pictures}")) for number in numbers]
+                if not doubt:
+                    found = [*map(made.as_written, numbers, found)]
                 if doubt and None in found:
                     raise ArchiveError(doubt)
                 rows = write(root / split, made, [*zip(numbers, found, strict=True)], advance)
@@ -112,6 +114,13 @@ class _Made:
     pictures: PictureFormat
     generator: GeneratorRecord | None = None
     """None in archives of older versions."""
+
+    def as_written(self, number: int, row: Row | None) -> Row | None:
+        """The recorded row of a log, None if it says something else of the log than was written."""
+        if row is None:
+            return None
+        drawn = self.synth.row(number, pictures=self.pictures)
+        return row if replace(row, sha256=()) == drawn else None
 
     def numbers(self, split: SplitName) -> range:
         """Numbers of the logs of a split."""

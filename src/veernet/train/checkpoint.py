@@ -1,6 +1,7 @@
 """Weights and training state on disk: written whole, checked when read, and never unpickled."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -223,9 +224,13 @@ def checkpoint_path(run: Path, done: int) -> Path:
     return run / CHECKPOINTS / f"{done:08d}.safetensors"
 
 
+_NAME = re.compile(r"\d{8,}\.safetensors")
+
+
 def checkpoints(run: Path) -> list[Path]:
     """The checkpoints of a run, newest first."""
-    return sorted((run / CHECKPOINTS).glob("[0-9]*.safetensors"), reverse=True)
+    found = (run / CHECKPOINTS).glob("[0-9]*.safetensors")
+    return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, dict[Path, str]]:

@@ -243,6 +243,11 @@ def _read(
     )
     checkpoint, damaged = newest_checkpoint(run)
     if checkpoint is None:
+        if (run / WEIGHTS).exists():  # which come after a checkpoint
+            raise CheckpointError(
+                f"{run}: it has best weights, and its checkpoints are gone; put them back, or "
+                "begin another run"
+            )
         return job, _first_state(config.plan), damaged
     check_same_settings(run, config, checkpoint.path, checkpoint.config)
     state = checkpoint.state

@@ -231,8 +231,9 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     Raises:
         RunError: they were changed since; it says which.
     """
-    asked = config.plain()
-    found, asked = ({key: one.get(key) for key in ("training", "logs")} for one in (written, asked))
+    told = "training", "logs", "first", "deterministic", "plan", "on_error", "threads"
+    keys = [key for key in told if key in written]  # older versions wrote fewer
+    found, asked = ({key: one.get(key) for key in keys} for one in (written, config.plain()))
     if found != asked:
         raise RunError(
             f"{run}: {CONFIG} was changed since {path.name} was written "
