@@ -1,7 +1,9 @@
 """The command line: the whole path on files, and one line for bad input."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from dataclasses import fields
 
@@ -12,7 +14,7 @@ import torch
 from PIL import Image
 
 from runs import newest
-from veernet import VeerNet
+from veernet import Archive, VeerNet
 from veernet.cli import COMMANDS, main
 from veernet.data.raster import write_picture
 from veernet.recipes import draw_scan
@@ -254,3 +256,20 @@ def test_every_command_explains_itself_and_its_options(veernet, command):
             "out",
         )
         assert positional or f"--{option.name.replace('_', '-')}" in told, option.name
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["subset", "SOME", "--val", "1"]])
+def test_output_that_nobody_reads_ends_no_command(small_archive, tmp_path, command):
+    """As `veernet inspect ARCHIVE | true` has it."""
+    read, write = os.pipe()
+    os.close(read)
+    words = [str(tmp_path / "some") if word == "SOME" else word for word in command]
+    at = 2 if "SOME" in command else 1
+    done = subprocess.run(
+        [sys.executable, "-m", "veernet", *words[:at], str(small_archive), *words[at:]],
+        stdout=write,
+        stderr=subprocess.PIPE,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert at == 1 or len(Archive.open(tmp_path / "some").split("val")) == 1

@@ -19,7 +19,7 @@ from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
 from veernet.commands.running import Demo, Digitise, Evaluate, Replay, Report, Train
 from veernet.errors import ArchiveWarning, VeerNetError
-from veernet.train.interrupt import PAUSED
+from veernet.train.interrupt import PAUSED, lasting
 from veernet.train.machine import settle_allocator
 
 
@@ -62,8 +62,9 @@ def main() -> None:
             f"in one line on stderr; {PAUSED}, training was paused, and goes on when asked to; "
             "130, interrupted.",
         )
-        with _interruptible():
-            command.run(Console(markup=False, emoji=False, highlight=False))
+        console = Console(markup=False, emoji=False, highlight=False)
+        with _interruptible(), lasting(console):
+            command.run(console)
     except (VeerNetError, OSError) as error:
         _say(" ".join(str(error).split()))
         sys.exit(2)

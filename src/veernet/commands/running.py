@@ -31,7 +31,7 @@ from veernet.synth.make import open_archive
 from veernet.train.config import Precision
 from veernet.train.fault import replay, told
 from veernet.train.fit import Saving, fit
-from veernet.train.interrupt import end_if_paused, lasting
+from veernet.train.interrupt import end_if_paused
 from veernet.train.log import voice
 from veernet.train.machine import bytes_of
 from veernet.train.plan import plan_run
@@ -112,7 +112,7 @@ class Train:
         if self.memory is not None and self.pixel_budget is not None:
             raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
         planned = None if self.memory is None else bytes_of(self.memory, device)
-        with distributed.joined(device), lasting(console):
+        with distributed.joined(device):
             if self.resume is None:
                 self._start(folder, device, distributed.least(planned))
             # A run keeps to its plan: torchrun repeats the command where it starts a process again.
@@ -388,6 +388,6 @@ class Demo:
         """Run the recipe."""
         check_at_least(1, workers=self.workers)
         device = device_of(self.device)
-        with distributed.joined(device), lasting(console):
+        with distributed.joined(device):
             done = recipes.demo(self.out, device=device, workers=self.workers, console=console)
         end_if_paused(done)
