@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from veernet.errors import LeakError
 from veernet.nn.extent import Extent
-from veernet.nn.side import Size, holds_side, note, of_canvas, of_images, side
+from veernet.nn.side import Side, Size, holds_side, leaves, note, of_canvas, of_images, side
 
 Rule = Callable[..., Any]
 """What `Padded` does instead of one of torch's functions, called as it is called."""
@@ -81,9 +81,11 @@ class Padded(Tensor):
             rule = cls.rules.get(name)
             if rule is None or type(func).__name__ not in OF_TORCH or "out" in (kwargs or {}):
                 raise LeakError(f"{name}() has no rule that keeps padding out")
-            if name not in TAKE_SIZES and holds_side([args, kwargs]):
-                raise LeakError(f"{name}() of a size that is not the same for every image")
-            require_known_backward([args, kwargs])
+            for value in leaves(args, kwargs):
+                if isinstance(value, Padded):
+                    require_known_backward(value)
+                elif isinstance(value, Side) and name not in TAKE_SIZES:
+                    raise LeakError(f"{name}() of a size that is not the same for every image")
             with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
                 return rule(func, *args, **(kwargs or {}))
         except Exception as error:  # alone, an image may have none, or another
@@ -106,7 +108,7 @@ class NoSides(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if Padded not in types and holds_side([args, kwargs]):
+        if Padded not in types and holds_side(args, kwargs):
             name = getattr(func, "__name__", type(func).__name__)
             raise note(LeakError(f"{name}() of a size that is not the same for every image"))
         return func(*args, **kwargs)
@@ -150,23 +152,14 @@ def is_clear(x: Any) -> bool:
     return isinstance(x, Padded) and x.place.clear and x.place.version == version_of(x) >= 0
 
 
-def require_known_backward(values: Any) -> None:
+def require_known_backward(x: Padded) -> None:
     """Refuse features made by an autograd function of the network's own: what its backward reads is
     unknown, and beyond the images it would find what is not theirs."""
-    match values:
-        case Padded():
-            with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
-                made_by = type(values.grad_fn)
-            # Ours hand on an alias, and never stand here themselves.
-            if issubclass(made_by, BackwardCFunction):
-                raise LeakError(f"{made_by.__name__}, an autograd function without a rule")
-        case tuple() | list():
-            for value in values:
-                require_known_backward(value)
-        case dict():
-            require_known_backward([*values.values()])
-        case _:
-            pass
+    with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
+        made_by = type(x.grad_fn)
+    # Ours hand on an alias, and never stand here themselves.
+    if issubclass(made_by, BackwardCFunction):
+        raise LeakError(f"{made_by.__name__}, an autograd function without a rule")
 
 
 def plain(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -106,17 +106,22 @@ def of_images(n: Size, count: int) -> tuple[int, ...]:
     return n.images if isinstance(n, Side) else (operator.index(n),) * count
 
 
-def holds_side(values: Any) -> bool:
+def leaves(*values: Any) -> Iterator[Any]:
+    """Walk through nested arguments."""
+    left = [*values]
+    while left:
+        value = left.pop()
+        if isinstance(value, tuple | list):
+            left += value
+        elif isinstance(value, dict):
+            left += value.values()
+        else:
+            yield value
+
+
+def holds_side(*values: Any) -> bool:
     """Return whether a size that differs between images is anywhere among nested arguments."""
-    match values:
-        case Side():
-            return True
-        case tuple() | list():
-            return any(map(holds_side, values))
-        case dict():
-            return any(map(holds_side, values.values()))
-        case _:
-            return False
+    return any(isinstance(value, Side) for value in leaves(*values))
 
 
 def _pairs(a: Side, b: Any) -> list[tuple[int, int]] | None:
