@@ -1,5 +1,6 @@
 """Small worlds for the tests: a network with every kind of layer, logs of odd sizes."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from veernet import cli
 from veernet.synth.logs import SynthLogs
 from veernet.synth.look import PLAIN
 from veernet.synth.make import make
@@ -34,3 +36,18 @@ def small_archive(small_logs, tmp_path_factory):
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def veernet(monkeypatch):
+    """Run a command; returns its exit code."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["veernet", *map(str, words)])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return end.code
+        return 0
+
+    return run

@@ -14,7 +14,7 @@ from kills import HOW
 from rich.console import Console
 
 from runs import newest
-from veernet import Archive, cli, distributed, recipes
+from veernet import Archive, distributed, recipes
 from veernet.train.checkpoint import checkpoints
 from veernet.train.fit import fit
 from veernet.train.interrupt import listening
@@ -25,21 +25,6 @@ from veernet.train.run import start
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 JOB = sys.modules[Job.__module__]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-@pytest.fixture
-def veernet(monkeypatch):
-    """Run a command; returns its exit code."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["veernet", *map(str, words)])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
 
 
 @pytest.fixture

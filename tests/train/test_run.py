@@ -15,7 +15,7 @@ import torch
 from kills import HOW, same
 from rich.console import Console
 
-from veernet import Archive, cli
+from veernet import Archive
 from veernet.errors import RunError
 from veernet.files import read_json, write_json
 from veernet.train import machine
@@ -28,21 +28,6 @@ from veernet.train.run import CONFIG, read_config, start
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 JOB = sys.modules[Job.__module__]
-
-
-@pytest.fixture
-def veernet(monkeypatch):
-    """Run a command; returns its exit code."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["veernet", *map(str, words)])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
 
 
 def killed(*_, **__):
