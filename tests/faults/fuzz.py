@@ -3,9 +3,11 @@
     PYTHONPATH=tests .venv/bin/python tests/faults/fuzz.py COUNT [READER…]
 
 Makes valid files of every kind, damages each in COUNT ways (bytes flipped, cut out, repeated,
-numbers blown up, chunks of other files put in), and reads the result. Readers work in a process of
-their own, so that a crash is seen too. A reader may succeed, or raise a `VeerNetError`; anything
-else is a fault, as are ten seconds and two gigabytes. Prints the faults, and counts as JSON.
+numbers blown up, chunks of other files put in; LAS, TIFF, JSON and TOML also where they have a
+meaning, by `structured`), and reads the result. Readers work in a process of their own, so that a
+crash is seen too. A reader may succeed, or raise a `VeerNetError`; anything else is a fault, as are
+two gigabytes, and ten seconds of processor time, or two for a file below 64 kB. Prints the faults,
+and counts as JSON.
 """
 
 import json
@@ -27,6 +29,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import structured
 import torch
 from PIL import Image
 from rich.console import Console
@@ -52,7 +55,7 @@ from veernet.train.fit import fit
 from veernet.train.run import read_config, start
 
 PNG = b"\x89PNG\r\n\x1a\n"
-SECONDS, BYTES = 10.0, 2 * 2**30
+SECONDS, SECONDS_SMALL, BYTES = 10.0, 2.0, 2 * 2**30
 CPU = torch.device("cpu")
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 NUMBERS = (b"0", b"-1", b"1e308", b"-1e999", b"nan", b"99999999999999999999", b"1e-320", b'"x"')
@@ -75,7 +78,23 @@ HOW = Training(
 LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, look=replace(PLAIN, pen=(1, 1)))
 
 
-def damaged(data: bytes, others: list[bytes], chance: random.Random) -> bytes:
+STRUCTURED: dict[str, structured.Damage] = {
+    ".las": structured.damaged_las,
+    ".tif": structured.damaged_tiff,
+    ".json": structured.damaged_json,
+    ".toml": structured.damaged_toml,
+}
+"""What damages a file where it has a meaning, by the ending of its name."""
+
+
+def damaged(path: Path, others: list[bytes], chance: random.Random) -> bytes:
+    """A file with one to four things done to it, to its bytes or to what they mean."""
+    if path.suffix in STRUCTURED and chance.random() < 0.6:
+        return STRUCTURED[path.suffix](path.read_bytes(), chance)
+    return damaged_bytes(path.read_bytes(), others, chance)
+
+
+def damaged_bytes(data: bytes, others: list[bytes], chance: random.Random) -> bytes:
     """`data` with one to four things done to it."""
     out = bytearray(data)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
@@ -342,7 +361,7 @@ def too_slow(*_: object) -> None:
 def work(folder: Path, kind: str, first: int, last: int) -> None:
     """Read inputs `first` to `last` of a kind; one line of JSON each."""
     warnings.simplefilter("error")  # a number that overflows is a fault, not a remark
-    signal.signal(signal.SIGALRM, too_slow)
+    signal.signal(signal.SIGPROF, too_slow)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     chosen = readers(folder)[kind]
     others = [path.read_bytes()[:4000] for kinds in readers(folder).values() for path, *_ in kinds]
@@ -350,10 +369,11 @@ def work(folder: Path, kind: str, first: int, last: int) -> None:
         for number in range(first, last):
             chance = random.Random(f"{kind} {number}")
             path, put, read = chosen[number % len(chosen)]
-            target = put(Path(made), folder, damaged(path.read_bytes(), others, chance))
+            target = put(Path(made), folder, damaged(path, others, chance))
             print(json.dumps({"number": number}), flush=True)
-            began = time.monotonic()
-            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            began = time.process_time()
+            small = target.stat().st_size <= structured.SMALL
+            signal.setitimer(signal.ITIMER_PROF, SECONDS_SMALL if small else SECONDS)
             try:
                 read(target, folder)
                 told = "read"
@@ -367,14 +387,14 @@ def work(folder: Path, kind: str, first: int, last: int) -> None:
                 told = "took too long"
             except Exception as fault:
                 told = f"{type(fault).__name__}: {str(fault)[:300]}"
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
             if used > BYTES:
                 told = f"took {used >> 20} MiB"
             if told not in ("read", "refused") and (kept := os.environ.get("VEERNET_KEEP")):
                 shutil.copy(target, Path(kept) / f"{kind}-{number}{target.suffix}")
             put(Path(made), folder, path.read_bytes())  # as it was, for the next
-            seconds = time.monotonic() - began
+            seconds = time.process_time() - began
             print(json.dumps({"number": number, "told": told, "seconds": seconds}), flush=True)
 
 
