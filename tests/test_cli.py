@@ -1,21 +1,27 @@
 """The command line: the whole path on files, and one line for bad input."""
 
+import importlib.metadata
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
+from pathlib import Path
 
 import lasio
 import numpy as np
 import pytest
 import torch
+import tyro
 from PIL import Image
 
+import veernet as package
 from runs import newest
 from veernet import Archive, VeerNet
 from veernet.cli import COMMANDS, main
+from veernet.commands.words import checked
 from veernet.data.raster import write_picture
 from veernet.recipes import draw_scan
 from veernet.synth.logs import SynthLogs
@@ -33,7 +39,7 @@ def veernet(monkeypatch, capsys):
             main()
             code = 0
         except SystemExit as end:
-            code = end.code
+            code = end.code or 0
         return (code, *capsys.readouterr())
 
     return run
@@ -115,7 +121,7 @@ BAD = {
         "leave out --pixel-budget",
     ),
     "no amount of memory": ("train none --out run --memory much", "like 8GiB", "'much'"),
-    "nothing to merge": ("merge all", "archives"),
+    "nothing to merge": ("merge all", "merge needs ARCHIVE"),
     "a subset of nothing": ("subset part none", "none: no archive here"),
     "a chart that is no picture": ("inspect none --draw chart.txt", ".png or .svg"),
     "a plan that cannot exist": (
@@ -128,6 +134,25 @@ BAD = {
     "a plan for an archive and sizes": ("plan none --height 40 90", "leave out --height"),
     "no archive to plan for": ("plan none", "none: no archive here"),
     "no such device": ("evaluate none --device tpu9", "--device tpu9"),
+    "a command misspelt": ("inspekt none", "no command 'inspekt'; did you mean inspect?"),
+    "a command that is none": ("xyzzy none", "no command 'xyzzy' (`veernet --help` lists all)"),
+    "an option misspelt": (
+        "digitise scan.png --calibratoin c.toml",
+        "digitise has no option --calibratoin; did you mean --calibration?",
+    ),
+    "an option before its command": ("--json inspect none", "the command comes first"),
+    "a word too many": ("inspect none more", "inspect takes ARCHIVE; 'more' is one word too many"),
+    "a word missing": ("inspect", "inspect needs ARCHIVE"),
+    "an option missing": ("digitize scan.png", "digitise needs --calibration"),
+    "a value missing": ("train none --out --json", "--out takes a value"),
+    "half a range": ("synth none --height 90", "--height takes 2 values; got 90"),
+    "half a tie": ("calibrate none --tie 5 9 7", "--tie takes groups of 2 values; got 5 9 7"),
+    "a word for a number": ("train none --out run --epochs many", "a whole number; got 'many'"),
+    "a choice that is none": ("synth none --recipe both", "--recipe is binary or multiclass"),
+    "a value for a switch": ("inspect none --json=yes", "--json takes no value"),
+    "an option twice": ("train none --out run --out other", "--out was given twice"),
+    "a choice twice": ("evaluate none --split val --split=test", "--split was given twice"),
+    "a switch and its opposite": ("inspect none --json --no-json", "--json was given twice"),
 }
 
 
@@ -233,6 +258,62 @@ def test_a_plan_tells_what_a_step_needs_and_draws_who_needs_it(veernet, tmp_path
     peaks = [row["peak"] for row in plan["choices"]]
     assert peaks == sorted(peaks, reverse=True)
     assert len(peaks) == 4
+
+
+def parsed(words):
+    """A command as its words make it."""
+    name, *others = words.split()
+    return tyro.cli(COMMANDS[name], args=checked(name, COMMANDS[name], others))
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "field"),
+    [
+        ("--curve", ["1:GR:API:0:150", "2:DT:US/F:140:40", "2:A::-1:1"], "curve"),
+        ("--tie", ["-5 300", "1e3 310", "7 320.5"], "tie"),
+    ],
+)
+def test_an_option_that_is_given_again_adds_to_what_was_given(option, values, field):
+    one, *others = values
+    again = " ".join(f"{option} {value}" for value in values)
+    first = f"{option}={one.split()[0]} {' '.join([*one.split()[1:], *others])}"
+    wanted = getattr(parsed(f"calibrate scan.png {option} {' '.join(values)}"), field)
+    assert len(wanted) == 3
+    for words in (
+        f"scan.png {again} --unit m",
+        f"{again} --unit m scan.png",
+        f"{again} scan.png",
+        f"scan.png {option} {one} --unit m {option} {' '.join(others)}",
+        f"scan.png {first}",
+        f"{again} -- scan.png",
+    ):
+        told = parsed(f"calibrate {words}")
+        assert (getattr(told, field), told.scan.name) == (wanted, "scan.png"), words
+
+
+def test_the_version_is_told_by_the_command_and_the_package(veernet, monkeypatch):
+    told = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())
+    version = told["project"]["version"]
+    assert veernet("--version") == (0, f"veernet {version}\n", "")
+    monkeypatch.delattr(package, "__version__")
+
+    def missing(_):
+        raise importlib.metadata.PackageNotFoundError
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert package.__version__ == version
+
+
+def test_the_other_spelling_of_a_command_is_taken(veernet):
+    assert veernet("digitize", "--help") == veernet("digitise", "--help")
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
+def test_the_command_alone_tells_what_there_is(veernet, words):
+    code, told, _ = veernet(*words)
+    assert code == 0
+    assert all(re.search(rf"^  {name} +[A-Z]", told, re.MULTILINE) for name in COMMANDS)
+    assert max(map(len, told.splitlines())) <= 80
 
 
 def test_training_says_how_it_is_launched_on_several_processes(veernet):

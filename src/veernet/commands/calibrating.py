@@ -6,6 +6,7 @@ import sys
 import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.prompt import Prompt
 from tyro.conf import Positional
 
+from veernet.commands.options import SCAN, Repeated
 from veernet.data.las import Unit
 from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
 from veernet.digitise import CurveScale, Depth, Proposal, propose
@@ -59,13 +61,13 @@ class Calibrate:
     nothing. With two --tie, or one and --line, and a --curve or more it writes the file.
     """
 
-    scan: Positional[Path]
+    scan: Annotated[Positional[Path], SCAN]
     """The scan: PNG, JPEG or TIFF."""
     out: Path = Path("calibration.toml")
     """The file to write."""
     axis: Axis = "down"
     """Which way depth runs on the scan."""
-    tie: tuple[tuple[float, float], ...] = ()
+    tie: Repeated[tuple[float, float]] = ()
     """Pixel and depth of a depth line or more, at the left edge of the first track with a curve; a
     pixel within 6 px of a line is moved onto it."""
     line: float | None = None
@@ -74,7 +76,7 @@ class Calibrate:
     """Of depth."""
     step: float = 0.5
     """Between two depths of the LAS file, in the same unit."""
-    curve: tuple[str, ...] = ()
+    curve: Repeated[str] = ()
     """TRACK:MNEMONIC:UNIT:LEFT:RIGHT, the number of the track from 1 and the values of its edges;
     with :log, :wraps and :2 (the network's second trace) behind it, where it is so."""
     overwrite: bool = False

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,7 @@ from tyro.conf import Positional
 from veernet import recipes
 from veernet.chart import draw_archive
 from veernet.commands.options import (
+    ARCHIVE,
     check_at_least,
     check_picture,
 )
@@ -33,7 +35,7 @@ class Inspect:
     changed. Faults are listed, and the exit code is then 2.
     """
 
-    root: Positional[Path]
+    root: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive."""
     quick: bool = False
     """Read the metadata only; open no log."""

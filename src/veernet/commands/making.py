@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from rich.console import Console
@@ -13,6 +14,10 @@ from tyro.conf import Positional
 
 from veernet import recipes
 from veernet.commands.options import (
+    ARCHIVE,
+    ARCHIVES,
+    OUT,
+    SCANS,
     FromRecipe,
     RecipeName,
     check_at_least,
@@ -38,7 +43,7 @@ class Synth:
     two. Run again, it makes only what is missing or is not the file that was written.
     """
 
-    root: Positional[Path]
+    root: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive."""
     recipe: RecipeName = "multiclass"
     train: FromRecipe[int] = None
@@ -94,7 +99,7 @@ class Synth:
 class Gallery:
     """Draw what synthetic logs may look like: the ends of every nuisance, a sheet, and zooms."""
 
-    out: Positional[Path]
+    out: Annotated[Positional[Path], OUT]
     """Folder for nuisances.png, sheet.png and zoom.png."""
     look: Path | None = None
     """TOML file of a look; all that the generator knows if not given."""
@@ -115,7 +120,7 @@ class Import:
     prints, or its ink counts as background. `veernet merge` joins the archive with a synthetic one.
     """
 
-    scans: Positional[tuple[Path, ...]]
+    scans: Annotated[Positional[tuple[Path, ...]], SCANS]
     """The scans: PNG, JPEG or TIFF."""
     calibration: Path
     """Calibration file, of all of them."""
@@ -199,9 +204,9 @@ class Merge:
     or is not the file that was written.
     """
 
-    root: Positional[Path]
+    root: Annotated[Positional[Path], OUT]
     """Folder of the new archive."""
-    archives: Positional[tuple[Path, ...]]
+    archives: Annotated[Positional[tuple[Path, ...]], ARCHIVES]
     """Folders of the archives to merge, in this order."""
     pictures: PictureFormat = "tif"
     """How to keep logs that are drawn on the fly; files are copied as they are."""
@@ -211,8 +216,6 @@ class Merge:
     def run(self, console: Console) -> None:
         """Merge them."""
         check_at_least(1, workers=self.workers)
-        if not self.archives:
-            raise OptionError("merge needs the folders of the archives after that of the new one")
         archives = [open_archive(root) for root in self.archives]
         total = sum(len(split) for one in archives for split in one.splits().values())
         with recipes.bar(console, "logs", total) as advance:
@@ -226,9 +229,9 @@ class Merge:
 class Subset:
     """Write some logs of an archive, drawn at random, into a new one."""
 
-    root: Positional[Path]
+    root: Annotated[Positional[Path], OUT]
     """Folder of the new archive."""
-    archive: Positional[Path]
+    archive: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive to take from."""
     train: int = 0
     """Logs to train on."""

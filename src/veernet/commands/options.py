@@ -16,6 +16,17 @@ RecipeName = Literal["binary", "multiclass"]
 T = TypeVar("T")
 FromRecipe = Annotated[T | None, arg(help_behavior_hint="(default: the recipe's)")]
 
+Repeated = Annotated[tuple[T, ...], arg(help_behavior_hint="(may be given again)")]
+
+ARCHIVE = arg(metavar="ARCHIVE")
+OPTIONAL_ARCHIVE = arg(metavar="[ARCHIVE]")
+ARCHIVES = arg(metavar="ARCHIVE...", help_behavior_hint="(required)")
+OUT = arg(metavar="OUT")
+RUN = arg(metavar="RUN")
+SCAN = arg(metavar="SCAN")
+SCANS = arg(metavar="SCAN...", help_behavior_hint="(required)")
+"""Words of the help for what has its place on the command line."""
+
 
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given."""

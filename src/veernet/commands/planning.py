@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from rich.console import Console
@@ -12,6 +13,7 @@ from tyro.conf import Positional
 from veernet import recipes
 from veernet.chart import draw_stages
 from veernet.commands.options import (
+    OPTIONAL_ARCHIVE,
     FromRecipe,
     RecipeName,
     check_picture,
@@ -36,7 +38,7 @@ class Plan:
     all is kept. No choice changes what is learned, but for the precision.
     """
 
-    archive: Positional[Path | None] = None
+    archive: Annotated[Positional[Path | None], OPTIONAL_ARCHIVE] = None
     """Folder of the archive."""
     recipe: RecipeName = "multiclass"
     """Network, loss and effective batch; and the range of sizes, if there is no archive."""

@@ -13,8 +13,12 @@ from tyro.conf import Positional, arg
 
 from veernet import distributed, recipes
 from veernet.commands.options import (
+    OPTIONAL_ARCHIVE,
+    RUN,
+    SCAN,
     FromRecipe,
     RecipeName,
+    Repeated,
     check_at_least,
     device_of,
     given,
@@ -51,7 +55,7 @@ class Train:
     checkpoint where a process is lost.
     """
 
-    archive: Positional[Path | None] = None
+    archive: Annotated[Positional[Path | None], OPTIONAL_ARCHIVE] = None
     """Folder of the archive."""
     out: Path | None = None
     """Folder of the new run."""
@@ -214,7 +218,7 @@ class Evaluate:
     Writes summary.json, logs.jsonl and pictures to RUN/evaluation/SPLIT.
     """
 
-    folder: Annotated[Positional[Path], arg(metavar="RUN")]
+    folder: Annotated[Positional[Path], RUN]
     """Folder of the run."""
     split: SplitName = "test"
     """Which logs of the run's archive."""
@@ -287,7 +291,7 @@ class Digitise:
     much it differs.
     """
 
-    scan: Positional[Path]
+    scan: Annotated[Positional[Path], SCAN]
     """The scan: PNG, JPEG or TIFF."""
     calibration: Path
     """The calibration file."""
@@ -299,7 +303,7 @@ class Digitise:
     """Replace files of an earlier time."""
     well: str | None = None
     """Name of the well, for the header of the LAS file."""
-    header: tuple[str, ...] = ()
+    header: Repeated[str] = ()
     """More of the header, as MNEMONIC=VALUE: COMP="Acme Oil" FLD=Heinen UWI=15-131-20042."""
     header_from: Path | None = None
     """LAS file of the well, whose ~Well and ~Parameter sections are taken over."""
@@ -354,11 +358,11 @@ class Digitise:
 class Report:
     """Write one self-contained HTML page about a run: learning curves, metrics, pictures."""
 
-    folder: Annotated[Positional[Path], arg(metavar="RUN")]
+    folder: Annotated[Positional[Path], RUN]
     """Folder of the run."""
     out: Path | None = None
     """The page; RUN/report.html if not given."""
-    digitised: tuple[Path, ...] = ()
+    digitised: Repeated[Path] = ()
     """Pictures of digitised scans to show too."""
 
     def run(self, console: Console) -> None:

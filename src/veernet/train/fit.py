@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from veernet import distributed
+from veernet.console import lasting
 from veernet.errors import CheckpointError, OnError, OptionError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import sweep
@@ -24,7 +25,7 @@ from veernet.train.checkpoint import (
     save_weights,
     set_aside,
 )
-from veernet.train.interrupt import Pausing, lasting, listening
+from veernet.train.interrupt import Pausing, listening
 from veernet.train.job import Job
 from veernet.train.load import IN_FLIGHT, Loader, Skipped
 from veernet.train.log import NAME, RunLog, voice
