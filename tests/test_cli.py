@@ -339,7 +339,7 @@ def test_every_command_explains_itself_and_its_options(veernet, command):
         assert positional or f"--{option.name.replace('_', '-')}" in told, option.name
 
 
-@pytest.mark.parametrize("command", [["inspect"], ["subset", "SOME", "--val", "1"]])
+@pytest.mark.parametrize("command", [["inspect", "--json"], ["subset", "SOME", "--val", "1"]])
 def test_output_that_nobody_reads_ends_no_command(small_archive, tmp_path, command):
     """As `veernet inspect ARCHIVE | true` has it."""
     read, write = os.pipe()

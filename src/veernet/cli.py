@@ -70,8 +70,12 @@ def main() -> None:
     try:
         with lasting_streams(), _interruptible():
             _command(sys.argv[1:]).run(Screen())
-    except (VeerNetError, OSError) as error:
+    except VeerNetError as error:
         say(str(error))
+        sys.exit(2)
+    except OSError as error:
+        name, reason = error.filename2 or error.filename, error.strerror or str(error)
+        say(reason if name is None else f"{os.fsdecode(name)}: {reason}")
         sys.exit(2)
     except (MemoryError, torch.OutOfMemoryError) as full:
         say(f"out of memory ({full})")
@@ -112,7 +116,7 @@ def _help() -> str:
 def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str:
     """A warning as the command line shows it: one line, and not where in the code it was raised."""
     if issubclass(category, ArchiveWarning):
-        return f"veernet: {visible(' '.join(str(message).split()))}\n"
+        return f"veernet: {' '.join(visible(str(message)).split())}\n"
     return visible(_formatted(message, category, *where))
 
 

@@ -77,7 +77,7 @@ class Screen(Console):
 def say(text: str) -> None:
     """Tell one line on stderr."""
     with suppress(OSError):  # of a terminal that was closed
-        print(f"veernet: {visible(' '.join(text.split()))}", file=sys.stderr)
+        print(f"veernet: {' '.join(visible(text).split())}", file=sys.stderr)
 
 
 @contextmanager

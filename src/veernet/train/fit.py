@@ -35,6 +35,7 @@ from veernet.train.run import (
     archive_of,
     changes,
     check_fit,
+    check_name,
     check_same_data,
     check_same_settings,
     claimed,
@@ -97,6 +98,7 @@ def fit(
             does not take a checkpoint; or `memory` does not hold the widest log, however it is
             planned.
     """
+    check_name(run)
     console, config = voice(console or Console()), read_config(run)
     on_error = on_error or config.on_error
     reading = partial(Loader, workers=workers, in_flight=in_flight, on_error=on_error)
