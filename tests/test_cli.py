@@ -316,6 +316,53 @@ def test_the_command_alone_tells_what_there_is(veernet, words):
     assert max(map(len, told.splitlines())) <= 80
 
 
+def test_the_json_of_a_command_is_all_of_its_stdout(veernet, small_archive, tmp_path):
+    def told(*words):
+        code, out, _ = veernet(*words, "--json")
+        return code, json.loads(out)
+
+    counts = ["--train", "2", "--val", "1", "--test", "0", "--workers", "1"]
+    archive, both, part, run = (tmp_path / name for name in ("archive", "both", "part", "run"))
+    logs = {"train": 2, "val": 1, "test": 0}
+    assert told("synth", archive, *SMALL, *counts) == (0, {"archive": str(archive), "logs": logs})
+    logs = {"train": 7, "val": 3, "test": 2}
+    found = told("merge", both, archive, small_archive)
+    assert found == (0, {"archive": str(both), "logs": logs})
+    logs = {"train": 3, "val": 0, "test": 1}
+    found = told("subset", part, both, "--train", 3, "--test", 1)
+    assert found == (0, {"archive": str(part), "logs": logs})
+    settings = ["--epochs", 2, "--effective-batch", 1, "--pixel-budget", 9000, "--workers", 0]
+    code, found = told("train", archive, "--out", run, *settings, "--stop-after", 3)
+    assert (code, found["run"], found["step"], found["done"]) == (75, str(run), 3, False)
+    assert found["validation"]["epoch"] == 0
+    page = tmp_path / "page.html"
+    assert told("report", run, "--out", page) == (0, {"files": [str(page)]})
+    code, found = told("inspect", archive, "--quick", "--pixel-budget", 7000)
+    assert (code, found["val"]["schedule"]["pixel_budget"]) == (0, 7000)
+    assert (
+        "micro-batches of at most 7,000 px"
+        in veernet("inspect", archive, "--quick", "--pixel-budget", 7000)[1]
+    )
+
+
+def test_what_calibrate_found_is_told_as_json(veernet, tmp_path):
+    scan, out = tmp_path / "scan.png", tmp_path / "c.toml"
+    grey = np.full((700, 320), 255, np.uint8)
+    grey[40::60, 30:291] = 0
+    grey[:, 30:32] = grey[:, 289:291] = 0
+    write_picture(scan, grey)
+    words = ["calibrate", scan, "--out", out, "--json"]
+    code, told, _ = veernet(*words)
+    found = json.loads(told)
+    assert (code, found["files"], len(found["tracks"]), out.exists()) == (0, [], 1, False)
+    assert np.diff(found["lines"]) == pytest.approx(60)
+    assert found["spacing"] == pytest.approx(60)
+    ties = ["--tie", 40, 300, "--tie", 640, 310]
+    code, told, _ = veernet(*words, *ties, "--curve", "1:GR:API:0:150")
+    assert (code, json.loads(told)) == (0, {**found, "files": [str(out)]})
+    assert out.exists()
+
+
 def test_training_says_how_it_is_launched_on_several_processes(veernet):
     assert "torchrun --nproc-per-node N -m veernet" in " ".join(
         veernet("train", "--help")[1].split()
@@ -326,6 +373,7 @@ def test_training_says_how_it_is_launched_on_several_processes(veernet):
 def test_every_command_explains_itself_and_its_options(veernet, command):
     code, told, _ = veernet(command, "--help")
     assert code == 0
+    assert "--json" in told
     for option in fields(COMMANDS[command]):
         positional = option.name in (
             "root",
@@ -339,7 +387,9 @@ def test_every_command_explains_itself_and_its_options(veernet, command):
         assert positional or f"--{option.name.replace('_', '-')}" in told, option.name
 
 
-@pytest.mark.parametrize("command", [["inspect", "--json"], ["subset", "SOME", "--val", "1"]])
+@pytest.mark.parametrize(
+    "command", [["inspect", "--quick", "--json"], ["subset", "SOME", "--val", "1"]]
+)
 def test_output_that_nobody_reads_ends_no_command(small_archive, tmp_path, command):
     """As `veernet inspect ARCHIVE | true` has it."""
     read, write = os.pipe()

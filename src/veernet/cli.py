@@ -16,9 +16,10 @@ import tyro
 import veernet
 from veernet.commands.calibrating import Calibrate
 from veernet.commands.inspect import Inspect
+from veernet.commands.judging import Evaluate, Replay, Report
 from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
-from veernet.commands.running import Demo, Digitise, Evaluate, Replay, Report, Train
+from veernet.commands.running import Demo, Digitise, Train
 from veernet.commands.words import HELP, checked, command_of
 from veernet.console import Screen, lasting_streams, say, visible
 from veernet.errors import ArchiveWarning, VeerNetError

@@ -1,6 +1,5 @@
 """Telling what training takes, without running it."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from veernet.commands.options import (
     RecipeName,
     check_picture,
     device_of,
+    print_json,
 )
 from veernet.errors import OptionError
 from veernet.synth.make import open_archive
@@ -82,7 +82,7 @@ class Plan:
         if self.json:
             rows = [{"peak": choice.peak, **asdict(choice)} for choice in found.choices]
             best = found.choices.index(found.best) if found.fits else None
-            print(json.dumps({**asdict(found), "choices": rows, "best": best}, indent=2))
+            print_json(console, {**asdict(found), "choices": rows, "best": best})
         else:
             _print_plan(console, found)
         choice = found.best
