@@ -1,21 +1,27 @@
 """The command line: the whole path on files, and one line for bad input."""
 
+import importlib.metadata
 import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
+from pathlib import Path
 
 import lasio
 import numpy as np
 import pytest
 import torch
+import tyro
 from PIL import Image
 
+import veernet as package
 from runs import newest
 from veernet import Archive, VeerNet
 from veernet.cli import COMMANDS, main
+from veernet.commands.words import checked
 from veernet.data.raster import write_picture
 from veernet.recipes import draw_scan
 from veernet.synth.logs import SynthLogs
@@ -33,7 +39,7 @@ def veernet(monkeypatch, capsys):
             main()
             code = 0
         except SystemExit as end:
-            code = end.code
+            code = end.code or 0
         return (code, *capsys.readouterr())
 
     return run
@@ -115,7 +121,7 @@ BAD = {
         "leave out --pixel-budget",
     ),
     "no amount of memory": ("train none --out run --memory much", "like 8GiB", "'much'"),
-    "nothing to merge": ("merge all", "archives"),
+    "nothing to merge": ("merge all", "merge needs ARCHIVE"),
     "a subset of nothing": ("subset part none", "none: no archive here"),
     "a chart that is no picture": ("inspect none --draw chart.txt", ".png or .svg"),
     "a plan that cannot exist": (
@@ -128,6 +134,25 @@ BAD = {
     "a plan for an archive and sizes": ("plan none --height 40 90", "leave out --height"),
     "no archive to plan for": ("plan none", "none: no archive here"),
     "no such device": ("evaluate none --device tpu9", "--device tpu9"),
+    "a command misspelt": ("inspekt none", "no command 'inspekt'; did you mean inspect?"),
+    "a command that is none": ("xyzzy none", "no command 'xyzzy' (`veernet --help` lists all)"),
+    "an option misspelt": (
+        "digitise scan.png --calibratoin c.toml",
+        "digitise has no option --calibratoin; did you mean --calibration?",
+    ),
+    "an option before its command": ("--json inspect none", "the command comes first"),
+    "a word too many": ("inspect none more", "inspect takes ARCHIVE; 'more' is one word too many"),
+    "a word missing": ("inspect", "inspect needs ARCHIVE"),
+    "an option missing": ("digitize scan.png", "digitise needs --calibration"),
+    "a value missing": ("train none --out --json", "--out takes a value"),
+    "half a range": ("synth none --height 90", "--height takes 2 values; got 90"),
+    "half a tie": ("calibrate none --tie 5 9 7", "--tie takes groups of 2 values; got 5 9 7"),
+    "a word for a number": ("train none --out run --epochs many", "a whole number; got 'many'"),
+    "a choice that is none": ("synth none --recipe both", "--recipe is binary or multiclass"),
+    "a value for a switch": ("inspect none --json=yes", "--json takes no value"),
+    "an option twice": ("train none --out run --out other", "--out was given twice"),
+    "a choice twice": ("evaluate none --split val --split=test", "--split was given twice"),
+    "a switch and its opposite": ("inspect none --json --no-json", "--json was given twice"),
 }
 
 
@@ -235,6 +260,109 @@ def test_a_plan_tells_what_a_step_needs_and_draws_who_needs_it(veernet, tmp_path
     assert len(peaks) == 4
 
 
+def parsed(words):
+    """A command as its words make it."""
+    name, *others = words.split()
+    return tyro.cli(COMMANDS[name], args=checked(name, COMMANDS[name], others))
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "field"),
+    [
+        ("--curve", ["1:GR:API:0:150", "2:DT:US/F:140:40", "2:A::-1:1"], "curve"),
+        ("--tie", ["-5 300", "1e3 310", "7 320.5"], "tie"),
+    ],
+)
+def test_an_option_that_is_given_again_adds_to_what_was_given(option, values, field):
+    one, *others = values
+    again = " ".join(f"{option} {value}" for value in values)
+    first = f"{option}={one.split()[0]} {' '.join([*one.split()[1:], *others])}"
+    wanted = getattr(parsed(f"calibrate scan.png {option} {' '.join(values)}"), field)
+    assert len(wanted) == 3
+    for words in (
+        f"scan.png {again} --unit m",
+        f"{again} --unit m scan.png",
+        f"{again} scan.png",
+        f"scan.png {option} {one} --unit m {option} {' '.join(others)}",
+        f"scan.png {first}",
+        f"{again} -- scan.png",
+    ):
+        told = parsed(f"calibrate {words}")
+        assert (getattr(told, field), told.scan.name) == (wanted, "scan.png"), words
+
+
+def test_the_version_is_told_by_the_command_and_the_package(veernet, monkeypatch):
+    told = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())
+    version = told["project"]["version"]
+    assert veernet("--version") == (0, f"veernet {version}\n", "")
+    monkeypatch.delattr(package, "__version__")
+
+    def missing(_):
+        raise importlib.metadata.PackageNotFoundError
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert package.__version__ == version
+
+
+def test_the_other_spelling_of_a_command_is_taken(veernet):
+    assert veernet("digitize", "--help") == veernet("digitise", "--help")
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
+def test_the_command_alone_tells_what_there_is(veernet, words):
+    code, told, _ = veernet(*words)
+    assert code == 0
+    assert all(re.search(rf"^  {name} +[A-Z]", told, re.MULTILINE) for name in COMMANDS)
+    assert max(map(len, told.splitlines())) <= 80
+
+
+def test_the_json_of_a_command_is_all_of_its_stdout(veernet, small_archive, tmp_path):
+    def told(*words):
+        code, out, _ = veernet(*words, "--json")
+        return code, json.loads(out)
+
+    counts = ["--train", "2", "--val", "1", "--test", "0", "--workers", "1"]
+    archive, both, part, run = (tmp_path / name for name in ("archive", "both", "part", "run"))
+    logs = {"train": 2, "val": 1, "test": 0}
+    assert told("synth", archive, *SMALL, *counts) == (0, {"archive": str(archive), "logs": logs})
+    logs = {"train": 7, "val": 3, "test": 2}
+    found = told("merge", both, archive, small_archive)
+    assert found == (0, {"archive": str(both), "logs": logs})
+    logs = {"train": 3, "val": 0, "test": 1}
+    found = told("subset", part, both, "--train", 3, "--test", 1)
+    assert found == (0, {"archive": str(part), "logs": logs})
+    settings = ["--epochs", 2, "--effective-batch", 1, "--pixel-budget", 9000, "--workers", 0]
+    code, found = told("train", archive, "--out", run, *settings, "--stop-after", 3)
+    assert (code, found["run"], found["step"], found["done"]) == (75, str(run), 3, False)
+    assert found["validation"]["epoch"] == 0
+    page = tmp_path / "page.html"
+    assert told("report", run, "--out", page) == (0, {"files": [str(page)]})
+    code, found = told("inspect", archive, "--quick", "--pixel-budget", 7000)
+    assert (code, found["val"]["schedule"]["pixel_budget"]) == (0, 7000)
+    assert (
+        "micro-batches of at most 7,000 px"
+        in veernet("inspect", archive, "--quick", "--pixel-budget", 7000)[1]
+    )
+
+
+def test_what_calibrate_found_is_told_as_json(veernet, tmp_path):
+    scan, out = tmp_path / "scan.png", tmp_path / "c.toml"
+    grey = np.full((700, 320), 255, np.uint8)
+    grey[40::60, 30:291] = 0
+    grey[:, 30:32] = grey[:, 289:291] = 0
+    write_picture(scan, grey)
+    words = ["calibrate", scan, "--out", out, "--json"]
+    code, told, _ = veernet(*words)
+    found = json.loads(told)
+    assert (code, found["files"], len(found["tracks"]), out.exists()) == (0, [], 1, False)
+    assert np.diff(found["lines"]) == pytest.approx(60)
+    assert found["spacing"] == pytest.approx(60)
+    ties = ["--tie", 40, 300, "--tie", 640, 310]
+    code, told, _ = veernet(*words, *ties, "--curve", "1:GR:API:0:150")
+    assert (code, json.loads(told)) == (0, {**found, "files": [str(out)]})
+    assert out.exists()
+
+
 def test_training_says_how_it_is_launched_on_several_processes(veernet):
     assert "torchrun --nproc-per-node N -m veernet" in " ".join(
         veernet("train", "--help")[1].split()
@@ -245,6 +373,7 @@ def test_training_says_how_it_is_launched_on_several_processes(veernet):
 def test_every_command_explains_itself_and_its_options(veernet, command):
     code, told, _ = veernet(command, "--help")
     assert code == 0
+    assert "--json" in told
     for option in fields(COMMANDS[command]):
         positional = option.name in (
             "root",
@@ -258,7 +387,9 @@ def test_every_command_explains_itself_and_its_options(veernet, command):
         assert positional or f"--{option.name.replace('_', '-')}" in told, option.name
 
 
-@pytest.mark.parametrize("command", [["inspect"], ["subset", "SOME", "--val", "1"]])
+@pytest.mark.parametrize(
+    "command", [["inspect", "--quick", "--json"], ["subset", "SOME", "--val", "1"]]
+)
 def test_output_that_nobody_reads_ends_no_command(small_archive, tmp_path, command):
     """As `veernet inspect ARCHIVE | true` has it."""
     read, write = os.pipe()

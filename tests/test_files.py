@@ -1,11 +1,14 @@
 """Files appear whole or not at all."""
 
+import errno
 import os
 import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import pytest
 
@@ -13,6 +16,7 @@ from veernet.errors import ArchiveError, RunError
 from veernet.files import (
     claimed,
     is_temporary,
+    parse,
     read_json_lines,
     replacing,
     sweep,
@@ -131,3 +135,69 @@ def test_a_folder_is_claimed_by_one_and_free_when_it_is_gone(tmp_path):
     with claim():
         pass
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("wrong", ["copy", "write", "another", "no number"])
+def test_an_error_of_the_disk_names_the_file_that_it_is_about(tmp_path, wrong):
+    path, other = tmp_path / "file.tif", tmp_path / "other"
+    full = os.strerror(errno.ENOSPC)
+
+    def fail(temporary):
+        match wrong:
+            case "copy":
+                raise OSError(errno.ENOSPC, full, str(other), None, str(temporary))
+            case "write":
+                raise OSError(errno.ENOSPC, full)
+            case "another":
+                raise OSError(errno.EIO, full, str(other))
+            case _:
+                raise OSError("encoder error -2")
+
+    with pytest.raises(OSError) as told, replacing(path) as temporary:  # noqa: PT011
+        fail(temporary)
+    named = other if wrong == "another" else path
+    assert (told.value.filename, told.value.filename2) == (str(named), None)
+    assert [*tmp_path.iterdir()] == []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    side: Literal["left", "right"]
+    length: float
+
+    def __post_init__(self):
+        if self.length < 0:
+            raise ValueError(f"a length is not below 0, got {self.length}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    inner: tuple[Inner, ...]
+    name: str = ""
+
+
+GOOD = {"side": "left", "length": 2}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({}, "inner: missing"),
+        ({"inner": [], "nmae": "a"}, "nmae: no such name here"),
+        ({"inner": [], "name": 3}, "name: should be a valid string; got 3"),
+        ({"inner": "abc"}, "inner: should be a list; got 'abc'"),
+        ({"inner": [GOOD, 7]}, "inner.1: should be a table of names and values; got 7"),
+        (
+            {"inner": [GOOD, {**GOOD, "side": "up"}]},
+            "inner.1.side: should be 'left' or 'right'; got 'up'",
+        ),
+        ({"inner": [{**GOOD, "length": -2}]}, "inner.0: a length is not below 0, got -2.0"),
+        ([], "file: should be a table of names and values; got []"),
+        ({"inner": [], "name": ["x" * 9] * 99}, "name: should be a valid string; got ["),
+    ],
+)
+def test_what_does_not_fit_is_told_by_its_place_and_what_came(value, told):
+    with pytest.raises(RunError) as refused:
+        parse(Outer, value, where="f.toml", error=RunError)
+    assert str(refused.value).startswith(f"f.toml: {told}")
+    assert len(str(refused.value)) < 120

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from veernet.model import Network, VeerNet
     from veernet.train.step import StepResult, step
 
+    __version__: str
+
 __all__ = [
     "BCE",
     "UNLABELLED",
@@ -61,11 +63,27 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is asked for: the command line is there before PyTorch is."""
+    if name == "__version__":
+        return globals().setdefault(name, _version())
     for home, names in _HOMES.items():
         if name in names:
             return globals().setdefault(name, getattr(import_module(home), name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def _version() -> str:
+    """The version installed; of a checkout that is not, the one that it says."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("veernet")
+    except PackageNotFoundError:
+        import tomllib
+        from pathlib import Path
+
+        told = Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8")
+        return tomllib.loads(told)["project"]["version"]
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

@@ -5,28 +5,43 @@ import signal
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from textwrap import fill
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import tyro
-from rich.console import Console
 
+import veernet
 from veernet.commands.calibrating import Calibrate
 from veernet.commands.inspect import Inspect
+from veernet.commands.judging import Evaluate, Replay, Report
 from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
-from veernet.commands.running import Demo, Digitise, Evaluate, Replay, Report, Train
+from veernet.commands.running import Demo, Digitise, Train
+from veernet.commands.words import HELP, checked, command_of
+from veernet.console import Screen, lasting_streams, say, visible
 from veernet.errors import ArchiveWarning, VeerNetError
-from veernet.train.interrupt import PAUSED, lasting
+from veernet.train.interrupt import PAUSED
 from veernet.train.machine import settle_allocator
 
+DESCRIPTION = f"""\
+Train segmentation networks on scanned well logs at native resolution, and turn
+scans into curves.
 
+`veernet COMMAND --help` explains a command and its options; `veernet --version`
+tells the version. Exit codes: 0, done; 2, bad input or a failure, told in one
+line on stderr; {PAUSED}, training was paused, and goes on when asked to; 130,
+interrupted.
+"""
+
+
+@runtime_checkable
 class Command(Protocol):
     """A subcommand: its fields are its options."""
 
-    def run(self, console: Console) -> None:
+    def run(self, console: Screen) -> None:
         """Do it."""
         ...
 
@@ -54,34 +69,56 @@ def main() -> None:
     settle_allocator()
     warnings.formatwarning = _worded
     try:
-        command: Command = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            prog="veernet",
-            description="Train segmentation networks on scanned well logs at native resolution, "
-            "and turn scans into curves.\n\nExit codes: 0, done; 2, bad input or a failure, told "
-            f"in one line on stderr; {PAUSED}, training was paused, and goes on when asked to; "
-            "130, interrupted.",
-        )
-        console = Console(markup=False, emoji=False, highlight=False)
-        with _interruptible(), lasting(console):
-            command.run(console)
-    except (VeerNetError, OSError) as error:
-        _say(" ".join(str(error).split()))
+        with lasting_streams(), _interruptible():
+            _command(sys.argv[1:]).run(Screen())
+    except VeerNetError as error:
+        say(str(error))
+        sys.exit(2)
+    except OSError as error:
+        name, reason = error.filename2 or error.filename, error.strerror or str(error)
+        say(reason if name is None else f"{os.fsdecode(name)}: {reason}")
         sys.exit(2)
     except (MemoryError, torch.OutOfMemoryError) as full:
-        _say(f"out of memory ({' '.join(str(full).split())})")
+        say(f"out of memory ({full})")
         sys.exit(2)
     except KeyboardInterrupt:
-        _say("interrupted")
+        say("interrupted")
         signal.signal(signal.SIGINT, _end_at_once)  # whatever the end may wait for
         sys.exit(130)
+
+
+def _command(words: list[str]) -> Command:
+    """The command that the words ask for; ends here where they ask for help or the version."""
+    first, *others = words or ["--help"]
+    if first in HELP or first == "--version":
+        print(f"veernet {veernet.__version__}" if first == "--version" else _help())
+        sys.exit()
+    name = command_of(first, COMMANDS)
+    command = COMMANDS[name]
+    return tyro.cli(
+        command,
+        prog=f"veernet {name}",
+        args=checked(name, command, others),
+        config=(tyro.conf.DisallowNone,),
+    )
+
+
+def _help() -> str:
+    """What `veernet` can do, a paragraph a command."""
+    width = max(map(len, COMMANDS)) + 4
+    told = {name: (command.__doc__ or "").split("\n\n")[0] for name, command in COMMANDS.items()}
+    lines = [
+        fill(text, 80, initial_indent=f"  {name}".ljust(width), subsequent_indent=" " * width)
+        for name, text in told.items()
+    ]
+    return "\n".join(["usage: veernet COMMAND [OPTIONS]", "", DESCRIPTION, *lines])
 
 
 def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str:
     """A warning as the command line shows it: one line, and not where in the code it was raised."""
     if issubclass(category, ArchiveWarning):
-        return f"veernet: {' '.join(str(message).split())}\n"
-    return _formatted(message, category, *where)
+        return f"veernet: {' '.join(visible(str(message)).split())}\n"
+    return visible(_formatted(message, category, *where))
 
 
 _formatted = warnings.formatwarning
@@ -89,11 +126,6 @@ _formatted = warnings.formatwarning
 
 def _end_at_once(_: int, __: FrameType | None) -> None:
     os._exit(130)
-
-
-def _say(text: str) -> None:
-    with suppress(OSError):  # of a terminal that was closed
-        print(f"veernet: {text}", file=sys.stderr)
 
 
 @contextmanager
@@ -104,7 +136,7 @@ def _interruptible() -> Generator[None]:
     def unraisable(lost: "sys.UnraisableHookArgs") -> None:
         if not issubclass(lost.exc_type, KeyboardInterrupt):
             return hook(lost)
-        _say("interrupted")
+        say("interrupted")
         os._exit(130)
 
     hook, handler = sys.unraisablehook, signal.getsignal(signal.SIGINT)

@@ -15,9 +15,11 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
+from textwrap import shorten
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic_core import ErrorDetails
 
 from veernet.errors import VeerNetError
 
@@ -76,8 +78,11 @@ def naming(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or is_temporary(Path(str(error.filename))):
+        name = error.filename if error.filename2 is None else error.filename2
+        if name is None or is_temporary(Path(str(name))):
             error.filename = str(path)
+            if error.filename2 is not None:
+                del error.filename2
         raise
 
 
@@ -256,11 +261,31 @@ def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -
     try:
         return _checker(kind)(value)
     except ValidationError as invalid:
-        found = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
-            for item in invalid.errors(include_url=False)[:3]
-        )
+        found = "; ".join(map(_worded, invalid.errors(include_url=False)[:3]))
         raise error(f"{where}: {found}") from invalid
+
+
+def _worded(found: ErrorDetails) -> str:
+    """What is wrong with a value, where it is, and what came; told by the class itself, that
+    alone."""
+    place = ".".join(map(str, found["loc"])) or "file"
+    match found["type"]:
+        case "missing" | "missing_argument":
+            return f"{place}: missing"
+        case "unexpected_keyword_argument":
+            return f"{place}: no such name here"
+        case "value_error":
+            return f"{place}: {found.get('ctx', {}).get('error', found['msg'])}"
+        case "tuple_type" | "dataclass_type" as kind:
+            wanted = "a list" if kind == "tuple_type" else "a table of names and values"
+            return f"{place}: should be {wanted}; got {_short(found['input'])}"
+        case _:
+            told = found["msg"].removeprefix("Input ")
+            return f"{place}: {told}; got {_short(found['input'])}"
+
+
+def _short(value: object) -> str:
+    return shorten(repr(value), 60, placeholder="…")
 
 
 def check_inside(name: str) -> None:

@@ -71,7 +71,7 @@ def whole_set(folder: Path, main: str) -> Generator[None]:
 
 
 def _ready(folder: Path, main: str) -> Path:
-    return folder / f"{SET}{hashlib.sha256(main.encode()).hexdigest()[:16]}"
+    return folder / f"{SET}{hashlib.sha256(os.fsencode(main)).hexdigest()[:16]}"
 
 
 def _finish(folder: Path, main: str) -> None:

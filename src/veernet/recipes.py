@@ -34,7 +34,7 @@ from veernet.train.checkpoint import load_weights
 from veernet.train.config import Training
 from veernet.train.fit import fit
 from veernet.train.log import voice
-from veernet.train.run import CONFIG, archive_of, read_config, start
+from veernet.train.run import CONFIG, archive_of, check_name, read_config, start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +152,7 @@ def _complete(
     name: str, root: Path, *, device: torch.device, workers: int, console: Console
 ) -> bool:
     """Run a recipe from where it is to its end; True when it is there."""
+    check_name(root)
     recipe, console = RECIPES[name], voice(console)
     distributed.once(lambda: _before_training(recipe, root, device, workers, console))
     if not fit(root / "run", device=device, workers=workers, console=console):

@@ -36,11 +36,12 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
     template = (files("veernet") / "report.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
     try:
-        write_text(path, _render(page, run, config, log, digitised))
+        text = _render(page, run, config, log, digitised)
     except (LookupError, TypeError, ValueError, AttributeError, UndefinedError) as damaged:
         raise RunError(
             f"{run}: its log or an evaluation is damaged ({damaged!r}); evaluate again"
         ) from damaged
+    write_text(path, text.encode(errors="backslashreplace").decode())  # of names not in UTF-8
 
 
 def _render(
@@ -96,7 +97,9 @@ def _picture(path: Path, caption: str) -> dict[str, str]:
     try:
         data = base64.b64encode(path.read_bytes()).decode()
     except OSError as missing:
-        raise RunError(f"{path}: the picture cannot be read ({missing})") from missing
+        raise RunError(
+            f"{path}: the picture cannot be read ({missing.strerror or missing})"
+        ) from missing
     return {"data": f"data:image/png;base64,{data}", "caption": caption}
 
 

@@ -82,7 +82,7 @@ def test_an_unfinished_split_is_not_opened(archive):
         ("[1]\n", "damaged"),
         ("{\n", "damaged"),
         ('{"file_name": "a.png"', "damaged .*cut off"),
-        ('{"file_name": "a.png"}\n', "mask_file_name: Field required"),
+        ('{"file_name": "a.png"}\n', "mask_file_name: missing"),
     ],
 )
 def test_damaged_metadata_is_named(archive, content, found):

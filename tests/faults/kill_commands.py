@@ -25,7 +25,8 @@ import torch
 from kills import LOGS, born, ended, same
 from rich.console import Console
 
-from veernet.commands.running import Digitise, Evaluate, Train
+from veernet.commands.judging import Evaluate
+from veernet.commands.running import Digitise, Train
 from veernet.filesets import SET
 from veernet.model import Network, VeerNet
 from veernet.recipes import draw_scan

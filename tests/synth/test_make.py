@@ -4,6 +4,8 @@ import hashlib
 import json
 import re
 import shutil
+import signal
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import lasio
@@ -306,3 +308,23 @@ def test_a_digest_is_that_of_the_file(small_logs, tmp_path, pictures):
     for row in split.rows:
         digests = [hashlib.sha256((split.folder / f).read_bytes()).hexdigest() for f in row.files]
         assert [*row.sha256] == digests
+
+
+def test_ctrl_c_waits_while_processes_that_draw_are_started(tmp_path, monkeypatch):
+    """They inherit what is blocked, and are deaf to it while they import."""
+
+    def blocked():
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    heard, submit = [], ProcessPoolExecutor.submit
+
+    def watched(*job):
+        heard.append(blocked())
+        started = submit(*job)
+        heard.append(blocked())
+        return started
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", watched)
+    make(tmp_path / "archive", LOGS, (1, 1, 0), workers=1)
+    assert heard == [True] * 4
+    assert not blocked()

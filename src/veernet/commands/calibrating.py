@@ -6,6 +6,7 @@ import sys
 import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.prompt import Prompt
 from tyro.conf import Positional
 
+from veernet.commands.options import SCAN, Repeated, print_json
 from veernet.data.las import Unit
 from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
 from veernet.digitise import CurveScale, Depth, Proposal, propose
@@ -59,13 +61,13 @@ class Calibrate:
     nothing. With two --tie, or one and --line, and a --curve or more it writes the file.
     """
 
-    scan: Positional[Path]
+    scan: Annotated[Positional[Path], SCAN]
     """The scan: PNG, JPEG or TIFF."""
     out: Path = Path("calibration.toml")
     """The file to write."""
     axis: Axis = "down"
     """Which way depth runs on the scan."""
-    tie: tuple[tuple[float, float], ...] = ()
+    tie: Repeated[tuple[float, float]] = ()
     """Pixel and depth of a depth line or more, at the left edge of the first track with a curve; a
     pixel within 6 px of a line is moved onto it."""
     line: float | None = None
@@ -74,18 +76,30 @@ class Calibrate:
     """Of depth."""
     step: float = 0.5
     """Between two depths of the LAS file, in the same unit."""
-    curve: tuple[str, ...] = ()
+    curve: Repeated[str] = ()
     """TRACK:MNEMONIC:UNIT:LEFT:RIGHT, the number of the track from 1 and the values of its edges;
     with :log, :wraps and :2 (the network's second trace) behind it, where it is so."""
     overwrite: bool = False
     """Replace the file of an earlier time."""
     max_pixels: int = MAX_PIXELS
     """Largest scan that is read."""
+    json: bool = False
+    """Print what was found and written as JSON; nothing is asked for."""
 
     def run(self, console: Console) -> None:
         """Find, say, ask, and write."""
         grey = read_grey(self.scan, max_pixels=self.max_pixels)
         found = propose(grey if self.axis == "down" else stand_up(grey))
+        if not self.json:
+            self._print_found(console, found)
+        asks = not self.json and console.is_terminal and sys.stdin.isatty()
+        if self.curve or asks:
+            self._write(console, found, grey.shape)
+        if self.json:
+            files = [str(self.out)] if self.curve else []
+            print_json(console, {**_plain(found), "files": files})
+
+    def _print_found(self, console: Console, found: Proposal) -> None:
         for number, (left, right) in enumerate(found.tracks, start=1):
             console.print(f"track {number}: {left} to {right} px across")
         console.print(f"{len(found.lines)} depth lines, {found.spacing:.3f} px apart")
@@ -94,18 +108,20 @@ class Calibrate:
         if not self.curve:
             rows = found.marks()[found.heavy][:: max(1, int(found.heavy.sum()) // 12)]
             console.print("thick ones at", ", ".join(f"{row:g}" for row in rows), soft_wrap=True)
-            if not console.is_terminal or not sys.stdin.isatty():
-                return
+
+    def _write(self, console: Console, found: Proposal, shape: tuple[int, int]) -> None:
+        """Write the file, with what is asked for first, if it was not given."""
         if self.out.exists() and not self.overwrite:
             raise OptionError(f"{self.out}: exists; choose another name, or --overwrite")
         try:
             told = self if self.curve else self._asked(console, found)
         except EOFError as ended:
             raise OptionError("the answers ended before the last; nothing was written") from ended
-        text = told.text(found, grey.shape)
+        text = told.text(found, shape)
         calibration_of(tomllib.loads(text), where=str(self.out))
         write_text(self.out, text)
-        console.print(f"wrote {self.out}", soft_wrap=True)
+        if not self.json:
+            console.print(f"wrote {self.out}", soft_wrap=True)
 
     def _asked(self, console: Console, found: Proposal) -> "Calibrate":
         """With the curves, and the ties if they are not given."""
@@ -186,6 +202,18 @@ class Calibrate:
         if len(self.tie) < 2:
             raise OptionError("give the depth of two lines by --tie, or of one and --line")
         return sorted([_onto_line(marks, pixel), float(depth)] for pixel, depth in self.tie)
+
+
+def _plain(found: Proposal) -> dict[str, Any]:
+    """What was found, as plain data: px along the scan and across it, degrees."""
+    marks = found.marks() if found.tracks else found.lines
+    return {
+        "tracks": [{"left": left, "right": right} for left, right in found.tracks],
+        "lines": marks.tolist(),
+        "thick_lines": marks[found.heavy].tolist(),
+        "spacing": found.spacing,
+        "angle": math.degrees(found.turned),
+    }
 
 
 def _ask_curves(console: Console, tracks: int) -> tuple[str, ...]:

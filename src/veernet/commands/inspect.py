@@ -1,10 +1,10 @@
 """Looking into an archive."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 from rich.console import Console
 from rich.table import Table
@@ -13,8 +13,11 @@ from tyro.conf import Positional
 from veernet import recipes
 from veernet.chart import draw_archive
 from veernet.commands.options import (
+    ARCHIVE,
+    aside,
     check_at_least,
     check_picture,
+    print_json,
 )
 from veernet.data.archive import Split, SplitName
 from veernet.data.schedule import Schedule
@@ -33,14 +36,15 @@ class Inspect:
     changed. Faults are listed, and the exit code is then 2.
     """
 
-    root: Positional[Path]
+    root: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive."""
     quick: bool = False
     """Read the metadata only; open no log."""
     effective_batch: int = 16
     """Logs in one optimizer step."""
     pixel_budget: int = Schedule.pixel_budget
-    """Most pixels of one micro-batch, padding included."""
+    """Most pixels of one micro-batch, padding included. `veernet train` plans it by what memory
+    there is, as `veernet plan` tells."""
     workers: int = os.cpu_count() or 1
     """Logs opened at a time."""
     draw: Path | None = None
@@ -60,14 +64,15 @@ class Inspect:
         }
         verified: dict[SplitName, Verified] = {} if self.quick else self._verify(splits, console)
         if self.json:
-            told = {name: asdict(found) for name, found in surveys.items()}
+            of = asdict(schedule)
+            told = {name: {**asdict(found), "schedule": of} for name, found in surveys.items()}
             for name, found in verified.items():
                 told[name] |= {**asdict(found), "shares": found.shares}
-            print(json.dumps(told, indent=2))
+            print_json(console, told)
         else:
             console.print(f"{self.root}: {', '.join(archive.classes)}", soft_wrap=True)
             for name, found in surveys.items():
-                _print_survey(console, name, found)
+                _print_survey(console, name, found, schedule)
                 if name in verified:
                     _print_verified(console, archive.classes, verified[name])
         if self.draw is not None:
@@ -81,8 +86,9 @@ class Inspect:
     def _verify(
         self, splits: Mapping[SplitName, Split], console: Console
     ) -> dict[SplitName, Verified]:
-        progress = Console(stderr=True) if self.json else console
-        with recipes.bar(progress, "logs", sum(map(len, splits.values()))) as advance:
+        with recipes.bar(
+            aside(console, self.json), "logs", sum(map(len, splits.values()))
+        ) as advance:
             return {
                 name: verify(split, workers=self.workers, advance=advance)
                 for name, split in splits.items()
@@ -96,10 +102,10 @@ def _print_verified(console: Console, classes: tuple[str, ...], found: Verified)
         console.print(fault, soft_wrap=True)
 
 
-def _print_survey(console: Console, name: str, found: Survey) -> None:
+def _print_survey(console: Console, name: str, found: Survey, schedule: Schedule) -> None:
     console.print(
         f"\n{name}: {found.logs} logs, {found.megapixels:,.1f} Mpx; {found.steps} steps in "
-        f"{found.micro_batches} micro-batches",
+        f"{found.micro_batches} micro-batches of at most {schedule.pixel_budget:,} px",
         soft_wrap=True,
     )
     for side, bars in (("height", found.heights), ("width", found.widths)):

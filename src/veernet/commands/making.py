@@ -1,10 +1,11 @@
 """Making archives: drawn, imported, merged, or taken from others."""
 
-import json
 import os
-import sys
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from rich.console import Console
@@ -13,12 +14,20 @@ from tyro.conf import Positional
 
 from veernet import recipes
 from veernet.commands.options import (
+    ARCHIVE,
+    ARCHIVES,
+    OUT,
+    SCANS,
     FromRecipe,
     RecipeName,
+    aside,
     check_at_least,
     given,
+    print_files,
+    print_json,
 )
-from veernet.data.archive import PictureFormat, SplitName
+from veernet.console import say
+from veernet.data.archive import SPLITS, PictureFormat, SplitName
 from veernet.data.gather import merge, subset
 from veernet.data.las import MAX_BYTES
 from veernet.data.raster import MAX_PIXELS
@@ -38,7 +47,7 @@ class Synth:
     two. Run again, it makes only what is missing or is not the file that was written.
     """
 
-    root: Positional[Path]
+    root: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive."""
     recipe: RecipeName = "multiclass"
     train: FromRecipe[int] = None
@@ -65,6 +74,8 @@ class Synth:
     """Write sizes only: whoever reads the archive draws its logs, the same pixels every time."""
     workers: int = os.cpu_count() or 1
     """Processes that draw."""
+    json: bool = False
+    """Print what was written as JSON on stdout; all else goes to stderr."""
 
     def run(self, console: Console) -> None:
         """Make the archive."""
@@ -77,7 +88,7 @@ class Synth:
         logs = replace(recipe.logs, seed=self.seed, **ranges)
         asked = zip((self.train, self.val, self.test), recipe.counts, strict=True)
         counts = [default if count is None else count for count, default in asked]
-        with recipes.bar(console, "logs", sum(counts)) as advance:
+        with recipes.bar(aside(console, self.json), "logs", sum(counts)) as advance:
             make(
                 self.root,
                 logs,
@@ -87,22 +98,25 @@ class Synth:
                 workers=self.workers,
                 advance=advance,
             )
-        console.print(f"wrote {sum(counts)} logs to {self.root}", soft_wrap=True)
+        written = dict(zip(SPLITS, counts, strict=True))
+        _print_written(console, self.root, written, as_json=self.json)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
     """Draw what synthetic logs may look like: the ends of every nuisance, a sheet, and zooms."""
 
-    out: Positional[Path]
+    out: Annotated[Positional[Path], OUT]
     """Folder for nuisances.png, sheet.png and zoom.png."""
     look: Path | None = None
     """TOML file of a look; all that the generator knows if not given."""
+    json: bool = False
+    """Print the names of the files as JSON."""
 
     def run(self, console: Console) -> None:
         """Draw them."""
-        for path in write_gallery(self.out, None if self.look is None else read_look(self.look)):
-            console.print(f"wrote {path}", soft_wrap=True)
+        paths = write_gallery(self.out, None if self.look is None else read_look(self.look))
+        print_files(console, paths, as_json=self.json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +129,7 @@ class Import:
     prints, or its ink counts as background. `veernet merge` joins the archive with a synthetic one.
     """
 
-    scans: Positional[tuple[Path, ...]]
+    scans: Annotated[Positional[tuple[Path, ...]], SCANS]
     """The scans: PNG, JPEG or TIFF."""
     calibration: Path
     """Calibration file, of all of them."""
@@ -156,10 +170,10 @@ class Import:
             max_pixels=self.max_pixels,
             overlays=self.overlays,
             on_error=self.on_error,
-            report=lambda text: print(f"veernet: {text}", file=sys.stderr),
+            report=say,
         )
         if self.json:
-            print(json.dumps([asdict(one) for one in told], indent=2))
+            print_json(console, [asdict(one) for one in told])
             return
         table = Table("scan", "curve", "class", "logs", "columns", "labelled", "offset", "pen")
         for one in told:
@@ -199,36 +213,38 @@ class Merge:
     or is not the file that was written.
     """
 
-    root: Positional[Path]
+    root: Annotated[Positional[Path], OUT]
     """Folder of the new archive."""
-    archives: Positional[tuple[Path, ...]]
+    archives: Annotated[Positional[tuple[Path, ...]], ARCHIVES]
     """Folders of the archives to merge, in this order."""
     pictures: PictureFormat = "tif"
     """How to keep logs that are drawn on the fly; files are copied as they are."""
     workers: int = os.cpu_count() or 1
     """Logs written at a time."""
+    json: bool = False
+    """Print what was written as JSON on stdout; all else goes to stderr."""
 
     def run(self, console: Console) -> None:
         """Merge them."""
         check_at_least(1, workers=self.workers)
-        if not self.archives:
-            raise OptionError("merge needs the folders of the archives after that of the new one")
         archives = [open_archive(root) for root in self.archives]
-        total = sum(len(split) for one in archives for split in one.splits().values())
-        with recipes.bar(console, "logs", total) as advance:
+        written = Counter[SplitName]()
+        for one in archives:
+            written.update({name: len(split) for name, split in one.splits().items()})
+        with recipes.bar(aside(console, self.json), "logs", written.total()) as advance:
             merge(
                 self.root, archives, pictures=self.pictures, workers=self.workers, advance=advance
             )
-        console.print(f"wrote {total} logs to {self.root}", soft_wrap=True)
+        _print_written(console, self.root, written, as_json=self.json)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subset:
     """Write some logs of an archive, drawn at random, into a new one."""
 
-    root: Positional[Path]
+    root: Annotated[Positional[Path], OUT]
     """Folder of the new archive."""
-    archive: Positional[Path]
+    archive: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive to take from."""
     train: int = 0
     """Logs to train on."""
@@ -242,13 +258,15 @@ class Subset:
     """How to keep logs that are drawn on the fly; files are copied as they are."""
     workers: int = os.cpu_count() or 1
     """Logs written at a time."""
+    json: bool = False
+    """Print what was written as JSON on stdout; all else goes to stderr."""
 
     def run(self, console: Console) -> None:
         """Take them."""
         check_at_least(1, workers=self.workers)
         counts: dict[SplitName, int] = {"train": self.train, "val": self.val, "test": self.test}
         total = sum(counts.values())
-        with recipes.bar(console, "logs", total) as advance:
+        with recipes.bar(aside(console, self.json), "logs", total) as advance:
             subset(
                 self.root,
                 open_archive(self.archive),
@@ -258,4 +276,14 @@ class Subset:
                 workers=self.workers,
                 advance=advance,
             )
-        console.print(f"wrote {total} logs to {self.root}", soft_wrap=True)
+        _print_written(console, self.root, counts, as_json=self.json)
+
+
+def _print_written(
+    console: Console, root: Path, logs: Mapping[SplitName, int], *, as_json: bool
+) -> None:
+    """Say how many logs there are in the splits of an archive that was written."""
+    if as_json:
+        print_json(console, {"archive": str(root), "logs": dict(logs)})
+    else:
+        console.print(f"wrote {sum(logs.values())} logs to {root}", soft_wrap=True)

@@ -1,13 +1,18 @@
 """What options of several commands have in common."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import torch
+from rich.console import Console
 from tyro.conf import arg
 
 from veernet import distributed
+from veernet.console import Screen
 from veernet.errors import OptionError
+from veernet.files import finite
 from veernet.model import VeerNet
 from veernet.train.checkpoint import load_weights
 
@@ -15,6 +20,37 @@ RecipeName = Literal["binary", "multiclass"]
 
 T = TypeVar("T")
 FromRecipe = Annotated[T | None, arg(help_behavior_hint="(default: the recipe's)")]
+
+Repeated = Annotated[tuple[T, ...], arg(help_behavior_hint="(may be given again)")]
+
+ARCHIVE = arg(metavar="ARCHIVE")
+OPTIONAL_ARCHIVE = arg(metavar="[ARCHIVE]")
+ARCHIVES = arg(metavar="ARCHIVE...", help_behavior_hint="(required)")
+OUT = arg(metavar="OUT")
+RUN = arg(metavar="RUN")
+SCAN = arg(metavar="SCAN")
+SCANS = arg(metavar="SCAN...", help_behavior_hint="(required)")
+"""Words of the help for what has its place on the command line."""
+
+
+def aside(console: Console, json: bool) -> Console:
+    """Where to tell of the work that goes on: on stderr, where stdout is for JSON."""
+    return Screen(stderr=True) if json else console
+
+
+def print_json(console: Console, value: Any) -> None:
+    """Print the result of a command for programs, with null for what is not finite."""
+    text = json.dumps(finite(value), indent=2, allow_nan=False)
+    console.print(text, soft_wrap=True)
+
+
+def print_files(console: Console, paths: Iterable[Path], *, as_json: bool) -> None:
+    """Say which files were written."""
+    if as_json:
+        print_json(console, {"files": [str(path) for path in paths]})
+        return
+    for path in paths:
+        console.print(f"wrote {path}", soft_wrap=True)
 
 
 def given(**options: Any) -> dict[str, Any]:

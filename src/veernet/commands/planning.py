@@ -1,8 +1,8 @@
 """Telling what training takes, without running it."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from rich.console import Console
@@ -12,10 +12,12 @@ from tyro.conf import Positional
 from veernet import recipes
 from veernet.chart import draw_stages
 from veernet.commands.options import (
+    OPTIONAL_ARCHIVE,
     FromRecipe,
     RecipeName,
     check_picture,
     device_of,
+    print_json,
 )
 from veernet.errors import OptionError
 from veernet.synth.make import open_archive
@@ -36,7 +38,7 @@ class Plan:
     all is kept. No choice changes what is learned, but for the precision.
     """
 
-    archive: Positional[Path | None] = None
+    archive: Annotated[Positional[Path | None], OPTIONAL_ARCHIVE] = None
     """Folder of the archive."""
     recipe: RecipeName = "multiclass"
     """Network, loss and effective batch; and the range of sizes, if there is no archive."""
@@ -80,7 +82,7 @@ class Plan:
         if self.json:
             rows = [{"peak": choice.peak, **asdict(choice)} for choice in found.choices]
             best = found.choices.index(found.best) if found.fits else None
-            print(json.dumps({**asdict(found), "choices": rows, "best": best}, indent=2))
+            print_json(console, {**asdict(found), "choices": rows, "best": best})
         else:
             _print_plan(console, found)
         choice = found.best

@@ -1,6 +1,5 @@
 """Training, and what comes of it."""
 
-import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,31 +7,32 @@ from typing import Annotated, Any
 
 import torch
 from rich.console import Console
-from rich.table import Table
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from veernet import distributed, recipes
 from veernet.commands.options import (
+    OPTIONAL_ARCHIVE,
+    SCAN,
     FromRecipe,
     RecipeName,
+    Repeated,
+    aside,
     check_at_least,
     device_of,
     given,
+    print_json,
     weights_of,
 )
-from veernet.data.archive import SplitName
 from veernet.data.las import read_las
 from veernet.data.raster import MAX_PIXELS
 from veernet.digitise import Header, digitise_file
 from veernet.errors import OnError, OptionError
 from veernet.evaluate import WINDOW
-from veernet.report import write_report
 from veernet.synth.make import open_archive
 from veernet.train.config import Precision
-from veernet.train.fault import replay, told
 from veernet.train.fit import Saving, fit
 from veernet.train.interrupt import end_if_paused
-from veernet.train.log import voice
+from veernet.train.log import read_log, voice
 from veernet.train.machine import bytes_of
 from veernet.train.plan import plan_run
 from veernet.train.run import CONFIG, Config, check_fit, read_config_file, start
@@ -51,7 +51,7 @@ class Train:
     checkpoint where a process is lost.
     """
 
-    archive: Positional[Path | None] = None
+    archive: Annotated[Positional[Path | None], OPTIONAL_ARCHIVE] = None
     """Folder of the archive."""
     out: Path | None = None
     """Folder of the new run."""
@@ -99,6 +99,9 @@ class Train:
     """Checkpoints that stay, the newest; the best weights stay besides."""
     stop_after: int | None = None
     """Pause after so many steps, as Ctrl-C would."""
+    json: bool = False
+    """Print where the run is then, and its last validation, as JSON on stdout; all else goes to
+    stderr."""
 
     def run(self, console: Console) -> None:
         """Start or resume."""
@@ -126,10 +129,9 @@ class Train:
                 on_error=self.on_error,
                 saving=saving,
                 stop_after=self.stop_after,
-                console=console,
+                console=aside(console, self.json),
             )
-            go_on = f"paused; `veernet train --resume {folder}` goes on"
-            voice(console).print(f"trained: {folder}" if done else go_on, soft_wrap=True)
+            _print_trained(voice(console), folder, done=done, as_json=self.json)
         end_if_paused(done)
 
     def _folder(self) -> Path:
@@ -207,74 +209,16 @@ class Train:
         return given(epochs=self.epochs, learning_rate=self.learning_rate, precision=self.precision)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluate:
-    """Evaluate a run's best weights on a split: in pixels, and in curve values.
-
-    Writes summary.json, logs.jsonl and pictures to RUN/evaluation/SPLIT.
-    """
-
-    folder: Annotated[Positional[Path], arg(metavar="RUN")]
-    """Folder of the run."""
-    split: SplitName = "test"
-    """Which logs of the run's archive."""
-    on_error: OnError = "stop"
-    """Whether a log that cannot be read ends it, or is left out, counted and named."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1, …"""
-    json: bool = False
-    """Print JSON instead of a table."""
-
-    def run(self, console: Console) -> None:
-        """Evaluate and print the summary."""
-        quiet = Console(stderr=True) if self.json else console
-        device = device_of(self.device)
-        summary = recipes.evaluate_run(
-            self.folder, self.split, device=device, console=quiet, on_error=self.on_error
-        )
-        if self.json:
-            print(json.dumps(summary, indent=2))
-        else:
-            recipes.print_summary(console, summary)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replay:
-    """Take a step again whose loss or gradient was not finite, log by log; nothing is learned.
-
-    `veernet train` writes such a step to RUN/faults, and says so.
-    """
-
-    folder: Annotated[Positional[Path], arg(metavar="STEP")]
-    """Folder of the step, inside RUN/faults."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:1, …"""
-    json: bool = False
-    """Print JSON instead of a table."""
-
-    def run(self, console: Console) -> None:
-        """Take it, and say which logs do it."""
-        replayed = replay(self.folder, device=device_of(self.device))
-        logs, whole, fault = told(replayed), replayed.whole, replayed.fault
-        loss, norm = whole.loss.item(), whole.grad_norm.item()
-        if self.json:
-            both = {"then": fault.loss, "now": f"{loss:g}", "finite": whole.applied, "logs": logs}
-            print(json.dumps({"step": fault.step, "epoch": fault.epoch, **both}, indent=2))
-            return
-        table = Table("log", "height", "width", "loss", "gradient", box=None)
-        for log in logs:
-            table.add_row(
-                log["file_name"],
-                *(str(log[k]) for k in ("height", "width")),
-                *(log[k] for k in ("loss", "grad_norm")),
-            )
-        console.print(table)
-        bad = [log["file_name"] for log in logs if not log["finite"]]
-        console.print(
-            f"step {fault.step}, epoch {fault.epoch + 1}: loss {loss:g}, gradient {norm:g}; then "
-            f"{fault.loss} and {fault.grad_norm}. Not finite alone: {', '.join(bad) or 'none'}",
-            soft_wrap=True,
-        )
+def _print_trained(console: Console, run: Path, *, done: bool, as_json: bool) -> None:
+    """Say where a run is, and how to go on."""
+    if as_json:
+        rows = read_log(run)
+        scores = [row for row in rows if row["kind"] == "epoch"]
+        at = {"step": max((row["step"] for row in rows), default=0), "done": done}
+        print_json(console, {"run": str(run), **at, "validation": scores[-1] if scores else None})
+        return
+    go_on = f"paused; `veernet train --resume {run}` goes on"
+    console.print(f"trained: {run}" if done else go_on, soft_wrap=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,7 +231,7 @@ class Digitise:
     much it differs.
     """
 
-    scan: Positional[Path]
+    scan: Annotated[Positional[Path], SCAN]
     """The scan: PNG, JPEG or TIFF."""
     calibration: Path
     """The calibration file."""
@@ -299,7 +243,7 @@ class Digitise:
     """Replace files of an earlier time."""
     well: str | None = None
     """Name of the well, for the header of the LAS file."""
-    header: tuple[str, ...] = ()
+    header: Repeated[str] = ()
     """More of the header, as MNEMONIC=VALUE: COMP="Acme Oil" FLD=Heinen UWI=15-131-20042."""
     header_from: Path | None = None
     """LAS file of the well, whose ~Well and ~Parameter sections are taken over."""
@@ -336,7 +280,7 @@ class Digitise:
         )
         if self.json:
             files = [str(path) for path in written.files]
-            print(json.dumps({"curves": [asdict(one) for one in written.told], "files": files}))
+            print_json(console, {"curves": [asdict(one) for one in written.told], "files": files})
             return
         recipes.print_written(console, written)
 
@@ -348,24 +292,6 @@ class Digitise:
                 raise OptionError(f"--header is MNEMONIC=VALUE; got {text!r}")
             items[name.strip()] = value.strip()
         return items
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Write one self-contained HTML page about a run: learning curves, metrics, pictures."""
-
-    folder: Annotated[Positional[Path], arg(metavar="RUN")]
-    """Folder of the run."""
-    out: Path | None = None
-    """The page; RUN/report.html if not given."""
-    digitised: tuple[Path, ...] = ()
-    """Pictures of digitised scans to show too."""
-
-    def run(self, console: Console) -> None:
-        """Write the page."""
-        path = self.out or self.folder / "report.html"
-        write_report(path, self.folder, digitised=self.digitised)
-        console.print(f"wrote {path}", soft_wrap=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -383,11 +309,18 @@ class Demo:
     """Processes that draw logs, and threads that read them while training."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
+    json: bool = False
+    """Print whether it is done, and the name of the page, as JSON on stdout; all else goes to
+    stderr."""
 
     def run(self, console: Console) -> None:
         """Run the recipe."""
         check_at_least(1, workers=self.workers)
         device = device_of(self.device)
         with distributed.joined(device):
-            done = recipes.demo(self.out, device=device, workers=self.workers, console=console)
+            told = aside(console, self.json)
+            done = recipes.demo(self.out, device=device, workers=self.workers, console=told)
+            if self.json:
+                files = [str(self.out / "report.html")] if done else []
+                print_json(voice(console), {"done": done, "files": files})
         end_if_paused(done)

@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from veernet.errors import ImageError
 from veernet.files import replacing
@@ -93,10 +94,12 @@ def save_picture(
     image = Image.fromarray(picture)
     if palette is not None:
         image.putpalette(palette)
+    encoded = BytesIO()  # libtiff knows no name that is not UTF-8, and tells of a full disk itself
     if path.suffix == ".tif":
-        image.save(path, "TIFF", compression="zstd")
+        image.save(encoded, "TIFF", compression="zstd")
     else:  # level 6 saves a tenth and takes three times as long
-        image.save(path, "PNG", compress_level=1)
+        image.save(encoded, "PNG", compress_level=1)
+    path.write_bytes(encoded.getbuffer())
 
 
 def lay_on_side(upright: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
@@ -132,7 +135,14 @@ def _opened(path: Path, max_pixels: int, size: tuple[int, int] | None) -> Genera
     except MemoryError as full:
         raise ImageError(f"{path}: too large for the memory; cut it into parts") from full
     except Exception as broken:  # decoders raise anything from SyntaxError to struct.error
-        raise ImageError(f"{path}: not a readable PNG, JPEG or TIFF ({broken})") from broken
+        raise ImageError(f"{path}: not a readable PNG, JPEG or TIFF ({_told(broken)})") from broken
+
+
+def _told(broken: Exception) -> str:
+    """What a decoder says, and nothing of the file object that it was given."""
+    if isinstance(broken, UnidentifiedImageError):
+        return "its first bytes are those of none"
+    return str(broken) or type(broken).__name__
 
 
 def _check_area(path: Path, picture: Image.Image, max_pixels: int) -> None:

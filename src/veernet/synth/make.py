@@ -3,13 +3,14 @@
 import os
 import signal
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import accumulate
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -188,11 +189,12 @@ def _written(
     known = {row.file_name: row for row in there.values()}
     with writing.journal(folder, known) as note:
         try:
-            jobs = {
-                painters.submit(_write, folder, made, number, row): number
-                for number, row in found
-                if number not in rows
-            }
+            with _deaf_to_ctrl_c():
+                jobs = {
+                    painters.submit(_write, folder, made, number, row): number
+                    for number, row in found
+                    if number not in rows
+                }
             for job in as_completed(jobs):
                 rows[jobs[job]] = job.result()
                 note(job.result())
@@ -224,8 +226,19 @@ def _whole(folder: Path, there: Mapping[int, Row], advance: Callable[[], object]
     return found
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Generator[None]:
+    """Have the processes that start in the block never hear Ctrl-C, not even while they import: it
+    is for this one, which hears it when the block ends."""
+    resource_tracker.ensure_running()  # where it starts later, it lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _settle_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     cv2.setNumThreads(1)  # the processes share the cores already
     Thread(target=_end_with_parent, daemon=True).start()
 

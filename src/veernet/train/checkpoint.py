@@ -275,8 +275,9 @@ def _write(path: Path, kind: str, about: Any, tensors: Mapping[str, Tensor]) -> 
             # Not save_file: it writes under a name of its own, which a kill would leave behind.
             temporary.write_bytes(save(whole, metadata))
     except OSError as failed:
+        reason = failed.strerror or failed
         raise CheckpointError(
-            f"{path}: could not be written ({failed}); what was written before is as it was"
+            f"{path}: could not be written ({reason}); what was written before is as it was"
         ) from failed
 
 

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from veernet import distributed
+from veernet.console import lasting
 from veernet.errors import CheckpointError, OnError, OptionError
 from veernet.evaluate import evaluate, mean_f1, summarise
 from veernet.files import sweep
@@ -24,7 +25,7 @@ from veernet.train.checkpoint import (
     save_weights,
     set_aside,
 )
-from veernet.train.interrupt import Pausing, lasting, listening
+from veernet.train.interrupt import Pausing, listening
 from veernet.train.job import Job
 from veernet.train.load import IN_FLIGHT, Loader, Skipped
 from veernet.train.log import NAME, RunLog, voice
@@ -34,6 +35,7 @@ from veernet.train.run import (
     archive_of,
     changes,
     check_fit,
+    check_name,
     check_same_data,
     check_same_settings,
     claimed,
@@ -96,6 +98,7 @@ def fit(
             does not take a checkpoint; or `memory` does not hold the widest log, however it is
             planned.
     """
+    check_name(run)
     console, config = voice(console or Console()), read_config(run)
     on_error = on_error or config.on_error
     reading = partial(Loader, workers=workers, in_flight=in_flight, on_error=on_error)

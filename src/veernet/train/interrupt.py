@@ -7,7 +7,6 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import IO, Any, cast
 
 from rich.console import Console
 
@@ -66,44 +65,3 @@ def end_if_paused(done: bool) -> None:
     it again, with 0."""
     if not done:
         sys.exit(0 if distributed.launched() else PAUSED)
-
-
-@contextmanager
-def lasting(console: Console) -> Generator[None]:
-    """Let what is printed go nowhere once nobody reads it, and end nothing, while the block runs: a
-    terminal may be closed, and a pipe lose its reader."""
-    given = console._file  # pyright: ignore[reportPrivateUsage]: `file` would hold on to stdout
-    console.file = cast(IO[str], _Lasting(console.file))
-    try:
-        yield
-    finally:
-        console._file = given  # pyright: ignore[reportPrivateUsage]
-
-
-class _Lasting:
-    """A text stream that is turned to nowhere when it fails."""
-
-    def __init__(self, stream: Any):
-        self.stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-    def write(self, text: str) -> int:
-        try:
-            return self.stream.write(text)
-        except OSError:
-            self._let_go()
-            return len(text)
-
-    def flush(self) -> None:
-        try:
-            self.stream.flush()
-        except OSError:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Send what still waits in the stream nowhere, or its end would fail too."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.stream.fileno())
-        os.close(nowhere)

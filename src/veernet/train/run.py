@@ -64,6 +64,21 @@ class Config:
         return json.loads(json.dumps(asdict(self)))
 
 
+def check_name(run: Path) -> None:
+    """Check that the folder of a run has a name that all can write who write there.
+
+    Raises:
+        RunError: it is not UTF-8.
+    """
+    try:
+        str(run).encode()
+    except UnicodeEncodeError as wrong:
+        raise RunError(
+            f"{run}: a name that is not UTF-8, which neither weights nor TensorBoard's files can "
+            "have; choose another folder"
+        ) from wrong
+
+
 def start(
     run: Path,
     archive: Archive,
@@ -89,9 +104,11 @@ def start(
             its plan stays.
 
     Raises:
-        RunError: the folder holds a run, or the network does not fit the archive's classes.
+        RunError: the folder holds a run, or has a name that is not UTF-8; or the network does not
+            fit the archive's classes.
         ArchiveError: the archive has nothing to train or to validate on.
     """
+    check_name(run)
     check_fit(archive, training)
     if first is not None and first.network != training.network:
         raise RunError(
