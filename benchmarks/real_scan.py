@@ -56,6 +56,8 @@ def agreement(found: Digitised, index: int, told: Told, las: Las) -> dict:
         "unit": curve.unit,
         "depths": len(found.depth),
         "share_read": round(told.read, 4),
+        "share_off_scale": round(told.off_scale_share, 4),
+        "compared": told.compared,
         "pearson_r": None if told.pearson_r is None else round(told.pearson_r, 4),
         "mean_absolute_error": None if told.mae is None else round(told.mae, 3),
         "median_absolute_error": round(float(np.nanmedian(np.abs(error))), 3),

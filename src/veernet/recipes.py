@@ -4,7 +4,7 @@ Each is a function whose docstring gives its command; `RECIPES` holds what it is
 who want a part of it.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from veernet import distributed
 from veernet.data.archive import SplitName
 from veernet.data.raster import stand_up, write_picture
 from veernet.data.schedule import Schedule
-from veernet.digitise import Written, digitise_file
+from veernet.digitise import Told, Written, digitise_file
 from veernet.errors import OnError, RunError
 from veernet.evaluate import evaluate, write_evaluation
 from veernet.files import write_text
@@ -35,6 +35,11 @@ from veernet.train.config import Training
 from veernet.train.fit import fit
 from veernet.train.log import voice
 from veernet.train.run import CONFIG, archive_of, check_name, read_config, start
+
+MOST_STRETCHES = 3
+"""Stretches off scale that are printed of a curve; the LAS file and the JSON list all."""
+
+FIT = "does the calibration fit, and is the curve one that the network knows?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,23 +271,57 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
 
 
 def print_written(console: Console, written: Written) -> None:
-    """Print what is told of the curves as a table, and the files."""
-    table = Table(
-        "curve", "unit", "read", "confidence", "rounds", "MAE", "r", box=SIMPLE, padding=0
-    )
+    """Print what is told of the curves as a table, the files, and what is to be looked at."""
+    columns = ("curve", "unit", "read", "off scale", "confidence", "rounds")
+    compared = any(one.compared is not None for one in written.told)
+    against = ("compared", "covered", "MAE", "r") if compared else ()
+    table = Table(*columns, *against, box=SIMPLE, padding=0)
     for one in written.told:
-        against = ("–" if x is None else f"{x:.3f}" for x in (one.mae, one.pearson_r))
-        figures = f"{one.read:.1%}", f"{one.confidence:.2f}", str(one.rounds), *against
-        table.add_row(one.mnemonic, one.unit, *figures)
+        shares = f"{one.read:.1%}", f"{one.off_scale_share:.1%}"
+        figures = *shares, f"{one.confidence:.2f}", str(one.rounds)
+        told = _figures_against(one) if against else ()
+        table.add_row(one.mnemonic, one.unit, *figures, *told)
     console.print(table)
+    if against:
+        console.print(
+            "compared: depths at which curve and reference are on scale; covered: share of those "
+            "at which the reference is; of logarithmic scales MAE in decades and r of logarithms",
+            soft_wrap=True,
+        )
     console.print(*(f"wrote {file}" for file in written.files), sep="\n", soft_wrap=True)
     for one in written.told:
-        if one.read < 0.5:
-            console.print(
-                f"{one.mnemonic}: {one.read:.0%} of the depths have a value; look at its picture: "
-                "does the calibration fit, and is the curve one that the network knows?",
-                soft_wrap=True,
-            )
+        for line in _to_look_at(one):
+            console.print(line, soft_wrap=True)
+
+
+def _figures_against(one: Told) -> Iterator[str]:
+    """Cells of a table about one curve against the reference."""
+    yield "–" if one.compared is None else f"{one.compared:,}"
+    yield "–" if one.coverage is None else f"{one.coverage:.1%}"
+    decades = one.mae_decades is not None
+    mae = one.mae_decades if decades else one.mae
+    yield "–" if mae is None else f"{mae:.3f}{' dec' if decades else ''}"
+    yield "–" if one.pearson_r is None else f"{one.pearson_r:.3f}"
+
+
+def _to_look_at(one: Told) -> Iterator[str]:
+    """Lines on what is to be doubted of a curve."""
+    name, some = one.mnemonic, one.off_scale[:MOST_STRETCHES]
+    if some:
+        places = ", ".join(f"{s.edge} {s.first:.1f} to {s.last:.1f} {one.depth_unit}" for s in some)
+        more = f", … ({len(one.off_scale)} stretches)" if len(one.off_scale) > len(some) else ""
+        yield (
+            f"{name}: lies on an edge of its track, {places}{more}: {one.off_scale_share:.1%} of "
+            "the depths are off scale and have confidence 0"
+        )
+    if some and not one.wraps:
+        yield f"{name}: if it goes round its track, say wraps = true in the calibration"
+    if one.off_scale_share > 0.5 or (some and one.wraps):
+        yield f"{name}: the frame of the track may have been taken for it; look at its picture"
+    if one.read == 0:
+        yield f"{name}: nothing was read; look at its picture: {FIT}"
+    elif one.read < 0.5:
+        yield f"{name}: {one.read:.0%} of the depths have a value; look at its picture: {FIT}"
 
 
 def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:

@@ -42,6 +42,11 @@ mnemonic = "GR"
 unit = "API"
 left = 0
 right = 150
+[[track]]
+left = 20
+right = 220
+top = 10
+bottom = 411
 [[track.curve]]
 mnemonic = "ILD"
 unit = "OHMM"
@@ -49,6 +54,10 @@ left = 2000.0
 right = 0.2
 scale = "log"
 """
+"""The same place twice but for a row, so that one network reads the same curve on two scales."""
+
+ONE = TOML[: TOML.rindex("[[track]]")]
+"""The first of them alone."""
 
 
 class SeesInk(VeerNet):
@@ -111,8 +120,8 @@ def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, hei
         cv2.polylines(page, [fixed], False, 0, 3, cv2.LINE_AA, shift=4)
     page[:, :20] = page[:, 221:] = 255
     write_picture(tmp_path / "scan.png", page)
-    text = TOML.replace("left = 0\nright = 150", f"left = 1\nright = 100\n{scale}wraps = true")
-    (tmp_path / "c.toml").write_text(text[: text.rindex("[[track.curve]]")])
+    text = ONE.replace("left = 0\nright = 150", f"left = 1\nright = 100\n{scale}wraps = true")
+    (tmp_path / "c.toml").write_text(text)
     written = digitise_file(tmp_path / "scan.png", tmp_path / "c.toml", SeesInk(), tmp_path / "out")
     coloured = np.ptp(cv2.imread(str(written.pictures[0]))[:, :402].astype(int), axis=2) > 60
     assert (coloured.sum(1) < 0.4 * coloured.shape[1]).all()  # no line across where it goes round
@@ -134,8 +143,9 @@ def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
     """Turned, x = y and y = 259 - x; the left edge of the track is its lower one."""
     upright = read_calibration(calibration)
     lying = Calibration(
-        track=(
-            Track(left=10, right=410, top=259 - 220, bottom=259 - 20, curve=upright.track[0].curve),
+        track=tuple(
+            Track(left=10, right=t.bottom, top=259 - 220, bottom=259 - 20, curve=t.curve)
+            for t in upright.track
         ),
         depth=upright.depth,
         depth_axis="right",
@@ -326,7 +336,6 @@ def test_nothing_is_written_where_the_scan_cannot_be_read(calibration, tmp_path)
         ("step = 0.5", "step = 1" + 5000 * "0", "not a TOML file"),
         ('"down"', '"up"', "depth_axis: should be 'down' or 'right'; got 'up'"),
         ("[[track]]", "[[track", "not a TOML file"),
-        ("[[track]]", "[track]", r"tracks are written \[\[track\]\]"),
         ("[[track.curve]]", "[[curve]]", r"tracks are written \[\[track\]\]"),
     ],
 )
@@ -334,6 +343,12 @@ def test_a_calibration_that_cannot_be_is_refused(calibration, old, new, found):
     assert old in TOML
     calibration.write_text(TOML.replace(old, new))
     with pytest.raises(CalibrationError, match=f"calibration.toml: .*{found}"):
+        read_calibration(calibration)
+
+
+def test_a_single_track_that_is_not_written_as_one_of_several_is_refused(calibration):
+    calibration.write_text(ONE.replace("[[track]]", "[track]"))
+    with pytest.raises(CalibrationError, match=r"tracks are written \[\[track\]\]"):
         read_calibration(calibration)
 
 
@@ -368,6 +383,7 @@ def test_a_gap_longer_than_the_calibration_allows_has_no_values(scan, calibratio
 
 def test_a_long_scan_is_read_in_windows_like_in_one(scan, calibration):
     """By a network that looks at its pixel alone, so that nothing but the seams could differ."""
+    calibration.write_text(ONE)
     seen = []
 
     class Watch(SeesInk):
@@ -468,13 +484,13 @@ def test_a_reference_without_the_curves_is_refused(scan, calibration, tmp_path):
 
 def test_a_curve_that_lies_on_an_edge_does_not_go_round(rng, calibration):
     """A thin line at the left edge of a backup scale, and one that trembles at the right one."""
-    calibration.write_text(TOML[: TOML.rindex("[[track.curve]]")] + "wraps = true\n")
+    calibration.write_text(ONE + "wraps = true\n")
     y = np.arange(450)
     for x in (np.full(450, 20), 220 - rng.integers(0, 2, 450)):
         page = np.full((450, 260), 255, np.uint8)
         page[y, x] = 0
-        found = digitise(page, read_calibration(calibration), SeesInk())
-        np.testing.assert_allclose(found.values[0], 150 * (x[0] > 100), atol=1)
+        found = digitise(page, read_calibration(calibration), SeesInk(), off_scale="edge")
+        np.testing.assert_array_equal(found.values[0], 150 * (x[0] > 100))
         assert found.rounds == ((),)
 
 
@@ -491,7 +507,7 @@ right = 1
 """
         for off in (0, 1)
     )
-    calibration.write_text(TOML + far)
+    calibration.write_text(ONE + far)
     found = read_calibration(calibration)
     spans = [span_of(found, track) for track in found.track]
     assert spans[0] == (10, 410)
@@ -622,6 +638,7 @@ def test_scales_at_the_edges_and_the_middle():
 
 def test_the_network_sees_some_paper_around_the_track(scan, calibration):
     """5 % of the track's 200 px above, below and beside it."""
+    calibration.write_text(ONE)
     seen = []
 
     class Watch(SeesInk):

@@ -95,10 +95,10 @@ def test_a_scan_that_is_askew_is_looked_at_turned_back(spacing, degrees, seed):
 
 
 def test_on_a_terminal_it_asks_for_what_it_cannot_know(rng, tmp_path, monkeypatch):
-    """One answer in each round is of no use, and asked for again."""
+    """What is of no use, or a curve that could not be told apart, is asked for again."""
     grey, lines = page(rng, 20.0, [(30, 230), (330, 530)])
     write_picture(tmp_path / "scan.png", grey)
-    curves = ["GR:API:0:150:wraps", "GR API", "", "DT:US/FT:140:40", ""]
+    curves = ["GR:API:0:150:wraps", "GR API", "SP:MV:0:1", "", "DT:US/FT:140:40", ""]
     ties = [f"{lines[40]} 180", "here 100", f"{lines[0]} 100", ""]
     answers = iter([*curves, *ties])
     monkeypatch.setattr("builtins.input", lambda *_: next(answers))
@@ -112,6 +112,21 @@ def test_on_a_terminal_it_asks_for_what_it_cannot_know(rng, tmp_path, monkeypatc
     ]
     np.testing.assert_allclose(found.depth.ties, [(lines[0], 100), (lines[40], 180)], atol=1)
     assert next(answers, None) is None
+
+
+def test_a_second_curve_of_a_track_needs_to_be_the_second_trace(rng, tmp_path, veernet, capsys):
+    grey, lines = page(rng, 20.0, [(30, 230), (330, 530)])
+    write_picture(tmp_path / "scan.png", grey)
+    ties = "--tie", lines[0], "100", "--line", "2"
+    words = "calibrate", tmp_path / "scan.png", "--out", tmp_path / "c.toml", *ties
+    curves = "1:GR:API:0:150", "2:DT:US/FT:140:40", "1:SP:MV:-80:20"
+    assert veernet(*words, "--curve", *curves) == 2
+    said = capsys.readouterr().err
+    assert "GR and SP of track 1 would be read as one curve" in said
+    assert ":2" in said
+    assert not (tmp_path / "c.toml").exists()
+    assert veernet(*words, "--curve", *curves[:2], f"{curves[2]}:2") == 0
+    assert [c.trace for c in read_calibration(tmp_path / "c.toml").curves] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise", "a photograph"])

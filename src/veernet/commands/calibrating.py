@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import tomllib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -132,6 +133,7 @@ class Calibrate:
     def text(self, found: Proposal, shape: tuple[int, int]) -> str:
         """The file, from what was found on a scan of this shape and what was told."""
         curves = [_curve(text) for text in self.curve]
+        _check_traces(curves)
         numbers = sorted({number for number, _ in curves})
         if not numbers or not 1 <= numbers[0] <= numbers[-1] <= len(found.tracks):
             raise OptionError(
@@ -223,6 +225,7 @@ def _ask_curves(console: Console, tracks: int) -> tuple[str, ...]:
         while text := _ask(console, f"track {number}"):
             try:
                 _, curve = _curve(f"{number}:{text}")
+                _check_traces([_curve(one) for one in (*curves, f"{number}:{text}")])
             except OptionError as wrong:
                 console.print(str(wrong), soft_wrap=True)
                 continue
@@ -284,6 +287,19 @@ def _curve(text: str) -> tuple[int, CurveScale]:
         )
     except ValueError as wrong:
         raise OptionError(f"--curve {text!r}: {wrong}") from wrong
+
+
+def _check_traces(curves: Iterable[tuple[int, CurveScale]]) -> None:
+    """Check that the curves of every track are told apart."""
+    first = dict[tuple[int, int], str]()
+    for number, curve in curves:
+        other = first.setdefault((number, curve.trace), curve.mnemonic)
+        if other != curve.mnemonic:
+            raise OptionError(
+                f"--curve: {other} and {curve.mnemonic} of track {number} would be read as one "
+                f"curve, trace {curve.trace}; put :2 behind the one that is dashed or dotted, or, "
+                "if both are solid or both broken, leave one out: only one can be read"
+            )
 
 
 def _toml(curve: CurveScale) -> str:

@@ -25,7 +25,7 @@ from veernet.commands.options import (
 )
 from veernet.data.las import read_las
 from veernet.data.raster import MAX_PIXELS
-from veernet.digitise import Header, digitise_file
+from veernet.digitise import Header, OffScale, digitise_file
 from veernet.errors import OnError, OptionError
 from veernet.evaluate import WINDOW
 from veernet.synth.make import open_archive
@@ -251,6 +251,9 @@ class Digitise:
     """LAS file with curves to compare with, by their mnemonics."""
     confidence: bool = False
     """Add a column a curve to the LAS file that says how sure it is; the CSV has it anyway."""
+    off_scale: OffScale = "null"
+    """What stands where a curve lies on an edge of its track: null, no value; edge, that of the
+    edge. Its confidence is 0 either way."""
     window: int = WINDOW
     """Most pixels along the scan that the network sees at once; a longer track is seen in windows
     that overlap."""
@@ -273,6 +276,7 @@ class Digitise:
             self.out,
             header=header,
             confidence=self.confidence,
+            off_scale=self.off_scale,
             reference=None if self.reference is None else read_las(self.reference),
             overwrite=self.overwrite,
             max_pixels=self.max_pixels,

@@ -1,7 +1,7 @@
 """From a scan to curves by depth, in a LAS file."""
 
 from veernet.digitise.calibration import Calibration, Depth, read_calibration
-from veernet.digitise.digitise import Digitised, Print, digitise
+from veernet.digitise.digitise import Digitised, OffScale, Print, Stretch, digitise
 from veernet.digitise.files import Written, digitise_file
 from veernet.digitise.las import Header, write_csv, write_las
 from veernet.digitise.propose import Proposal, propose
@@ -15,8 +15,10 @@ __all__ = [
     "Depth",
     "Digitised",
     "Header",
+    "OffScale",
     "Print",
     "Proposal",
+    "Stretch",
     "Strip",
     "Told",
     "Track",

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from veernet.data.las import Unit
-from veernet.digitise.track import LARGEST, SMALLEST, Axis, CurveScale, Track
+from veernet.digitise.track import LARGEST, SMALLEST, Axis, CurveScale, Track, check_traces
 from veernet.errors import CalibrationError
 from veernet.files import parse, read_toml
 from veernet.trace import MAX_GAP
@@ -123,8 +123,13 @@ class Calibration:
                 "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
                 f"mnemonics, also but for capitals and _CONF; got {names}"
             )
+        places = dict[frozenset[tuple[float, ...]], list[CurveScale]]()
         for track in self.track:
             track.check(self.depth_axis)
+            corners = frozenset(map(tuple, track.places.tolist()))
+            places.setdefault(corners, []).extend(track.curve)
+        for curves in places.values():
+            check_traces(curves)
 
     @property
     def curves(self) -> tuple[CurveScale, ...]:

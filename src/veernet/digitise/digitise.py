@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.data.archive import ink
+from veernet.digitise.beyond import beyond_scale
 from veernet.digitise.calibration import Calibration
 from veernet.digitise.strip import MOST_DARK, Strip, cut_strip, dark_share, span_of
 from veernet.digitise.track import CurveScale, Track
@@ -16,6 +18,21 @@ from veernet.errors import CalibrationError
 from veernet.evaluate import WINDOW, predict
 from veernet.model import VeerNet
 from veernet.trace import Trace, jumps, laps_of, printed, read_curve
+
+OffScale = Literal["null", "edge"]
+"""What stands for a value beyond the scale of its curve: none, or that of the track's edge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Depths over which a curve is off scale."""
+
+    first: float
+    """The shallowest, in the unit of the calibration."""
+    last: float
+    """The deepest."""
+    edge: Literal["left", "right"]
+    """Where on its track it lies then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +42,15 @@ class Print:
     grey:       the track, 255 = paper
     positions:  across the track, 0 at its left edge and 1 at its right one, and beyond them where
                 the curve has gone round; NaN where none was found
-    confidence: probability of the curve where it was followed, 0 to 1
+    confidence: probability of the curve where it was followed, 0 to 1; 0 where it is off scale
+    beyond:     1 where it lies on the right edge of its track, -1 on the left one, 0 on its scale
     depth:      of the columns
     """
 
     grey: UInt8[ndarray, "h w"]
     positions: Float[ndarray, "w"]
     confidence: Float[ndarray, "w"]
+    beyond: Int[ndarray, "w"]
     depth: Float[ndarray, "w"]
 
     @property
@@ -40,6 +59,21 @@ class Print:
         height = len(self.grey) - 1
         return printed(height * (1 - self.positions), (0, height))
 
+    @property
+    def off_scale(self) -> tuple[Stretch, ...]:
+        """The stretches off scale, from the shallowest to the deepest."""
+        begin = np.flatnonzero(np.diff(self.beyond, prepend=0))
+        ends = [*begin[1:].tolist(), len(self.beyond)]
+        return tuple(
+            Stretch(
+                first=float(self.depth[a]),
+                last=float(self.depth[b - 1]),
+                edge="right" if self.beyond[a] > 0 else "left",
+            )
+            for a, b in zip(begin.tolist(), ends, strict=False)
+            if self.beyond[a] != 0
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Digitised:
@@ -47,7 +81,9 @@ class Digitised:
 
     depth:      multiples of the calibration's step, over all tracks
     values:     of every curve at every depth, in its unit; NaN where none was found
-    confidence: probability of the curve where it was followed, 0 to 1; NaN outside its track
+    confidence: probability of the curve where it was followed, 0 to 1; 0 where it is off scale, NaN
+                outside its track
+    beyond:     1 where it lies on the right edge of its track, -1 on the left one, 0 on its scale
     rounds:     depths at which every curve with a backup scale has gone round its track, and how
                 often it has then: 1 beyond its right edge, -1 beyond its left one
     prints:     of every curve
@@ -57,6 +93,7 @@ class Digitised:
     depth: Float[ndarray, "n"]
     values: Float[ndarray, "K n"]
     confidence: Float[ndarray, "K n"]
+    beyond: Int[ndarray, "K n"]
     rounds: tuple[tuple[tuple[float, int], ...], ...]
     prints: tuple[Print, ...]
 
@@ -66,12 +103,17 @@ def digitise(
     calibration: Calibration,
     model: VeerNet,
     *,
+    off_scale: OffScale = "null",
     window: int = WINDOW,
     autocast: torch.dtype | None = None,
 ) -> Digitised:
     """Read every curve of the calibration from a scan (255 = paper).
 
+    Where a curve lies on an edge of its track it is off scale, unless the edge is where it goes
+    round: its value is not on the paper, and its confidence is 0.
+
     Args:
+        off_scale: what stands there: no value, or that of the edge.
         window: most pixels along the scan that the network sees at once; see `predict`.
 
     Raises:
@@ -82,34 +124,48 @@ def digitise(
     spans = np.array([span_of(calibration, track) for track in calibration.track])
     depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
-    values, confidence = list[ndarray](), list[ndarray]()
-    rounds, prints = list[tuple[tuple[float, int], ...]](), list[Print]()
     strips = [_cut(scan, calibration, track) for track in calibration.track]
-    for track, strip in zip(calibration.track, strips, strict=True):
-        pixels = strip.pixels()[strip.first : strip.last + 1]
-        inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
-        columns = calibration.depth.at(pixels)
-        for curve, trace in _read(strip, calibration, track, model, window, autocast):
-            positions = 1 - trace.rows / strip.height
-            found = curve.value(np.interp(at, pixels, positions))
-            values.append(np.where(inside, found, np.nan))
-            confidence.append(np.where(inside, np.interp(at, pixels, trace.confidence), np.nan))
-            rounds.append(_rounds(columns, positions) if curve.wraps else ())
-            prints.append(
-                Print(
-                    grey=strip.track,
-                    positions=positions,
-                    confidence=trace.confidence,
-                    depth=columns,
-                )
-            )
+    read = [
+        (_at(at, strip, curve, one, off_scale), _rounds(one) if curve.wraps else (), one)
+        for track, strip in zip(calibration.track, strips, strict=True)
+        for curve, one in _read(strip, calibration, track, model, window, autocast)
+    ]
+    at_depths, rounds, prints = zip(*read, strict=True)
+    values, confidence, beyond = (np.stack(one) for one in zip(*at_depths, strict=True))
     return Digitised(
         calibration=calibration,
         depth=depth,
-        values=np.stack(values),
-        confidence=np.stack(confidence),
-        rounds=tuple(rounds),
-        prints=tuple(prints),
+        values=values,
+        confidence=confidence,
+        beyond=beyond,
+        rounds=rounds,
+        prints=prints,
+    )
+
+
+def _at(
+    at: Float[ndarray, "n"], strip: Strip, curve: CurveScale, one: Print, off_scale: OffScale
+) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"], Int[ndarray, "n"]]:
+    """Values of a curve, its confidence and `beyond` at positions along the scan; a position
+    between two columns is off scale if one of them is."""
+    pixels = strip.pixels()[strip.first : strip.last + 1]
+    inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
+    column = np.interp(at, pixels, np.arange(len(pixels)))
+    before, after = (one.beyond[end(column).astype(np.int64)] for end in (np.floor, np.ceil))
+    beyond = np.where(inside, np.where(before, before, after), 0)
+    values = curve.value(np.interp(at, pixels, one.positions))
+    if off_scale == "edge":
+        edges = np.where(one.beyond > 0, 1.0, 0.0)
+        if curve.wraps:
+            edges = np.rint(one.positions)
+        edge = curve.value(edges[np.rint(column).astype(np.int64)])
+    else:
+        edge = np.nan
+    confidence = np.interp(at, pixels, one.confidence)
+    return (
+        np.where(inside, np.where(beyond, edge, values), np.nan),
+        np.where(inside, np.where(beyond, 0.0, confidence), np.nan),
+        beyond,
     )
 
 
@@ -133,22 +189,33 @@ def _read(
     model: VeerNet,
     window: int,
     autocast: torch.dtype | None,
-) -> Iterator[tuple[CurveScale, Trace]]:
-    """The curves of a track and their traces, in rows and columns of the track alone. They are
-    followed beyond both ends of it, where their strokes go on."""
+) -> Iterator[tuple[CurveScale, Print]]:
+    """The curves of a track as they are printed. They are followed beyond both ends of it, where
+    their strokes go on."""
     seen = predict(model, ink(strip.grey), window=window, autocast=autocast)
     seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
+    depth = calibration.depth.at(strip.pixels()[part])
     for curve in track.curve:
         turn = (0, strip.height) if curve.wraps else None
-        trace = read_curve(seen, curve.trace - 1, max_gap=calibration.depth.gap(), turn=turn)
-        yield curve, Trace(rows=trace.rows[part], confidence=trace.confidence[part])
+        whole = read_curve(seen, curve.trace - 1, max_gap=calibration.depth.gap(), turn=turn)
+        trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
+        beyond = beyond_scale(strip, seen[curve.trace - 1, :, part], trace, wraps=curve.wraps)
+        yield (
+            curve,
+            Print(
+                grey=strip.track,
+                positions=1 - trace.rows / strip.height,
+                confidence=np.where(beyond, 0, trace.confidence),
+                beyond=beyond,
+                depth=depth,
+            ),
+        )
 
 
-def _rounds(
-    depth: Float[ndarray, "w"], positions: Float[ndarray, "w"]
-) -> tuple[tuple[float, int], ...]:
-    """Depths at which a curve has gone round its track, from its positions across it."""
-    return tuple((float(depth[column]), lap) for column, lap in jumps(laps_of(positions)))
+def _rounds(one: Print) -> tuple[tuple[float, int], ...]:
+    """Depths at which a curve has gone round its track."""
+    laps = laps_of(one.positions)
+    return tuple((float(one.depth[column]), lap) for column, lap in jumps(laps))
 
 
 def _check(calibration: Calibration, model: VeerNet) -> None:

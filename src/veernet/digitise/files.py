@@ -10,7 +10,7 @@ import torch
 from veernet.data.las import Las
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitise.calibration import read_calibration
-from veernet.digitise.digitise import digitise
+from veernet.digitise.digitise import OffScale, digitise
 from veernet.digitise.las import Header, write_csv, write_las
 from veernet.digitise.quality import Told, draw_quality, tell
 from veernet.errors import CalibrationError, OptionError
@@ -47,6 +47,7 @@ def digitise_file(
     header: Header | None = None,
     confidence: bool = False,
     reference: Las | None = None,
+    off_scale: OffScale = "null",
     overwrite: bool = False,
     max_pixels: int = MAX_PIXELS,
     window: int = WINDOW,
@@ -61,6 +62,7 @@ def digitise_file(
         header: of the LAS file.
         confidence: say in the LAS file too how sure every value is.
         reference: curves to compare with, by the mnemonics of the calibration.
+        off_scale: what stands where a curve is off scale: no value, or that of the track's edge.
         max_pixels: a scan of more is refused.
         window: most pixels along the scan that the network sees at once.
 
@@ -84,7 +86,9 @@ def digitise_file(
         )
     grey = read_grey(scan, max_pixels=max_pixels)
     try:
-        digitised = digitise(grey, settings, model, window=window, autocast=autocast)
+        digitised = digitise(
+            grey, settings, model, off_scale=off_scale, window=window, autocast=autocast
+        )
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
     told = tell(digitised, reference)

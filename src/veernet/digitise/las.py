@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,9 @@ def write_las(
     header: Header | None = None,
     confidence: bool = False,
 ) -> None:
-    """Write LAS 2.0: depth and one column a curve, `NULL` where there is no value; where curves
-    go round their tracks, and how often they have then, is listed under ~Other.
+    """Write LAS 2.0: depth and one column a curve, `NULL` where there is no value. Listed under
+    ~Other are the depths where curves go round their tracks, and how often they have then, and the
+    stretches in which they are off scale.
 
     Args:
         confidence: add a column a curve that says how sure it is, 0 to 1.
@@ -114,13 +115,21 @@ def write_las(
         if confidence:
             name, told = f"{curve.mnemonic}_CONF", f"Confidence of {curve.mnemonic}, 0 to 1"
             las.append_curve(name, np.round(sure, digits), descr=told)
-    las.other = "\n".join(
-        f"{curve.mnemonic} goes round its track: {depth:.{digits}f} {lap:+d}"
-        for curve, rounds in zip(digitised.calibration.curves, digitised.rounds, strict=True)
-        for depth, lap in rounds
-    )
+    las.other = "\n".join(_other(digitised, digits))
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         las.write(file, version=2.0, fmt=f"%.{digits}f", STEP=digitised.calibration.depth.step)
+
+
+def _other(digitised: Digitised, digits: int) -> Iterator[str]:
+    """What is said of the curves in words, a line each."""
+    names = [curve.mnemonic for curve in digitised.calibration.curves]
+    for name, rounds in zip(names, digitised.rounds, strict=True):
+        for depth, lap in rounds:
+            yield f"{name} goes round its track: {depth:.{digits}f} {lap:+d}"
+    for name, one in zip(names, digitised.prints, strict=True):
+        for stretch in one.off_scale:
+            ends = f"{stretch.first:.{digits}f} {stretch.last:.{digits}f}"
+            yield f"{name} is off scale at the {stretch.edge} edge: {ends}"
 
 
 def write_csv(path: Path, digitised: Digitised, *, points: int | None = None) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
+from veernet.digitise.strip import dark
 from veernet.errors import CalibrationError
 
 WINDOW = 1500
@@ -24,10 +25,6 @@ MOST_STEPS = 20
 
 STEEPEST = 0.06
 """Slope of depth lines up to which a scan may be askew: 3.4 degrees."""
-
-_FAINT = 0.35
-"""Of the darkness of the darkest hundredth of a window: from it on a pixel counts as ink."""
-
 
 Window = tuple[Float[ndarray, "_"], list[tuple[int, int]], Float[ndarray, "_"]]
 """Rows of lines, edges of tracks and thickness of the lines."""
@@ -114,7 +111,7 @@ def _angle(scan: UInt8[ndarray, "h w"]) -> float:
     found = list[float]()
     for part in (0.25, 0.5, 0.75):
         top = round(part * max(0, len(scan) - WINDOW))
-        y, x = np.nonzero(_ink(scan[top : top + WINDOW, ::4]))
+        y, x = np.nonzero(dark(scan[top : top + WINDOW, ::4]))
         if len(y) < 100:
             continue
         slopes, best = np.linspace(-STEEPEST, STEEPEST, 121), 0.0
@@ -164,7 +161,7 @@ def _turned_back(
 def _windows(scan: UInt8[ndarray, "h w"], angle: float) -> Iterator[Window]:
     """Rows of lines, edges of tracks and thickness of the lines, of every window that has some."""
     for top, left, seen in _turned_back(scan, angle):
-        ink = _ink(seen)
+        ink = dark(seen)
         full = ink.mean(1)
         rows, thickness = _runs(full > 0.55 * np.quantile(full, 0.995))
         gaps = np.diff(rows)
@@ -174,12 +171,6 @@ def _windows(scan: UInt8[ndarray, "h w"], angle: float) -> Iterator[Window]:
         drawn = near[np.rint(rows).astype(int)].mean(0)
         edges = [(a + left, b + left) for a, b in _tracks(drawn > 0.6, ink.mean(0))]
         yield rows + top, edges, thickness
-
-
-def _ink(grey: UInt8[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
-    """What is darker than the paper, which is most of it."""
-    darkest, paper = np.quantile(grey[::4, ::4], [0.01, 0.5]).tolist()
-    return grey < paper - max(20.0, _FAINT * (paper - darkest))
 
 
 def _runs(found: Bool[ndarray, "n"]) -> tuple[Float[ndarray, "m"], Float[ndarray, "m"]]:

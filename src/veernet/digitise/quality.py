@@ -1,20 +1,21 @@
 """How far a curve that was read is to be believed: its figures, and a picture of it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
-from veernet.data.las import Las
+from veernet.data.las import Las, Unit
 from veernet.data.raster import stand_up
-from veernet.digitise.digitise import Digitised
-from veernet.digitise.track import Axis
+from veernet.digitise.digitise import Digitised, Stretch
+from veernet.digitise.track import Axis, CurveScale
 from veernet.files import finite
 from veernet.metrics import curve_error
 from veernet.picture import overlay
-from veernet.trace import THRESHOLD
+from veernet.trace import LAPS_DOWN, LAPS_UP, THRESHOLD
 
 RESIDUAL = 0.05
 """Difference from the reference at the end of its scale in a picture, in widths of the track."""
@@ -38,13 +39,28 @@ class Told:
     read: float
     """Share of the depths with a value."""
     confidence: float
-    """Median over all depths, 0 to 1."""
+    """Median over all depths, 0 to 1; it is 0 where the curve is off scale."""
     rounds: int
     """How often it goes round its track, in or out."""
+    off_scale: tuple[Stretch, ...]
+    """Where it lies on an edge of its track."""
+    depth_unit: Unit
+    """Of their depths."""
+    off_scale_share: float
+    """Share of the depths."""
+    wraps: bool
+    """Whether the calibration says that it goes round."""
+    compared: int | None = None
+    """Number of depths at which it is compared with the reference: both are on scale, and it has a
+    value."""
+    coverage: float | None = None
+    """Share of the depths at which the reference is on scale that are compared."""
     mae: float | None = None
     """Mean absolute difference from the reference, in `unit`."""
+    mae_decades: float | None = None
+    """The same of the logarithms to base 10, of a logarithmic scale."""
     pearson_r: float | None = None
-    """Correlation with the reference."""
+    """Correlation with the reference; of the logarithms, of a logarithmic scale."""
 
 
 def tell(digitised: Digitised, reference: Las | None) -> tuple[Told, ...]:
@@ -54,19 +70,49 @@ def tell(digitised: Digitised, reference: Las | None) -> tuple[Told, ...]:
 
 def _tell(digitised: Digitised, index: int, reference: Las | None) -> Told:
     curve, values = digitised.calibration.curves[index], digitised.values[index]
-    confidence = digitised.confidence[index]
+    confidence, beyond = digitised.confidence[index], digitised.beyond[index]
     inside = np.isfinite(confidence)
     true = _true(digitised, index, reference, digitised.depth)
-    error = None if true is None else curve_error(values, true)
+    read = np.where(beyond == 0, values, np.nan)
     return Told(
         mnemonic=curve.mnemonic,
         unit=curve.unit,
         read=float(np.isfinite(values[inside]).mean()) if inside.any() else 0.0,
         confidence=float(np.median(confidence[inside])) if inside.any() else 0.0,
         rounds=len(digitised.rounds[index]),
-        mae=finite(error.mae) if error else None,
-        pearson_r=finite(error.pearson_r) if error else None,
+        off_scale=digitised.prints[index].off_scale,
+        depth_unit=digitised.calibration.depth.unit,
+        off_scale_share=float((beyond[inside] != 0).mean()) if inside.any() else 0.0,
+        wraps=curve.wraps,
+        **({} if true is None else _compared(curve, read, np.where(inside, true, np.nan))),
     )
+
+
+def _compared(
+    curve: CurveScale, read: Float[ndarray, "n"], true: Float[ndarray, "n"]
+) -> dict[str, Any]:
+    """Figures of `Told` against what is true; no errors of less than two depths."""
+    known = on_scale(curve, true)
+    error = curve_error(read, known)
+    n = int((np.isfinite(read) & np.isfinite(known)).sum())
+    told: dict[str, Any] = {"compared": n, "coverage": finite(error.coverage)}
+    if n < 2:
+        return told
+    decades = curve_error(np.log10(read), np.log10(known)) if curve.scale == "log" else None
+    return {
+        **told,
+        "mae": finite(error.mae),
+        "mae_decades": decades and finite(decades.mae),
+        "pearson_r": finite((decades or error).pearson_r),
+    }
+
+
+def on_scale(curve: CurveScale, values: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+    """Values that are printed between the edges of the track, or as many times round it as a curve
+    is followed; NaN for the others."""
+    above, below = (LAPS_UP, LAPS_DOWN) if curve.wraps else (0, 0)
+    positions = curve.position(values)
+    return np.where((positions >= -below) & (positions <= 1 + above), values, np.nan)
 
 
 def _true(
@@ -82,19 +128,25 @@ def _true(
 def draw_quality(
     digitised: Digitised, index: int, reference: Las | None = None
 ) -> UInt8[ndarray, "H W 3"]:
-    """One curve over its scan, as the scan lies, and beside it how sure it is, green from
-    `THRESHOLD` on; where the reference has the curve, also by how much it differs.
+    """One curve over its scan, as the scan lies, red, and blue where it is off scale; beside it how
+    sure it is, green from `THRESHOLD` on; where the reference has the curve, also by how much it
+    differs where both are on scale.
     """
     curve, printed = digitised.calibration.curves[index], digitised.prints[index]
-    scan = overlay(printed.grey, [printed.rows])
+    beyond = printed.beyond != 0
+    scan = overlay(
+        printed.grey, [np.where(there, printed.rows, np.nan) for there in (~beyond, beyond)]
+    )
     zoom = scan.shape[1] // printed.grey.shape[1]
     unit = f" {curve.unit}" if curve.unit else ""
+    off_scale = "; blue: off scale" if beyond.any() else ""
     panels = [
-        (scan, f"{curve.mnemonic}: {curve.left:g} to {curve.right:g}{unit}"),
+        (scan, f"{curve.mnemonic}: {curve.left:g} to {curve.right:g}{unit}{off_scale}"),
         (_confidence(printed.confidence, zoom), "confidence 0-1"),
     ]
     if (true := _true(digitised, index, reference, printed.depth)) is not None:
-        off = (printed.positions - curve.position(true)) / RESIDUAL
+        off = (printed.positions - curve.position(on_scale(curve, true))) / RESIDUAL
+        off[beyond] = np.nan
         panels.append((_residual(off, zoom), f"residual {RESIDUAL:.0%}"))
     axis = digitised.calibration.depth_axis
     return _beside([(_laid(panel, axis), words) for panel, words in panels], axis)

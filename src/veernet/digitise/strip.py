@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from veernet.data.raster import lay_on_side
@@ -20,6 +20,9 @@ OUTSIDE = 255
 
 MOST_DARK = 0.1
 """Share of a track that may be darker than paper: stamps and stains."""
+
+_FAINT = 0.35
+"""Of the darkness of the darkest hundredth of a picture: from it on a pixel counts as ink."""
 
 _CHUNK = 4096
 """Columns straightened at a time; OpenCV counts pixels in 16 bits."""
@@ -66,10 +69,16 @@ def dark_share(grey: UInt8[ndarray, "h w"]) -> float:
     """The share of a picture where even the lightest tenth is darker than mid-grey: next to none of
     it is so on paper, whatever is printed there."""
     part = grey[::2, ::2]
-    part = np.pad(part, [(0, -size % _BLOCK) for size in part.shape], mode="edge")
+    part = np.pad(part, [(0, -size % _BLOCK) for size in part.shape], mode="reflect")
     h, w = (size // _BLOCK for size in part.shape)
     light = np.quantile(part.reshape(h, _BLOCK, w, _BLOCK), 0.9, axis=(1, 3))
     return float((light < 128).mean())
+
+
+def dark(grey: UInt8[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
+    """What is darker than the paper, which is most of it."""
+    darkest, paper = np.quantile(grey[::4, ::4], [0.01, 0.5]).tolist()
+    return grey < paper - max(20.0, _FAINT * (paper - darkest))
 
 
 def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:

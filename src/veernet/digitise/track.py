@@ -1,6 +1,7 @@
 """A track of a scan: its place, and what is printed in it on which scale."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +28,7 @@ class CurveScale:
     """Value at the right edge; may be less than `left`."""
     unit: str = ""
     trace: int = 1
-    """Which of the network's curves it is, from 1."""
+    """Which of the network's curves it is, from 1; another one than the others of its track."""
     scale: Literal["linear", "log"] = "linear"
     description: str = ""
     wraps: bool = False
@@ -103,6 +104,7 @@ class Track:
                     f"needs 0 <= left < right and 0 <= top < bottom; got {left}, {right}, {top}, "
                     f"{bottom}"
                 )
+        check_traces(self.curve)
 
     @property
     def places(self) -> Float[ndarray, "4 2"]:
@@ -138,3 +140,21 @@ class Track:
                 "corners are shallow left, shallow right, deep right and deep left, as one reads "
                 f"the track with depth down (depth runs {axis} here); got {self.corners}"
             )
+
+
+def check_traces(curves: Iterable[CurveScale]) -> None:
+    """Check that the curves of one place are told apart.
+
+    Raises:
+        ValueError: two of them are the same trace.
+    """
+    names = dict[int, str]()
+    for curve in curves:
+        if curve.trace in names:
+            raise ValueError(
+                f"{names[curve.trace]} and {curve.mnemonic} are both trace {curve.trace} of one "
+                "track, and would be read as one curve. Of two solid curves, or two broken ones, "
+                "only one can be read: leave the other out, or, if it is drawn in the other style, "
+                "say so: trace = 1 is solid, trace = 2 dashed or dotted"
+            )
+        names[curve.trace] = curve.mnemonic
