@@ -18,7 +18,7 @@ from veernet.commands.inspect import Inspect
 from veernet.commands.making import Gallery, Import, Merge, Subset, Synth
 from veernet.commands.planning import Plan
 from veernet.commands.running import Demo, Digitise, Evaluate, Replay, Report, Train
-from veernet.errors import ArchiveWarning, VeerNetError
+from veernet.errors import ArchiveWarning, ImageWarning, VeerNetError
 from veernet.train.interrupt import PAUSED, lasting
 from veernet.train.machine import settle_allocator
 
@@ -53,6 +53,7 @@ def main() -> None:
     """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
     settle_allocator()
     warnings.formatwarning = _worded
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is amiss is told in one line
     try:
         command: Command = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
@@ -79,7 +80,7 @@ def main() -> None:
 
 def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str:
     """A warning as the command line shows it: one line, and not where in the code it was raised."""
-    if issubclass(category, ArchiveWarning):
+    if issubclass(category, ArchiveWarning | ImageWarning):
         return f"veernet: {' '.join(str(message).split())}\n"
     return _formatted(message, category, *where)
 

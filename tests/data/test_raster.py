@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from veernet.data.raster import lay_on_side, read_grey, read_index, stand_up, write_picture
-from veernet.errors import ImageError
+from veernet.errors import ImageError, ImageWarning
 
 
 @pytest.fixture
@@ -80,9 +80,11 @@ def test_transparent_pixels_are_paper(tmp_path):
 def test_any_page_of_a_tiff_can_be_read(page, tmp_path):
     path = tmp_path / "two.tif"
     Image.fromarray(page).save(path, save_all=True, append_images=[Image.fromarray(page[:9])])
-    np.testing.assert_array_equal(read_grey(path, page=1), page[:9])
-    with pytest.raises(ImageError, match="page 2 was asked for, the file has 2"):
-        read_grey(path, page=2)
+    np.testing.assert_array_equal(read_grey(path, page=2), page[:9])
+    with pytest.raises(ImageError, match="page 3 was asked for, the file has 2"):
+        read_grey(path, page=3)
+    with pytest.warns(ImageWarning, match="two.tif: page 1 of several is read; --page chooses"):
+        np.testing.assert_array_equal(read_grey(path), page)
 
 
 def test_a_scan_longer_than_pillow_allows_is_read(tmp_path):
@@ -105,11 +107,18 @@ def test_laid_on_its_side_depth_runs_right_and_the_left_edge_lies_below(page):
     np.testing.assert_array_equal(stand_up(side), page)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"not a picture"])
-def test_a_broken_picture_is_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "not a picture of a known format"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG that is damaged"),
+        (b"not a picture", "not a picture of a known format"),
+    ],
+)
+def test_a_broken_picture_is_named(tmp_path, content, told):
     path = tmp_path / "broken.png"
     path.write_bytes(content)
-    with pytest.raises(ImageError, match="broken.png: not a readable PNG, JPEG or TIFF"):
+    with pytest.raises(ImageError, match=f"broken.png: {told}"):
         read_grey(path)
 
 
@@ -121,12 +130,21 @@ def test_a_truncated_picture_is_named(page, tmp_path):
         read_grey(path)
 
 
-def test_other_kinds_of_picture_are_refused(page, tmp_path):
-    for name in ("page.gif", "page.bmp", "float.tif"):
-        levels = page.astype(np.float32) if name == "float.tif" else page
-        Image.fromarray(levels).save(tmp_path / name)
-        with pytest.raises(ImageError, match=name):
-            read_grey(tmp_path / name)
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("page.gif", "GIF"),
+        ("page.jp2", "JPEG 2000"),
+        ("page.avif", "AVIF"),
+        ("page.pgm", "Netpbm"),
+        ("page.pcx", "PCX"),
+    ],
+)
+def test_other_formats_are_named_and_how_they_are_converted(page, tmp_path, name, found):
+    Image.fromarray(page).save(tmp_path / name)
+    told = f"{name}: {found} is not read, but .*; convert it, for example with `magick {name} "
+    with pytest.raises(ImageError, match=told):
+        read_grey(tmp_path / name)
 
 
 def test_a_missing_picture_is_named(tmp_path):
