@@ -22,7 +22,7 @@ from veernet.commands.planning import Plan
 from veernet.commands.running import Demo, Digitise, Train
 from veernet.commands.words import HELP, checked, command_of
 from veernet.console import Screen, lasting_streams, say, visible
-from veernet.errors import ArchiveWarning, VeerNetError
+from veernet.errors import ArchiveWarning, ImageWarning, VeerNetError
 from veernet.train.interrupt import PAUSED
 from veernet.train.machine import settle_allocator
 
@@ -68,6 +68,7 @@ def main() -> None:
     """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
     settle_allocator()
     warnings.formatwarning = _worded
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is amiss is told in one line
     try:
         with lasting_streams(), _interruptible():
             _command(sys.argv[1:]).run(Screen())
@@ -116,7 +117,7 @@ def _help() -> str:
 
 def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str:
     """A warning as the command line shows it: one line, and not where in the code it was raised."""
-    if issubclass(category, ArchiveWarning):
+    if issubclass(category, ArchiveWarning | ImageWarning):
         return f"veernet: {' '.join(visible(str(message)).split())}\n"
     return visible(_formatted(message, category, *where))
 

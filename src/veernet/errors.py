@@ -16,8 +16,8 @@
     └── OptionError          an option whose value makes no sense
 
 The command line prints the message of a `VeerNetError` on one line and exits with code 2; that of
-an `ArchiveWarning` too, and goes on. A `PerImageWarning` tells that a sealed network is right, and
-slower than it could be.
+an `ArchiveWarning` or `ImageWarning` too, and goes on. A `PerImageWarning` tells that a sealed
+network is right, and slower than it could be.
 """
 
 from typing import Literal
@@ -32,6 +32,10 @@ class VeerNetError(Exception):
 
 class ImageError(VeerNetError):
     """A picture that cannot be read, is empty, or is larger than allowed."""
+
+
+class ImageWarning(UserWarning):
+    """What was chosen where a scan leaves a choice: one of its pages, a depth, a resolution."""
 
 
 class ArchiveError(VeerNetError):

@@ -92,8 +92,8 @@ def test_pages_in_a_circle_come_to_an_end(tmp_path):
     path = tmp_path / "circle.tif"
     path.write_bytes(tiff(10, 10, zlib.compress(bytes(100)), following=8))
     assert read_grey(path).shape == (10, 10)
-    with pytest.raises(ImageError, match="page 1 was asked for, the file has 1"):
-        read_grey(path, page=1)
+    with pytest.raises(ImageError, match="page 2 was asked for, the file has 1"):
+        read_grey(path, page=2)
 
 
 @pytest.mark.parametrize(

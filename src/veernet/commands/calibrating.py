@@ -26,7 +26,7 @@ from veernet.errors import OptionError
 from veernet.files import write_text
 
 HEAD = """\
-# Of {scan}: what was found by itself, and what was told.
+# Of {scan}{page}: what was found by itself, and what was told.
 depth_axis = "{axis}"
 
 [depth]
@@ -63,7 +63,7 @@ class Calibrate:
     """
 
     scan: Annotated[Positional[Path], SCAN]
-    """The scan: PNG, JPEG or TIFF."""
+    """The scan: PNG, JPEG, TIFF, BMP, WebP or PDF."""
     out: Path = Path("calibration.toml")
     """The file to write."""
     axis: Axis = "down"
@@ -82,6 +82,10 @@ class Calibrate:
     with :log, :wraps and :2 (the network's second trace) behind it, where it is so."""
     overwrite: bool = False
     """Replace the file of an earlier time."""
+    page: int | None = None
+    """Page of a TIFF or PDF, from 1. Not given: the first, with a word where there are more."""
+    dpi: float | None = None
+    """Resolution at which a page of a PDF is drawn. Not given: that of the scan on it."""
     max_pixels: int = MAX_PIXELS
     """Largest scan that is read."""
     json: bool = False
@@ -89,7 +93,7 @@ class Calibrate:
 
     def run(self, console: Console) -> None:
         """Find, say, ask, and write."""
-        grey = read_grey(self.scan, max_pixels=self.max_pixels)
+        grey = read_grey(self.scan, page=self.page, dpi=self.dpi, max_pixels=self.max_pixels)
         found = propose(grey if self.axis == "down" else stand_up(grey))
         if not self.json:
             self._print_found(console, found)
@@ -147,6 +151,7 @@ class Calibrate:
         parts = [
             HEAD.format(
                 scan=ascii(self.scan.name),
+                page="" if self.page in (None, 1) else f", page {self.page}",
                 axis=self.axis,
                 unit=self.unit,
                 step=self.step,

@@ -130,7 +130,7 @@ class Import:
     """
 
     scans: Annotated[Positional[tuple[Path, ...]], SCANS]
-    """The scans: PNG, JPEG or TIFF."""
+    """The scans: PNG, JPEG, TIFF, BMP, WebP or PDF."""
     calibration: Path
     """Calibration file, of all of them."""
     out: Path
@@ -147,6 +147,10 @@ class Import:
     """Longest log, px; a longer track becomes several."""
     tolerance: float = 4.0
     """Furthest that ink may lie from where a LAS file expects it, px."""
+    page: int | None = None
+    """Page of every TIFF or PDF, from 1. Not given: the first, with a word where there are more."""
+    dpi: float | None = None
+    """Resolution at which a page of a PDF is drawn. Not given: that of the scan on it."""
     max_pixels: int = MAX_PIXELS
     """Largest scan that is read."""
     max_las: str = f"{MAX_BYTES >> 20}MiB"
@@ -167,6 +171,8 @@ class Import:
             self._labeller(),
             split=self.split,
             window=self.window,
+            page=self.page,
+            dpi=self.dpi,
             max_pixels=self.max_pixels,
             overlays=self.overlays,
             on_error=self.on_error,

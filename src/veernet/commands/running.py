@@ -232,13 +232,13 @@ class Digitise:
     """
 
     scan: Annotated[Positional[Path], SCAN]
-    """The scan: PNG, JPEG or TIFF."""
+    """The scan: PNG, JPEG, TIFF, BMP, WebP or PDF."""
     calibration: Path
     """The calibration file."""
     weights: str = "shipped"
     """The weights that come with VeerNet, the folder of a run, or a .safetensors file."""
     out: Path = Path("digitised")
-    """Folder for the files, which are named after the scan."""
+    """Folder for the files, which are named after the scan, and its page beyond the first."""
     overwrite: bool = False
     """Replace files of an earlier time."""
     well: str | None = None
@@ -257,6 +257,10 @@ class Digitise:
     window: int = WINDOW
     """Most pixels along the scan that the network sees at once; a longer track is seen in windows
     that overlap."""
+    page: int | None = None
+    """Page of a TIFF or PDF, from 1. Not given: the first, with a word where there are more."""
+    dpi: float | None = None
+    """Resolution at which a page of a PDF is drawn. Not given: that of the scan on it."""
     max_pixels: int = MAX_PIXELS
     """Largest scan that is read."""
     json: bool = False
@@ -279,6 +283,8 @@ class Digitise:
             off_scale=self.off_scale,
             reference=None if self.reference is None else read_las(self.reference),
             overwrite=self.overwrite,
+            page=self.page,
+            dpi=self.dpi,
             max_pixels=self.max_pixels,
             window=self.window,
         )

@@ -1,62 +1,83 @@
 """Pictures in and out: any scan as grey, 0 = black ink and 255 = white paper."""
 
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
-from veernet.errors import ImageError
+from veernet.data import tiff
+from veernet.data.formats import MASKS, SCANS, conversion, format_of, refusal
+from veernet.data.levels import grey_of, misread, raw_mode
+from veernet.errors import ImageError, ImageWarning
 from veernet.files import replacing
 
 MAX_PIXELS = 2**28
 """The largest picture read unless told otherwise: 20 m of paper 210 mm wide at 200 dpi. Reading it
 takes a byte a pixel, four more where it is in colour, and again as many where it is turned."""
 
-BAND = 2**22
-"""Pixels of colour or 16 bits that are made grey at a time."""
+MAX_DPI = 10_000
+"""The highest resolution at which a page of a PDF is drawn."""
+
+TILE_SLACK = 2**22
+"""Pixels by which a tile may be larger than four times its picture."""
 
 _LOCK = threading.Lock()
 _readers, _limit = 0, Image.MAX_IMAGE_PIXELS
 
 _TILE = (322, 323)  # width and height
-_PHOTOMETRIC = 262  # the TIFF tag whose 0 means that white is zero
 
 
 def read_grey(
     path: Path,
     *,
-    page: int = 0,
+    page: int | None = None,
+    dpi: float | None = None,
     max_pixels: int = MAX_PIXELS,
     size: tuple[int, int] | None = None,
 ) -> UInt8[ndarray, "h w"]:
-    """Read a PNG, JPEG or TIFF scan of any depth and palette as grey levels.
+    """Read a scan (PNG, JPEG, TIFF, BMP, WebP, or a page of a PDF) as grey levels.
 
-    Bilevel, palette, grey of 8 or 16 bits and colour all come out alike; a TIFF's WhiteIsZero flag
+    Bilevel, palette, grey of up to 16 bits and colour all come out alike; a TIFF's WhiteIsZero flag
     and an EXIF orientation are honoured, transparent pixels are paper.
 
     Args:
-        page: which page of a TIFF of several, from 0.
+        page: which page of a TIFF or PDF, from 1; if None the first, with a warning where there are
+            more.
+        dpi: resolution at which a page of a PDF is drawn; if None that of the scan on it.
         max_pixels: a picture that declares more is refused before it is decoded.
-        size: (h, w) that the first page must declare.
+        size: (h, w) that the picture must declare.
 
     Raises:
-        ImageError: no such file, not a picture, damaged, empty, too large, or of another size.
+        ImageError: no such file or page, not a picture, of a kind that is not read, damaged, empty,
+            too large, or of another size.
     """
-    with _opened(path, max_pixels, size) as picture:
-        pages = getattr(picture, "n_frames", 1)
-        if not 0 <= page < pages:
-            raise ImageError(f"{path}: page {page} was asked for, the file has {pages} (from 0)")
-        picture.seek(page)
-        _check_area(path, picture, max_pixels)
-        # Pillow honours the flag but for 16 bits.
-        white_is_zero = picture.format == "TIFF" and picture.getexif().get(_PHOTOMETRIC) == 0
-        return _grey(ImageOps.exif_transpose(picture), white_is_zero=white_is_zero)
+    if page is not None and page < 1:
+        raise ImageError(f"{path}: page {page} was asked for; pages are counted from 1")
+    if dpi is not None and not 0 < dpi <= MAX_DPI:
+        raise ImageError(f"{path}: a resolution of {dpi:g} dpi; it is above 0, up to {MAX_DPI:,}")
+    with _opened(path, SCANS) as (file, kind):
+        if kind == "PDF":
+            from veernet.data.pdf import read_page  # PDFium is loaded where a PDF is read
+
+            return read_page(path, page=page, dpi=dpi, max_pixels=max_pixels)
+        if dpi is not None:
+            raise ImageError(f"{path}: only a PDF is drawn at a resolution (--dpi), not a {kind}")
+        with _pictured(path, file, kind, max_pixels, size) as picture:
+            _turn_to(path, file, picture, page)
+            _check_area(path, picture, max_pixels)
+            # Archives have digests instead, and are read by many threads.
+            return _decoded(path, picture, listen=size is None)
 
 
 def read_index(
@@ -67,7 +88,13 @@ def read_index(
     Raises:
         ImageError: as `read_grey`, or a picture of another kind.
     """
-    with _opened(path, max_pixels, size) as picture:
+    with (
+        _opened(path, MASKS) as (file, kind),
+        _pictured(path, file, kind, max_pixels, size) as picture,
+    ):
+        _check_levels(path, picture)
+        if isinstance(picture, TiffImageFile) and picture.tag_v2.get(tiff.PHOTOMETRIC) == 0:
+            raise ImageError(f"{path}: a mask whose white is zero; its classes are not told by it")
         if picture.mode not in ("P", "L"):
             raise ImageError(
                 f"{path}: a mask is an indexed or grey picture, found {picture.mode!r}"
@@ -113,39 +140,97 @@ def stand_up(lying: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int, size: tuple[int, int] | None) -> Generator[Image.Image]:
+def _opened(path: Path, formats: Sequence[str]) -> Generator[tuple[BinaryIO, str]]:
+    """A file and the name of its format; what goes wrong with it is told as an ImageError."""
     try:
-        # From a handle: given a name, Pillow maps an uncompressed TIFF and loses its orientation.
-        with (
-            _no_other_limit(),
-            path.open("rb") as file,
-            Image.open(file, formats=("PNG", "JPEG", "TIFF")) as picture,
-        ):
-            _check_area(path, picture, max_pixels)
-            if size is not None and picture.size != size[::-1]:
-                raise ImageError(
-                    f"{path}: {picture.size[1]} × {picture.size[0]} px (h × w), where the metadata "
-                    f"says {size[0]} × {size[1]}"
-                )
-            yield picture
-    except ImageError:
-        raise
+        file = path.open("rb")
     except FileNotFoundError as missing:
         raise ImageError(f"{path}: no such picture") from missing
-    except MemoryError as full:
-        raise ImageError(f"{path}: too large for the memory; cut it into parts") from full
-    except Exception as broken:  # decoders raise anything from SyntaxError to struct.error
-        raise ImageError(f"{path}: not a readable PNG, JPEG or TIFF ({_told(broken)})") from broken
+    except OSError as closed:
+        raise ImageError(f"{path}: cannot be opened ({closed.strerror})") from closed
+    with file:
+        kind = format_of(file)
+        if kind is None or kind not in formats:
+            raise ImageError(refusal(path, kind, formats))
+        try:
+            yield file, kind
+        except ImageError:
+            raise
+        except MemoryError as full:
+            raise ImageError(f"{path}: too large for the memory; cut it into parts") from full
+        except UnidentifiedImageError as unknown:
+            parts = tiff.parts(file) if kind == "TIFF" else None
+            reason = "damaged" if parts is None else f"of a kind that is not read ({parts})"
+            raise ImageError(f"{path}: a {kind} that is {reason}; {conversion(path)}") from unknown
+        except Exception as broken:  # decoders raise anything from SyntaxError to struct.error
+            raise ImageError(
+                f"{path}: not a readable {kind} ({broken}); if another program reads it, "
+                f"{conversion(path)}"
+            ) from broken
 
 
-def _told(broken: Exception) -> str:
-    """What a decoder says, and nothing of the file object that it was given."""
-    if isinstance(broken, UnidentifiedImageError):
-        return "its first bytes are those of none"
-    return str(broken) or type(broken).__name__
+@contextmanager
+def _pictured(
+    path: Path, file: BinaryIO, kind: str, max_pixels: int, size: tuple[int, int] | None
+) -> Generator[ImageFile]:
+    # From a handle: given a name, Pillow maps an uncompressed TIFF and loses its orientation.
+    with _no_other_limit(), Image.open(file, formats=(kind,)) as picture:
+        _check_area(path, picture, max_pixels)
+        if size is not None and picture.size != size[::-1]:
+            raise ImageError(
+                f"{path}: {picture.size[1]} × {picture.size[0]} px (h × w), where the metadata "
+                f"says {size[0]} × {size[1]}"
+            )
+        yield picture
 
 
-def _check_area(path: Path, picture: Image.Image, max_pixels: int) -> None:
+def _turn_to(path: Path, file: BinaryIO, picture: ImageFile, page: int | None) -> None:
+    """Select a page; if none is asked for, the first, and say so where there are more."""
+    number, frames = 1 if page is None else page, [0]
+    if number > tiff.MOST_PAGES:
+        raise ImageError(f"{path}: pages up to {tiff.MOST_PAGES:,} are read, got {number}")
+    if isinstance(picture, TiffImageFile):
+        frames = [*islice(tiff.pages(file), number + 1)] or frames
+    if number > len(frames):
+        raise ImageError(
+            f"{path}: page {number} was asked for, the file has {len(frames)} (from 1)"
+        )
+    picture.seek(frames[number - 1])
+    if page is None and len(frames) > 1:
+        warnings.warn(
+            ImageWarning(f"{path}: page 1 of several is read; --page chooses another"),
+            stacklevel=3,
+        )
+
+
+def _check_levels(path: Path, picture: ImageFile) -> None:
+    """Refuse a picture of which Pillow would read other levels than are meant."""
+    reason = misread(picture)
+    if reason is None and isinstance(picture, TiffImageFile):
+        reason = tiff.misread(picture.tag_v2, path.stat().st_size)
+    if reason is not None:
+        raise ImageError(f"{path}: {reason}; {conversion(path)}")
+
+
+def _decoded(path: Path, picture: ImageFile, *, listen: bool) -> UInt8[ndarray, "h w"]:
+    """Grey levels of a picture; rows that libtiff lost are told by its voice alone."""
+    _check_levels(path, picture)
+    raw, negative, is_tiff = raw_mode(picture), False, isinstance(picture, TiffImageFile)
+    palette = None
+    if isinstance(picture, TiffImageFile):
+        negative = tiff.left_negative(picture.tag_v2)
+        palette = tiff.palette_of_bytes(picture.tag_v2)
+    with tiff.overheard() if is_tiff and listen else nullcontext(list[str]()) as told:
+        picture.load()
+    if told:
+        raise ImageError(f"{path}: damaged, some of its rows are lost ({told[0]})")
+    if palette is not None:
+        picture.putpalette(palette)
+    ImageOps.exif_transpose(picture, in_place=True)
+    return grey_of(path, picture, raw=raw, negative=negative)
+
+
+def _check_area(path: Path, picture: ImageFile, max_pixels: int) -> None:
     width, height = picture.size
     if width * height == 0:
         raise ImageError(f"{path}: the picture is empty ({width} × {height} px)")
@@ -156,7 +241,7 @@ def _check_area(path: Path, picture: Image.Image, max_pixels: int) -> None:
         )
     tags = getattr(picture, "tag_v2", {})
     tile = [int(tags.get(tag, 0)) for tag in _TILE]
-    if tile[0] * tile[1] > 4 * width * height + BAND:
+    if tile[0] * tile[1] > 4 * width * height + TILE_SLACK:
         raise ImageError(
             f"{path}: tiles of {tile[0]} × {tile[1]} px in a picture of {width} × {height} px"
         )
@@ -180,35 +265,3 @@ def _no_other_limit() -> Generator[None]:
             _readers -= 1
             if _readers == 0:
                 Image.MAX_IMAGE_PIXELS = _limit
-
-
-def _grey(picture: Image.Image, *, white_is_zero: bool) -> UInt8[ndarray, "h w"]:
-    if picture.mode in ("I", "F"):
-        raise ValueError(f"levels of 32 bits ({picture.mode}) have no agreed white")
-    if picture.mode.startswith("I;16"):
-        levels = _by_bands(picture, _of_16_bits)
-        return 255 - levels if white_is_zero else levels
-    if picture.has_transparency_data:
-        return _by_bands(picture, _on_paper)
-    return np.array(picture.convert("L"))
-
-
-def _by_bands(
-    picture: Image.Image, grey: Callable[[Image.Image], UInt8[ndarray, "_ w"]]
-) -> UInt8[ndarray, "h w"]:
-    """A picture made grey some rows at a time, to hold little of it in a wider type."""
-    w, h = picture.size
-    picture.load()
-    rows = max(1, BAND // w)
-    bands = ((0, top, w, min(h, top + rows)) for top in range(0, h, rows))
-    return np.concatenate([grey(picture.crop(band)) for band in bands])
-
-
-def _of_16_bits(picture: Image.Image) -> UInt8[ndarray, "h w"]:
-    return (np.asarray(picture, dtype=np.float32) / 257 + 0.5).astype(np.uint8)
-
-
-def _on_paper(picture: Image.Image) -> UInt8[ndarray, "h w"]:
-    ink = picture.convert("RGBA")
-    white = Image.new("RGBA", ink.size, "white")
-    return np.array(Image.alpha_composite(white, ink).convert("L"))

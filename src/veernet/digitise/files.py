@@ -49,20 +49,24 @@ def digitise_file(
     reference: Las | None = None,
     off_scale: OffScale = "null",
     overwrite: bool = False,
+    page: int | None = None,
+    dpi: float | None = None,
     max_pixels: int = MAX_PIXELS,
     window: int = WINDOW,
     autocast: torch.dtype | None = None,
 ) -> Written:
     """Digitise one scan into `folder`.
 
-    The files are named after the scan, and replace those of an earlier time as one: these stay
-    whole if anything fails.
+    The files are named after the scan (well.las; well.p2.las for its second page), and replace
+    those of an earlier time as one: these stay whole if anything fails.
 
     Args:
         header: of the LAS file.
         confidence: say in the LAS file too how sure every value is.
         reference: curves to compare with, by the mnemonics of the calibration.
         off_scale: what stands where a curve is off scale: no value, or that of the track's edge.
+        page: of a TIFF or PDF of several, from 1.
+        dpi: resolution at which a page of a PDF is drawn, that of the scan on it if None.
         max_pixels: a scan of more is refused.
         window: most pixels along the scan that the network sees at once.
 
@@ -73,8 +77,9 @@ def digitise_file(
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
     """
     settings = read_calibration(calibration)
+    name = scan.stem if page in (None, 1) else f"{scan.stem}.p{page}"
     endings = ".las", ".csv", f".{POINTS}.csv", *(f".{c.mnemonic}.png" for c in settings.curves)
-    paths = las, table, points, *pictures = [folder / f"{scan.stem}{end}" for end in endings]
+    paths = las, table, points, *pictures = [folder / f"{name}{end}" for end in endings]
     if folder.is_dir() and not overwrite:
         with whole_set(folder, las.name):
             _check_absent(paths)
@@ -84,7 +89,7 @@ def digitise_file(
             f"the reference has none of the curves {', '.join(names)}; it has "
             f"{', '.join(reference.curves)}"
         )
-    grey = read_grey(scan, max_pixels=max_pixels)
+    grey = read_grey(scan, page=page, dpi=dpi, max_pixels=max_pixels)
     try:
         digitised = digitise(
             grey, settings, model, off_scale=off_scale, window=window, autocast=autocast

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 
 from veernet.data import writing
 from veernet.data.archive import METADATA, CurveRow, Curves, Log, Row, SplitName
@@ -63,6 +65,8 @@ def import_scans(
     *,
     split: SplitName = "train",
     window: int = 12_800,
+    page: int | None = None,
+    dpi: float | None = None,
     max_pixels: int = MAX_PIXELS,
     overlays: Path | None = None,
     on_error: OnError = "stop",
@@ -75,6 +79,8 @@ def import_scans(
     is there when all scans are done, and not before.
 
     Args:
+        page: of every TIFF or PDF, from 1.
+        dpi: resolution at which pages of PDF are drawn, that of the scan on them if None.
         max_pixels: a scan of more is refused.
         overlays: folder for pictures of every log with its labels drawn over it.
         on_error: stop, or pass over a scan that cannot be imported and `report` why.
@@ -93,7 +99,8 @@ def import_scans(
             )
         for scan in scans:
             try:
-                done = list(_import(scan, settings, labeller, window, max_pixels))
+                grey = read_grey(scan, page=page, dpi=dpi, max_pixels=max_pixels)
+                done = list(_import(scan, grey, settings, labeller, window))
             except VeerNetError as fault:
                 if on_error == "stop":
                     raise
@@ -128,10 +135,13 @@ def _check(scans: Sequence[Path], calibration: Calibration, window: int) -> None
 
 
 def _import(
-    scan: Path, calibration: Calibration, labeller: Labeller, window: int, max_pixels: int
+    scan: Path,
+    grey: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    labeller: Labeller,
+    window: int,
 ) -> Iterator[tuple[Log, Row, list[Imported]]]:
     """The logs of a scan; the first of every track comes with what is told of the track."""
-    grey = read_grey(scan, max_pixels=max_pixels)
     trace = labeller.read(scan, grey.shape, calibration)
     for track in calibration.track:
         strip = cut_strip(grey, calibration, track)

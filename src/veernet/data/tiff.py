@@ -1,0 +1,178 @@
+"""Directories of TIFF files: which of them are pages, and which of those Pillow reads right.
+
+Every picture of a TIFF has a directory of tags, which says where the next one lies. Tags are
+described in the TIFF 6.0 specification, Adobe 1992.
+"""
+
+import os
+import re
+import struct
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, BinaryIO
+
+from PIL import TiffImagePlugin
+
+Tags = Mapping[int, Any]
+
+BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR = 258, 259, 262, 277, 284
+COLOUR_MAP, EXTRA_SAMPLES = 320, 338
+
+MOST_PAGES = 2000
+"""Directories that are looked at; a file may chain tens of thousands, or run in a circle."""
+
+_SUBFILE, _FILL_ORDER = 254, 266
+_REDUCED = 0b101  # a picture made smaller, or a mask
+_INK_SET, _SAMPLE_FORMAT = 332, 339
+_PLACES = (273, 279), (324, 325)  # offsets and lengths of strips, of tiles
+_RAW, _CCITT = 1, (2, 3, 4)
+
+_stderr = threading.Lock()
+
+# Pillow unpacks these, but its table of kinds lacks them. It turns none of them round where white
+# is zero, as it does not for 16 bits in Intel's order: see `left_negative`.
+for _order in (b"II", b"MM"):
+    for _photometric in (0, 1):
+        _key = (_order, _photometric, (1,), 1, (12,), ())
+        TiffImagePlugin.OPEN_INFO.setdefault(_key, ("I;16", "I;12"))
+    for _alpha, _mode in ((0, ("L", "LX")), (2, ("LA", "LA"))):
+        TiffImagePlugin.OPEN_INFO.setdefault((_order, 0, (1,), 1, (8, 8), (_alpha,)), _mode)
+TiffImagePlugin.OPEN_INFO.setdefault((b"MM", 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
+
+
+def pages(file: BinaryIO) -> Iterator[int]:
+    """Number, from 0, of every directory that is a page, and no reduced copy or mask of one.
+
+    A chain that is damaged, or turns back on itself, ends there.
+    """
+    file.seek(0)
+    head = file.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = 43 in struct.unpack(f"{order}2xH", head[:4])
+    count, entry, place = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
+    length, size = (struct.calcsize(order + each) for each in (count, entry))
+    try:
+        (at,) = struct.unpack_from(order + place, head, 8 if big else 4)
+        seen = set[int]()
+        while at and at not in seen and len(seen) < MOST_PAGES:
+            file.seek(at)
+            (tags,) = struct.unpack(order + count, file.read(length))
+            table = file.read(min(tags, 2**16) * size)
+            (following,) = struct.unpack(order + place, file.read(struct.calcsize(order + place)))
+            if not _reduced(struct.iter_unpack(order + entry, table), order):
+                yield len(seen)
+            seen.add(at)
+            at = following
+    except (struct.error, OSError, ValueError, OverflowError):
+        return
+
+
+def _reduced(entries: Iterator[tuple[Any, ...]], order: str) -> bool:
+    kinds = (value for tag, _, _, value in islice(entries, 50) if tag == _SUBFILE)
+    return any(struct.unpack_from(order + "I", value)[0] & _REDUCED for value in kinds)
+
+
+def parts(file: BinaryIO) -> str | None:
+    """What the first picture is made of, in words, or None where that cannot be told."""
+    try:
+        file.seek(0)
+        head = file.read(16)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head if 43 in head[2:4] else head[:8])
+        file.seek(tags.next)
+        tags.load(file)
+        bits = ", ".join(map(str, tags[BITS]))
+        return (
+            f"samples of {bits} bits, photometric interpretation {tags[PHOTOMETRIC]}, compression "
+            f"{tags.get(COMPRESSION, _RAW)}"
+        )
+    except Exception:  # of a damaged directory anything is raised
+        return None
+
+
+def misread(tags: Tags, length: int) -> str | None:
+    """Why Pillow would read other levels than are meant, without a word, or None.
+
+    Args:
+        length: of the file, bytes.
+    """
+    compression, photometric = tags.get(COMPRESSION, _RAW), tags.get(PHOTOMETRIC)
+    bits, samples = tags.get(BITS, (1,)), tags.get(SAMPLES, 1)
+    if photometric is None and compression not in _CCITT:
+        return "it does not say whether 0 is black or white"
+    if {*tags.get(_SAMPLE_FORMAT, (1,))} != {1}:
+        return "its samples are signed, or of floating point"
+    if max(bits) > 16:
+        return f"levels of {max(bits)} bits have no agreed white"
+    if tags.get(PLANAR, 1) == 2 and samples > 1 and (samples < 3 or max(bits) != 8):
+        return f"its {samples} samples of {max(bits)} bits lie in planes of their own"
+    if tags.get(_FILL_ORDER) == 2 and compression not in _CCITT and bits != (1,):
+        return "the bits of its bytes run backwards (FillOrder 2)"
+    if photometric not in (None, *range(7)):
+        return f"its photometric interpretation is {photometric}"
+    if photometric == 6 and compression == _RAW:
+        return "it is YCbCr without compression"
+    if photometric == 5 and tags.get(_INK_SET, 1) != 1:
+        return "its inks are others than those of CMYK"
+    if photometric == 3 and len(tags.get(COLOUR_MAP, ())) != 3 << bits[0]:
+        return f"its palette is not of {1 << bits[0]} colours"
+    return _missing(tags, length)
+
+
+def _missing(tags: Tags, length: int) -> str | None:
+    """Say which bytes of a picture are not there."""
+    for offsets, lengths in _PLACES:
+        at, each = tags.get(offsets, ()), tags.get(lengths, ())
+        end = max((a + n for a, n in zip(at, each, strict=False)), default=0)
+        if end > length:
+            return f"it is cut short: {length:,} bytes of {end:,} or more"
+    width, height, bits = (tags.get(tag, 0) for tag in (256, 257, BITS))
+    strips = tags.get(_PLACES[0][1], ())
+    if tags.get(COMPRESSION, _RAW) == _RAW and strips and bits:
+        row = -(-width * sum(bits) // 8)
+        if 0 < sum(strips) < row * height:
+            return f"it holds {sum(strips):,} bytes of {row * height:,}"
+    return None
+
+
+def left_negative(tags: Tags) -> bool:
+    """Whether white is zero in the levels that Pillow gives: it turns round those of one sample and
+    at most 8 bits."""
+    bits = tags.get(BITS, (1,))
+    return tags.get(PHOTOMETRIC) == 0 and (tags.get(SAMPLES, 1) == 2 or bits[0] > 8)
+
+
+def palette_of_bytes(tags: Tags) -> bytes | None:
+    """The palette, as R, G, B triples, where it was written with levels up to 255 and not 65,535.
+
+    libtiff tells them apart in the same way.
+    """
+    levels = tags.get(COLOUR_MAP, ())
+    if tags.get(PHOTOMETRIC) != 3 or not levels or max(levels) > 255:
+        return None
+    colours = len(levels) // 3
+    return bytes(levels[i + band * colours] for i in range(colours) for band in range(3))
+
+
+@contextmanager
+def overheard() -> Generator[list[str]]:
+    """Catch what libtiff prints on stderr in the block, which is all that it tells of rows that it
+    could not decode; the lines are there after it."""
+    lines = list[str]()
+    if sys.stderr is None:  # closed, and its number may be that of the picture's file
+        yield lines
+        return
+    with _stderr, tempfile.TemporaryFile() as caught:
+        kept = os.dup(2)
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield lines
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            caught.seek(0)
+            told = caught.read(2**16).decode(errors="replace").splitlines()
+            lines += [line for line in told if re.search("Decode|JPEG", line)]
