@@ -152,7 +152,8 @@ BAD = {
     "a value for a switch": ("inspect none --json=yes", "--json takes no value"),
     "an option twice": ("train none --out run --out other", "--out was given twice"),
     "a choice twice": ("evaluate none --split val --split=test", "--split was given twice"),
-    "a switch and its opposite": ("inspect none --json --no-json", "--json was given twice"),
+    "a switch twice": ("inspect none --json --json", "--json was given twice"),
+    "a switch that nothing switches off": ("inspect none --no-json", "did you mean --json?"),
 }
 
 

@@ -97,7 +97,6 @@ def checked(name: str, command: type[Any], words: Iterable[str]) -> list[str]:
         return ["--help"]
     options = options_of(command)
     flags = {one.name: one for one in options if not one.positional}
-    flags |= {f"--no-{flag[2:]}": one for flag, one in flags.items() if not one.kinds}
     (_, loose), *groups = _groups(words)
     must = sum(one.required for one in options if one.positional)
     taken = dict[str, tuple[str, list[str]]]()
