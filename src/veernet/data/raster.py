@@ -142,6 +142,8 @@ def _told(broken: Exception) -> str:
     """What a decoder says, and nothing of the file object that it was given."""
     if isinstance(broken, UnidentifiedImageError):
         return "its first bytes are those of none"
+    if isinstance(broken, OSError) and broken.strerror:
+        return broken.strerror
     return str(broken) or type(broken).__name__
 
 
