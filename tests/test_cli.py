@@ -152,7 +152,17 @@ BAD = {
     "a value for a switch": ("inspect none --json=yes", "--json takes no value"),
     "an option twice": ("train none --out run --out other", "--out was given twice"),
     "a choice twice": ("evaluate none --split val --split=test", "--split was given twice"),
-    "a switch and its opposite": ("inspect none --json --no-json", "--json was given twice"),
+    "an item of the header twice": (
+        "digitise scan.png --calibration c.toml --header FLD=A --header FLD=B",
+        "--header: FLD was given twice",
+    ),
+    "the well twice": (
+        "digitise scan.png --calibration c.toml --well A --header WELL=B",
+        "--header: WELL was given twice",
+    ),
+    "a folder for a scan": ("calibrate .", ".: not a readable PNG, JPEG or TIFF (Is a directory)"),
+    "a switch twice": ("inspect none --json --json", "--json was given twice"),
+    "a switch that nothing switches off": ("inspect none --no-json", "did you mean --json?"),
 }
 
 
@@ -289,6 +299,12 @@ def test_an_option_that_is_given_again_adds_to_what_was_given(option, values, fi
     ):
         told = parsed(f"calibrate {words}")
         assert (getattr(told, field), told.scan.name) == (wanted, "scan.png"), words
+
+
+def test_words_behind_two_hyphens_are_names_of_files():
+    told = parsed("merge out a_b -- -a_b --digitized")
+    assert [*map(str, told.archives)] == ["a_b", "-a_b", "--digitized"]
+    assert str(parsed("report --digitised x.png --out page.html -- -run").folder) == "-run"
 
 
 def test_the_version_is_told_by_the_command_and_the_package(veernet, monkeypatch):

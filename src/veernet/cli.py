@@ -100,7 +100,7 @@ def _command(words: list[str]) -> Command:
         command,
         prog=f"veernet {name}",
         args=checked(name, command, others),
-        config=(tyro.conf.DisallowNone,),
+        config=(tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff),
     )
 
 

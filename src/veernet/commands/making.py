@@ -18,6 +18,8 @@ from veernet.commands.options import (
     ARCHIVES,
     OUT,
     SCANS,
+    Ends,
+    EndsFromRecipe,
     FromRecipe,
     RecipeName,
     aside,
@@ -50,20 +52,22 @@ class Synth:
     root: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive."""
     recipe: RecipeName = "multiclass"
+    """What to train on the archive: binary tells one curve from paper, multiclass two."""
     train: FromRecipe[int] = None
     """Logs to train on."""
     val: FromRecipe[int] = None
     """Logs to validate on."""
     test: FromRecipe[int] = None
     """Logs held out."""
-    height: FromRecipe[tuple[int, int]] = None
+    height: EndsFromRecipe = None
     """Least and greatest height, px."""
-    width: FromRecipe[tuple[int, int]] = None
+    width: EndsFromRecipe = None
     """Least and greatest width, px."""
-    piece: tuple[int, int] | None = None
+    piece: Ends = None
     """Cut a piece of this least and greatest width out of every log, px: short logs to train on
     that look like parts of long ones."""
     seed: int = 0
+    """Another seed draws other logs."""
     look: Path | None = None
     """TOML file of what logs may look like; docs/reference/look.md lists what it may say."""
     curves: Path | None = None

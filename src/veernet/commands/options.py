@@ -21,6 +21,12 @@ RecipeName = Literal["binary", "multiclass"]
 T = TypeVar("T")
 FromRecipe = Annotated[T | None, arg(help_behavior_hint="(default: the recipe's)")]
 
+_ENDS = "LEAST GREATEST"
+Ends = Annotated[tuple[int, int] | None, arg(metavar=_ENDS, help_behavior_hint="(optional)")]
+EndsFromRecipe = Annotated[
+    tuple[int, int] | None, arg(metavar=_ENDS, help_behavior_hint="(default: the recipe's)")
+]
+
 Repeated = Annotated[tuple[T, ...], arg(help_behavior_hint="(may be given again)")]
 
 ARCHIVE = arg(metavar="ARCHIVE")

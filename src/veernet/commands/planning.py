@@ -13,7 +13,7 @@ from veernet import recipes
 from veernet.chart import draw_stages
 from veernet.commands.options import (
     OPTIONAL_ARCHIVE,
-    FromRecipe,
+    EndsFromRecipe,
     RecipeName,
     check_picture,
     device_of,
@@ -42,9 +42,9 @@ class Plan:
     """Folder of the archive."""
     recipe: RecipeName = "multiclass"
     """Network, loss and effective batch; and the range of sizes, if there is no archive."""
-    height: FromRecipe[tuple[int, int]] = None
+    height: EndsFromRecipe = None
     """Least and greatest height, px."""
-    width: FromRecipe[tuple[int, int]] = None
+    width: EndsFromRecipe = None
     """Least and greatest width, px."""
     memory: str = "auto"
     """Like 8GiB: of the whole process on a CPU, of PyTorch on a GPU. auto: nine tenths of what is

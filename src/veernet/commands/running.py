@@ -300,7 +300,9 @@ class Digitise:
             name, equals, value = text.partition("=")
             if not equals:
                 raise OptionError(f"--header is MNEMONIC=VALUE; got {text!r}")
-            items[name.strip()] = value.strip()
+            if (name := name.strip()) in items:
+                raise OptionError(f"--header: {name} was given twice, and only one can hold")
+            items[name] = value.strip()
         return items
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
-from itertools import cycle
+from itertools import chain, cycle
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -54,7 +54,8 @@ def _option(name: str, hint: Any, *, required: bool) -> Option:
         hint, *rest = get_args(hint)
         marks = tuple(rest)
     if get_origin(hint) in (Union, UnionType):
-        (hint,) = (one for one in get_args(hint) if one is not type(None))
+        one, *others = (one for one in get_args(hint) if one is not type(None))
+        hint = str if others else one
     many = get_origin(hint) is tuple and get_args(hint)[-1] is Ellipsis
     if many:
         hint = get_args(hint)[0]
@@ -92,20 +93,17 @@ def checked(name: str, command: type[Any], words: Iterable[str]) -> list[str]:
         OptionError: one is misspelt, or given twice where only one can hold; a value or a word is
             missing, one too many, or of another type.
     """
-    words = [_renamed(word) for word in words]
+    words = [*words]
+    end = words.index("--") if "--" in words else len(words)
+    words, rest = [_renamed(word) for word in words[:end]], words[end + 1 :]
     if not HELP.isdisjoint(words):
         return ["--help"]
     options = options_of(command)
-    flags = {one.name: one for one in options if not one.positional}
-    flags |= {f"--no-{flag[2:]}": one for flag, one in flags.items() if not one.kinds}
+    must = sum(one.required for one in options if one.positional) - len(rest)
     (_, loose), *groups = _groups(words)
-    must = sum(one.required for one in options if one.positional)
-    taken = dict[str, tuple[str, list[str]]]()
+    taken = dict[str, list[str]]()
     for number, (flag, values) in enumerate(groups, start=1):
-        option = flags.get(flag)
-        if option is None:
-            told = f"{name} has no option {flag}{_meant(flag, flags)}"
-            raise OptionError(f"{told} (`veernet {name} --help` lists all)")
+        option = _option_of(name, options, flag)
         if option.name in taken and not option.many:
             raise OptionError(f"{option.name} was given twice, and only one can hold")
         if not option.kinds and any(word.startswith(f"{flag}=") for word in words):
@@ -116,9 +114,18 @@ def checked(name: str, command: type[Any], words: Iterable[str]) -> list[str]:
             most = min(len(values), max(len(values) - short, most))
         loose += values[most:]
         _check_values(option, values[:most])
-        taken.setdefault(option.name, (flag, []))[1].extend(values[:most])
-    _check_given(name, options, loose, {*taken})
-    return [word for one in taken.values() for word in _joined(*one)] + ["--", *loose]
+        taken.setdefault(option.name, []).extend(values[:most])
+    _check_given(name, options, [*loose, *rest], {*taken})
+    told = (_joined(flag, values) for flag, values in taken.items())
+    return [*chain.from_iterable(told), "--", *loose, *rest]
+
+
+def _option_of(name: str, options: list[Option], flag: str) -> Option:
+    flags = {one.name: one for one in options if not one.positional}
+    if flag not in flags:
+        told = f"{name} has no option {flag}{_meant(flag, flags)}"
+        raise OptionError(f"{told} (`veernet {name} --help` lists all)")
+    return flags[flag]
 
 
 def _joined(flag: str, values: list[str]) -> list[str]:
@@ -136,11 +143,10 @@ def _renamed(word: str) -> str:
 
 
 def _groups(words: list[str]) -> list[tuple[str, list[str]]]:
-    """Options, each with the words up to the next one; the words before the first, and all behind
-    --, are with no name, which is the first of the groups."""
-    end = words.index("--") if "--" in words else len(words)
-    groups = [("", words[end + 1 :])]
-    for word in words[:end]:
+    """Options, each with the words up to the next one; the words before the first one are with no
+    name, as the first of the groups."""
+    groups: list[tuple[str, list[str]]] = [("", [])]
+    for word in words:
         if _FLAG.match(word):
             flag, *value = word.split("=", 1)
             groups.append((flag, value))
@@ -158,7 +164,7 @@ def _check_values(option: Option, values: list[str]) -> None:
         each = "a value" if n == 1 else f"{n} values"
         raise OptionError(f"{told} takes {each}; got {' '.join(values) or 'none'}")
     for value, kind in zip(values, cycle(option.kinds), strict=False):
-        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        choices = [*map(str, get_args(kind))] if get_origin(kind) is Literal else []
         if choices and value not in choices:
             raise OptionError(f"{told} is {' or '.join(choices)}; got {value!r}")
         try:

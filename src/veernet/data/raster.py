@@ -164,7 +164,7 @@ def _opened(path: Path, formats: Sequence[str]) -> Generator[tuple[BinaryIO, str
             raise ImageError(f"{path}: a {kind} that is {reason}; {conversion(path)}") from unknown
         except Exception as broken:  # decoders raise anything from SyntaxError to struct.error
             raise ImageError(
-                f"{path}: not a readable {kind} ({broken}); if another program reads it, "
+                f"{path}: not a readable {kind} ({_told(broken)}); if another program reads it, "
                 f"{conversion(path)}"
             ) from broken
 
@@ -182,6 +182,13 @@ def _pictured(
                 f"says {size[0]} × {size[1]}"
             )
         yield picture
+
+
+def _told(broken: Exception) -> str:
+    """What a decoder says, without numbers of errors and names of files."""
+    if isinstance(broken, OSError) and broken.strerror:
+        return broken.strerror
+    return str(broken) or type(broken).__name__
 
 
 def _turn_to(path: Path, file: BinaryIO, picture: ImageFile, page: int | None) -> None:
