@@ -389,7 +389,8 @@ def fuzz(folder: Path, kind: str, count: int) -> dict[str, object]:
     number = 0
     while number < count:
         command = [sys.executable, __file__, "--work", folder, kind, number, count]
-        done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+        places = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=places)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         for line in lines:
             if line.get("told") in ("read", "refused"):
