@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from veernet import Archive, VeerNet
 from veernet.cli import COMMANDS, main
 from veernet.commands.words import checked
 from veernet.data.raster import write_picture
+from veernet.errors import ImageWarning
 from veernet.recipes import draw_scan
 from veernet.synth.logs import SynthLogs
 
@@ -420,3 +422,12 @@ def test_output_that_nobody_reads_ends_no_command(small_archive, tmp_path, comma
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
     assert at == 1 or len(Archive.open(tmp_path / "some").split("val")) == 1
+
+
+def test_that_a_scan_has_more_pages_is_told_in_one_line(tmp_path, veernet):
+    blank = Image.new("L", (60, 50), 255)
+    blank.save(tmp_path / "s.tif", save_all=True, append_images=[blank])
+    with pytest.warns(ImageWarning) as told:
+        assert veernet("calibrate", tmp_path / "s.tif")[0] == 2  # there is nothing on it
+    line = warnings.formatwarning(told[0].message, told[0].category, told[0].filename, 1)
+    assert line == f"veernet: {tmp_path}/s.tif: page 1 of several is read; --page chooses another\n"

@@ -9,7 +9,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from hand_made import pdf, scanned
 from veernet import Network, VeerNet
 from veernet.data.las import Las
 from veernet.data.raster import lay_on_side, write_picture
@@ -589,6 +591,24 @@ def test_nothing_is_overwritten_unasked(scan, calibration, tmp_path):
     digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path, overwrite=True)
     assert (tmp_path / "scan.png").read_bytes() == before
     assert lasio.read(tmp_path / "scan.las").keys() == ["DEPT", "GR", "ILD"]
+
+
+def test_two_pages_of_a_scan_have_files_of_their_own(scan, calibration, tmp_path):
+    """The values are those of the page as a scan of its own, whether it is kept in TIFF or PDF."""
+    other = np.ascontiguousarray(scan[::-1])
+    first, second = Image.fromarray(scan), Image.fromarray(other)
+    first.save(tmp_path / "both.tif", save_all=True, append_images=[second])
+    (tmp_path / "both.pdf").write_bytes(pdf(scanned(scan, 200), scanned(other, 200)))
+    write_picture(tmp_path / "alone.png", other)
+    alone = digitise_file(tmp_path / "alone.png", calibration, SeesInk(), tmp_path / "out")
+    for name in ("both.tif", "both.pdf"):
+        out = tmp_path / f"out of {name}"
+        for page in (1, 2):
+            written = digitise_file(tmp_path / name, calibration, SeesInk(), out, page=page)
+        assert written.las.name == "both.p2.las"
+        assert written.las.read_bytes() == alone.las.read_bytes()
+        assert written.csv.read_bytes() == alone.csv.read_bytes()
+        assert (out / "both.las").read_bytes() != alone.las.read_bytes()
 
 
 def test_a_calibration_must_fit_the_scan_and_the_network(scan, calibration, tmp_path):

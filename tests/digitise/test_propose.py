@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from rich.console import Console
 
 from veernet.cli import main
@@ -196,6 +197,16 @@ def test_a_calibration_is_written_that_cuts_the_tracks_out(rng, tmp_path, monkey
     assert (tmp_path / "calibration.toml").read_bytes() == before
     run("--curve", "2:SP:MV:0:1", "--tie", "330", "120", "130", "100", "--overwrite")
     assert len(read_calibration(tmp_path / "calibration.toml").track) == 1
+
+
+def test_the_page_that_was_calibrated_is_named_in_the_file(rng, tmp_path, veernet):
+    upright, _ = page(rng, 20.0, [(30, 230)])
+    cover = Image.new("L", (50, 40), 255)
+    cover.save(tmp_path / "s.tif", save_all=True, append_images=[Image.fromarray(upright)])
+    out, told = tmp_path / "c.toml", ("--curve", "1:GR:API:0:150", "--tie", 130, 100, 330, 120)
+    assert veernet("calibrate", tmp_path / "s.tif", "--page", 2, "--out", out, *told) == 0
+    assert out.read_text().startswith("# Of 's.tif', page 2: what was found")
+    assert veernet("calibrate", tmp_path / "s.tif", "--page", 3, "--out", out, *told) == 2
 
 
 def test_lines_are_counted_where_the_paper_has_stretched(rng):

@@ -36,6 +36,7 @@ from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from hand_made import pdf, scanned, tiff
 from veernet import Archive, Network, Schedule
 from veernet.data.las import read_las
 from veernet.data.raster import read_grey, read_index, write_picture
@@ -171,6 +172,10 @@ def seeds(folder: Path) -> None:
     Image.fromarray(tall.astype(np.uint16) * 257).save(pictures / "deep.png")
     Image.fromarray(tall.astype(np.uint16) * 257).save(pictures / "deep.tif")
     image.convert("RGB").save(pictures / "colour.jpg", exif=_exif())
+    image.save(pictures / "grey.bmp")
+    image.convert("RGB").save(pictures / "colour.webp", lossless=True)
+    (pictures / "twelve.tif").write_bytes(tiff(tall.astype(int) * 16, 12, 0))
+    (pictures / "scan.pdf").write_bytes(pdf(scanned(tall, 200), scanned(tall, 300)))
     h, w = tall.shape
     track = CALIBRATION_TRACK.format(left=2, right=w - 2, last=h - 1)
     text = CALIBRATION.format(last=h - 1, depth=1000 + h / 10) + track
@@ -314,7 +319,7 @@ def readers(folder: Path) -> dict[str, list[tuple[Path, Callable[..., Path], Rea
     checkpoint = checkpoints(folder / "run")[0].relative_to(folder)
     return {
         "image": [
-            one(f"pictures/{path.name}", lambda path, _: read_grey(path))
+            one(f"pictures/{path.name}", lambda path, _: read_grey(path, page=1))
             for path in sorted((folder / "pictures").iterdir())
         ],
         "metadata": [
@@ -404,7 +409,8 @@ def fuzz(folder: Path, kind: str, count: int) -> dict[str, object]:
     number = 0
     while number < count:
         command = [sys.executable, __file__, "--work", folder, kind, number, count]
-        done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+        places = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=places)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         for line in lines:
             if line.get("told") in ("read", "refused"):

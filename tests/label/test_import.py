@@ -70,6 +70,18 @@ def well(tmp_path):
     return tmp_path
 
 
+def test_a_page_of_a_scan_is_imported_as_a_scan_of_its_own(well):
+    page = Image.open(well / "well.png")
+    other = Image.new("L", (30, 20), 200)
+    other.save(well / "two.tif", save_all=True, append_images=[page])
+    labels = LasLabels(path=well / "well.las")
+    for name, chosen in (("well.png", None), ("two.tif", 2)):
+        import_scans(well / f"{chosen}", [well / name], well / "c.toml", labels, page=chosen)
+    alone, second = (Archive.open(well / f"{chosen}").split("train") for chosen in (None, 2))
+    np.testing.assert_array_equal(second.log(0).grey, alone.log(0).grey)
+    np.testing.assert_array_equal(second.log(0).mask, alone.log(0).mask)
+
+
 def test_labels_from_a_las_file_lie_on_the_print_and_the_offset_is_found(well):
     (told,) = import_scans(
         well / "out", [well / "well.png"], well / "c.toml", LasLabels(path=well / "well.las")
@@ -255,7 +267,7 @@ def bad(well, case):
         case "0-byte mask":
             (well / "masks").mkdir()
             (well / "masks" / "bad.png").touch()
-            return MaskLabels(path=well / "masks"), ImageError, "masks/bad.png: not a readable"
+            return MaskLabels(path=well / "masks"), ImageError, "masks/bad.png: not a picture"
         case "mask of another size":
             write_picture(well / "mask.png", np.zeros((9, 9), np.uint8), palette=bytes(768))
             return MaskLabels(path=well / "mask.png"), LabelError, "9 × 9 px .* has 420 × 260"
