@@ -11,7 +11,6 @@ benchmarks/memory.json already are kept. Writes that and docs/explanation/memory
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ from matplotlib.figure import Figure
 from veernet import Batch, VeerNet, step
 from veernet.model import Recompute
 from veernet.train.config import Training
-from veernet.train.machine import Watch, resident, settle_allocator
+from veernet.train.machine import Watch, resident, settle_allocator, support
 from veernet.train.memory import need
 
 OUT = Path(__file__).with_suffix(".json")
@@ -37,7 +36,8 @@ POLICIES = get_args(Recompute)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 GIB = 2**30
 ABOUT = {
-    "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}"
+    "machine": f"{os.cpu_count()} CPU cores, {torch.cpu.get_capabilities()['cpu_name']}, "
+    f"bf16 {support('bf16', DEVICE)}"
     if DEVICE.type == "cpu"
     else torch.cuda.get_device_name(DEVICE),
     "torch": torch.__version__,

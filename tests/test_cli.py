@@ -162,7 +162,7 @@ BAD = {
         "digitise scan.png --calibration c.toml --well A --header WELL=B",
         "--header: WELL was given twice",
     ),
-    "a folder for a scan": ("calibrate .", ".: not a readable PNG, JPEG or TIFF (Is a directory)"),
+    "a folder for a scan": ("calibrate .", ".: cannot be opened (Is a directory)"),
     "a switch twice": ("inspect none --json --json", "--json was given twice"),
     "a switch that nothing switches off": ("inspect none --no-json", "did you mean --json?"),
 }

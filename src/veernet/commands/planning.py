@@ -22,7 +22,7 @@ from veernet.commands.options import (
 from veernet.errors import OptionError
 from veernet.synth.make import open_archive
 from veernet.train.config import Precision
-from veernet.train.machine import bytes_of, human
+from veernet.train.machine import bytes_of, drawback, human, support
 from veernet.train.memory import PARTS
 from veernet.train.plan import Choice, drawn_sizes, plan
 from veernet.train.plan import Plan as Found
@@ -50,7 +50,8 @@ class Plan:
     """Like 8GiB: of the whole process on a CPU, of PyTorch on a GPU. auto: nine tenths of what is
     free."""
     precision: Precision | None = None
-    """The only one to plan for; fp32 and bf16 if not given."""
+    """The only one to plan for. Not given: fp32, and bf16 unless this processor would take no less
+    memory for it, and longer."""
     device: str = "auto"
     """auto, cpu, or cuda, which this machine need not have."""
     profile: Path | None = None
@@ -72,27 +73,33 @@ class Plan:
             raise OptionError("an archive has its own sizes; leave out --height and --width")
         else:
             sizes = open_archive(self.archive).split("train").sizes
-        found = plan(
-            recipe.training,
-            sizes,
-            bytes_of(self.memory, device),
-            device=device,
-            precisions=[self.precision] if self.precision else ["fp32", "bf16"],
-        )
+        precisions, note = self._precisions(device)
+        memory = bytes_of(self.memory, device)
+        found = plan(recipe.training, sizes, memory, device=device, precisions=precisions)
         if self.json:
             rows = [{"peak": choice.peak, **asdict(choice)} for choice in found.choices]
             best = found.choices.index(found.best) if found.fits else None
-            print_json(console, {**asdict(found), "choices": rows, "best": best})
+            told = {**asdict(found), "choices": rows, "best": best, "note": note}
+            print_json(console, told)
         else:
-            _print_plan(console, found)
+            _print_plan(console, found, note)
         choice = found.best
         if self.profile is not None:
             draw_stages(self.profile, choice.widest.stages, title=_title(found, choice))
             if not self.json:
                 console.print(f"wrote {self.profile}", soft_wrap=True)
 
+    def _precisions(self, device: torch.device) -> tuple[list[Precision], str | None]:
+        """Return what to plan for, and what is to be said of it."""
+        note = drawback(self.precision or "bf16", device)
+        if self.precision is not None:
+            return [self.precision], note
+        if support("bf16", device) != "missing":
+            return ["fp32", "bf16"], note
+        return ["fp32"], f"{note}. It is left out; --precision bf16 plans for it all the same"
 
-def _print_plan(console: Console, found: Found) -> None:
+
+def _print_plan(console: Console, found: Found, note: str | None) -> None:
     h, w = found.size
     console.print(
         f"{human(found.memory)} of memory, widest log {h} × {w} px; * is the plan to train by",
@@ -120,6 +127,8 @@ def _print_plan(console: Console, found: Found) -> None:
         "padding and with nothing computed again",
         soft_wrap=True,
     )
+    if note is not None:
+        console.print(note, soft_wrap=True)
     if found.fits:
         _print_stages(console, found)
 

@@ -77,7 +77,8 @@ class Train:
     learning_rate: FromRecipe[float] = None
     """At its highest."""
     precision: FromRecipe[Precision] = None
-    """bf16 and fp16 save memory and are fast where the hardware has them; fp64 is for proofs."""
+    """bf16 and fp16 save memory and are fast where the hardware has units for them; fp64 is for
+    proofs."""
     seed: FromRecipe[int] = None
     """Of the first weights and of the order of the logs."""
     workers: int = 2

@@ -29,7 +29,7 @@ from veernet.train.interrupt import Pausing, listening
 from veernet.train.job import Job
 from veernet.train.load import IN_FLIGHT, Loader, Skipped
 from veernet.train.log import NAME, RunLog, voice
-from veernet.train.machine import Watch
+from veernet.train.machine import Watch, drawback
 from veernet.train.plan import Planned, plan_run, widest_batch
 from veernet.train.run import (
     archive_of,
@@ -209,6 +209,8 @@ def _open(
     for fault in damaged.values():
         console.print(f"put aside: {fault}", soft_wrap=True)
     for text in changes(job.config, device):
+        console.print(text, soft_wrap=True)
+    if (text := drawback(job.how.precision, device)) is not None:
         console.print(text, soft_wrap=True)
     distributed.once(lambda: _tidy(run, damaged))
     return job, state

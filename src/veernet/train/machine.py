@@ -1,17 +1,29 @@
-"""What the machine has of memory, how it hands it out, and how much was taken."""
+"""What the machine has of memory, how it hands it out, how much was taken; and which precisions it
+has units for."""
 
 import ctypes
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from veernet.errors import OptionError
+from veernet.train.config import Precision
 
 SMALL = 1 << 20
 """Bytes of the smallest block that a CPU's allocator gives back when it is freed."""
+
+Support = Literal["native", "emulated", "missing"]
+"""How a device convolves in a precision.
+
+native:   by units for it
+emulated: a processor without them, by those for float32, on numbers that oneDNN widens on the way
+missing:  a processor for which oneDNN has no such convolutions; those of PyTorch itself write every
+          pixel out as often as the kernel reads it
+"""
 
 
 def settle_allocator() -> None:
@@ -128,3 +140,36 @@ def _container() -> list[int]:
 def human(n: int) -> str:
     """Bytes as MiB or GiB."""
     return f"{n / 2**30:.2f} GiB" if n >= 1 << 30 else f"{n / 2**20:.0f} MiB"
+
+
+def support(precision: Precision, device: torch.device) -> Support:
+    """Return how a device convolves in a precision; of a GPU it is taken to be native.
+
+    oneDNN is asked, which heeds `ONEDNN_MAX_CPU_ISA`.
+    """
+    if device.type != "cpu" or precision in ("fp32", "fp64"):
+        return "native"
+    if not torch.backends.mkldnn.is_available():
+        return "missing"
+    if precision == "fp16":
+        return "native" if torch.ops.mkldnn._is_mkldnn_fp16_supported() else "missing"
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "missing"
+    cpu = torch.cpu
+    has_units = cpu._is_avx512_bf16_supported() or not cpu._is_avx512_supported()  # pyright: ignore[reportPrivateUsage]
+    return "native" if has_units else "emulated"
+
+
+def drawback(precision: Precision, device: torch.device) -> str | None:
+    """Say what a precision costs on a processor without units for it; None where there are some.
+
+    Measured by `benchmarks/bf16.py`.
+    """
+    match support(precision, device):
+        case "native":
+            return None
+        case "emulated":
+            cost = "less memory than fp32, and longer"
+        case "missing":
+            cost = "no less memory than fp32, and several times as long"
+    return f"{precision} takes {cost}: this processor has no units for it"
