@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from veernet.data.archive import ink
 from veernet.digitise.calibration import Calibration
-from veernet.digitise.strip import MOST_DARK, Strip, cut_strip, dark_share, span_of
+from veernet.digitise.strip import Strip, cut_from_paper, span_of
 from veernet.digitise.track import CurveScale, Track
 from veernet.errors import CalibrationError
 from veernet.evaluate import WINDOW, predict
@@ -84,7 +84,7 @@ def digitise(
     at = calibration.depth.pixel_of(depth)
     values, confidence = list[ndarray](), list[ndarray]()
     rounds, prints = list[tuple[tuple[float, int], ...]](), list[Print]()
-    strips = [_cut(scan, calibration, track) for track in calibration.track]
+    strips = [cut_from_paper(scan, calibration, track) for track in calibration.track]
     for track, strip in zip(calibration.track, strips, strict=True):
         pixels = strip.pixels()[strip.first : strip.last + 1]
         inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
@@ -111,19 +111,6 @@ def digitise(
         rounds=tuple(rounds),
         prints=tuple(prints),
     )
-
-
-def _cut(scan: UInt8[ndarray, "h w"], calibration: Calibration, track: Track) -> Strip:
-    """A track that lies on paper."""
-    strip = cut_strip(scan, calibration, track)
-    if (dark := dark_share(strip.track)) > MOST_DARK:
-        (x, y), (right, bottom) = track.places.min(0), track.places.max(0)
-        raise CalibrationError(
-            f"the track from x = {x:g}, y = {y:g} to {right:g}, {bottom:g} is not on the paper of "
-            f"a log: {dark:.0%} of it is darker than mid-grey. Invert a negative, and make a dark "
-            "scan lighter; a photograph has no curves to read"
-        )
-    return strip
 
 
 def _read(

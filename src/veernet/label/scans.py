@@ -12,10 +12,17 @@ from veernet.data import writing
 from veernet.data.archive import METADATA, CurveRow, Curves, Log, Row, SplitName
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitise.calibration import Calibration, read_calibration
-from veernet.digitise.strip import Strip, cut_strip
-from veernet.digitise.track import Track
-from veernet.errors import ArchiveError, LabelError, OnError, OptionError, VeerNetError
-from veernet.label.labels import Traced, Tracer, paint_labels, rows_of
+from veernet.digitise.strip import Strip, cut_from_paper
+from veernet.digitise.track import CurveScale, Track
+from veernet.errors import (
+    ArchiveError,
+    CalibrationError,
+    LabelError,
+    OnError,
+    OptionError,
+    VeerNetError,
+)
+from veernet.label.labels import ScanLabels, TrackLabels, paint_labels, rows_of
 from veernet.picture import overlay
 
 CLASSES = ("background", "curve 1", "curve 2")
@@ -26,8 +33,14 @@ CLASSES = ("background", "curve 1", "curve 2")
 class Labeller(Protocol):
     """Where labels come from."""
 
-    def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Tracer:
-        """What finds the curves on the tracks of a scan.
+    def read(
+        self, scan: Path, shape: tuple[int, int], calibration: Calibration, *, alone: bool
+    ) -> ScanLabels:
+        """Read the labels of a scan, which are then found on its tracks.
+
+        Args:
+            shape: (h, w) of the scan.
+            alone: no other scan is imported, so that a file of one scan is of this one.
 
         Raises:
             VeerNetError: its labels cannot be read, or do not fit the scan or the calibration.
@@ -46,9 +59,15 @@ class Imported:
     logs: int
     """Into which its track was cut."""
     columns: int
-    """In which it should be."""
+    """Of its track."""
+    given: float
+    """Share of them in which the labels have it."""
     labelled: float
-    """Share of them in which it was found."""
+    """Share of them in which it was found on ink. They are labelled if all other curves of the
+    track were found there too, or are absent."""
+    absent: float
+    """Share of them in which the labels say that it is not printed. What is neither, is not
+    labelled."""
     offset: tuple[int, int]
     """Pixels along depth and across it by which the print lies from the calibration."""
     pen: float
@@ -93,7 +112,8 @@ def import_scans(
             )
         for scan in scans:
             try:
-                done = list(_import(scan, settings, labeller, window, max_pixels))
+                alone = len(scans) == 1
+                done = _import(scan, settings, labeller, window, max_pixels, alone, report)
             except VeerNetError as fault:
                 if on_error == "stop":
                     raise
@@ -116,37 +136,63 @@ def _check(scans: Sequence[Path], calibration: Calibration, window: int) -> None
     if window < 64:
         raise OptionError(f"a window must be 64 px and more, got {window}")
     if len({scan.stem for scan in scans}) < len(scans):
-        raise OptionError(f"scans must have different names, got {', '.join(map(str, scans))}")
-    for track in calibration.track:
-        traces = [curve.trace for curve in track.curve]
-        if len({*traces}) < len(traces) or max(traces) >= len(CLASSES):
-            names = ", ".join(curve.mnemonic for curve in track.curve)
+        raise OptionError(
+            f"scans must have different names, got {', '.join(map(str, scans))}; import those of "
+            "one name into archives of their own, and merge these"
+        )
+    for curve in calibration.curves:
+        if curve.trace >= len(CLASSES):
             raise LabelError(
-                f"the track of {names} has the traces {traces}; each of its curves needs one of "
-                "its own, 1 (solid) or 2 (broken)"
+                f"{curve.mnemonic} is trace {curve.trace}, where an archive of scans has 1 (solid) "
+                "and 2 (broken)"
             )
 
 
 def _import(
-    scan: Path, calibration: Calibration, labeller: Labeller, window: int, max_pixels: int
-) -> Iterator[tuple[Log, Row, list[Imported]]]:
+    scan: Path,
+    calibration: Calibration,
+    labeller: Labeller,
+    window: int,
+    max_pixels: int,
+    alone: bool,
+    report: Callable[[str], object],
+) -> list[tuple[Log, Row, list[Imported]]]:
     """The logs of a scan; the first of every track comes with what is told of the track."""
     grey = read_grey(scan, max_pixels=max_pixels)
-    trace = labeller.read(scan, grey.shape, calibration)
-    for track in calibration.track:
-        strip = cut_strip(grey, calibration, track)
-        traced = trace(strip, track)
-        log = _log(strip, traced)
-        row = _row(scan, strip, track)
-        width = log.grey.shape[1]
-        pieces = -(-width // window)
-        edges = np.linspace(0, width, pieces + 1).round().astype(int).tolist()
-        told = [_told(scan, track, traced, index, pieces) for index in sorted(traced)]
-        for a, b in pairwise(edges):
-            yield _cut(log, a, b), replace(row, width=b - a), told if a == 0 else []
+    try:
+        strips = [cut_from_paper(grey, calibration, track) for track in calibration.track]
+    except CalibrationError as misfit:
+        raise CalibrationError(f"{scan}: {misfit}") from misfit
+    labels = labeller.read(scan, grey.shape, calibration, alone=alone)
+    found = [
+        labels.trace(strip, track) for strip, track in zip(strips, calibration.track, strict=True)
+    ]
+    if not any(traced.given.any() for one in found for traced in one.curves.values()):
+        names = ", ".join(curve.mnemonic for curve in calibration.curves)
+        raise LabelError(f"{scan}: none of {names} is labelled inside its track")
+    for remark in labels.remarks:
+        report(remark)
+    return [
+        log
+        for track, strip, one in zip(calibration.track, strips, found, strict=True)
+        for log in _logs(scan, track, strip, one, window)
+    ]
 
 
-def _log(strip: Strip, traced: dict[int, Traced]) -> Log:
+def _logs(
+    scan: Path, track: Track, strip: Strip, labels: TrackLabels, window: int
+) -> Iterator[tuple[Log, Row, list[Imported]]]:
+    log, row = _log(strip, labels), _row(scan, strip, track)
+    width = log.grey.shape[1]
+    pieces = -(-width // window)
+    edges = np.linspace(0, width, pieces + 1).round().astype(int).tolist()
+    told = [_told(scan, strip, curve, labels, pieces) for curve in track.curve]
+    for a, b in pairwise(edges):
+        yield _cut(log, a, b), replace(row, width=b - a), told if a == 0 else []
+
+
+def _log(strip: Strip, labels: TrackLabels) -> Log:
+    traced = labels.curves
     none = np.full(strip.grey.shape[1], np.nan)
     rows = [rows_of(strip, traced[k]) if k in traced else none for k in (1, 2)]
     values = [
@@ -155,7 +201,7 @@ def _log(strip: Strip, traced: dict[int, Traced]) -> Log:
     ]
     return Log(
         grey=strip.grey,
-        mask=paint_labels(strip, traced),
+        mask=paint_labels(strip, traced, labels.open_pixels),
         curves=Curves(rows=np.array(rows, np.float32), values=np.array(values, np.float32)),
     )
 
@@ -185,15 +231,26 @@ def _row(scan: Path, strip: Strip, track: Track) -> Row:
     )
 
 
-def _told(scan: Path, track: Track, traced: dict[int, Traced], index: int, pieces: int) -> Imported:
-    one = traced[index]
+def _told(
+    scan: Path,
+    strip: Strip,
+    curve: CurveScale,
+    labels: TrackLabels,
+    pieces: int,
+) -> Imported:
+    one = labels.curves[curve.trace]
+    given, on_ink, absent = (
+        float(part[strip.inside].mean()) for part in (one.given, one.on_ink, one.absent)
+    )
     return Imported(
         scan=scan.name,
-        mnemonic=next(curve.mnemonic for curve in track.curve if curve.trace == index),
-        curve=index,
+        mnemonic=curve.mnemonic,
+        curve=curve.trace,
         logs=pieces,
-        columns=int(one.expected.sum()),
-        labelled=one.share,
+        columns=int(strip.inside.sum()),
+        given=given,
+        labelled=on_ink,
+        absent=absent,
         offset=one.offset,
         pen=one.pen,
     )

@@ -20,7 +20,13 @@ _ENOUGH = 0.5
 """Ink, of 1, from which a place counts as on a line."""
 
 
-def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0) -> Traced:
+def snap(
+    strip: Strip,
+    positions: Float[ndarray, "w"],
+    *,
+    tolerance: float = 4.0,
+    in_place: bool = False,
+) -> Traced:
     """Find the printed line of a curve near where it is expected.
 
     One offset for the whole curve is the one under which most of it lies on ink. Then every pixel
@@ -30,17 +36,16 @@ def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0
     Args:
         positions: across the track, 0 at the lower edge and 1 at the upper one, by column; beyond
             them where the curve goes round; NaN where nothing is known.
+        in_place: the curve was drawn on the scan itself, and has no offset.
     """
-    expected = np.isfinite(positions)
+    nothing = np.zeros(len(positions), bool)
+    given = np.isfinite(positions)
     rows = strip.bottom - positions * strip.height
     ink = cv2.GaussianBlur((255 - strip.grey).astype(np.float32) / 255, (0, 0), 0.8)
     points = [_by_length(line) for line in polylines(rows) if len(line) > 1]
     if not points:
-        nothing = np.zeros(len(rows), bool)
-        return Traced(
-            positions=positions, on_ink=nothing, expected=expected, unknown=~nothing, pen=1.0
-        )
-    offset = _offset(strip, ink, np.concatenate(points))
+        return Traced(positions=positions, on_ink=nothing, given=given, absent=nothing, pen=1.0)
+    offset = (0, 0) if in_place else _offset(strip, ink, np.concatenate(points))
     moved = np.full(len(rows), np.nan)
     on_ink = np.zeros(len(rows), bool)
     for line in points:
@@ -50,8 +55,8 @@ def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0
     return Traced(
         positions=np.clip((strip.bottom - moved) / strip.height, laps, laps + 1 - 1e-6),
         on_ink=on_ink,
-        expected=expected,
-        unknown=~on_ink,
+        given=given,
+        absent=nothing,
         pen=_pen(strip, moved, on_ink),
         offset=offset,
     )
