@@ -283,6 +283,16 @@ def test_labels_beside_the_ink_are_refused(well, source, shift):
         (well.masked if source == "mask" else well.lines)(what)
 
 
+def test_of_two_curves_the_one_beside_the_ink_is_left_unlabelled_and_said(well):
+    well.x["DT"] = well.x["DT"] + 40
+    told, logs = well.lines(labelme(*both(well)))
+    assert told["GR"].labelled > 0.98
+    assert told["DT"].labelled == 0
+    assert told["DT"].given > 0.9
+    assert (logs[1].mask == 255).all()
+    assert "DT lies on ink in" in well.said[0]
+
+
 def test_a_drawn_line_that_leaves_the_ink_is_labelled_on_it_alone(well):
     page = np.array(Image.open(well.scan))
     page[121:139, 20:221] = 255
@@ -461,7 +471,9 @@ def test_a_shape_that_is_no_curve_is_refused_by_name(well, shape, told):
 
 def test_a_line_counts_in_the_track_of_its_curve_alone(well):
     """DT drawn over the track of GR: of one mnemonic, it is not the other's label."""
-    with pytest.raises(LabelError, match="none of GR, DT is labelled inside its track"):
+    with pytest.raises(
+        LabelError, match="lines.json: none of GR, DT is inside its track on .*well.png"
+    ):
         well.lines(labelme(("DT", "linestrip", well.points("GR"))))
     told, _ = well.lines(labelme(("curve 1", "linestrip", well.points("GR"))))
     assert told["GR"].labelled > 0.98
@@ -547,7 +559,7 @@ def test_a_missing_file_and_an_empty_folder_are_named(well):
     with pytest.raises(LabelError, match="lines.json: no such file"):
         well.imported(PolylineLabels(path=well.folder / "lines.json"))
     (well.folder / "empty").mkdir()
-    with pytest.raises(LabelError, match="empty: no JSON file in this folder"):
+    with pytest.raises(LabelError, match="empty: no JSON file .* but nothing"):
         well.imported(PolylineLabels(path=well.folder / "empty"))
     with pytest.raises(LabelError, match="empty: no mask named well"):
         well.imported(MaskLabels(path=well.folder / "empty"))

@@ -13,6 +13,9 @@ drawn in another track."""
 _ROUND = 0.5
 """Heights of the track by which a curve moves from one column to the next when it goes round."""
 
+_CHUNK = 4096
+"""Columns that are looked at together."""
+
 _BREAK = 8
 """Columns without a curve beyond which nothing says whether it has gone round in them."""
 
@@ -33,17 +36,26 @@ def course_of(
     """
     part = slice(max(0, strip.top - REACH), strip.bottom + REACH + 1)
     mine, hiding = mine[part], hiding[part]
-    there = mine.any(0)
+    span = _ROUND * strip.height if wraps else np.inf
+    parts = range(0, mine.shape[1], _CHUNK)
+    rows = np.concatenate(
+        [_middles(mine[:, x : x + _CHUNK], hiding[:, x : x + _CHUNK], span) for x in parts]
+    )
+    rows = np.where(mine.any(0), rows, _behind(rows, hiding))
+    positions = ((strip.bottom - part.start - rows) / strip.height).clip(0, 1 - 1e-6)
+    return _unrolled(positions) if wraps else positions
+
+
+def _middles(
+    mine: Bool[ndarray, "h w"], hiding: Bool[ndarray, "h w"], span: float
+) -> Float[ndarray, "w"]:
+    """The middle row of the pixels of every column; NaN where there are none, or in several places,
+    or over more rows than `span`."""
     first, last = mine.argmax(0), len(mine) - 1 - mine[::-1].argmax(0)
     between = np.cumsum(~(mine | hiding), axis=0, dtype=np.int32)
     columns = np.arange(mine.shape[1])
-    whole = there & (between[first, columns] == between[last, columns])
-    if wraps:
-        whole &= last - first <= _ROUND * strip.height
-    rows = np.where(whole, (first + last) / 2, np.nan)
-    rows[~there] = _behind(rows, hiding)[~there]
-    positions = ((strip.bottom - part.start - rows) / strip.height).clip(0, 1 - 1e-6)
-    return _unrolled(positions) if wraps else positions
+    whole = between[first, columns] == between[last, columns]
+    return np.where(mine.any(0) & whole & (last - first <= span), (first + last) / 2, np.nan)
 
 
 def _behind(rows: Float[ndarray, "w"], hiding: Bool[ndarray, "h w"]) -> Float[ndarray, "w"]:

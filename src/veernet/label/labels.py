@@ -1,7 +1,8 @@
 """What is known of the curves of one strip."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -45,6 +46,17 @@ class Traced:
         """Columns where it may be printed, and was not found."""
         return ~self.on_ink & ~self.absent
 
+    def share_on_ink(self, columns: Bool[ndarray, "w"]) -> float:
+        """Share of the columns in which it is given where it was found too; NaN if it is given in
+        none of these `columns`."""
+        given = self.given & columns
+        return float(self.on_ink[given].mean()) if given.any() else float("nan")
+
+    def forgotten(self) -> "Traced":
+        """The curve as if it had been found nowhere."""
+        nothing = np.zeros_like(self.on_ink)
+        return replace(self, on_ink=nothing, positions=np.full_like(self.positions, np.nan))
+
     def laps(self) -> Float[ndarray, "w"]:
         """How often it has gone round the track, NaN where there is none."""
         return np.floor(self.positions)
@@ -74,6 +86,8 @@ Tracer = Callable[[Strip, Track], TrackLabels]
 class ScanLabels:
     """The labels of one scan as they were read."""
 
+    source: Path
+    """File in which they are."""
     trace: Tracer
     remarks: tuple[str, ...] = ()
     """What was taken for granted in reading them, in words."""
@@ -93,25 +107,6 @@ def complete_curves(names: Sequence[str], calibration: Calibration) -> set[str]:
             f"{', '.join(known.values())}"
         )
     return {known[name.casefold()] for name in names}
-
-
-def check_on_ink(strip: Strip, mnemonic: str, traced: Traced, where: str) -> None:
-    """Check that the label of a curve belongs to the scan: that it lies on ink where it is given.
-
-    Raises:
-        LabelError: it does so in less than `LEAST_ON_INK` of these columns of the track; `where`
-            names the file.
-    """
-    given = traced.given & strip.inside
-    if not given.any():
-        return
-    share = traced.on_ink[given].mean()
-    if share < LEAST_ON_INK:
-        raise LabelError(
-            f"{where}: {mnemonic} lies on ink in {share:.0%} of the {given.sum():,} columns where "
-            f"it is given, and must in {LEAST_ON_INK:.0%}; are these the labels of another scan, "
-            "or is the calibration out of place?"
-        )
 
 
 def rows_of(strip: Strip, traced: Traced) -> Float[ndarray, "w"]:

@@ -22,7 +22,6 @@ from veernet.label.labels import (
     ScanLabels,
     Traced,
     TrackLabels,
-    check_on_ink,
     complete_curves,
 )
 from veernet.label.matching import best_matches
@@ -76,13 +75,14 @@ class PolylineLabels:
                 mine = cut(page.draw(drawn[curve.mnemonic]))
                 positions = course_of(mine, np.zeros_like(mine), strip, wraps=curve.wraps)
                 traced = snap(strip, positions, tolerance=self.tolerance, in_place=True)
-                check_on_ink(strip, curve.mnemonic, traced, str(picture.file))
-                none = cut(page.depths(absent[curve.mnemonic]))[(strip.top + strip.bottom) // 2]
-                none |= strip.inside & (curve.mnemonic in complete)
+                none = strip.inside & (curve.mnemonic in complete)
+                if said := absent[curve.mnemonic]:
+                    none |= cut(page.depths(said))[(strip.top + strip.bottom) // 2]
                 curves[curve.trace] = replace(traced, absent=none & ~mine.any(0))
             return TrackLabels(curves=curves)
 
-        return ScanLabels(trace=trace, remarks=tuple(filter(None, (named, sized))))
+        remarks = tuple(filter(None, (named, sized)))
+        return ScanLabels(source=picture.file, trace=trace, remarks=remarks)
 
 
 def _picture_of(path: Path, scan: Path, shape: tuple[int, int], alone: bool) -> tuple[Picture, str]:
@@ -118,7 +118,8 @@ def _pictures(path: Path, scan: Path) -> list[Picture]:
     own = path / f"{scan.stem}.json"
     files = [own] if own.is_file() else sorted(path.glob("*.json"))
     if not files:
-        raise LabelError(f"{path}: no JSON file in this folder")
+        held = ", ".join(sorted(one.name for one in path.iterdir())[:5]) or "nothing"
+        raise LabelError(f"{path}: no JSON file of Labelme or COCO in this folder, but {held}")
     return [picture for file in files for picture in read_annotations(file)]
 
 
@@ -269,6 +270,8 @@ class _Page:
         except (ValueError, OverflowError) as broken:
             where = f"{self.picture.file}: labelled {one.label!r}"
             raise LabelError(f"{where}: {broken}") from broken
+        if size == (w, h):
+            return mask
         if size[0] < w:
             return cv2.resize(mask, (w, h), interpolation=cv2.INTER_NEAREST)
         shrunk = cv2.resize(255 * mask, (w, h), interpolation=cv2.INTER_AREA)

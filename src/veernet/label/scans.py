@@ -22,7 +22,7 @@ from veernet.errors import (
     OptionError,
     VeerNetError,
 )
-from veernet.label.labels import ScanLabels, TrackLabels, paint_labels, rows_of
+from veernet.label.labels import LEAST_ON_INK, ScanLabels, TrackLabels, paint_labels, rows_of
 from veernet.picture import overlay
 
 CLASSES = ("background", "curve 1", "curve 2")
@@ -167,16 +167,44 @@ def _import(
     found = [
         labels.trace(strip, track) for strip, track in zip(strips, calibration.track, strict=True)
     ]
-    if not any(traced.given.any() for one in found for traced in one.curves.values()):
+    found, doubts = _believed(calibration, strips, found)
+    if not any(traced.on_ink.any() for one in found for traced in one.curves.values()):
         names = ", ".join(curve.mnemonic for curve in calibration.curves)
-        raise LabelError(f"{scan}: none of {names} is labelled inside its track")
+        nowhere = f"none of {names} is inside its track on {scan}"
+        where = "are these the labels of another scan, or is the calibration out of place?"
+        told = f"{'; '.join(doubts)}; {where}" if doubts else nowhere
+        raise LabelError(f"{labels.source}: {told}")
     for remark in labels.remarks:
         report(remark)
+    for doubt in doubts:
+        report(f"{labels.source}: {doubt}, and is left unlabelled")
     return [
         log
         for track, strip, one in zip(calibration.track, strips, found, strict=True)
         for log in _logs(scan, track, strip, one, window)
     ]
+
+
+def _believed(
+    calibration: Calibration, strips: Sequence[Strip], found: Sequence[TrackLabels]
+) -> tuple[list[TrackLabels], list[str]]:
+    """The labels without the curves that hardly lie on ink, where it may be by chance, and what
+    there is to say of these."""
+    believed, doubts = list[TrackLabels](), list[str]()
+    for track, strip, labels in zip(calibration.track, strips, found, strict=True):
+        curves = dict(labels.curves)
+        for curve in track.curve:
+            traced = curves[curve.trace]
+            share = traced.share_on_ink(strip.inside)
+            if share < LEAST_ON_INK:
+                n = (traced.given & strip.inside).sum()
+                doubts.append(
+                    f"{curve.mnemonic} lies on ink in {share:.0%} of the {n:,} columns where it is "
+                    f"given, less than {LEAST_ON_INK:.0%}"
+                )
+                curves[curve.trace] = traced.forgotten()
+        believed.append(replace(labels, curves=curves))
+    return believed, doubts
 
 
 def _logs(

@@ -16,6 +16,15 @@ DEPTH_OFFSETS, VALUE_OFFSETS = range(-12, 13), range(-4, 5)
 STEP = 0.5
 """Distance of the places across a line where ink is looked for, px."""
 
+_SAMPLED = 2**22
+"""Pixels by which paper and ink are judged."""
+
+_DARKEST = 0.002
+"""Share of a track that one thin curve covers."""
+
+_LEAST_CONTRAST = 64
+"""Levels between paper and ink below which a track is taken to be blank."""
+
 _ENOUGH = 0.5
 """Ink, of 1, from which a place counts as on a line."""
 
@@ -41,7 +50,8 @@ def snap(
     nothing = np.zeros(len(positions), bool)
     given = np.isfinite(positions)
     rows = strip.bottom - positions * strip.height
-    ink = cv2.GaussianBlur((255 - strip.grey).astype(np.float32) / 255, (0, 0), 0.8)
+    sharp = _ink_of(strip)
+    ink = cv2.GaussianBlur(sharp, (0, 0), 0.8)
     points = [_by_length(line) for line in polylines(rows) if len(line) > 1]
     if not points:
         return Traced(positions=positions, on_ink=nothing, given=given, absent=nothing, pen=1.0)
@@ -57,7 +67,7 @@ def snap(
         on_ink=on_ink,
         given=given,
         absent=nothing,
-        pen=_pen(strip, moved, on_ink),
+        pen=_pen(strip, sharp, moved, on_ink),
         offset=offset,
     )
 
@@ -67,6 +77,14 @@ def _by_length(line: Float[ndarray, "n 2"]) -> Float[ndarray, "_ 2"]:
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     at = np.arange(0, along[-1] + 1)
     return np.stack([np.interp(at, along, line[:, i]) for i in (0, 1)], axis=1)
+
+
+def _ink_of(strip: Strip) -> Float[ndarray, "h w"]:
+    """Ink of every pixel, from 0 on the paper of this track to 1 in its darkest ink."""
+    some = strip.track[:, :: max(1, strip.track.size // _SAMPLED)]
+    darkest, paper = np.quantile(some, [_DARKEST, 0.5])
+    contrast = max(paper - darkest, _LEAST_CONTRAST)
+    return ((np.float32(paper) - strip.grey) / np.float32(contrast)).clip(0, 1)
 
 
 def _ink_at(
@@ -128,7 +146,9 @@ def _snap_line(
     on_ink[columns] = np.where(n > 0, inked / np.maximum(n, 1), share) >= _ENOUGH
 
 
-def _pen(strip: Strip, rows: Float[ndarray, "w"], on_ink: ndarray) -> float:
+def _pen(
+    strip: Strip, ink: Float[ndarray, "h w"], rows: Float[ndarray, "w"], on_ink: ndarray
+) -> float:
     """Width of the line: the median height of the ink through it where it is nearly level, px."""
     slope = np.abs(np.gradient(np.nan_to_num(rows)))
     level = np.flatnonzero(on_ink & (slope < 0.3) & np.isfinite(rows))
@@ -136,8 +156,8 @@ def _pen(strip: Strip, rows: Float[ndarray, "w"], on_ink: ndarray) -> float:
         return 2.0
     y = strip.bottom - np.mod(strip.bottom - rows[level], strip.height)
     reach = np.arange(-8, 9)
-    row = np.clip(np.rint(y).astype(np.int64)[:, None] + reach, 0, len(strip.grey) - 1)
-    dark = strip.grey[row, level[:, None]] < 128
+    row = np.clip(np.rint(y).astype(np.int64)[:, None] + reach, 0, len(ink) - 1)
+    dark = ink[row, level[:, None]] >= _ENOUGH
     below = np.cumprod(dark[:, 8:], axis=1).sum(1)
     above = np.cumprod(dark[:, 8::-1], axis=1).sum(1)
     return float(np.clip(np.median(np.maximum(below + above - 1, 1)), 1, 5))

@@ -22,7 +22,6 @@ from veernet.label.labels import (
     ScanLabels,
     Traced,
     TrackLabels,
-    check_on_ink,
     complete_curves,
 )
 from veernet.label.snap import snap
@@ -59,7 +58,7 @@ class LasLabels:
             raise LabelError(
                 f"{self.path}: no curve {', '.join(absent)}; it has {', '.join(las.curves)}"
             )
-        return ScanLabels(trace=partial(self._trace, las, calibration))
+        return ScanLabels(source=self.path, trace=partial(self._trace, las, calibration))
 
     def _trace(self, las: Las, calibration: Calibration, strip: Strip, track: Track) -> TrackLabels:
         depth = calibration.depth.at(strip.pixels())
@@ -76,7 +75,6 @@ class LasLabels:
             positions = curve.position(values)
             positions[np.abs(positions) > MOST_LAPS] = np.nan
             traced[curve.trace] = snap(strip, positions, tolerance=self.tolerance)
-            check_on_ink(strip, curve.mnemonic, traced[curve.trace], str(self.path))
         return TrackLabels(curves=traced)
 
 
@@ -110,11 +108,11 @@ class MaskLabels:
                 f"{shape[0]} × {shape[1]}"
             )
         _check_classes(path, mask, calibration)
-        return ScanLabels(trace=partial(self._trace, path, mask, calibration, complete))
+        trace = partial(self._trace, mask, calibration, complete)
+        return ScanLabels(source=path, trace=trace)
 
     def _trace(
         self,
-        path: Path,
         mask: UInt8[ndarray, "h w"],
         calibration: Calibration,
         complete: set[str],
@@ -129,7 +127,6 @@ class MaskLabels:
             hiding = ~mine & ~is_open & (labels > 0)
             positions = course_of(mine, hiding, strip, wraps=curve.wraps)
             traced = snap(strip, positions, tolerance=self.tolerance, in_place=True)
-            check_on_ink(strip, curve.mnemonic, traced, str(path))
             none = strip.inside & ~mine.any(0) & ~is_open.all(0) & (curve.mnemonic in complete)
             curves[curve.trace] = replace(traced, absent=none)
         return TrackLabels(curves=curves, open_pixels=is_open)
