@@ -283,6 +283,14 @@ def test_labels_beside_the_ink_are_refused(well, source, shift):
         (well.masked if source == "mask" else well.lines)(what)
 
 
+def test_drawn_curves_are_not_moved_along_the_scan(well):
+    """A LAS file has one offset against its print; what was drawn on the scan has none."""
+    well.calibrate(track(20, "GR"))
+    lower = [[x, y + 11] for x, y in well.points("GR")]
+    with pytest.raises(LabelError, match="GR lies on ink in"):
+        well.lines(labelme(("GR", "linestrip", lower)))
+
+
 def test_of_two_curves_the_one_beside_the_ink_is_left_unlabelled_and_said(well):
     well.x["DT"] = well.x["DT"] + 40
     told, logs = well.lines(labelme(*both(well)))
@@ -471,9 +479,7 @@ def test_a_shape_that_is_no_curve_is_refused_by_name(well, shape, told):
 
 def test_a_line_counts_in_the_track_of_its_curve_alone(well):
     """DT drawn over the track of GR: of one mnemonic, it is not the other's label."""
-    with pytest.raises(
-        LabelError, match="lines.json: none of GR, DT is inside its track on .*well.png"
-    ):
+    with pytest.raises(LabelError, match="lines.json: none of GR, DT is inside its track"):
         well.lines(labelme(("DT", "linestrip", well.points("GR"))))
     told, _ = well.lines(labelme(("curve 1", "linestrip", well.points("GR"))))
     assert told["GR"].labelled > 0.98
@@ -567,3 +573,100 @@ def test_a_missing_file_and_an_empty_folder_are_named(well):
         (well.folder / f"empty/well.{ending}").touch()
     with pytest.raises(LabelError, match=r"several masks of well.png: well.png, well.tif"):
         well.imported(MaskLabels(path=well.folder / "empty"))
+
+
+@pytest.mark.parametrize("form", ["linestrip", "COCO RLE"])
+def test_a_skewed_scan_is_labelled_alike(well, form):
+    """Turned by 2 degrees, the corners given; drawn on, and said to be absent, as it lies."""
+    turn = cv2.getRotationMatrix2D((0, 0), -2, 1)
+    turn[:, 2] += 25, 10
+    page = np.array(Image.open(well.scan))
+    page[201:, 20:221] = 255
+    size = WIDTH + 40, HEIGHT + 60
+    skewed = cv2.warpAffine(page, turn, size, flags=cv2.INTER_AREA, borderValue=255)
+    write_picture(well.scan, skewed)
+    corners = [[20, 10], [220, 10], [220, 319], [20, 319]]
+    there = [(turn @ [x, y, 1]).round(3).tolist() for x, y in corners]
+    text = TRACK + CURVE.format(name="GR", trace=1, wraps="false")
+    well.calibrate(text.replace(TRACK[TRACK.index("left") :], f"corners = {there}\n"))
+    line = [(turn @ [x, y, 1]).tolist() for x, y in well.points("GR", 0, 200)]
+    if form == "linestrip":
+        span = [(turn @ [120, y, 1]).tolist() for y in (230, 329)]
+        table = labelme(("GR", form, line), ("no GR", "line", span), size=size)
+        told, (log,) = well.lines(table)
+        assert (log.mask[:, 235:315] == 0).all()
+    else:
+        mask = np.zeros(size[::-1], np.uint8)
+        cv2.polylines(mask, [np.rint(line).astype(np.int32)], False, 1, 1)
+        edges = np.flatnonzero(np.diff(mask.T.ravel(), prepend=0, append=0))
+        counts = np.diff(edges, prepend=0, append=mask.size).tolist()
+        told, (log,) = well.lines(coco({"size": size[::-1], "counts": counts}, size=size))
+        assert (log.mask[:, 235:315] == 255).all()
+    assert told["GR"].labelled == pytest.approx(191 / 310, abs=0.02)
+    true = (well.x["GR"][: log.mask.shape[1]] - 20) / BREADTH
+    off = np.abs(log.curves.values[0][:190] - true[:190])
+    assert np.nanquantile(off, 0.95) < 2 / BREADTH
+
+
+def test_a_scan_on_its_side_is_labelled_alike(well):
+    """Depth to the right: outlines, and where a curve is absent, are read along it."""
+    page = np.array(Image.open(well.scan))
+    write_picture(well.scan, np.ascontiguousarray(np.rot90(page)))
+    lying = [[[y, WIDTH - 1 - x] for x, y in line] for line in (well.points("GR", 0, 200),)]
+    text = track(20, "GR").replace("left = 20\nright = 220\ntop = 10\nbottom = 319", LYING)
+    (well.folder / "c.toml").write_text((TOML + text).replace('"down"', '"right"'))
+    shape = ("GR", "polygon", outline_across(lying[0]))
+    gone = ("no GR", "line", [[230.0, 5.0], [329.0, 5.0]])
+    _, (log,) = well.lines(labelme(shape, gone, size=(HEIGHT, WIDTH)))
+    assert (log.mask[:, 235:315] == 0).all()
+    assert (log.mask[:, 205:225] == 255).all()
+    true = (well.x["GR"][:190] - 20) / BREADTH
+    assert np.nanquantile(np.abs(log.curves.values[0][:190] - true), 0.95) < 2 / BREADTH
+
+
+LYING = f"left = 10\nright = 319\ntop = {WIDTH - 1 - 220}\nbottom = {WIDTH - 1 - 20}"
+
+
+def outline_across(points):
+    """Round a curve that runs to the right."""
+    return [[x, y - 3.0] for x, y in points] + [[x, y + 3.0] for x, y in points[::-1]]
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(235, 140), (200, 90), (255, 170)])
+def test_faint_print_counts_as_ink(well, paper, ink):
+    page = np.array(Image.open(well.scan)).astype(float)
+    write_picture(well.scan, (ink + page * (paper - ink) / 255).astype(np.uint8))
+    told, logs = well.lines(labelme(*both(well)))
+    assert told["GR"].labelled > 0.97
+    check_on_curve(well, logs[0], "GR", (0, 329))
+
+
+def test_a_column_in_which_a_curve_lies_in_two_places_is_not_labelled(well):
+    """A second line of GR beside the first one, in a part of the track."""
+    beside = [[x - 60, y] for x, y in well.points("GR", 100, 160)]
+    shapes = [("GR", "linestrip", well.points("GR")), ("GR", "linestrip", beside)]
+    _, (log, _) = well.lines(labelme(*shapes))
+    columns = (log.mask == 255).all(0)
+    assert columns[104:156].all()
+    assert not columns[12:96].any()
+    assert not columns[164:315].any()
+
+
+def test_the_command_takes_what_is_complete_and_tells_shares(well, veernet, capsys):
+    well.calibrate(track(20, "GR"))
+    (well.folder / "lines.json").write_text(
+        json.dumps(labelme(("GR", "linestrip", well.points("GR", 0, 200)), name="old.png"))
+    )
+    words = ["import", well.scan, "--calibration", well.folder / "c.toml", "--polylines"]
+    words += [well.folder / "lines.json", "--complete", "GR", "--out"]
+    assert veernet(*words, well.folder / "json", "--json") == 0
+    printed = capsys.readouterr()
+    assert "drawn on 'old.png', taken for well.png" in printed.err
+    (told,) = json.loads(printed.out)
+    assert told["labelled"] == pytest.approx(191 / 310, abs=0.02)
+    assert told["absent"] == pytest.approx(1 - 191 / 310, abs=0.02)
+    assert veernet(*words, well.folder / "table") == 0
+    assert f"{told['absent']:.2%}" in capsys.readouterr().out
+    words[4:6] = ["--las", well.folder / "well.las"]
+    assert veernet(*words, well.folder / "las") == 2
+    assert "--complete goes with --masks and --polylines" in capsys.readouterr().err

@@ -149,6 +149,16 @@ def test_a_column_where_no_ink_is_near_is_not_labelled(well):
     assert 0.85 < told.labelled < 0.93
 
 
+def test_labels_from_a_las_file_lie_on_faint_print_too(well):
+    page = np.array(Image.open(well / "well.png")).astype(float)
+    write_picture(well / "well.png", (150 + page * 80 / 255).astype(np.uint8))
+    labels = LasLabels(path=well / "well.las")
+    (told,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    assert told.labelled > 0.98
+    assert told.offset == (5, -2)
+    assert told.pen == pytest.approx(3, abs=1)
+
+
 @settings(max_examples=25)
 @given(
     dx=st.integers(-9, 9),
