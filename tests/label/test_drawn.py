@@ -641,6 +641,23 @@ def test_faint_print_counts_as_ink(well, paper, ink):
     check_on_curve(well, logs[0], "GR", (0, 329))
 
 
+def test_overlays_show_the_curve_and_what_is_not_labelled(well):
+    well.calibrate(track(20, "GR"))
+    (well.folder / "lines.json").write_text(
+        json.dumps(labelme(("GR", "linestrip", well.points("GR", 0, 200))))
+    )
+    labels = PolylineLabels(path=well.folder / "lines.json")
+    _, (log,) = well.imported(labels, overlays=well.folder / "seen")
+    (path,) = (well.folder / "seen").iterdir()
+    colours = np.array(Image.open(path)).astype(int)
+    zoom = len(colours) // len(log.grey)
+    tinted = colours[..., 0] - colours[..., 2]
+    assert (tinted[:, 210 * zoom :] > 20).all()
+    red = (tinted > 100).any(0)
+    assert red[10 * zoom : 190 * zoom].all()
+    assert not red[210 * zoom :].any()
+
+
 def test_a_column_in_which_a_curve_lies_in_two_places_is_not_labelled(well):
     """A second line of GR beside the first one, in a part of the track."""
     beside = [[x - 60, y] for x, y in well.points("GR", 100, 160)]

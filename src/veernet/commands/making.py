@@ -145,7 +145,7 @@ class Import:
     max_las: str = f"{MAX_BYTES >> 20}MiB"
     """Largest LAS file that is read."""
     overlays: Path | None = None
-    """Folder for pictures of the labels over the scans."""
+    """Folder for pictures of the labels over the scans; what is not labelled is tinted."""
     on_error: OnError = "stop"
     """Whether a scan that cannot be imported is passed over."""
     json: bool = False

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 
 from veernet.data import writing
 from veernet.data.archive import METADATA, CurveRow, Curves, Log, Row, SplitName
+from veernet.data.batch import UNLABELLED
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitise.calibration import Calibration, read_calibration
 from veernet.digitise.strip import Strip, cut_from_paper
@@ -27,6 +30,10 @@ from veernet.picture import overlay
 
 CLASSES = ("background", "curve 1", "curve 2")
 """Of an imported archive: those of a synthetic one of two curves, to be merged with it."""
+
+
+TINT = (230, 200, 120)
+"""RGB over what is not labelled, in overlays."""
 
 
 @runtime_checkable
@@ -95,7 +102,8 @@ def import_scans(
 
     Args:
         max_pixels: a scan of more is refused.
-        overlays: folder for pictures of every log with its labels drawn over it.
+        overlays: folder for pictures of every log with its labels drawn over it, and what is not
+            labelled tinted.
         on_error: stop, or pass over a scan that cannot be imported and `report` why.
 
     Raises:
@@ -124,12 +132,21 @@ def import_scans(
                 rows.append(writing.write_log(folder, row, log))
                 if overlays is not None:
                     name = f"{Path(row.file_name).stem} {scan.stem} {row.curves[0].mnemonic}.png"
-                    write_picture(overlays / name, overlay(log.grey, log.curves.rows))
+                    write_picture(overlays / name, _drawn_over(log))
             told += [one for _, _, ones in done for one in ones]
         if not rows:
             raise LabelError(f"none of {len(scans)} scans could be imported")
         writing.finish(folder, rows)
     return told
+
+
+def _drawn_over(log: Log) -> UInt8[ndarray, "_ _ 3"]:
+    """A log with its labels drawn over it; what is not labelled is tinted."""
+    picture = overlay(log.grey, log.curves.rows)
+    zoom = len(picture) // len(log.grey)
+    unlabelled = (log.mask == UNLABELLED).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    picture[unlabelled] = picture[unlabelled] // 2 + np.array(TINT, np.uint8) // 2
+    return picture
 
 
 def _check(scans: Sequence[Path], calibration: Calibration, window: int) -> None:
