@@ -120,8 +120,9 @@ def import_scans(
             )
         for scan in scans:
             try:
-                alone = len(scans) == 1
-                done = _import(scan, settings, labeller, window, max_pixels, alone, report)
+                grey = read_grey(scan, max_pixels=max_pixels)
+                labels = labeller.read(scan, grey.shape, settings, alone=len(scans) == 1)
+                done = _import(scan, grey, settings, labels, window, report)
             except VeerNetError as fault:
                 if on_error == "stop":
                     raise
@@ -167,20 +168,17 @@ def _check(scans: Sequence[Path], calibration: Calibration, window: int) -> None
 
 def _import(
     scan: Path,
+    grey: UInt8[ndarray, "h w"],
     calibration: Calibration,
-    labeller: Labeller,
+    labels: ScanLabels,
     window: int,
-    max_pixels: int,
-    alone: bool,
     report: Callable[[str], object],
 ) -> list[tuple[Log, Row, list[Imported]]]:
     """The logs of a scan; the first of every track comes with what is told of the track."""
-    grey = read_grey(scan, max_pixels=max_pixels)
     try:
         strips = [cut_from_paper(grey, calibration, track) for track in calibration.track]
     except CalibrationError as misfit:
         raise CalibrationError(f"{scan}: {misfit}") from misfit
-    labels = labeller.read(scan, grey.shape, calibration, alone=alone)
     found = [
         labels.trace(strip, track) for strip, track in zip(strips, calibration.track, strict=True)
     ]
