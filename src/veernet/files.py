@@ -16,7 +16,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 from textwrap import shorten
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
@@ -251,15 +251,25 @@ def _named(
         raise error(f"{path}: {broken} ({reason})") from reason
 
 
-def parse(kind: type[T], value: Any, *, where: str, error: type[VeerNetError]) -> T:
+def parse(
+    kind: type[T],
+    value: Any,
+    *,
+    where: str,
+    error: type[VeerNetError],
+    extra: Literal["forbid", "ignore"] = "forbid",
+) -> T:
     """The dataclass `kind` from plain data (JSON, TOML), checked field by field.
+
+    Args:
+        extra: what becomes of unknown fields.
 
     Raises:
         error: a field is missing, unknown, of another type, or refused by `kind`; `where` names
             the file.
     """
     try:
-        return _checker(kind)(value)
+        return _checker(kind, extra)(value)
     except ValidationError as invalid:
         found = "; ".join(map(_worded, invalid.errors(include_url=False)[:3]))
         raise error(f"{where}: {found}") from invalid
@@ -322,6 +332,6 @@ def difference(found: Any, asked: Any, name: str = "") -> str:
 
 
 @cache
-def _checker(kind: type[T]) -> Callable[[Any], T]:
-    """What checks a dataclass and those inside it, unknown fields too; slow to make."""
-    return TypeAdapter(with_config(ConfigDict(extra="forbid"))(kind)).validate_python
+def _checker(kind: type[T], extra: Literal["forbid", "ignore"]) -> Callable[[Any], T]:
+    """What checks a dataclass and those inside it; slow to make."""
+    return TypeAdapter(with_config(ConfigDict(extra=extra))(kind)).validate_python

@@ -10,6 +10,7 @@ two gigabytes, and ten seconds of processor time, or two for a file below 64 kB.
 and counts as JSON.
 """
 
+import base64
 import json
 import os
 import random
@@ -28,6 +29,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import structured
 import torch
@@ -183,18 +185,58 @@ def seeds(folder: Path) -> None:
     depths = np.arange(1000, 1000 + h / 10, 0.5)
     rows = "\n".join(f"{d:.1f} {75 + 60 * np.sin(d):.3f} {2 + np.cos(d):.3f}" for d in depths)
     (folder / "well.las").write_text(LAS.format(first=depths[0], last=depths[-1]) + rows + "\n")
-    write_picture(folder / "mask.png", (tall < 100).astype(np.uint8), palette=bytes(768))
-    line = [[w / 2 + 5 * np.sin(y / 9), float(y)] for y in range(0, h, 7)]
-    shapes = [{"label": "GR", "shape_type": "linestrip", "points": line}]
-    (folder / "labelme.json").write_text(json.dumps({"shapes": shapes}))
-    parts = [np.ravel(line).tolist()]
+    drawn(folder, split.log(0).curves.rows[0], (h, w))
+    (folder / "look.toml").write_text("pen = [1, 3]\nskew = [0.0, 0.2]\ndotted = 0.25\n")
+
+
+def drawn(folder: Path, rows: np.ndarray, size: tuple[int, int]) -> None:
+    """The first curve of a log as an index mask, and as annotators write it on its scan: the log
+    stood up, twice."""
+    known = np.flatnonzero(np.isfinite(rows))
+    line = [[size[1] - 1 - float(rows[x]), float(x)] for x in known.tolist()]
+    mask = np.zeros(size, np.uint8)
+    cv2.polylines(mask, [np.rint(line).astype(np.int32)], False, 1, 3)
+    write_picture(folder / "mask.png", mask, palette=bytes(768))
+    write_picture(folder / "part.png", mask)
+    png = base64.b64encode((folder / "part.png").read_bytes()).decode()
+    corners = [[0, 0], [size[1] - 1, size[0] - 1]]
+    shapes = [
+        {"label": "GR", "shape_type": "linestrip", "points": line},
+        {"label": "curve 1", "shape_type": "mask", "points": corners, "mask": png},
+        {"label": "no ILD", "shape_type": "rectangle", "points": corners},
+    ]
+    seen = {"imagePath": "grey.png", "imageWidth": size[1], "imageHeight": size[0]}
+    (folder / "labelme.json").write_text(json.dumps(seen | {"shapes": shapes}))
+    edges = np.flatnonzero(np.diff(mask.T.ravel(), prepend=0, append=0))
+    counts = [*np.diff(edges, prepend=0).tolist(), mask.size - int(edges[-1])]
+    parts = [
+        [np.ravel(line).tolist()],
+        {"size": size, "counts": counts},
+        {"size": size, "counts": as_text(counts)},
+    ]
     coco = {
-        "images": [{"id": 1, "file_name": "grey.png"}],
+        "images": [
+            {"id": 1, "file_name": "a\\grey.png", "width": size[1], "height": size[0]},
+        ],
         "categories": [{"id": 7, "name": "GR"}],
-        "annotations": [{"image_id": 1, "category_id": 7, "segmentation": parts}],
+        "annotations": [
+            {"image_id": 1, "category_id": 7, "segmentation": part, "bbox": [0, 0, 9, 9]}
+            for part in parts
+        ],
     }
     (folder / "coco.json").write_text(json.dumps(coco))
-    (folder / "look.toml").write_text("pen = [1, 3]\nskew = [0.0, 0.2]\ndotted = 0.25\n")
+
+
+def as_text(counts: list[int]) -> str:
+    """Run lengths as COCO writes them: differences from two before, five bits a character."""
+    text = ""
+    for i, count in enumerate(counts):
+        rest, more = count - counts[i - 2] if i > 2 else count, True
+        while more:
+            bits, rest = rest & 31, rest >> 5
+            more = rest != (-1 if bits & 16 else 0)
+            text += chr(48 + bits + 32 * more)
+    return text
 
 
 LAS = """~Version
@@ -241,9 +283,9 @@ def label(make_labeller: Callable[..., object], path: Path, folder: Path) -> Non
     scan = folder / "pictures/grey.png"
     grey = read_grey(scan)
     labeller = make_labeller(path=path)
-    trace = labeller.read(scan, grey.shape, calibration)
+    labels = labeller.read(scan, grey.shape, calibration, alone=True)
     for track in calibration.track:
-        trace(cut_strip(grey, calibration, track), track)
+        labels.trace(cut_strip(grey, calibration, track), track)
 
 
 def use_archive(path: Path, _: Path) -> None:

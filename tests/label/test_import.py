@@ -1,6 +1,5 @@
 """Labels lie on the ink: known curves, printed out of place, are found where they are printed."""
 
-import json
 import re
 
 import cv2
@@ -17,7 +16,7 @@ from veernet.data.raster import lay_on_side, write_picture
 from veernet.data.verify import verify
 from veernet.digitise.strip import Strip
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LabelError, LasError
-from veernet.label import LasLabels, MaskLabels, PolylineLabels, import_scans
+from veernet.label import LasLabels, MaskLabels, import_scans
 from veernet.label.labels import paint_labels, rows_of
 from veernet.label.snap import snap
 
@@ -53,6 +52,15 @@ def print_curve(page, y, shown, pen=3):
         cv2.polylines(part, [fixed], False, 0, pen - 1, cv2.LINE_AA, shift=4)  # 2 are 3 px wide
 
 
+def write_las(folder, course):
+    """GR along a course across the track, by row of the scan."""
+    las = lasio.LASFile()
+    depth = np.arange(995, 1045, 0.1)
+    las.append_curve("DEPT", depth, unit="FT")
+    las.append_curve("GR", 150 * course((depth - 1000) * 10), unit="API")
+    las.write(str(folder / "well.las"), version=2.0, fmt="%.4f")
+
+
 @pytest.fixture
 def well(tmp_path):
     """A scan whose print lies 5 px lower and 2 px to the right of what its LAS file says."""
@@ -61,11 +69,7 @@ def well(tmp_path):
     y = np.arange(-10, 430)
     print_curve(page, y + 5, position(y) + 2 / 200)
     write_picture(tmp_path / "well.png", page)
-    las = lasio.LASFile()
-    depth = np.arange(995, 1045, 0.1)
-    las.append_curve("DEPT", depth, unit="FT")
-    las.append_curve("GR", 150 * position((depth - 1000) * 10), unit="API")
-    las.write(str(tmp_path / "well.las"), version=2.0, fmt="%.4f")
+    write_las(tmp_path, position)
     (tmp_path / "c.toml").write_text(TOML)
     return tmp_path
 
@@ -157,6 +161,16 @@ def test_a_column_where_no_ink_is_near_is_not_labelled(well):
     assert 0.85 < told.labelled < 0.93
 
 
+def test_labels_from_a_las_file_lie_on_faint_print_too(well):
+    page = np.array(Image.open(well / "well.png")).astype(float)
+    write_picture(well / "well.png", (150 + page * 80 / 255).astype(np.uint8))
+    labels = LasLabels(path=well / "well.las")
+    (told,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    assert told.labelled > 0.98
+    assert told.offset == (5, -2)
+    assert told.pen == pytest.approx(3, abs=1)
+
+
 @settings(max_examples=25)
 @given(
     dx=st.integers(-9, 9),
@@ -180,50 +194,6 @@ def test_the_offset_of_a_print_is_found_to_a_pixel(dx, dy, period, swing):
     assert np.median((np.abs(rows - expected) / np.hypot(1, slope))[seen]) < 0.75
     mask = paint_labels(strip, {1: found})
     assert (grey[mask == 1] < 200).mean() > 0.9
-
-
-def test_labels_from_a_mask_are_the_centre_of_its_pixels(well):
-    mask = np.zeros((420, 260), np.uint8)
-    y = np.arange(420)
-    for shift in (-1, 0, 1):
-        mask[y, np.rint(20 + 200 * (0.5 + 0.3 * np.sin(y / 40)) + shift).astype(int)] = 1
-    mask[300:320] = 255
-    write_picture(well / "mask.png", mask, palette=bytes(768))
-    (told,) = import_scans(
-        well / "out", [well / "well.png"], well / "c.toml", MaskLabels(path=well / "mask.png")
-    )
-    assert told.labelled == pytest.approx(1 - 20 / 401, abs=0.01)
-    log = Archive.open(well / "out").split("train").log(0)
-    assert ((log.mask == 255).all(0) == ((y >= 300) & (y < 320))[: log.mask.shape[1]]).all()
-    expected = 0.5 + 0.3 * np.sin(y[: log.mask.shape[1]] / 40)
-    seen = np.isfinite(log.curves.values[0])
-    np.testing.assert_allclose(log.curves.values[0][seen], expected[seen], atol=1 / 200)
-
-
-def polylines(kind):
-    points = [[60.0, 0.0], [120.0, 200.0], [90.0, 419.0]]
-    if kind == "labelme":
-        shape = {"label": "GR", "shape_type": "linestrip", "points": points}
-        return {"imagePath": "well.png", "shapes": [shape]}
-    flat = [x for point in points for x in point]
-    return {
-        "images": [{"id": 7, "file_name": "scans/well.png"}],
-        "categories": [{"id": 3, "name": "curve 1"}],
-        "annotations": [{"image_id": 7, "category_id": 3, "segmentation": [flat]}],
-    }
-
-
-@pytest.mark.parametrize("kind", ["labelme", "coco"])
-def test_labels_from_polylines_follow_them(well, kind):
-    (well / "lines.json").write_text(json.dumps(polylines(kind)))
-    labels = PolylineLabels(path=well / "lines.json")
-    import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
-    log = Archive.open(well / "out").split("train").log(0)
-    expected = np.interp(np.arange(log.grey.shape[1]), [0, 200, 419], [60, 120, 90])
-    seen = np.isfinite(log.curves.values[0])
-    assert seen.mean() > 0.99
-    found = 20 + 200 * log.curves.values[0]
-    np.testing.assert_allclose(found[seen], expected[seen], atol=1)
 
 
 def test_a_long_track_becomes_several_logs_that_join_a_synthetic_archive(well, small_archive):
@@ -280,14 +250,14 @@ def bad(well, case):
         case "track outside the picture":
             write_picture(well / "bad.png", np.full((420, 100), 255, np.uint8))
             return labels, CalibrationError, "outside the scan of 100 × 420 px"
-        case "unknown label":
-            table = polylines("labelme")
-            table["shapes"][0]["label"] = "SP"
-            (well / "l.json").write_text(json.dumps(table))
-            return PolylineLabels(path=well / "l.json"), LabelError, "labelled 'SP'"
-        case "polylines of no known kind":
-            (well / "l.json").write_text('{"shapes": 5}')
-            return PolylineLabels(path=well / "l.json"), LabelError, "neither COCO nor Labelme"
+        case "a negative":
+            page = np.full((420, 260), 255, np.uint8)
+            print_curve(page, np.arange(430), position(np.arange(430)))
+            write_picture(well / "bad.png", 255 - page)
+            return labels, CalibrationError, "bad.png: the track .* not on the paper of a log"
+        case "LAS of another well":
+            write_las(well, lambda y: position(-y))
+            return labels, LabelError, "well.las: GR lies on ink in .*% of the .* columns"
     raise AssertionError(case)
 
 
@@ -296,7 +266,7 @@ def bad(well, case):
     [
         *("truncated PNG", "TIFF with a lying header", "0-byte mask", "mask of another size"),
         *("text in a numeric column", "LAS of other depths", "track outside the picture"),
-        *("unknown label", "polylines of no known kind"),
+        *("a negative", "LAS of another well"),
     ],
 )
 def test_bad_input_stops_with_its_own_error_and_leaves_no_split(well, case):

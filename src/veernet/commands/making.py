@@ -127,10 +127,12 @@ class Gallery:
 class Import:
     """Cut tracks out of real scans, label them, and write them as one split of an archive.
 
-    One of --las, --masks and --polylines says where the curves are. Curves of a LAS file are
-    projected through the calibration and snapped to the ink near them; columns where there is none
-    are not labelled, and no loss sees them. The calibration must name every curve that a track
-    prints, or its ink counts as background. `veernet merge` joins the archive with a synthetic one.
+    One of --las, --masks and --polylines says where the curves are; they are snapped to the ink
+    near there. The calibration must name every curve that a track prints, or its ink counts as
+    background. A column in which one of them was not found on ink is not labelled, and no loss sees
+    it, unless the labels say that the curve is absent there: by --complete, or with --polylines, by
+    a shape labelled `no GR` over the depths without GR. `veernet merge` joins the archive with a
+    synthetic one.
     """
 
     scans: Annotated[Positional[tuple[Path, ...]], SCANS]
@@ -142,15 +144,20 @@ class Import:
     las: Path | None = None
     """LAS file of the well."""
     masks: Path | None = None
-    """Index mask of the scan's size, or a folder of masks named as the scans."""
+    """Index mask of the scan's size, or a folder of masks named as the scans: 0 background, 1 and 2
+    the curves of these traces, 255 not labelled."""
     polylines: Path | None = None
-    """JSON file of lines drawn by hand, of COCO or Labelme."""
+    """JSON file of lines, outlines or masks drawn by hand, of COCO or Labelme, or a folder of them;
+    labelled GR or curve 1."""
+    complete: tuple[str, ...] = ()
+    """Curves that the masks or polylines have wherever they are printed: where one is not drawn, it
+    is absent."""
     split: SplitName = "train"
     """Which split they make."""
     window: int = 12_800
     """Longest log, px; a longer track becomes several."""
     tolerance: float = 4.0
-    """Furthest that ink may lie from where a LAS file expects it, px."""
+    """Furthest that ink may lie from where the labels have a curve, px."""
     page: int | None = None
     """Page of every TIFF or PDF, from 1. Not given: the first, with a word where there are more."""
     dpi: float | None = None
@@ -160,7 +167,7 @@ class Import:
     max_las: str = f"{MAX_BYTES >> 20}MiB"
     """Largest LAS file that is read."""
     overlays: Path | None = None
-    """Folder for pictures of the labels over the scans."""
+    """Folder for pictures of the labels over the scans; what is not labelled is tinted."""
     on_error: OnError = "stop"
     """Whether a scan that cannot be imported is passed over."""
     json: bool = False
@@ -185,31 +192,41 @@ class Import:
         if self.json:
             print_json(console, [asdict(one) for one in told])
             return
-        table = Table("scan", "curve", "class", "logs", "columns", "labelled", "offset", "pen")
+        shares = "given", "labelled", "absent"
+        table = Table("scan", "curve", "class", "logs", "columns", *shares, "offset", "pen")
         for one in told:
-            (dx, dy), share = one.offset, f"{one.labelled:.2%}"
-            numbers = (one.curve, one.logs, one.columns, share, f"{dx}, {dy}", f"{one.pen:g}")
+            dx, dy = one.offset
+            parts = (f"{getattr(one, share):.2%}" for share in shares)
+            numbers = (one.curve, one.logs, one.columns, *parts, f"{dx}, {dy}", f"{one.pen:g}")
             table.add_row(one.scan, one.mnemonic, *map(str, numbers))
         console.print(table)
         console.print(
-            "labelled: share of the columns found on ink; offset: of the print, px along depth and "
-            "across it",
+            "of the track's columns: given by the labels; labelled, because it was found on ink "
+            "there; absent by the labels. offset: of the print, px along depth and across it",
             soft_wrap=True,
         )
 
     def _labeller(self) -> Labeller:
+        if not 0 < self.tolerance <= 50:
+            raise OptionError(f"--tolerance must be from 0 to 50 px, got {self.tolerance}")
+        if self.las is not None and self.complete:
+            raise OptionError("--complete goes with --masks and --polylines, which draw curves")
         given: list[Labeller] = []
         if self.las is not None:
             if len(self.scans) > 1:
                 raise OptionError("--las is of one well: import its scan alone")
-            if not 0 < self.tolerance <= 50:
-                raise OptionError(f"--tolerance must be from 0 to 50 px, got {self.tolerance}")
             most = bytes_of(self.max_las, torch.device("cpu"))
             given.append(LasLabels(path=self.las, tolerance=self.tolerance, max_bytes=most))
         if self.masks is not None:
-            given.append(MaskLabels(path=self.masks))
+            given.append(
+                MaskLabels(path=self.masks, complete=self.complete, tolerance=self.tolerance)
+            )
         if self.polylines is not None:
-            given.append(PolylineLabels(path=self.polylines))
+            given.append(
+                PolylineLabels(
+                    path=self.polylines, complete=self.complete, tolerance=self.tolerance
+                )
+            )
         if len(given) != 1 or not self.scans:
             raise OptionError("import needs SCAN…, and one of --las, --masks and --polylines")
         return given[0]

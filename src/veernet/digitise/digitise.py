@@ -12,7 +12,7 @@ from numpy import ndarray
 from veernet.data.archive import ink
 from veernet.digitise.beyond import beyond_scale
 from veernet.digitise.calibration import Calibration
-from veernet.digitise.strip import MOST_DARK, Strip, cut_strip, dark_share, span_of
+from veernet.digitise.strip import Strip, cut_from_paper, span_of
 from veernet.digitise.track import CurveScale, Track
 from veernet.errors import CalibrationError
 from veernet.evaluate import WINDOW, predict
@@ -124,7 +124,7 @@ def digitise(
     spans = np.array([span_of(calibration, track) for track in calibration.track])
     depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
-    strips = [_cut(scan, calibration, track) for track in calibration.track]
+    strips = [cut_from_paper(scan, calibration, track) for track in calibration.track]
     read = [
         (_at(at, strip, curve, one, off_scale), _rounds(one) if curve.wraps else (), one)
         for track, strip in zip(calibration.track, strips, strict=True)
@@ -167,19 +167,6 @@ def _at(
         np.where(inside, np.where(beyond, 0.0, confidence), np.nan),
         beyond,
     )
-
-
-def _cut(scan: UInt8[ndarray, "h w"], calibration: Calibration, track: Track) -> Strip:
-    """A track that lies on paper."""
-    strip = cut_strip(scan, calibration, track)
-    if (dark := dark_share(strip.track)) > MOST_DARK:
-        (x, y), (right, bottom) = track.places.min(0), track.places.max(0)
-        raise CalibrationError(
-            f"the track from x = {x:g}, y = {y:g} to {right:g}, {bottom:g} is not on the paper of "
-            f"a log: {dark:.0%} of it is darker than mid-grey. Invert a negative, and make a dark "
-            "scan lighter; a photograph has no curves to read"
-        )
-    return strip
 
 
 def _read(

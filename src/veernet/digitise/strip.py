@@ -21,6 +21,9 @@ OUTSIDE = 255
 MOST_DARK = 0.1
 """Share of a track that may be darker than paper: stamps and stains."""
 
+MOST_INK = 0.6
+"""Share of a track that may be darker than mid-grey: hatched and filled."""
+
 _FAINT = 0.35
 """Of the darkness of the darkest hundredth of a picture: from it on a pixel counts as ink."""
 
@@ -57,6 +60,12 @@ class Strip:
     def track(self) -> UInt8[ndarray, "_ _"]:
         """The track alone."""
         return self.grey[self.top : self.bottom + 1, self.first : self.last + 1]
+
+    @property
+    def inside(self) -> Bool[ndarray, "w"]:
+        """Columns of the track, as against those of its margin."""
+        columns = np.arange(self.grey.shape[1])
+        return (columns >= self.first) & (columns <= self.last)
 
     def pixels(self) -> Float[ndarray, "w"]:
         """Position along the scan of every column."""
@@ -99,6 +108,24 @@ def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
 
     first_left, _, _, last_left = track.read(calibration.depth_axis)
     return at_edge(first_left), at_edge(last_left)
+
+
+def cut_from_paper(scan: UInt8[ndarray, "h w"], calibration: Calibration, track: Track) -> Strip:
+    """Cut a track out of a scan as `cut_strip` does, and check that it lies on paper.
+
+    Raises:
+        CalibrationError: it lies outside the scan, or is dark as on a negative or a photograph.
+    """
+    strip = cut_strip(scan, calibration, track)
+    inked = float((strip.track < 128).mean())
+    if inked > MOST_INK or dark_share(strip.track) > MOST_DARK:
+        (x, y), (right, bottom) = track.places.min(0), track.places.max(0)
+        raise CalibrationError(
+            f"the track from x = {x:g}, y = {y:g} to {right:g}, {bottom:g} is not on the paper of "
+            f"a log: {inked:.0%} of it is darker than mid-grey. Invert a negative, and make a dark "
+            "scan lighter; a photograph has no curves to read"
+        )
+    return strip
 
 
 def cut_strip(

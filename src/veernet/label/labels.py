@@ -1,7 +1,8 @@
 """What is known of the curves of one strip."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -9,8 +10,15 @@ from numpy import ndarray
 
 from veernet.data.batch import UNLABELLED
 from veernet.data.columns import bands, give
+from veernet.digitise.calibration import Calibration
 from veernet.digitise.strip import Strip
 from veernet.digitise.track import Track
+from veernet.errors import LabelError
+
+LEAST_ON_INK = 0.25
+"""Least share of the columns of a label that must lie on ink. Curves of another depth of the same
+well lie on the ink of its grid, and of other curves, in a seventh to a fifth of their columns; a
+dashed curve that leaves its track now and then lies on its own in a third and more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,23 +28,34 @@ class Traced:
     positions: across the track, 0 at the lower edge and 1 at the upper one, beyond where the curve
                went round; NaN where there is none
     on_ink:    columns where it was found
-    expected:  columns where there should be one
-    unknown:   columns where it may be, and was not found
+    given:     columns where the label has it
+    absent:    columns where the label says that it is not printed
     """
 
     positions: Float[ndarray, "w"]
     on_ink: Bool[ndarray, "w"]
-    expected: Bool[ndarray, "w"]
-    unknown: Bool[ndarray, "w"]
+    given: Bool[ndarray, "w"]
+    absent: Bool[ndarray, "w"]
     pen: float
     """Width of its line, px."""
     offset: tuple[int, int] = (0, 0)
     """Columns to the right and rows down that the print lies from where it was expected."""
 
     @property
-    def share(self) -> float:
-        """Of the columns that should have the curve, those where it was found."""
-        return float(self.on_ink[self.expected].mean()) if self.expected.any() else 0.0
+    def unknown(self) -> Bool[ndarray, "w"]:
+        """Columns where it may be printed, and was not found."""
+        return ~self.on_ink & ~self.absent
+
+    def share_on_ink(self, columns: Bool[ndarray, "w"]) -> float:
+        """Share of the columns in which it is given where it was found too; NaN if it is given in
+        none of these `columns`."""
+        given = self.given & columns
+        return float(self.on_ink[given].mean()) if given.any() else float("nan")
+
+    def forgotten(self) -> "Traced":
+        """The curve as if it had been found nowhere."""
+        nothing = np.zeros_like(self.on_ink)
+        return replace(self, on_ink=nothing, positions=np.full_like(self.positions, np.nan))
 
     def laps(self) -> Float[ndarray, "w"]:
         """How often it has gone round the track, NaN where there is none."""
@@ -49,8 +68,45 @@ class Traced:
         return self.on_ink & np.isfinite(self.positions) & (~jumps | np.isnan(np.roll(laps, 1)))
 
 
-Tracer = Callable[[Strip, Track], dict[int, Traced]]
-"""Finds the curves of a track, by class, in the strip that was cut out for it."""
+@dataclass(frozen=True, kw_only=True)
+class TrackLabels:
+    """What the labels of a scan say of one track."""
+
+    curves: dict[int, Traced]
+    """Its curves, by class."""
+    open_pixels: Bool[ndarray, "h w"] | None = None
+    """Pixels of its strip of which a mask says that nobody labelled them."""
+
+
+Tracer = Callable[[Strip, Track], TrackLabels]
+"""Finds the curves of a track in the strip that was cut out for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanLabels:
+    """The labels of one scan as they were read."""
+
+    source: Path
+    """File in which they are."""
+    trace: Tracer
+    remarks: tuple[str, ...] = ()
+    """What was taken for granted in reading them, in words."""
+
+
+def complete_curves(names: Sequence[str], calibration: Calibration) -> set[str]:
+    """The mnemonics, as the calibration writes them, of curves that are labelled wherever they are
+    printed.
+
+    Raises:
+        LabelError: the calibration lacks one.
+    """
+    known = {curve.mnemonic.casefold(): curve.mnemonic for curve in calibration.curves}
+    if unknown := [name for name in names if name.casefold() not in known]:
+        raise LabelError(
+            f"{', '.join(unknown)} cannot be complete: the calibration has "
+            f"{', '.join(known.values())}"
+        )
+    return {known[name.casefold()] for name in names}
 
 
 def rows_of(strip: Strip, traced: Traced) -> Float[ndarray, "w"]:
@@ -59,13 +115,20 @@ def rows_of(strip: Strip, traced: Traced) -> Float[ndarray, "w"]:
     return np.where(traced.printed(), strip.bottom - heights * strip.height, np.nan)
 
 
-def paint_labels(strip: Strip, curves: dict[int, Traced]) -> UInt8[ndarray, "h w"]:
+def paint_labels(
+    strip: Strip,
+    curves: dict[int, Traced],
+    open_pixels: Bool[ndarray, "h w"] | None = None,
+) -> UInt8[ndarray, "h w"]:
     """Class indices: every curve as wide as its pen, as the class that is its key.
 
     A column in which one of them may be and was not found is not labelled at all: its ink would be
-    called background. The first class is on top.
+    called background. Nor are `open_pixels`, where no curve lies on them. The first class is on
+    top.
     """
     mask = np.zeros(strip.grey.shape, np.uint8)
+    if open_pixels is not None:
+        mask[open_pixels] = UNLABELLED
     for index, traced in sorted(curves.items(), reverse=True):
         laps = traced.laps()
         for covered in bands(

@@ -12,24 +12,42 @@ from numpy import ndarray
 
 from veernet.data import writing
 from veernet.data.archive import METADATA, CurveRow, Curves, Log, Row, SplitName
+from veernet.data.batch import UNLABELLED
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitise.calibration import Calibration, read_calibration
-from veernet.digitise.strip import Strip, cut_strip
-from veernet.digitise.track import Track
-from veernet.errors import ArchiveError, LabelError, OnError, OptionError, VeerNetError
-from veernet.label.labels import Traced, Tracer, paint_labels, rows_of
+from veernet.digitise.strip import Strip, cut_from_paper
+from veernet.digitise.track import CurveScale, Track
+from veernet.errors import (
+    ArchiveError,
+    CalibrationError,
+    LabelError,
+    OnError,
+    OptionError,
+    VeerNetError,
+)
+from veernet.label.labels import LEAST_ON_INK, ScanLabels, TrackLabels, paint_labels, rows_of
 from veernet.picture import overlay
 
 CLASSES = ("background", "curve 1", "curve 2")
 """Of an imported archive: those of a synthetic one of two curves, to be merged with it."""
 
 
+TINT = (230, 200, 120)
+"""RGB over what is not labelled, in overlays."""
+
+
 @runtime_checkable
 class Labeller(Protocol):
     """Where labels come from."""
 
-    def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Tracer:
-        """What finds the curves on the tracks of a scan.
+    def read(
+        self, scan: Path, shape: tuple[int, int], calibration: Calibration, *, alone: bool
+    ) -> ScanLabels:
+        """Read the labels of a scan, which are then found on its tracks.
+
+        Args:
+            shape: (h, w) of the scan.
+            alone: no other scan is imported, so that a file of one scan is of this one.
 
         Raises:
             VeerNetError: its labels cannot be read, or do not fit the scan or the calibration.
@@ -48,9 +66,15 @@ class Imported:
     logs: int
     """Into which its track was cut."""
     columns: int
-    """In which it should be."""
+    """Of its track."""
+    given: float
+    """Share of them in which the labels have it."""
     labelled: float
-    """Share of them in which it was found."""
+    """Share of them in which it was found on ink. They are labelled if all other curves of the
+    track were found there too, or are absent."""
+    absent: float
+    """Share of them in which the labels say that it is not printed. What is neither, is not
+    labelled."""
     offset: tuple[int, int]
     """Pixels along depth and across it by which the print lies from the calibration."""
     pen: float
@@ -82,7 +106,8 @@ def import_scans(
         page: of every TIFF or PDF, from 1.
         dpi: resolution at which pages of PDF are drawn, that of the scan on them if None.
         max_pixels: a scan of more is refused.
-        overlays: folder for pictures of every log with its labels drawn over it.
+        overlays: folder for pictures of every log with its labels drawn over it, and what is not
+            labelled tinted.
         on_error: stop, or pass over a scan that cannot be imported and `report` why.
 
     Raises:
@@ -100,7 +125,8 @@ def import_scans(
         for scan in scans:
             try:
                 grey = read_grey(scan, page=page, dpi=dpi, max_pixels=max_pixels)
-                done = list(_import(scan, grey, settings, labeller, window))
+                labels = labeller.read(scan, grey.shape, settings, alone=len(scans) == 1)
+                done = _import(scan, grey, settings, labels, window, report)
             except VeerNetError as fault:
                 if on_error == "stop":
                     raise
@@ -111,7 +137,7 @@ def import_scans(
                 rows.append(writing.write_log(folder, row, log))
                 if overlays is not None:
                     name = f"{Path(row.file_name).stem} {scan.stem} {row.curves[0].mnemonic}.png"
-                    write_picture(overlays / name, overlay(log.grey, log.curves.rows))
+                    write_picture(overlays / name, _drawn_over(log))
             told += [one for _, _, ones in done for one in ones]
         if not rows:
             raise LabelError(f"none of {len(scans)} scans could be imported")
@@ -119,18 +145,28 @@ def import_scans(
     return told
 
 
+def _drawn_over(log: Log) -> UInt8[ndarray, "_ _ 3"]:
+    """A log with its labels drawn over it; what is not labelled is tinted."""
+    picture = overlay(log.grey, log.curves.rows)
+    zoom = len(picture) // len(log.grey)
+    unlabelled = (log.mask == UNLABELLED).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    picture[unlabelled] = picture[unlabelled] // 2 + np.array(TINT, np.uint8) // 2
+    return picture
+
+
 def _check(scans: Sequence[Path], calibration: Calibration, window: int) -> None:
     if window < 64:
         raise OptionError(f"a window must be 64 px and more, got {window}")
     if len({scan.stem for scan in scans}) < len(scans):
-        raise OptionError(f"scans must have different names, got {', '.join(map(str, scans))}")
-    for track in calibration.track:
-        traces = [curve.trace for curve in track.curve]
-        if len({*traces}) < len(traces) or max(traces) >= len(CLASSES):
-            names = ", ".join(curve.mnemonic for curve in track.curve)
+        raise OptionError(
+            f"scans must have different names, got {', '.join(map(str, scans))}; import those of "
+            "one name into archives of their own, and merge these"
+        )
+    for curve in calibration.curves:
+        if curve.trace >= len(CLASSES):
             raise LabelError(
-                f"the track of {names} has the traces {traces}; each of its curves needs one of "
-                "its own, 1 (solid) or 2 (broken)"
+                f"{curve.mnemonic} is trace {curve.trace}, where an archive of scans has 1 (solid) "
+                "and 2 (broken)"
             )
 
 
@@ -138,25 +174,72 @@ def _import(
     scan: Path,
     grey: UInt8[ndarray, "h w"],
     calibration: Calibration,
-    labeller: Labeller,
+    labels: ScanLabels,
     window: int,
-) -> Iterator[tuple[Log, Row, list[Imported]]]:
+    report: Callable[[str], object],
+) -> list[tuple[Log, Row, list[Imported]]]:
     """The logs of a scan; the first of every track comes with what is told of the track."""
-    trace = labeller.read(scan, grey.shape, calibration)
-    for track in calibration.track:
-        strip = cut_strip(grey, calibration, track)
-        traced = trace(strip, track)
-        log = _log(strip, traced)
-        row = _row(scan, strip, track)
-        width = log.grey.shape[1]
-        pieces = -(-width // window)
-        edges = np.linspace(0, width, pieces + 1).round().astype(int).tolist()
-        told = [_told(scan, track, traced, index, pieces) for index in sorted(traced)]
-        for a, b in pairwise(edges):
-            yield _cut(log, a, b), replace(row, width=b - a), told if a == 0 else []
+    try:
+        strips = [cut_from_paper(grey, calibration, track) for track in calibration.track]
+    except CalibrationError as misfit:
+        raise CalibrationError(f"{scan}: {misfit}") from misfit
+    found = [
+        labels.trace(strip, track) for strip, track in zip(strips, calibration.track, strict=True)
+    ]
+    found, doubts = _believed(calibration, strips, found)
+    if not any(traced.on_ink.any() for one in found for traced in one.curves.values()):
+        names = ", ".join(curve.mnemonic for curve in calibration.curves)
+        nowhere = f"none of {names} is inside its track on {scan}"
+        where = "are these the labels of another scan, or is the calibration out of place?"
+        told = f"{'; '.join(doubts)}; {where}" if doubts else nowhere
+        raise LabelError(f"{labels.source}: {told}")
+    for remark in labels.remarks:
+        report(remark)
+    for doubt in doubts:
+        report(f"{labels.source}: {doubt}, and is left unlabelled")
+    return [
+        log
+        for track, strip, one in zip(calibration.track, strips, found, strict=True)
+        for log in _logs(scan, track, strip, one, window)
+    ]
 
 
-def _log(strip: Strip, traced: dict[int, Traced]) -> Log:
+def _believed(
+    calibration: Calibration, strips: Sequence[Strip], found: Sequence[TrackLabels]
+) -> tuple[list[TrackLabels], list[str]]:
+    """The labels without the curves that hardly lie on ink, where it may be by chance, and what
+    there is to say of these."""
+    believed, doubts = list[TrackLabels](), list[str]()
+    for track, strip, labels in zip(calibration.track, strips, found, strict=True):
+        curves = dict(labels.curves)
+        for curve in track.curve:
+            traced = curves[curve.trace]
+            share = traced.share_on_ink(strip.inside)
+            if share < LEAST_ON_INK:
+                n = (traced.given & strip.inside).sum()
+                doubts.append(
+                    f"{curve.mnemonic} lies on ink in {share:.0%} of the {n:,} columns where it is "
+                    f"given, less than {LEAST_ON_INK:.0%}"
+                )
+                curves[curve.trace] = traced.forgotten()
+        believed.append(replace(labels, curves=curves))
+    return believed, doubts
+
+
+def _logs(
+    scan: Path, track: Track, strip: Strip, labels: TrackLabels, window: int
+) -> Iterator[tuple[Log, Row, list[Imported]]]:
+    log, row = _log(strip, labels), _row(scan, strip, track)
+    width = log.grey.shape[1]
+    pieces = -(-width // window)
+    edges = np.linspace(0, width, pieces + 1).round().astype(int).tolist()
+    told = [_told(scan, strip, curve, labels, pieces) for curve in track.curve]
+    for a, b in pairwise(edges):
+        yield _cut(log, a, b), replace(row, width=b - a), told if a == 0 else []
+
+
+def _log(strip: Strip, labels: TrackLabels) -> Log:
+    traced = labels.curves
     none = np.full(strip.grey.shape[1], np.nan)
     rows = [rows_of(strip, traced[k]) if k in traced else none for k in (1, 2)]
     values = [
@@ -165,7 +248,7 @@ def _log(strip: Strip, traced: dict[int, Traced]) -> Log:
     ]
     return Log(
         grey=strip.grey,
-        mask=paint_labels(strip, traced),
+        mask=paint_labels(strip, traced, labels.open_pixels),
         curves=Curves(rows=np.array(rows, np.float32), values=np.array(values, np.float32)),
     )
 
@@ -195,15 +278,26 @@ def _row(scan: Path, strip: Strip, track: Track) -> Row:
     )
 
 
-def _told(scan: Path, track: Track, traced: dict[int, Traced], index: int, pieces: int) -> Imported:
-    one = traced[index]
+def _told(
+    scan: Path,
+    strip: Strip,
+    curve: CurveScale,
+    labels: TrackLabels,
+    pieces: int,
+) -> Imported:
+    one = labels.curves[curve.trace]
+    given, on_ink, absent = (
+        float(part[strip.inside].mean()) for part in (one.given, one.on_ink, one.absent)
+    )
     return Imported(
         scan=scan.name,
-        mnemonic=next(curve.mnemonic for curve in track.curve if curve.trace == index),
-        curve=index,
+        mnemonic=curve.mnemonic,
+        curve=curve.trace,
         logs=pieces,
-        columns=int(one.expected.sum()),
-        labelled=one.share,
+        columns=int(strip.inside.sum()),
+        given=given,
+        labelled=on_ink,
+        absent=absent,
         offset=one.offset,
         pen=one.pen,
     )

@@ -16,11 +16,26 @@ DEPTH_OFFSETS, VALUE_OFFSETS = range(-12, 13), range(-4, 5)
 STEP = 0.5
 """Distance of the places across a line where ink is looked for, px."""
 
+_SAMPLED = 2**22
+"""Pixels by which paper and ink are judged."""
+
+_DARKEST = 0.002
+"""Share of a track that one thin curve covers."""
+
+_LEAST_CONTRAST = 64
+"""Levels between paper and ink below which a track is taken to be blank."""
+
 _ENOUGH = 0.5
 """Ink, of 1, from which a place counts as on a line."""
 
 
-def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0) -> Traced:
+def snap(
+    strip: Strip,
+    positions: Float[ndarray, "w"],
+    *,
+    tolerance: float = 4.0,
+    in_place: bool = False,
+) -> Traced:
     """Find the printed line of a curve near where it is expected.
 
     One offset for the whole curve is the one under which most of it lies on ink. Then every pixel
@@ -30,17 +45,17 @@ def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0
     Args:
         positions: across the track, 0 at the lower edge and 1 at the upper one, by column; beyond
             them where the curve goes round; NaN where nothing is known.
+        in_place: the curve was drawn on the scan itself, and has no offset.
     """
-    expected = np.isfinite(positions)
+    nothing = np.zeros(len(positions), bool)
+    given = np.isfinite(positions)
     rows = strip.bottom - positions * strip.height
-    ink = cv2.GaussianBlur((255 - strip.grey).astype(np.float32) / 255, (0, 0), 0.8)
+    sharp = _ink_of(strip)
+    ink = cv2.GaussianBlur(sharp, (0, 0), 0.8)
     points = [_by_length(line) for line in polylines(rows) if len(line) > 1]
     if not points:
-        nothing = np.zeros(len(rows), bool)
-        return Traced(
-            positions=positions, on_ink=nothing, expected=expected, unknown=~nothing, pen=1.0
-        )
-    offset = _offset(strip, ink, np.concatenate(points))
+        return Traced(positions=positions, on_ink=nothing, given=given, absent=nothing, pen=1.0)
+    offset = (0, 0) if in_place else _offset(strip, ink, np.concatenate(points))
     moved = np.full(len(rows), np.nan)
     on_ink = np.zeros(len(rows), bool)
     for line in points:
@@ -50,9 +65,9 @@ def snap(strip: Strip, positions: Float[ndarray, "w"], *, tolerance: float = 4.0
     return Traced(
         positions=np.clip((strip.bottom - moved) / strip.height, laps, laps + 1 - 1e-6),
         on_ink=on_ink,
-        expected=expected,
-        unknown=~on_ink,
-        pen=_pen(strip, moved, on_ink),
+        given=given,
+        absent=nothing,
+        pen=_pen(strip, sharp, moved, on_ink),
         offset=offset,
     )
 
@@ -62,6 +77,14 @@ def _by_length(line: Float[ndarray, "n 2"]) -> Float[ndarray, "_ 2"]:
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     at = np.arange(0, along[-1] + 1)
     return np.stack([np.interp(at, along, line[:, i]) for i in (0, 1)], axis=1)
+
+
+def _ink_of(strip: Strip) -> Float[ndarray, "h w"]:
+    """Ink of every pixel, from 0 on the paper of this track to 1 in its darkest ink."""
+    some = strip.track[:, :: max(1, strip.track.size // _SAMPLED)]
+    darkest, paper = np.quantile(some, [_DARKEST, 0.5])
+    contrast = max(paper - darkest, _LEAST_CONTRAST)
+    return ((np.float32(paper) - strip.grey) / np.float32(contrast)).clip(0, 1)
 
 
 def _ink_at(
@@ -123,7 +146,9 @@ def _snap_line(
     on_ink[columns] = np.where(n > 0, inked / np.maximum(n, 1), share) >= _ENOUGH
 
 
-def _pen(strip: Strip, rows: Float[ndarray, "w"], on_ink: ndarray) -> float:
+def _pen(
+    strip: Strip, ink: Float[ndarray, "h w"], rows: Float[ndarray, "w"], on_ink: ndarray
+) -> float:
     """Width of the line: the median height of the ink through it where it is nearly level, px."""
     slope = np.abs(np.gradient(np.nan_to_num(rows)))
     level = np.flatnonzero(on_ink & (slope < 0.3) & np.isfinite(rows))
@@ -131,8 +156,8 @@ def _pen(strip: Strip, rows: Float[ndarray, "w"], on_ink: ndarray) -> float:
         return 2.0
     y = strip.bottom - np.mod(strip.bottom - rows[level], strip.height)
     reach = np.arange(-8, 9)
-    row = np.clip(np.rint(y).astype(np.int64)[:, None] + reach, 0, len(strip.grey) - 1)
-    dark = strip.grey[row, level[:, None]] < 128
+    row = np.clip(np.rint(y).astype(np.int64)[:, None] + reach, 0, len(ink) - 1)
+    dark = ink[row, level[:, None]] >= _ENOUGH
     below = np.cumprod(dark[:, 8:], axis=1).sum(1)
     above = np.cumprod(dark[:, 8::-1], axis=1).sum(1)
     return float(np.clip(np.median(np.maximum(below + above - 1, 1)), 1, 5))

@@ -1,0 +1,289 @@
+"""Labels drawn by hand: the lines, outlines and masks of annotators."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+
+from veernet.data.raster import MAX_PIXELS
+from veernet.digitise.calibration import Calibration
+from veernet.digitise.strip import Strip, cut_strip
+from veernet.digitise.track import Axis, CurveScale, Track
+from veernet.errors import LabelError
+from veernet.label.annotations import Picture, Shape, read_annotations
+from veernet.label.course import course_of
+from veernet.label.labels import (
+    ScanLabels,
+    Traced,
+    TrackLabels,
+    complete_curves,
+)
+from veernet.label.matching import best_matches
+from veernet.label.snap import snap
+
+LINE = 3
+"""Width of a line that an annotator drew, px."""
+
+OUTLINED = 1.5
+"""How far a polygon goes to and fro along depth, in its own extents, from which it is the outline
+of a curve and not its course: an outline goes there and back, and so twice."""
+
+_FAR = 1e6
+"""OpenCV's coordinates end somewhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolylineLabels:
+    """Curves drawn by hand: a JSON file of COCO or of Labelme, or a folder of them.
+
+    Labels are mnemonics of the calibration, or the names of classes: curve 1, curve 2. What is
+    labelled `no GR`, of any shape, says that GR is not printed at its depths.
+    """
+
+    path: Path
+    complete: tuple[str, ...] = ()
+    """Curves that are drawn wherever they are printed: where one is not, it is absent."""
+    tolerance: float = 4.0
+    """Furthest that ink may lie from where a curve was drawn, px."""
+
+    def read(
+        self, scan: Path, shape: tuple[int, int], calibration: Calibration, *, alone: bool = True
+    ) -> ScanLabels:
+        """Read what was drawn on a scan, which is then found on a strip.
+
+        Raises:
+            LabelError: the file is of another kind, does not know the scan, was drawn on a picture
+                of other proportions, or has a label that the calibration lacks or a shape that is
+                no curve.
+        """
+        complete = complete_curves(self.complete, calibration)
+        picture, named = _picture_of(self.path, scan, shape, alone)
+        scale, sized = _scale_of(picture, shape)
+        page = _Page(picture=picture, scale=scale, shape=shape, axis=calibration.depth_axis)
+        drawn, absent = _by_curve(picture, calibration)
+
+        def trace(strip: Strip, track: Track) -> TrackLabels:
+            cut = partial(_cut, calibration, track)
+            curves: dict[int, Traced] = {}
+            for curve in track.curve:
+                mine = cut(page.draw(drawn[curve.mnemonic]))
+                positions = course_of(mine, np.zeros_like(mine), strip, wraps=curve.wraps)
+                traced = snap(strip, positions, tolerance=self.tolerance, in_place=True)
+                none = strip.inside & (curve.mnemonic in complete)
+                if said := absent[curve.mnemonic]:
+                    none |= cut(page.depths(said))[(strip.top + strip.bottom) // 2]
+                curves[curve.trace] = replace(traced, absent=none & ~mine.any(0))
+            return TrackLabels(curves=curves)
+
+        remarks = tuple(filter(None, (named, sized)))
+        return ScanLabels(source=picture.file, trace=trace, remarks=remarks)
+
+
+def _picture_of(path: Path, scan: Path, shape: tuple[int, int], alone: bool) -> tuple[Picture, str]:
+    """The picture of a file or folder that is the scan, and what there is to say of its name.
+
+    Raises:
+        LabelError: there is none, or several fit.
+    """
+    pictures = _pictures(path, scan)
+    found = [pictures[i] for i in best_matches(scan, [one.name for one in pictures])]
+    if len(found) > 1:
+        names = ", ".join(f"{one.name!r} in {one.file}" for one in found[:5])
+        raise LabelError(f"{path}: cannot tell which of its pictures is {scan}: {names}")
+    if found:
+        (picture,) = found
+        same = Path(picture.name.replace("\\", "/")).name.casefold() == scan.name.casefold()
+        return picture, "" if same else f"{picture.file}: {picture.name!r} is taken for {scan.name}"
+    own = [one for one in pictures if one.file.stem == scan.stem or (alone and len(pictures) == 1)]
+    if len(own) == 1 and (not own[0].name or own[0].size == shape[::-1]):
+        (picture,) = own
+        name = f"{picture.name!r}" if picture.name else "a picture without a name"
+        return picture, f"{picture.file}: drawn on {name}, taken for {scan.name}"
+    names = Counter(one.name for one in pictures)
+    listed = ", ".join(map(repr, [*names][:5])) + (", …" if len(names) > 5 else "")
+    raise LabelError(f"{path}: nothing is drawn on {scan.name} in it; it is of {listed or 'none'}")
+
+
+def _pictures(path: Path, scan: Path) -> list[Picture]:
+    """All pictures of a file; those of a folder, or of the one file in it that is named as the
+    scan."""
+    if not path.is_dir():
+        return read_annotations(path)
+    own = path / f"{scan.stem}.json"
+    files = [own] if own.is_file() else sorted(path.glob("*.json"))
+    if not files:
+        held = ", ".join(sorted(one.name for one in path.iterdir())[:5]) or "nothing"
+        raise LabelError(f"{path}: no JSON file of Labelme or COCO in this folder, but {held}")
+    return [picture for file in files for picture in read_annotations(file)]
+
+
+def _scale_of(picture: Picture, shape: tuple[int, int]) -> tuple[tuple[float, float], str]:
+    """Pixels of the scan for a pixel of the picture that the annotator saw, along x and y, and what
+    there is to say of it.
+
+    Raises:
+        LabelError: their sizes differ in more than scale, or points lie outside the scan where the
+            file says no size.
+    """
+    (h, w), file = shape, picture.file
+    if picture.size is None:
+        points = np.concatenate([one.points for one in picture.shapes] or [np.zeros((1, 2))])
+        if (points < -1).any() or (points > (w + 1, h + 1)).any():
+            (x, y), (right, bottom) = points.min(0), points.max(0)
+            raise LabelError(
+                f"{file}: points reach from x = {x:g}, y = {y:g} to {right:g}, {bottom:g} on a "
+                f"picture whose size it does not say; the scan has {w} × {h} px"
+            )
+        return (1, 1), f"{file}: says no width and height; taken to be drawn on {w} × {h} px"
+    seen = picture.size
+    if seen == (w, h):
+        return (1, 1), ""
+    told = f"{file}: drawn on {seen[0]} × {seen[1]} px (width × height)"
+    least = max((seen[0] - 1) / w, (seen[1] - 1) / h)
+    most = min((seen[0] + 1) / w, (seen[1] + 1) / h)
+    if min(seen) < 1 or least > most:
+        turned = seen[0] * w == seen[1] * h or seen == (h, w)
+        hint = "; turned by its EXIF orientation? Save the scan upright, and draw on that"
+        raise LabelError(f"{told}, where the scan has {w} × {h}{hint if turned else ''}")
+    return (w / seen[0], h / seen[1]), f"{told}, and scaled to the scan's {w} × {h}"
+
+
+def _by_curve(
+    picture: Picture, calibration: Calibration
+) -> tuple[dict[str, list[Shape]], dict[str, list[Shape]]]:
+    """By mnemonic: the shapes that are the curve, and those that say where it is absent.
+
+    Raises:
+        LabelError: there is no shape, a label is not one of the calibration's, or a shape is no
+            curve.
+    """
+    drawn, absent = ({c.mnemonic: list[Shape]() for c in calibration.curves} for _ in range(2))
+    if not picture.shapes:
+        raise LabelError(f"{picture.file}: nothing is drawn on {picture.name!r}")
+    for one in picture.shapes:
+        label = " ".join(one.label.split())
+        bare = label[3:] if label.casefold().startswith("no ") else label
+        curves = _named(bare, calibration.curves)
+        if not curves:
+            raise LabelError(_unknown(picture, one, calibration))
+        _check_form(picture, one, said=bare != label)
+        for curve in curves:
+            (drawn if bare == label else absent)[curve.mnemonic].append(one)
+    return drawn, absent
+
+
+def _named(label: str, curves: Iterable[CurveScale]) -> list[CurveScale]:
+    """The curve of a mnemonic, or those of a class."""
+    name = label.casefold()
+    return [c for c in curves if name in (c.mnemonic.casefold(), f"curve {c.trace}")]
+
+
+def _unknown(picture: Picture, shape: Shape, calibration: Calibration) -> str:
+    held = Counter(one.label for one in picture.shapes).most_common(9)
+    known = [f"{c.mnemonic} (curve {c.trace})" for c in calibration.curves]
+    return (
+        f"{picture.file}: a shape is labelled {shape.label!r}; the calibration has "
+        f"{', '.join(known)}, and the file {', '.join(f'{label!r} × {n}' for label, n in held)}"
+    )
+
+
+def _check_form(picture: Picture, shape: Shape, *, said: bool) -> None:
+    """Check that a shape is a curve, or if it says that one is absent, has depths."""
+    if shape.form not in ("line", "polygon", "mask", *(("rectangle",) if said else ())):
+        what = "says of no depths that it is absent" if said else "is no curve"
+        raise LabelError(
+            f"{picture.file}: a shape labelled {shape.label!r} is a {shape.form}, which {what}; "
+            f"draw it as a line, linestrip or polygon, or as a mask{' or rectangle' * said}"
+        )
+    if len(shape.points) < 2:
+        raise LabelError(f"{picture.file}: a line labelled {shape.label!r} is a single point")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Page:
+    """A scan to draw shapes on that were drawn on a picture of it.
+
+    scale: pixels of the scan for one of the picture, along x and y
+    shape: (h, w) of the scan
+    axis:  which way depth runs
+    """
+
+    picture: Picture
+    scale: tuple[float, float]
+    shape: tuple[int, int]
+    axis: Axis
+
+    def draw(self, shapes: Iterable[Shape]) -> UInt8[ndarray, "h w"]:
+        """The pixels of shapes, as 1.
+
+        Raises:
+            LabelError: a mask is damaged, or of another size than the picture.
+        """
+        canvas = np.zeros(self.shape, np.uint8)
+        for one in shapes:
+            if one.mask is not None:
+                canvas |= self._pixels(one)
+                continue
+            points = self._points(one)
+            fixed = [np.rint(points).astype(np.int32)]
+            if one.form == "polygon" and _is_outline(points[:, self._along]):
+                cv2.fillPoly(canvas, fixed, 1)
+            else:
+                cv2.polylines(canvas, fixed, False, 1, LINE)
+        return canvas
+
+    def depths(self, shapes: Iterable[Shape]) -> UInt8[ndarray, "h w"]:
+        """All pixels of the depths that shapes span, as 1."""
+        spanned = np.zeros(self.shape[1 - self._along], np.uint8)
+        for one in shapes:
+            if one.mask is None:
+                places = self._points(one)[:, self._along]
+            else:
+                places = np.flatnonzero(self._pixels(one).any(self._along))
+            if len(places):
+                first, last = np.rint([places.min(), places.max()]).astype(int).clip(0).tolist()
+                spanned[first : last + 1] = 1
+        return np.broadcast_to(spanned[:, None] if self.axis == "down" else spanned, self.shape)
+
+    @property
+    def _along(self) -> int:
+        """The coordinate that runs with depth, of (x, y)."""
+        return 1 if self.axis == "down" else 0
+
+    def _points(self, one: Shape) -> Float[ndarray, "n 2"]:
+        return np.clip(one.points * self.scale, -_FAR, _FAR)
+
+    def _pixels(self, one: Shape) -> UInt8[ndarray, "h w"]:
+        """A mask in the size of the scan; what covers any part of a pixel has it."""
+        h, w = self.shape
+        size = self.picture.size or (w, h)
+        try:
+            if one.mask is None or size[0] * size[1] > MAX_PIXELS:
+                raise ValueError(f"masks of {size[0]} × {size[1]} px are too large")
+            mask = one.mask.pixels(size).astype(np.uint8)
+        except (ValueError, OverflowError) as broken:
+            where = f"{self.picture.file}: labelled {one.label!r}"
+            raise LabelError(f"{where}: {broken}") from broken
+        if size == (w, h):
+            return mask
+        if size[0] < w:
+            return cv2.resize(mask, (w, h), interpolation=cv2.INTER_NEAREST)
+        shrunk = cv2.resize(255 * mask, (w, h), interpolation=cv2.INTER_AREA)
+        return (shrunk > 0).astype(np.uint8)
+
+
+def _is_outline(depths: Float[ndarray, "n"]) -> bool:
+    """Return whether a polygon through these depths surrounds a curve, and does not follow it."""
+    return bool(np.abs(np.diff(depths)).sum() > OUTLINED * np.ptp(depths))
+
+
+def _cut(
+    calibration: Calibration, track: Track, canvas: UInt8[ndarray, "h w"]
+) -> Bool[ndarray, "_ _"]:
+    return cut_strip(canvas, calibration, track, interpolation=cv2.INTER_NEAREST).grey == 1

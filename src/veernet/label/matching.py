@@ -1,0 +1,30 @@
+"""Which picture a name in a file of labels means."""
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+
+
+def best_matches(scan: Path, names: Sequence[str]) -> list[int]:
+    """Numbers of the names that fit the path of a scan best; several if they fit alike.
+
+    A name fits if its last part, but for the ending, is that of the scan. It fits better the more
+    of its folders are those of the scan, then by its ending, then by capitals. Folders are parted
+    by / or by \\.
+    """
+    path = scan.absolute()
+    fits = [_fit(path, PurePosixPath(re.sub(r"[\\/]+", "/", name))) for name in names]
+    best = max(fits, default=(0, False, False))
+    return [i for i, fit in enumerate(fits) if fit == best and fit[0] > 0]
+
+
+def _fit(scan: Path, name: PurePosixPath) -> tuple[int, bool, bool]:
+    """How many of their last parts two paths have in common, whether their endings agree, and
+    capitals."""
+    own = [scan.stem, *scan.parent.parts[::-1]]
+    other = [name.stem, *name.parent.parts[::-1]]
+    pairs = zip(own, other, strict=False)
+    common = sum(1 for _ in takewhile(lambda pair: pair[0].casefold() == pair[1].casefold(), pairs))
+    same_ending = scan.suffix.casefold() == name.suffix.casefold()
+    return common, same_ending, own[:common] == other[:common]
