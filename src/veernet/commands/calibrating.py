@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.prompt import Prompt
 from tyro.conf import Positional
 
-from veernet.data.las import Unit
 from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
 from veernet.digitise import CurveScale, Depth, Proposal, propose
 from veernet.digitise.calibration import calibration_of
 from veernet.digitise.track import Axis
 from veernet.errors import OptionError
 from veernet.files import write_text
+from veernet.las import Unit
 
 HEAD = """\
 # Of {scan}: what was found by itself, and what was told.

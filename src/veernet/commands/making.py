@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,13 +16,14 @@ from veernet.commands.options import (
     RecipeName,
     check_at_least,
     given,
+    remark,
 )
 from veernet.data.archive import PictureFormat, SplitName
 from veernet.data.gather import merge, subset
-from veernet.data.las import MAX_BYTES
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OnError, OptionError
 from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans
+from veernet.las import MAX_BYTES, Unit
 from veernet.synth.gallery import write_gallery
 from veernet.synth.look import read_look
 from veernet.synth.make import make, open_archive
@@ -123,6 +123,8 @@ class Import:
     """Folder of the archive, new or imported before without this split."""
     las: Path | None = None
     """LAS file of the well."""
+    las_unit: Unit | None = None
+    """Unit of depth of the LAS file, where its header gives none."""
     masks: Path | None = None
     """Index mask of the scan's size, or a folder of masks named as the scans."""
     polylines: Path | None = None
@@ -156,7 +158,7 @@ class Import:
             max_pixels=self.max_pixels,
             overlays=self.overlays,
             on_error=self.on_error,
-            report=lambda text: print(f"veernet: {text}", file=sys.stderr),
+            report=remark,
         )
         if self.json:
             print(json.dumps([asdict(one) for one in told], indent=2))
@@ -181,7 +183,15 @@ class Import:
             if not 0 < self.tolerance <= 50:
                 raise OptionError(f"--tolerance must be from 0 to 50 px, got {self.tolerance}")
             most = bytes_of(self.max_las, torch.device("cpu"))
-            given.append(LasLabels(path=self.las, tolerance=self.tolerance, max_bytes=most))
+            given.append(
+                LasLabels(
+                    path=self.las,
+                    tolerance=self.tolerance,
+                    max_bytes=most,
+                    unit=self.las_unit,
+                    report=remark,
+                )
+            )
         if self.masks is not None:
             given.append(MaskLabels(path=self.masks))
         if self.polylines is not None:

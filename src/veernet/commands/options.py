@@ -1,5 +1,6 @@
 """What options of several commands have in common."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,6 +21,11 @@ FromRecipe = Annotated[T | None, arg(help_behavior_hint="(default: the recipe's)
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def remark(text: str) -> None:
+    """Print one line on stderr that a person should read; the command goes on."""
+    print(f"veernet: {' '.join(text.split())}", file=sys.stderr)
 
 
 def check_at_least(least: int, **options: int | None) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from veernet.data.las import Las
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
-from veernet.digitise.calibration import read_calibration
+from veernet.digitise.calibration import Calibration, read_calibration
 from veernet.digitise.digitise import digitise
 from veernet.digitise.las import Header, write_csv, write_las
 from veernet.digitise.quality import Told, draw_quality, tell
 from veernet.errors import CalibrationError, OptionError
 from veernet.evaluate import WINDOW
 from veernet.filesets import replacing_set, whole_set
+from veernet.las import Las
 from veernet.metrics import POINTS
 from veernet.model import VeerNet
 
@@ -60,7 +60,8 @@ def digitise_file(
     Args:
         header: of the LAS file.
         confidence: say in the LAS file too how sure every value is.
-        reference: curves to compare with, by the mnemonics of the calibration.
+        reference: curves to compare with, by the mnemonics of the calibration, or what it calls
+            them in LAS files.
         max_pixels: a scan of more is refused.
         window: most pixels along the scan that the network sees at once.
 
@@ -68,6 +69,7 @@ def digitise_file(
         ImageError: the scan cannot be read.
         OptionError: one of the files is there already, unless `overwrite`; or the reference has
             none of the curves.
+        LasError: a name of the calibration may be several curves of the reference, or one of text.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
     """
     settings = read_calibration(calibration)
@@ -76,12 +78,8 @@ def digitise_file(
     if folder.is_dir() and not overwrite:
         with whole_set(folder, las.name):
             _check_absent(paths)
-    names = [curve.mnemonic for curve in settings.curves]
-    if reference is not None and not {*names} & {*reference.curves}:
-        raise OptionError(
-            f"the reference has none of the curves {', '.join(names)}; it has "
-            f"{', '.join(reference.curves)}"
-        )
+    if reference is not None:
+        _check_reference(reference, settings)
     grey = read_grey(scan, max_pixels=max_pixels)
     try:
         digitised = digitise(grey, settings, model, window=window, autocast=autocast)
@@ -102,6 +100,18 @@ def digitise_file(
         for path, picture in zip(pictures, drawn, strict=True):
             write_picture(made / path.name, picture)
     return Written(las=las, csv=table, points=points, pictures=tuple(pictures), told=told)
+
+
+def _check_reference(reference: Las, calibration: Calibration) -> None:
+    names = [curve.las_name for curve in calibration.curves]
+    found = [name for name in names if name in reference]
+    if not found:
+        raise OptionError(
+            f"the reference has none of the curves {', '.join(names)}; it has "
+            f"{', '.join(reference.curves)}"
+        )
+    for name in found:
+        reference.find(name)
 
 
 def _check_absent(paths: Iterable[Path]) -> None:

@@ -1,6 +1,6 @@
 """Where labels come from: LAS files, index masks, and the polylines of annotators."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,6 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from veernet.data.batch import UNLABELLED
-from veernet.data.las import MAX_BYTES, Las, read_las
 from veernet.data.raster import read_index
 from veernet.digitise.calibration import Calibration
 from veernet.digitise.strip import Strip, cut_strip
@@ -21,6 +20,7 @@ from veernet.errors import LabelError
 from veernet.files import read_json
 from veernet.label.labels import Traced, Tracer
 from veernet.label.snap import snap
+from veernet.las import MAX_BYTES, Las, Unit, read_las
 
 MOST_LAPS = 20
 """How often a curve may go round its track; a value that lies further off is none."""
@@ -38,20 +38,22 @@ class LasLabels:
     """Furthest that ink may lie from where it is expected, px."""
     max_bytes: int = MAX_BYTES
     """A larger file is refused."""
+    unit: Unit | None = None
+    """Unit of depth, where the file gives none."""
+    report: Callable[[str], object] = lambda _: None
+    """Told what a person should know of how the file was read."""
 
     def read(self, scan: Path, shape: tuple[int, int], calibration: Calibration) -> Tracer:
         """Read the LAS file, whose curves are then found on a strip.
 
         Raises:
-            LasError: it cannot be read.
-            LabelError: it lacks a curve.
+            LasError: it cannot be read, or lacks a curve.
         """
-        las = read_las(self.path, max_bytes=self.max_bytes)
-        absent = [c.mnemonic for c in calibration.curves if c.mnemonic not in las.curves]
-        if absent:
-            raise LabelError(
-                f"{self.path}: no curve {', '.join(absent)}; it has {', '.join(las.curves)}"
-            )
+        las = read_las(self.path, depth_unit=self.unit, max_bytes=self.max_bytes)
+        for curve in calibration.curves:
+            las.find(curve.las_name)
+        for note in las.notes:
+            self.report(f"{self.path}: {note}")
         return partial(self._trace, las, calibration)
 
     def _trace(
@@ -60,11 +62,11 @@ class LasLabels:
         depth = calibration.depth.at(strip.pixels())
         traced: dict[int, Traced] = {}
         for curve in track.curve:
-            values = las.at(curve.mnemonic, depth, unit=calibration.depth.unit)
+            values = las.at(curve.las_name, depth, unit=calibration.depth.unit)
             if not np.isfinite(values).any():
                 (top, bottom), unit = las.depth[[0, -1]], las.unit
                 raise LabelError(
-                    f"{self.path}: no values of {curve.mnemonic} between {depth[0]:g} and "
+                    f"{self.path}: no values of {curve.las_name} between {depth[0]:g} and "
                     f"{depth[-1]:g} {calibration.depth.unit}, where its track lies; the file "
                     f"reaches from {top:g} to {bottom:g} {unit}"
                 )
