@@ -156,6 +156,25 @@ def test_what_a_person_should_know_of_the_las_file_is_told(well):
         import_scans(well / "no", [well / "well.png"], well / "c.toml", replace(labels, unit=None))
 
 
+def test_the_command_takes_a_unit_of_depth_and_says_so_on_one_line(well, veernet, capfd):
+    text = (well / "well.las").read_text().replace(".FT", ".")
+    (well / "well.las").write_text(text)
+    words = (
+        "import",
+        well / "well.png",
+        "--calibration",
+        well / "c.toml",
+        "--las",
+        well / "well.las",
+    )
+    assert veernet(*words, "--out", well / "no") == 2
+    assert "--las-unit ft or --las-unit m" in capfd.readouterr().err
+    assert veernet(*words, "--out", well / "out", "--las-unit", "ft") == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("veernet: ")
+    assert "well.las: depth is read as ft" in line
+
+
 def test_labels_of_a_skewed_scan_are_those_of_the_straight_one(well):
     """Turned by 2 degrees, the corners given; mask and LAS file alike."""
     turn = cv2.getRotationMatrix2D((0, 0), -2, 1)

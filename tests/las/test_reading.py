@@ -132,6 +132,12 @@ def test_data_that_make_no_sense_are_refused_by_their_lines(las, rows, told):
         read_las(las(rows))
 
 
+def test_a_date_is_not_taken_apart_where_values_are_missing(las):
+    """100 2013-05-01 is no depth with two values."""
+    with pytest.raises(LasError, match="line 16 has 1 values where 3 belong"):
+        read_las(las(["100 5 1", "2013-05-01", "101 6 1"]))
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [

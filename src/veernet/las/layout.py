@@ -29,6 +29,7 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 _RUN_ON = re.compile(r"(?<=[\d.])-(?=[\d.])")
 _RUN_ON_DECIMAL = re.compile(r"(\.\d*)-(?=[\d.])")
 _QUOTE, _DIVIDED = re.compile('"'), re.compile(f'"|{_RUN_ON_DECIMAL.pattern}')
+_DATE = re.compile(r"\d{1,4}-\d{1,2}-\d{1,4}")
 _OVERFLOW = re.compile(r"\*+")
 
 
@@ -84,7 +85,8 @@ class Layout:
                 return [*values, last]
             words = self.delimiter == " " and number_in(last) is None
             return [*values, " ".join(found[self.width - 1 :])] if words else None
-        parted = _OVERFLOW.sub(" * ", _RUN_ON.sub(" -", line))
+        dates = any(_DATE.fullmatch(field) for field in found)
+        parted = _OVERFLOW.sub(" * ", line if dates else _RUN_ON.sub(" -", line))
         found = fields_of(parted, self.delimiter)
         if len(found) < self.width:
             found = [one for field in found for one in _unmerged(field)]
