@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from veernet.data.las import Las, read_las
 from veernet.data.raster import read_grey
 from veernet.digitise import Digitised, Told, digitise, propose, read_calibration, tell
+from veernet.las import Las, read_las
 from veernet.train.checkpoint import SHIPPED, load_weights
 
 OUT = Path(__file__).with_suffix(".json")

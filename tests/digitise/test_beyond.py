@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veernet import Network, VeerNet
-from veernet.data.las import Las
+from veernet.las import Las
 from veernet.data.raster import write_picture
 from veernet.digitise import (
     Calibration,

@@ -13,7 +13,6 @@ from PIL import Image
 
 from hand_made import pdf, scanned
 from veernet import Network, VeerNet
-from veernet.data.las import Las
 from veernet.data.raster import lay_on_side, write_picture
 from veernet.digitise import (
     Calibration,
@@ -26,7 +25,8 @@ from veernet.digitise import (
     read_calibration,
 )
 from veernet.digitise.strip import span_of
-from veernet.errors import CalibrationError, ImageError, OptionError
+from veernet.errors import CalibrationError, ImageError, LasError, OptionError
+from veernet.las import Las
 
 TOML = """
 depth_axis = "down"
@@ -482,6 +482,52 @@ def test_a_reference_without_the_curves_is_refused(scan, calibration, tmp_path):
         digitise_file(
             tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", reference=las
         )
+
+
+@pytest.mark.parametrize(
+    ("curves", "las", "told"),
+    [
+        (("GR:1", "GR:2"), "", "curve GR may be GR:1, GR:2"),
+        (("GR",), "GR:1", "none of the curves GR:1, ILD; it has GR"),
+        (("GR:1", "GR:2"), "GR:1", None),
+        (("GR (RAW)",), "gr (raw)", None),
+        (("GR",), "", None),
+    ],
+)
+def test_the_reference_is_asked_for_a_curve_by_its_name_there(
+    scan, calibration, tmp_path, curves, las, told
+):
+    write_picture(tmp_path / "scan.png", scan)
+    calibration.write_text(TOML.replace('mnemonic = "GR"', f'mnemonic = "GR"\nlas = "{las}"'))
+    values = {name: np.full(3, 50.0) for name in curves}
+    reference = Las(depth=np.array([1000.0, 1010, 1040]), unit="ft", curves=values)
+    paths = tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out"
+    if told is not None:
+        with pytest.raises((OptionError, LasError), match=told):
+            digitise_file(*paths, reference=reference)
+        return
+    gr, ild = digitise_file(*paths, reference=reference).told
+    assert gr.mae is not None
+    assert ild.mae is None
+
+
+def test_a_reference_with_text_in_the_curve_is_refused(scan, calibration, tmp_path):
+    write_picture(tmp_path / "scan.png", scan)
+    nothing = {"GR": "line 7 has 'bad'"}
+    reference = Las(depth=np.arange(3.0), unit="ft", curves={}, texts=nothing)
+    with pytest.raises(LasError, match="column GR has text .*: line 7 has 'bad'"):
+        digitise_file(
+            tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", reference=reference
+        )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("las", ["\\u001b[2J", "GR\\nSP"])
+def test_a_name_in_las_files_with_control_characters_is_refused(calibration, las):
+    calibration.write_text(TOML.replace('mnemonic = "GR"', f'mnemonic = "GR"\nlas = "{las}"'))
+    with pytest.raises(CalibrationError, match="las must be printable") as refused:
+        read_calibration(calibration)
+    assert str(refused.value).isprintable()
 
 
 def test_a_curve_that_lies_on_an_edge_does_not_go_round(rng, calibration):

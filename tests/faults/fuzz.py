@@ -40,13 +40,13 @@ from safetensors.torch import load_file, save_file
 
 from hand_made import pdf, scanned, tiff
 from veernet import Archive, Network, Schedule
-from veernet.data.las import read_las
 from veernet.data.raster import read_grey, read_index, write_picture
 from veernet.digitise import cut_strip, read_calibration
 from veernet.distributed import digest
 from veernet.errors import CalibrationError, VeerNetError
 from veernet.evaluate import LogResult, write_evaluation
 from veernet.label import LasLabels, MaskLabels, PolylineLabels
+from veernet.las import read_las
 from veernet.recipes import CALIBRATION, CALIBRATION_CURVES, CALIBRATION_TRACK
 from veernet.report import write_report
 from veernet.synth.logs import SynthLogs

@@ -16,11 +16,11 @@ import torch
 from rich.console import Console
 
 from veernet import Archive, Network, Schedule
-from veernet.data.las import read_las
 from veernet.data.raster import read_grey
 from veernet.digitise import read_calibration
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LasError
 from veernet.files import read_json_lines, write_json_lines
+from veernet.las import read_las
 from veernet.report import write_report
 from veernet.synth.make import make
 from veernet.train.config import Training

@@ -1,6 +1,7 @@
 """Labels lie on the ink: known curves, printed out of place, are found where they are printed."""
 
 import re
+from dataclasses import replace
 
 import cv2
 import lasio
@@ -120,6 +121,74 @@ def test_a_las_file_in_metres_labels_a_scan_in_feet_alike(well):
     import_scans(well / "m", [well / "well.png"], well / "c.toml", labels)
     a, b = (Archive.open(well / unit).split("train").log(0) for unit in ("ft", "m"))
     np.testing.assert_array_equal(a.mask, b.mask)
+
+
+@pytest.mark.parametrize(
+    ("mnemonic", "las", "column"),
+    [
+        ("gr", "", "GR"),
+        ("GAM", "Gr", "GR"),
+        ("GR", "gr (2), raw", "GR (2), raw"),
+        ("A", "ГК", "ГК"),
+    ],
+)
+def test_a_curve_may_go_by_another_name_in_the_las_file(well, mnemonic, las, column):
+    named = f'mnemonic = "{mnemonic}"\nlas = "{las}"'
+    (well / "c.toml").write_text(TOML.replace('mnemonic = "GR"', named))
+    text = re.sub(r"(?m)^GR *\.API", f"{column} .API", (well / "well.las").read_text())
+    (well / "well.las").write_text(text)
+    labels = LasLabels(path=well / "well.las")
+    (told,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    assert (told.mnemonic, told.offset) == (mnemonic, (5, -2))
+    assert told.labelled > 0.99
+
+
+def test_one_of_two_curves_of_a_name_is_said_in_the_calibration(well):
+    """The first is as it was drawn, the second is nothing."""
+    text = (well / "well.las").read_text()
+    head, rows = text.split("~ASCII")
+    title, *rows = rows.splitlines()
+    double = "\n".join([f"~ASCII{title}", *(f"{row} -999.25" for row in rows)])
+    (well / "well.las").write_text(re.sub(r"(?m)^(GR .*)$", r"\1\n\1", head) + double)
+    labels = LasLabels(path=well / "well.las")
+    with pytest.raises(LasError, match=r'well.las: curve GR may be GR:1, GR:2; .*las = "GR:1"'):
+        import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    (well / "c.toml").write_text(TOML + 'las = "GR:1"\n')
+    (told,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    assert told.labelled > 0.99
+
+
+def test_what_a_person_should_know_of_the_las_file_is_told(well):
+    text = (well / "well.las").read_text().replace(".FT", ".")
+    (well / "well.las").write_text(f"{text}{text.splitlines()[-1]}\n")
+    told = []
+    labels = LasLabels(path=well / "well.las", unit="ft")
+    import_scans(well / "out", [well / "well.png"], well / "c.toml", labels, report=told.append)
+    assert [one.partition("well.las: ")[2][:17] for one in told] == [
+        "line 528 repeats ",
+        "depth is read as ",
+    ]
+    with pytest.raises(LasError, match="--las-unit ft or --las-unit m"):
+        import_scans(well / "no", [well / "well.png"], well / "c.toml", replace(labels, unit=None))
+
+
+def test_the_command_takes_a_unit_of_depth_and_says_so_on_one_line(well, veernet, capfd):
+    text = (well / "well.las").read_text().replace(".FT", ".")
+    (well / "well.las").write_text(text)
+    words = (
+        "import",
+        well / "well.png",
+        "--calibration",
+        well / "c.toml",
+        "--las",
+        well / "well.las",
+    )
+    assert veernet(*words, "--out", well / "no") == 2
+    assert "--las-unit ft or --las-unit m" in capfd.readouterr().err
+    assert veernet(*words, "--out", well / "out", "--las-unit", "ft") == 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("veernet: ")
+    assert "well.las: depth is read as ft" in line
 
 
 def test_labels_of_a_skewed_scan_are_those_of_the_straight_one(well):

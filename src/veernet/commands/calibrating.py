@@ -17,13 +17,13 @@ from rich.prompt import Prompt
 from tyro.conf import Positional
 
 from veernet.commands.options import SCAN, Repeated, print_json
-from veernet.data.las import Unit
 from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
 from veernet.digitise import CurveScale, Depth, Proposal, propose
 from veernet.digitise.calibration import calibration_of
 from veernet.digitise.track import Axis
 from veernet.errors import OptionError
 from veernet.files import write_text
+from veernet.las import Unit
 
 HEAD = """\
 # Of {scan}{page}: what was found by itself, and what was told.

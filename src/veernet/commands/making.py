@@ -31,10 +31,10 @@ from veernet.commands.options import (
 from veernet.console import say
 from veernet.data.archive import SPLITS, PictureFormat, SplitName
 from veernet.data.gather import merge, subset
-from veernet.data.las import MAX_BYTES
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OnError, OptionError
 from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans
+from veernet.las import MAX_BYTES, Unit
 from veernet.synth.gallery import write_gallery
 from veernet.synth.look import read_look
 from veernet.synth.make import make, open_archive
@@ -143,6 +143,8 @@ class Import:
     """Folder of the archive, new or imported before without this split."""
     las: Path | None = None
     """LAS file of the well."""
+    las_unit: Unit | None = None
+    """Unit of depth of the LAS file, where its header gives none."""
     masks: Path | None = None
     """Index mask of the scan's size, or a folder of masks named as the scans: 0 background, 1 and 2
     the curves of these traces, 255 not labelled."""
@@ -216,7 +218,14 @@ class Import:
             if len(self.scans) > 1:
                 raise OptionError("--las is of one well: import its scan alone")
             most = bytes_of(self.max_las, torch.device("cpu"))
-            given.append(LasLabels(path=self.las, tolerance=self.tolerance, max_bytes=most))
+            given.append(
+                LasLabels(
+                    path=self.las,
+                    tolerance=self.tolerance,
+                    max_bytes=most,
+                    unit=self.las_unit,
+                )
+            )
         if self.masks is not None:
             given.append(
                 MaskLabels(path=self.masks, complete=self.complete, tolerance=self.tolerance)

@@ -23,11 +23,12 @@ from veernet.commands.options import (
     print_json,
     weights_of,
 )
-from veernet.data.las import read_las
+from veernet.console import say
 from veernet.data.raster import MAX_PIXELS
 from veernet.digitise import Header, OffScale, digitise_file
 from veernet.errors import OnError, OptionError
 from veernet.evaluate import WINDOW
+from veernet.las import Las, Unit, read_las
 from veernet.synth.make import open_archive
 from veernet.train.config import Precision
 from veernet.train.fit import Saving, fit
@@ -250,6 +251,8 @@ class Digitise:
     """LAS file of the well, whose ~Well and ~Parameter sections are taken over."""
     reference: Path | None = None
     """LAS file with curves to compare with, by their mnemonics."""
+    las_unit: Unit | None = None
+    """Unit of depth of that LAS file, where its header gives none."""
     confidence: bool = False
     """Add a column a curve to the LAS file that says how sure it is; the CSV has it anyway."""
     off_scale: OffScale = "null"
@@ -273,6 +276,7 @@ class Digitise:
         """Digitise and say what was written."""
         items = self._header()
         header = Header.like(self.header_from, items) if self.header_from else Header(items=items)
+        reference = self._reference()
         model = weights_of(self.weights).to(device_of(self.device))
         written = digitise_file(
             self.scan,
@@ -282,7 +286,7 @@ class Digitise:
             header=header,
             confidence=self.confidence,
             off_scale=self.off_scale,
-            reference=None if self.reference is None else read_las(self.reference),
+            reference=reference,
             overwrite=self.overwrite,
             page=self.page,
             dpi=self.dpi,
@@ -294,6 +298,14 @@ class Digitise:
             print_json(console, {"curves": [asdict(one) for one in written.told], "files": files})
             return
         recipes.print_written(console, written)
+
+    def _reference(self) -> Las | None:
+        if self.reference is None:
+            return None
+        las = read_las(self.reference, depth_unit=self.las_unit)
+        for note in las.notes:
+            say(f"{self.reference}: {note}")
+        return las
 
     def _header(self) -> dict[str, str]:
         items = dict[str, str]() if self.well is None else {"WELL": self.well}

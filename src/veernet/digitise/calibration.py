@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from veernet.data.las import Unit
 from veernet.digitise.track import LARGEST, SMALLEST, Axis, CurveScale, Track, check_traces
 from veernet.errors import CalibrationError
 from veernet.files import parse, read_toml
+from veernet.las import Unit
 from veernet.trace import MAX_GAP
 
 MAX_DEPTHS = 10_000_000

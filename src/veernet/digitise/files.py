@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from veernet.data.las import Las
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
-from veernet.digitise.calibration import read_calibration
+from veernet.digitise.calibration import Calibration, read_calibration
 from veernet.digitise.digitise import OffScale, digitise
 from veernet.digitise.las import Header, write_csv, write_las
 from veernet.digitise.quality import Told, draw_quality, tell
 from veernet.errors import CalibrationError, OptionError
 from veernet.evaluate import WINDOW
 from veernet.filesets import replacing_set, whole_set
+from veernet.las import Las
 from veernet.metrics import POINTS
 from veernet.model import VeerNet
 
@@ -63,7 +63,8 @@ def digitise_file(
     Args:
         header: of the LAS file.
         confidence: say in the LAS file too how sure every value is.
-        reference: curves to compare with, by the mnemonics of the calibration.
+        reference: curves to compare with, by the mnemonics of the calibration, or what it calls
+            them in LAS files.
         off_scale: what stands where a curve is off scale: no value, or that of the track's edge.
         page: of a TIFF or PDF of several, from 1.
         dpi: resolution at which a page of a PDF is drawn, that of the scan on it if None.
@@ -74,6 +75,7 @@ def digitise_file(
         ImageError: the scan cannot be read.
         OptionError: one of the files is there already, unless `overwrite`; or the reference has
             none of the curves.
+        LasError: a name of the calibration may be several curves of the reference, or one of text.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
     """
     settings = read_calibration(calibration)
@@ -83,12 +85,8 @@ def digitise_file(
     if folder.is_dir() and not overwrite:
         with whole_set(folder, las.name):
             _check_absent(paths)
-    names = [curve.mnemonic for curve in settings.curves]
-    if reference is not None and not {*names} & {*reference.curves}:
-        raise OptionError(
-            f"the reference has none of the curves {', '.join(names)}; it has "
-            f"{', '.join(reference.curves)}"
-        )
+    if reference is not None:
+        _check_reference(reference, settings)
     grey = read_grey(scan, page=page, dpi=dpi, max_pixels=max_pixels)
     try:
         digitised = digitise(
@@ -111,6 +109,18 @@ def digitise_file(
         for path, picture in zip(pictures, drawn, strict=True):
             write_picture(made / path.name, picture)
     return Written(las=las, csv=table, points=points, pictures=tuple(pictures), told=told)
+
+
+def _check_reference(reference: Las, calibration: Calibration) -> None:
+    names = [curve.las_name for curve in calibration.curves]
+    found = [name for name in names if name in reference]
+    if not found:
+        raise OptionError(
+            f"the reference has none of the curves {', '.join(names)}; it has "
+            f"{', '.join(reference.curves)}"
+        )
+    for name in found:
+        reference.find(name)
 
 
 def _check_absent(paths: Iterable[Path]) -> None:

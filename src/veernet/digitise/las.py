@@ -11,11 +11,11 @@ from typing import Any
 import lasio
 import numpy as np
 
-from veernet.data.las import Item, read_header
 from veernet.digitise.calibration import Calibration
 from veernet.digitise.digitise import Digitised
 from veernet.errors import OptionError
 from veernet.files import replacing
+from veernet.las import Item, read_header
 from veernet.metrics import drawn_out
 
 NULL = -999.25

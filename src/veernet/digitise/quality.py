@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
-from veernet.data.las import Las, Unit
 from veernet.data.raster import stand_up
 from veernet.digitise.digitise import Digitised, Stretch
 from veernet.digitise.track import Axis, CurveScale
 from veernet.files import finite
+from veernet.las import Las, Unit
 from veernet.metrics import curve_error
 from veernet.picture import overlay
 from veernet.trace import LAPS_DOWN, LAPS_UP, THRESHOLD
@@ -119,8 +119,8 @@ def _true(
     digitised: Digitised, index: int, reference: Las | None, depth: Float[ndarray, "n"]
 ) -> Float[ndarray, "n"] | None:
     """What the reference says of a curve; None where it has no such curve."""
-    name = digitised.calibration.curves[index].mnemonic
-    if reference is None or name not in reference.curves:
+    name = digitised.calibration.curves[index].las_name
+    if reference is None or name not in reference:
         return None
     return reference.at(name, depth, unit=digitised.calibration.depth.unit)
 

@@ -34,6 +34,9 @@ class CurveScale:
     wraps: bool = False
     """Whether it is printed on a backup scale: where it leaves at one edge of the track it comes in
     at the other, and its values go on."""
+    las: str = ""
+    """Name of this curve in LAS files that are compared or imported, such as GR:1; the mnemonic if
+    empty."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_]+", self.mnemonic) or self.mnemonic.upper() == "DEPT":
@@ -46,6 +49,8 @@ class CurveScale:
                 "unit must be without spaces and colons, description on one line and without "
                 f"colons; got {self.unit!r}, {self.description!r}"
             )
+        if not self.las.isprintable():
+            raise ValueError(f"las must be printable, on one line; got {self.las!r}")
         if self.trace < 1:
             raise ValueError(f"trace counts from 1, got {self.trace}")
         edges = self.left, self.right
@@ -55,6 +60,11 @@ class CurveScale:
             raise ValueError(f"the edges need two different values, got {edges}")
         if self.scale == "log" and min(edges) < SMALLEST:
             raise ValueError(f"a log scale needs values > 0, from {SMALLEST:g} on; got {edges}")
+
+    @property
+    def las_name(self) -> str:
+        """Name by which LAS files are asked for the curve."""
+        return self.las or self.mnemonic
 
     def value(self, position: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
         """Values at positions across the track, 0 = left edge to 1 = right edge."""

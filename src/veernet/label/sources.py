@@ -11,7 +11,6 @@ from numpy import ndarray
 from PIL import Image
 
 from veernet.data.batch import UNLABELLED
-from veernet.data.las import MAX_BYTES, Las, read_las
 from veernet.data.raster import read_index
 from veernet.digitise.calibration import Calibration
 from veernet.digitise.strip import Strip, cut_strip
@@ -25,6 +24,7 @@ from veernet.label.labels import (
     complete_curves,
 )
 from veernet.label.snap import snap
+from veernet.las import MAX_BYTES, Las, Unit, read_las
 
 MOST_LAPS = 20
 """How often a curve may go round its track; a value that lies further off is none."""
@@ -42,6 +42,8 @@ class LasLabels:
     """Furthest that ink may lie from where it is expected, px."""
     max_bytes: int = MAX_BYTES
     """A larger file is refused."""
+    unit: Unit | None = None
+    """Unit of depth, where the file gives none."""
 
     def read(
         self, scan: Path, shape: tuple[int, int], calibration: Calibration, *, alone: bool = True
@@ -49,26 +51,26 @@ class LasLabels:
         """Read the LAS file, whose curves are then found on a strip.
 
         Raises:
-            LasError: it cannot be read.
-            LabelError: it lacks a curve.
+            LasError: it cannot be read, or lacks a curve.
         """
-        las = read_las(self.path, max_bytes=self.max_bytes)
-        absent = [c.mnemonic for c in calibration.curves if c.mnemonic not in las.curves]
-        if absent:
-            raise LabelError(
-                f"{self.path}: no curve {', '.join(absent)}; it has {', '.join(las.curves)}"
-            )
-        return ScanLabels(source=self.path, trace=partial(self._trace, las, calibration))
+        las = read_las(self.path, depth_unit=self.unit, max_bytes=self.max_bytes)
+        for curve in calibration.curves:
+            las.find(curve.las_name)
+        return ScanLabels(
+            source=self.path,
+            trace=partial(self._trace, las, calibration),
+            remarks=tuple(f"{self.path}: {note}" for note in las.notes),
+        )
 
     def _trace(self, las: Las, calibration: Calibration, strip: Strip, track: Track) -> TrackLabels:
         depth = calibration.depth.at(strip.pixels())
         traced: dict[int, Traced] = {}
         for curve in track.curve:
-            values = las.at(curve.mnemonic, depth, unit=calibration.depth.unit)
+            values = las.at(curve.las_name, depth, unit=calibration.depth.unit)
             if not np.isfinite(values).any():
                 (top, bottom), unit = las.depth[[0, -1]], las.unit
                 raise LabelError(
-                    f"{self.path}: no values of {curve.mnemonic} between {depth[0]:g} and "
+                    f"{self.path}: no values of {curve.las_name} between {depth[0]:g} and "
                     f"{depth[-1]:g} {calibration.depth.unit}, where its track lies; the file "
                     f"reaches from {top:g} to {bottom:g} {unit}"
                 )

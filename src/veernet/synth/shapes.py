@@ -10,8 +10,8 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from veernet.data.columns import polylines
-from veernet.data.las import read_las
 from veernet.errors import LasError, OptionError
+from veernet.las import read_las
 from veernet.synth.curves import standard
 
 LEAST = 200

@@ -1,0 +1,8 @@
+"""LAS files as they come from the field: one reader, tolerant and linear in the size of a file."""
+
+from veernet.las.depth import FEET, Unit
+from veernet.las.header import Item
+from veernet.las.reading import Las, read_header, read_las
+from veernet.las.text import MAX_BYTES
+
+__all__ = ["FEET", "MAX_BYTES", "Item", "Las", "Unit", "read_header", "read_las"]

@@ -1,0 +1,176 @@
+"""Depth of a LAS file: its column, its unit, its order."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from veernet.errors import LasError
+from veernet.las.header import Header, Item, number_of
+
+Unit = Literal["ft", "m"]
+"""Unit of depth."""
+
+FEET: dict[Unit, float] = {"ft": 1.0, "m": 1 / 0.3048}
+"""Feet in one of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A unit of depth in a file: so many of it are one of `unit`."""
+
+    unit: Unit
+    parts: float = 1.0
+
+
+def _named(scale: Scale, *names: str) -> dict[str, Scale]:
+    return dict.fromkeys(names, scale)
+
+
+_SCALES: dict[str, Scale] = {
+    **_named(Scale(unit="ft"), "F", "FT", "FEET", "FOOT", "FTS", "'"),
+    **_named(Scale(unit="ft", parts=0.3048 * 3937 / 1200), "FTUS", "USFT", "FT-US", "US-FT"),
+    **_named(Scale(unit="ft", parts=12), "IN", "INCH", "INCHES", '"'),
+    **_named(Scale(unit="ft", parts=120), ".1IN", "0.1IN", ".1INCH", "0.1INCH", ".1 IN", "0.1 IN"),
+    **_named(Scale(unit="m"), "M", "MT", "MTS", "MTR", "MTRS", "METER", "METERS"),
+    **_named(Scale(unit="m"), "METRE", "METRES", "METROS", "М", "МЕТР", "МЕТРЫ", "МЕТРОВ"),
+    # Cyrillic м in cp1251 and cp866, where nothing else in the file tells these from cp1252
+    **_named(Scale(unit="m"), "Ì", "¬"),
+    **_named(Scale(unit="m", parts=100), "CM", "СМ"),
+    **_named(Scale(unit="m", parts=1000), "MM", "ММ"),
+    **_named(Scale(unit="m", parts=1e-3), "KM", "КМ"),
+}
+
+_DEPTHS = {
+    *("DEPT", "DEPTH", "DEP", "DPTH", "MD", "TDEP", "BDEP", "TVD", "TVDSS", "TVDMSL", "TVDKB"),
+    *("DEPTHMD", "DMEA", "DBTM", "ГЛУБИНА", "ГЛУБ"),
+}
+_TIMES = {"TIME", "ETIM", "ETIME", "TIM", "DATE", "DATETIME", "TIMESTAMP"}
+_TIME_UNITS = {
+    *("S", "SEC", "SECS", "SECOND", "SECONDS", "MS", "MSEC", "US", "USEC", "MIN", "MINS", "MINUTE"),
+    *("MINUTES", "H", "HR", "HRS", "HOUR", "HOURS", "D", "DAY", "DAYS", "HHMMSS", "HH:MM:SS"),
+}
+
+_IN_NAME = re.compile(r"(\w+)\s*[\[(]([^\[\]()]*)[\])]|([^\W_]+)_([^\W_]+)")
+
+
+def depth_column(path: str, curves: list[Item]) -> tuple[int, list[str]]:
+    """Index of the curve that is depth, and what is to be told of it: the first, unless another
+    alone has a name for depth.
+
+    Raises:
+        LasError: the file goes by time.
+    """
+    first, unit = curves[0], curves[0].unit.upper().strip(".")
+    named = [index for index, one in enumerate(curves) if _bare(one.mnemonic)[0] in _DEPTHS]
+    if 0 in named:
+        return 0, []
+    if _bare(first.mnemonic)[0] in _TIMES or (unit in _TIME_UNITS and _scale(first.unit) is None):
+        raise LasError(
+            f"{path}: its curves go by time (the first is {first.mnemonic}, in {first.unit!r}); "
+            "curves by depth are needed"
+        )
+    if len(named) != 1:
+        return 0, []
+    name = curves[named[0]].mnemonic
+    return named[0], [f"depth is {name}, column {named[0] + 1}, and not the first one"]
+
+
+def depth_scale(
+    path: str,
+    header: Header,
+    curve: Item,
+    ends: tuple[float, float],
+    said: Unit | None,
+) -> tuple[Scale, list[str]]:
+    """The unit of depth, and what is to be told of it: as the curve says, or its mnemonic, STRT,
+    STOP or STEP.
+
+    Args:
+        ends: first and last depth, in that unit.
+        said: what a person says; needed where the file says nothing, or two different units.
+
+    Raises:
+        LasError: nothing says it, or what says it does not agree.
+    """
+    start, stop, step = (header.well(name) for name in ("STRT", "STOP", "STEP"))
+    written = [(curve.mnemonic, curve.unit), (curve.mnemonic, _bare(curve.mnemonic)[1])]
+    written += [(one.mnemonic, one.unit) for one in (start, stop, step)]
+    known = [(name, scale) for name, unit in written if (scale := _scale(unit)) is not None]
+    if not known:
+        if said is not None:
+            return Scale(unit=said), [f"depth is read as {said}, as its header gives no known unit"]
+        found = " or ".join(repr(one) for one in dict.fromkeys(unit for _, unit in written))
+        raise LasError(
+            f"{path}: depth is in {found}; known are ft, m, in, .1in, cm and mm. Say it: "
+            "--las-unit ft or --las-unit m"
+        )
+    if said is not None:
+        if Scale(unit=said) not in [scale for _, scale in known]:
+            name, unit = next((name, unit) for name, unit in written if _scale(unit) is not None)
+            raise LasError(f"{path}: depth is in {unit!r}, as {name} says, and not in {said}")
+        return Scale(unit=said), []
+    (name, scale), *others = known
+    for other, another in others:
+        if another != scale and other == start.mnemonic:
+            limits = number_of(start), number_of(stop)
+            if not _agree(ends, scale, limits, another):
+                raise LasError(
+                    f"{path}: depth is in {scale.unit} as {name} says, in {another.unit} as "
+                    f"{other} says. Say it: --las-unit ft or --las-unit m"
+                )
+    return scale, []
+
+
+def _agree(
+    ends: tuple[float, float], scale: Scale, limits: tuple[float | None, float | None], other: Scale
+) -> bool:
+    """Whether one of the ends of the data lies where the header says it in another unit."""
+
+    def feet(depth: float, of: Scale) -> float:
+        return depth / of.parts * FEET[of.unit]
+
+    return any(
+        limit is not None and end != 0 and abs(feet(limit, other) / feet(end, scale) - 1) < 1e-3
+        for end, limit in zip(ends, limits, strict=True)
+    )
+
+
+def ordered(
+    path: str, name: str, depth: Float[ndarray, "n"], lines: Int[ndarray, "n"]
+) -> tuple[slice, Int[ndarray, "r"]]:
+    """Order in which depths increase, and the rows that have the depth of the row before them.
+
+    Raises:
+        LasError: they do not run one way.
+    """
+    if len(depth) < 2:
+        raise LasError(f"{path}: {len(depth)} depths; needs two and more")
+    if not np.isfinite(depth).all():
+        line = int(lines[~np.isfinite(depth)][0])
+        raise LasError(f"{path}: no depth ({name}) on line {line}")
+    steps = np.diff(depth)
+    up = np.count_nonzero(steps > 0) >= np.count_nonzero(steps < 0)
+    if (wrong := np.flatnonzero(steps < 0 if up else steps > 0)).size:
+        row = int(wrong[0]) + 1
+        raise LasError(
+            f"{path}: its depths ({name}) neither increase nor decrease throughout: line "
+            f"{lines[row]} has {depth[row]:g} after {depth[row - 1]:g}"
+        )
+    return slice(None, None, 1 if up else -1), np.flatnonzero(steps == 0) + 1
+
+
+def _scale(unit: str) -> Scale | None:
+    unit = unit.strip().strip("[]()").upper()
+    return _SCALES.get(unit, _SCALES.get(unit.strip(". ")))
+
+
+def _bare(mnemonic: str) -> tuple[str, str]:
+    """A mnemonic without a unit in it, and that unit: DEPT(FT), DEPTH [m], DEPT_FT."""
+    found = _IN_NAME.fullmatch(mnemonic.strip())
+    if found and (unit := found[2] or found[4]) and _scale(unit):
+        return (found[1] or found[3]).upper(), unit
+    return mnemonic.upper().strip(" ."), ""

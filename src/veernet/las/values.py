@@ -1,0 +1,32 @@
+"""What a value in the data of a LAS file says."""
+
+import math
+
+NO_VALUE = {
+    *("", ".", "?", "NAN", "NULL", "(NULL)", "<NULL>", "NIL", "NONE", "NA", "N/A", "N.A.", "NAV"),
+    *("#N/A", "#NA", "#N/D", "#Н/Д", "#NV", "#NULL!", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!"),
+    *("#NAME?", "#ERR", "ERR", "ERROR", "ABSENT", "MISSING", "NODATA", "NO_DATA"),
+}
+"""Words for no value, in capitals. So are any number of stars or of hyphens, 1.#QNAN, 1.#IND and
+1.#INF."""
+
+LONGEST = 64
+"""Characters of the longest value that can be a number."""
+
+
+def number_in(value: str, no_value: set[str] = NO_VALUE) -> float | None:
+    """The number that a value is, NaN where it says that there is none, None where it is text."""
+    if not value.strip("*") or not value.strip("-"):
+        return math.nan
+    word = value[: LONGEST + 1].upper()
+    if word in no_value or word.lstrip("+-").startswith("1.#"):
+        return math.nan
+    if len(word) > LONGEST or "_" in word:
+        return None
+    word = word.replace("\N{MINUS SIGN}", "-")
+    for spelling in (word, word.replace("D", "E")):  # Fortran writes 1D+02
+        try:
+            return float(spelling)
+        except ValueError:
+            continue
+    return None
