@@ -27,16 +27,16 @@ AIMED = 0.5
 """Share of the kills that wait until a file is being written."""
 
 
-def command(root: Path, *more: str) -> list[str]:
+def command(root: Path, *more: str, counts: tuple[str, ...] = COUNTS) -> list[str]:
     """The command that makes the archive."""
-    synth = [sys.executable, "-m", "veernet", "synth", str(root), *COUNTS, *SIZES]
+    synth = [sys.executable, "-m", "veernet", "synth", str(root), *counts, *SIZES]
     return [*synth, "--workers", "2", *more]
 
 
-def begin(root: Path, *more: str) -> subprocess.Popen[bytes]:
+def begin(root: Path, *, counts: tuple[str, ...] = COUNTS) -> subprocess.Popen[bytes]:
     """Start the command in a group of processes of its own."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command(root, *more), start_new_session=True, **quiet)
+    return subprocess.Popen(command(root, counts=counts), start_new_session=True, **quiet)
 
 
 def group(leader: int) -> list[int]:

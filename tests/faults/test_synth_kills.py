@@ -37,7 +37,7 @@ def test_processes_that_draw_end_with_the_command_and_none_writes_beside_it(
     small_archive, tmp_path, how
 ):
     root = tmp_path / "archive"
-    process = begin(root, "--train", "5000")
+    process = begin(root, counts=("--train", "5000"))
     try:
         limit = time.monotonic() + 120
         while not [*root.rglob("*.tif")]:
