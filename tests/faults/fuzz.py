@@ -46,7 +46,7 @@ from veernet.distributed import digest
 from veernet.errors import CalibrationError, VeerNetError
 from veernet.evaluate import LogResult, write_evaluation
 from veernet.label import LasLabels, MaskLabels, PolylineLabels
-from veernet.las import read_las
+from veernet.las import read_header, read_las
 from veernet.recipes import CALIBRATION, CALIBRATION_CURVES, CALIBRATION_TRACK
 from veernet.report import write_report
 from veernet.synth.logs import SynthLogs
@@ -185,6 +185,8 @@ def seeds(folder: Path) -> None:
     depths = np.arange(1000, 1000 + h / 10, 0.5)
     rows = "\n".join(f"{d:.1f} {75 + 60 * np.sin(d):.3f} {2 + np.cos(d):.3f}" for d in depths)
     (folder / "well.las").write_text(LAS.format(first=depths[0], last=depths[-1]) + rows + "\n")
+    wrapped = "\n".join(re.sub(" (?=\\S+$)", "\n", row) for row in rows.splitlines())
+    (folder / "old.las").write_text(OLD_LAS.format(first=depths[0], last=depths[-1]) + wrapped)
     drawn(folder, split.log(0).curves.rows[0], (h, w))
     (folder / "look.toml").write_text("pen = [1, 3]\nskew = [0.0, 0.2]\ndotted = 0.25\n")
 
@@ -253,6 +255,23 @@ DEPT.FT : Depth
 GR.API : Gamma ray
 ILD.OHMM : Deep resistivity
 ~Ascii
+"""
+
+OLD_LAS = """~VERSION INFORMATION
+VERS. 1.20 : CWLS LOG ASCII STANDARD - VERSION 1.20
+WRAP. YES : MULTIPLE LINES PER DEPTH STEP
+~WELL INFORMATION BLOCK
+STRT.F {first} : START DEPTH
+STOP.F {last} : STOP DEPTH
+STEP.F 0.5 : STEP
+NULL. -9999 : NULL VALUE
+COMP. COMPANY : ANY OIL COMPANY
+WELL. WELL : ANY ET AL 12-34
+~CURVE INFORMATION
+DEPT.F : DEPTH
+GR.GAPI : 1 GAMMA RAY
+GR.OHMM : 2 A NAME TWICE
+~A DEPTH GR GR
 """
 
 
@@ -364,6 +383,10 @@ def readers(folder: Path) -> dict[str, list[tuple[Path, Callable[..., Path], Rea
             one(f"pictures/{path.name}", lambda path, _: read_grey(path, page=1))
             for path in sorted((folder / "pictures").iterdir())
         ],
+        "second page": [
+            one(f"pictures/{name}", lambda path, _: read_grey(path, page=2))
+            for name in ("two.tif", "scan.pdf")
+        ],
         "metadata": [
             inside("archive/train/metadata.jsonl", use_archive),
             inside("archive/archive.json", use_archive),
@@ -373,6 +396,8 @@ def readers(folder: Path) -> dict[str, list[tuple[Path, Callable[..., Path], Rea
         "LAS": [
             one("well.las", lambda path, _: read_las(path)),
             one("well.las", partial(label, LasLabels)),
+            one("old.las", lambda path, _: read_las(path)),
+            *(one(name, lambda path, _: read_header(path)) for name in ("well.las", "old.las")),
         ],
         "mask": [
             one("mask.png", partial(label, MaskLabels)),

@@ -24,6 +24,7 @@ def test_whole_files_are_read(seeds, tmp_path):
     "kind",
     [
         "image",
+        "second page",
         "metadata",
         "curves",
         "calibration",
