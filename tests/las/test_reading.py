@@ -225,6 +225,13 @@ def test_only_the_curves_that_are_beyond_the_lines_have_no_values(las):
     assert np.isnan(found.curves["GR:2"]).all()
 
 
+def test_text_in_a_column_that_no_curve_names_is_left_out_with_it(las):
+    found = read_las(las(["100 1 2 a", "100.5 3 4 b", "101 5 6 c"]))
+    np.testing.assert_array_equal(found.curves["GR:2"], [2, 4, 6])
+    assert found.texts == {}
+    assert "the last 1 of every line were left out" in found.notes[0]
+
+
 @pytest.mark.parametrize("unit", ["furlong", "", "S/M"])
 def test_a_unit_of_depth_that_the_file_does_not_give_is_said(las, unit):
     path = las(["100 5 1", "101 6 1"], unit=unit)

@@ -89,7 +89,7 @@ def read_table(
     return Table(
         columns=columns,
         lines=np.concatenate(reading.lines),
-        texts=reading.texts,
+        texts={index: told for index, told in reading.texts.items() if index < n_curves},
         notes=_notes(reading, n_curves, wrapped),
     )
 
