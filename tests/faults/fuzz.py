@@ -451,7 +451,7 @@ def work(folder: Path, kind: str, first: int, last: int) -> None:
                 told = "read"
             except VeerNetError as refused:
                 told = "refused"
-                if made not in str(refused):
+                if made not in str(refused) and str(folder) not in str(refused):
                     told = f"the message names no file: {refused}"
             except OSError as refused:
                 told = "refused" if refused.filename else f"an OSError without a name: {refused!r}"

@@ -265,6 +265,18 @@ def test_the_offset_of_a_print_is_found_to_a_pixel(dx, dy, period, swing):
     assert (grey[mask == 1] < 200).mean() > 0.9
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_stretch_of_a_few_columns_is_snapped_like_any_other(n):
+    grey = np.full((60, 30), 255, np.uint8)
+    grey[29:32] = 0
+    strip = Strip(grey=grey, top=10, bottom=50, first=0, last=29, span=(0, 29))
+    positions = np.full(30, np.nan)
+    positions[12 : 12 + n] = 0.5
+    found = snap(strip, positions)
+    assert found.on_ink.tolist() == [12 <= x < 12 + n for x in range(30)]
+    assert found.given.sum() == n
+
+
 def test_a_long_track_becomes_several_logs_that_join_a_synthetic_archive(well, small_archive):
     labels = LasLabels(path=well / "well.las")
     scans, calibration = [well / "well.png"], well / "c.toml"

@@ -139,7 +139,7 @@ def _snap_line(
         return
     x = np.maximum.accumulate(points[:, 0])  # of a line that turns back, its furthest
     moved[columns] = np.interp(columns, x, points[:, 1])
-    share = np.interp(columns, x, np.convolve(there, np.full(3, 1 / 3), mode="same"))
+    share = np.interp(columns, x, np.convolve(np.pad(there, 1), np.full(3, 1 / 3), mode="valid"))
     of_column = np.clip(np.rint(x).astype(np.int64), columns[0], columns[-1]) - columns[0]
     n = np.bincount(of_column, minlength=len(columns))
     inked = np.bincount(of_column, weights=there, minlength=len(columns))
