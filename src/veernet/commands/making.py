@@ -9,7 +9,7 @@ from typing import Annotated
 
 import torch
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from tyro.conf import Positional
 
 from veernet import recipes
@@ -195,7 +195,8 @@ class Import:
             print_json(console, [asdict(one) for one in told])
             return
         shares = "given", "labelled", "absent"
-        table = Table("scan", "curve", "class", "logs", "columns", *shares, "offset", "pen")
+        names = (Column(name, overflow="fold") for name in ("scan", "curve"))
+        table = Table(*names, "class", "logs", "columns", *shares, "offset", "pen", box=None)
         for one in told:
             dx, dy = one.offset
             parts = (f"{getattr(one, share):.2%}" for share in shares)
