@@ -290,6 +290,12 @@ def print_written(console: Console, written: Written) -> None:
         )
     console.print(*(f"wrote {file}" for file in written.files), sep="\n", soft_wrap=True)
     for one in written.told:
+        if compared and one.compared is None:
+            console.print(
+                f"{one.mnemonic}: the reference has no curve of that name; if it goes by another "
+                'there, say so in the calibration, as las = "GR:1"',
+                soft_wrap=True,
+            )
         for line in _to_look_at(one):
             console.print(line, soft_wrap=True)
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from rich.console import Console
 
 from hand_made import pdf, scanned
 from veernet import Network, VeerNet
@@ -27,6 +28,7 @@ from veernet.digitise import (
 from veernet.digitise.strip import span_of
 from veernet.errors import CalibrationError, ImageError, LasError, OptionError
 from veernet.las import Las
+from veernet.recipes import print_written
 
 TOML = """
 depth_axis = "down"
@@ -495,7 +497,7 @@ def test_a_reference_without_the_curves_is_refused(scan, calibration, tmp_path):
     ],
 )
 def test_the_reference_is_asked_for_a_curve_by_its_name_there(
-    scan, calibration, tmp_path, curves, las, told
+    scan, calibration, tmp_path, curves, las, told, capsys
 ):
     write_picture(tmp_path / "scan.png", scan)
     calibration.write_text(TOML.replace('mnemonic = "GR"', f'mnemonic = "GR"\nlas = "{las}"'))
@@ -506,9 +508,14 @@ def test_the_reference_is_asked_for_a_curve_by_its_name_there(
         with pytest.raises((OptionError, LasError), match=told):
             digitise_file(*paths, reference=reference)
         return
-    gr, ild = digitise_file(*paths, reference=reference).told
+    written = digitise_file(*paths, reference=reference)
+    gr, ild = written.told
     assert gr.mae is not None
     assert ild.mae is None
+    print_written(Console(), written)
+    said = capsys.readouterr().out
+    assert "ILD: the reference has no curve of that name" in said
+    assert "GR: the reference" not in said
 
 
 def test_a_reference_with_text_in_the_curve_is_refused(scan, calibration, tmp_path):
