@@ -431,3 +431,20 @@ def test_that_a_scan_has_more_pages_is_told_in_one_line(tmp_path, veernet):
         assert veernet("calibrate", tmp_path / "s.tif")[0] == 2  # there is nothing on it
     line = warnings.formatwarning(told[0].message, told[0].category, told[0].filename, 1)
     assert line == f"veernet: {tmp_path}/s.tif: page 1 of several is read; --page chooses another\n"
+
+
+def test_las_files_that_give_no_shapes_are_told(tmp_path, veernet):
+    wells = tmp_path / "wells"
+    wells.mkdir()
+    depth = np.arange(0, 400, 0.5)
+    file = lasio.LASFile()
+    file.append_curve("DEPT", depth, unit="FT")
+    file.append_curve("RAMP", np.abs(depth - 200) + 20.0)
+    file.write(str(wells / "a.las"), version=2.0)
+    (wells / "b.las").write_text("broken")
+    counts = ("--train", "1", "--val", "0", "--test", "0", "--workers", "1")
+    sizes = ("--height", "48", "48", "--width", "80", "80")
+    code, _, told = veernet("synth", tmp_path / "a", *counts, *sizes, "--curves", wells)
+    assert code == 0
+    assert f"veernet: {wells}/b.las: " in told
+    assert "passed over" in told

@@ -38,6 +38,7 @@ from veernet.las import MAX_BYTES, Unit
 from veernet.synth.gallery import write_gallery
 from veernet.synth.look import read_look
 from veernet.synth.make import make, open_archive
+from veernet.synth.shapes import passed_over
 from veernet.train.machine import bytes_of
 
 
@@ -88,6 +89,8 @@ class Synth:
         ranges = given(height=self.height, width=self.width, piece=self.piece)
         look = None if self.look is None else read_look(self.look)
         shapes = None if self.curves is None else str(self.curves.resolve())
+        for fault in () if shapes is None else passed_over(shapes):
+            say(f"{fault}; passed over, no curve has a shape of it")
         ranges |= given(look=look, shapes=shapes)
         logs = replace(recipe.logs, seed=self.seed, **ranges)
         asked = zip((self.train, self.val, self.test), recipe.counts, strict=True)

@@ -28,7 +28,6 @@ class Shape:
     samples: Float[ndarray, "n"]
 
 
-@cache
 def shapes_of(folder: str) -> tuple[Shape, ...]:
     """All stretches of `LEAST` samples and more in the LAS files of a folder that are not constant,
     in the order of the files' names. Files that cannot be read are passed over.
@@ -36,23 +35,36 @@ def shapes_of(folder: str) -> tuple[Shape, ...]:
     Raises:
         OptionError: there is none.
     """
-    found: list[Shape] = []
+    found, failed = _read(folder)
+    if not found:
+        why = f"; {failed[0]}" if failed else ""
+        raise OptionError(
+            f"{folder}: no LAS file there has a curve with {LEAST} samples in one piece{why}"
+        )
+    return found
+
+
+def passed_over(folder: str) -> tuple[str, ...]:
+    """Tell why LAS files of a folder cannot be read: a line that names it for each."""
+    return _read(folder)[1]
+
+
+@cache
+def _read(folder: str) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
+    found, failed = list[Shape](), list[str]()
     for path in sorted(Path(folder).iterdir() if Path(folder).is_dir() else []):
         if path.suffix.lower() == ".las":
             try:
                 curves = read_las(path).curves
-            except LasError:
+            except LasError as fault:
+                failed.append(str(fault))
                 continue
             for mnemonic, values in curves.items():
                 found += [
                     Shape(mnemonic=mnemonic, source=path.name, samples=piece)
                     for piece in _pieces(values)
                 ]
-    if not found:
-        raise OptionError(
-            f"{folder}: no LAS file there has a curve with {LEAST} samples in one piece"
-        )
-    return tuple(found)
+    return tuple(found), tuple(failed)
 
 
 def take_shape(rng: Generator, shape: Shape, n_columns: int) -> Float[ndarray, "w"]:
