@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veernet import Network, VeerNet
-from veernet.las import Las
 from veernet.data.raster import write_picture
 from veernet.digitise import (
     Calibration,
@@ -23,6 +22,7 @@ from veernet.digitise import (
     tell,
 )
 from veernet.digitise.strip import MOST_DARK, cut_strip, dark_share
+from veernet.las import Las
 from veernet.trace import read_curve
 
 MARGIN, WIDTH = 30, 600
