@@ -129,7 +129,14 @@ def _option_of(name: str, options: list[Option], flag: str) -> Option:
 
 
 def _joined(flag: str, values: list[str]) -> list[str]:
-    """An option and its values, of which the first may look like an option itself."""
+    """An option and its values, of which the first may look like an option itself.
+
+    Raises:
+        OptionError: a later one does, which tyro would take for an option.
+    """
+    for value in values[1:]:
+        if re.match(r"-(?!inf|nan)[^\d.]", value, re.IGNORECASE):
+            raise OptionError(f"{flag} {value}: only its first value may begin with a hyphen")
     return [f"{flag}={values[0]}", *values[1:]] if values else [flag]
 
 
