@@ -137,6 +137,7 @@ BAD = {
     "no archive to plan for": ("plan none", "none: no archive here"),
     "no such device": ("evaluate none --device tpu9", "--device tpu9"),
     "a command misspelt": ("inspekt none", "no command 'inspekt'; did you mean inspect?"),
+    "a command in capitals": ("INSPECT none", "no command 'INSPECT'; did you mean inspect?"),
     "a command that is none": ("xyzzy none", "no command 'xyzzy' (`veernet --help` lists all)"),
     "an option misspelt": (
         "digitise scan.png --calibratoin c.toml",

@@ -197,5 +197,5 @@ def _check_given(name: str, options: list[Option], loose: list[str], given: set[
 
 def _meant(word: str, names: Iterable[str]) -> str:
     """A question whether a name was meant that is much like a word; empty where none is."""
-    close = get_close_matches(word, [*names], 1)
+    close = get_close_matches(word.lower(), [*names], 1)
     return f"; did you mean {close[0]}?" if close else ""
