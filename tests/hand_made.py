@@ -52,6 +52,24 @@ def _file(table, data, order):
     return head + data + struct.pack(f"{order}H", len(table)) + entries + bytes(4) + more
 
 
+def joined(first, second, order):
+    """A TIFF of the pages of two, each of one directory and one strip."""
+    whole, shift = bytearray(first + second), len(first)
+
+    def directory(start):
+        (at,) = struct.unpack_from(order + "I", whole, start + 4)
+        (entries,) = struct.unpack_from(order + "H", whole, start + at)
+        return start + at, entries
+
+    (begin, entries), (following, more) = directory(0), directory(shift)
+    struct.pack_into(order + "I", whole, begin + 2 + 12 * entries, following)
+    for entry in range(following + 2, following + 2 + 12 * more, 12):
+        tag, kind, n, value = struct.unpack_from(order + "HHII", whole, entry)
+        if tag == 273 or n * (2 if kind == 3 else 4) > 4:
+            struct.pack_into(order + "I", whole, entry + 8, value + shift)
+    return bytes(whole)
+
+
 def chained(page, directories):
     """A little-endian TIFF whose only directory is repeated so many times, one after the other."""
     (first,) = struct.unpack("<I", page[4:8])

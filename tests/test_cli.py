@@ -24,7 +24,7 @@ from veernet import Archive, VeerNet
 from veernet.cli import COMMANDS, main
 from veernet.commands.words import checked
 from veernet.data.raster import write_picture
-from veernet.errors import ImageWarning
+from veernet.errors import ImageWarning, OptionError
 from veernet.recipes import draw_scan
 from veernet.synth.logs import SynthLogs
 
@@ -137,6 +137,7 @@ BAD = {
     "no archive to plan for": ("plan none", "none: no archive here"),
     "no such device": ("evaluate none --device tpu9", "--device tpu9"),
     "a command misspelt": ("inspekt none", "no command 'inspekt'; did you mean inspect?"),
+    "a command in capitals": ("INSPECT none", "no command 'INSPECT'; did you mean inspect?"),
     "a command that is none": ("xyzzy none", "no command 'xyzzy' (`veernet --help` lists all)"),
     "an option misspelt": (
         "digitise scan.png --calibratoin c.toml",
@@ -163,6 +164,10 @@ BAD = {
         "--header: WELL was given twice",
     ),
     "a folder for a scan": ("calibrate .", ".: cannot be opened (Is a directory)"),
+    "a seed below zero": (
+        "subset out none --train 1 --seed -1",
+        "--seed must be at least 0; got -1",
+    ),
     "a switch twice": ("inspect none --json --json", "--json was given twice"),
     "a switch that nothing switches off": ("inspect none --no-json", "did you mean --json?"),
 }
@@ -301,6 +306,15 @@ def test_an_option_that_is_given_again_adds_to_what_was_given(option, values, fi
     ):
         told = parsed(f"calibrate {words}")
         assert (getattr(told, field), told.scan.name) == (wanted, "scan.png"), words
+
+
+@pytest.mark.parametrize("value", ["-b c=2", "--", "--out", "-x"])
+def test_only_the_first_value_of_an_option_may_begin_with_a_hyphen(value):
+    words = ["scan.png", "--calibration", "c.toml", f"--header={value}"]
+    assert words[-1] in checked("digitise", COMMANDS["digitise"], words)
+    words.insert(3, "--header=A=1")
+    with pytest.raises(OptionError, match="--header .*: only its first value may begin with a hy"):
+        checked("digitise", COMMANDS["digitise"], words)
 
 
 def test_words_behind_two_hyphens_are_names_of_files():

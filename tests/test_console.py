@@ -93,6 +93,19 @@ def test_help_that_the_disk_does_not_take_is_a_failure():
     assert (done.returncode, done.stderr) == (2, told)
 
 
+@pytest.mark.parametrize(
+    ("words", "code"), [(["plan", "--help"], 0), (["--version"], 0), (["digitise", "x"], 2)]
+)
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_works_without_the_streams_that_it_was_started_without(words, code, closed):
+    """What is told of an error is no output, either."""
+    shell = ["bash", "-c", f'"$0" -m veernet "$@" {closed}', sys.executable, *words]
+    done = subprocess.run(shell, capture_output=True, timeout=120, check=False)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+    assert (done.stdout == b"") == (code == 2 or closed != "2>&-")
+
+
 @pytest.mark.parametrize("colour", [False, True])
 def test_no_color_holds_for_the_help(colour):
     end, terminal = pty.openpty()

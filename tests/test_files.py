@@ -21,6 +21,7 @@ from veernet.files import (
     replacing,
     sweep,
     write_json_lines,
+    write_text,
 )
 
 
@@ -201,3 +202,13 @@ def test_what_does_not_fit_is_told_by_its_place_and_what_came(value, told):
         parse(Outer, value, where="f.toml", error=RunError)
     assert str(refused.value).startswith(f"f.toml: {told}")
     assert len(str(refused.value)) < 120
+
+
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path):
+    """A device, like /dev/null, would become a file."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(FileExistsError, match="exists, and is no ordinary file"):
+            write_text(path, "some")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [*tmp_path.iterdir()] == [tmp_path / "pipe"]

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 from types import FrameType
 
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it with one line and exit code 130, from here on."""
+    _open_closed()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     if os.environ.get("NO_COLOR"):
@@ -14,6 +16,15 @@ def main() -> None:
     from veernet.cli import main as run  # takes seconds, in which nothing is there to be lost
 
     run()
+
+
+def _open_closed() -> None:
+    """Have the streams that the command was started without (`>&-`) go nowhere, before a picture
+    takes the number of one, and a library writes into it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def _end(_: int, __: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -55,7 +56,12 @@ def replacing(path: Path, *, sure: bool = False) -> Generator[Path]:
     The data is flushed to the disk before the rename; if the block raises, nothing is left behind
     and an older `path` stays as it was. The folder is made if it does not exist. With `sure`, its
     new name is on the disk too when the block has ended.
+
+    Raises:
+        OSError: there is a folder, or a device, of that name.
     """
+    if path.exists() and not path.is_file():  # a device would become a file
+        raise FileExistsError(errno.EEXIST, "exists, and is no ordinary file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(_temporary_name(path.suffix))
     try:

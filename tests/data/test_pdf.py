@@ -127,7 +127,10 @@ def test_a_pdf_that_pillow_writes_is_read(scan, read, tmp_path):
             ),
             "not a readable PDF",
         ),
-        (lambda pdf: pdf.replace(b"stream\nx", b"stream\n\0"), "page 1 is of one level all over"),
+        (
+            lambda pdf: pdf.replace(b"stream\nx", b"stream\n\0"),
+            r"a picture of \d+ × \d+ px on page 1 is damaged",
+        ),
     ],
     ids=["cut", "empty", "no pages", "spoilt picture"],
 )
@@ -135,6 +138,25 @@ def test_a_damaged_pdf_is_refused(scan, read, capfd, spoilt, told):
     with pytest.raises(ImageError, match=f"scan.pdf: {told}"):
         read(spoilt(pdf(scanned(scan, 200))))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("bits", [1, 8])
+@pytest.mark.parametrize("cut", [0.3, 0.99])
+def test_a_picture_whose_data_end_early_is_not_filled_with_ink(rng, read, bits, cut):
+    levels = (0, 255) if bits == 1 else range(256)
+    scan = rng.choice(np.array(levels, np.uint8), (150, 170))
+    content = pdf(scanned(scan, 200))
+    begin = content.rindex(b"stream\n", 0, content.rindex(b"endstream")) + 7
+    data = content[begin : content.rindex(b"\nendstream")]
+    whole = b"/Length %d" % len(data)
+    assert whole in content
+    for length, spoilt in ((int(cut * len(data)), True), (len(data) - 3, False)):
+        short = content.replace(data, data[:length]).replace(whole, b"/Length %d" % length)
+        if spoilt:
+            with pytest.raises(ImageError, match="a picture of 170 × 150 px on page 1 is damaged"):
+                read(short)
+        else:  # only the sum at the end is missing
+            np.testing.assert_array_equal(read(short), scan)
 
 
 def test_an_encrypted_pdf_is_told_from_a_damaged_one(scan, read):

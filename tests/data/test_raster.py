@@ -1,6 +1,7 @@
 """Every kind of scan is read to the same grey levels."""
 
 import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -229,6 +230,27 @@ def test_a_transparent_level_is_paper_or_refused(page, tmp_path, deep):
         read_grey(tmp_path / "clear.png")
     Image.fromarray(levels).save(tmp_path / "clear.png", transparency=255)
     np.testing.assert_array_equal(read_grey(tmp_path / "clear.png"), levels)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_a_colour_beyond_the_palette_is_no_ink(tmp_path, bits):
+    def chunk(name, data):
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    row = np.array([0, *[255] * -(-37 * bits // 8)], np.uint8).tobytes()
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 37, 5, bits, 3, 0, 0, 0)),
+        (b"PLTE", bytes(3 * (2**bits - 1))),
+        (b"IDAT", zlib.compress(5 * row)),
+        (b"IEND", b""),
+    ]
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+    (tmp_path / "page.png").write_bytes(content)
+    told = f"page.png: damaged, some pixels have none of its {2**bits - 1} colours"
+    with pytest.raises(ImageError, match=told):
+        read_grey(tmp_path / "page.png")
 
 
 def test_only_a_pdf_takes_a_resolution_and_only_a_tiff_or_pdf_pages(page, tmp_path):

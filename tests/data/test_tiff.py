@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hand_made import chained, tiff
+from hand_made import chained, joined, tiff
 from veernet.data.raster import read_grey, read_index
 from veernet.errors import ImageError, ImageWarning
 
@@ -130,6 +130,7 @@ def test_dim_levels_in_deep_colour_are_refused(rng, read):
         (8, 3, 8, {}, "photometric interpretation is 8"),
         (8, 4, 5, {332: 2}, "inks are others than those of CMYK"),
         (4, 1, 1, {266: 2}, "run backwards"),
+        (8, 4, 2, {}, "does not say what its samples beyond red, green and blue are"),
     ],
 )
 def test_what_would_be_read_wrong_is_refused_with_a_way_out(
@@ -179,6 +180,47 @@ def test_strips_of_fewer_bytes_than_the_picture_are_refused(rng, read):
         read(few)
 
 
+@packings
+@pytest.mark.parametrize("tags", [{273: 0}, {279: 0}, {278: H // 2}, {273: 3}], ids=str)
+def test_strips_that_are_not_there_are_no_ink(rng, read, deflate, tags):
+    """Of sparse files, and of those that a writer left in the middle."""
+    page = rng.integers(0, 256, (H, W))
+    with pytest.raises(ImageError, match="scan.tif: some of its . strips are not there"):
+        read(tiff(page, 8, 1, deflate=deflate, tags=tags))
+
+
+@pytest.mark.parametrize(
+    ("tiles", "length", "told"),
+    [
+        (6, 256, None),
+        (5, 256, "some of its 6 tiles are not there"),
+        (6, 100, "it holds 600 bytes of 1,536"),
+    ],
+)
+def test_tiles_that_are_not_there_or_too_short_are_no_ink(rng, read, tiles, length, told):
+    page, start = rng.integers(0, 256, (16 * 6, 16)), 8
+    at = [start + 256 * i for i in range(tiles)]
+    shape = {256: W, 257: H, 322: 16, 323: 16, 324: at, 325: [length] * tiles}
+    strips = dict.fromkeys((273, 278, 279))
+    content = tiff(page, 8, 1, tags={**shape, **strips})
+    if told is None:
+        tiled = page.reshape(2, 3, 16, 16).swapaxes(1, 2).reshape(32, 48)
+        np.testing.assert_array_equal(read(content), tiled[:H, :W])
+        return
+    with pytest.raises(ImageError, match=f"scan.tif: {told}"):
+        read(content)
+
+
+def test_bits_that_run_backwards_inside_packed_bytes_are_refused(rng, read):
+    """Whether the bytes were turned before they were packed or after it, the file does not say."""
+    rows = np.packbits(rng.integers(0, 2, (H, W)), axis=1, bitorder="little")
+    packed = b"".join(bytes([len(row) - 1, *row]) for row in rows)
+    stored = np.frombuffer(packed, np.uint8)[None]
+    table = {256: W, 257: H, 258: 1, 259: 32773, 266: 2, 278: H, 279: len(packed)}
+    with pytest.raises(ImageError, match="run backwards"):
+        read(tiff(stored, 8, 1, tags=table))
+
+
 @pytest.mark.parametrize("compression", ["group3", "group4"])
 def test_rows_that_libtiff_lost_refuse_the_scan(rng, read, tmp_path, capfd, compression):
     picture = Image.fromarray(np.where(rng.random((200, 100)) < 0.5, 0, 255).astype(np.uint8))
@@ -205,6 +247,14 @@ def test_pages_are_counted_without_their_thumbnails(rng, tmp_path):
     np.testing.assert_array_equal(read_grey(path, page=2), second)
     with pytest.warns(ImageWarning, match="page 1 of several"):
         np.testing.assert_array_equal(read_grey(path), first)
+
+
+@orders
+@pytest.mark.parametrize("tags", [{254: 1}, {255: 2}], ids=["new", "old"])
+def test_a_thumbnail_that_comes_first_is_no_page(rng, read, order, tags):
+    page, small = rng.integers(0, 256, (H, W)), rng.integers(0, 256, (9, 11))
+    both = joined(tiff(small, 8, 1, order=order, tags=tags), tiff(page, 8, 1, order=order), order)
+    np.testing.assert_array_equal(read(both), page)
 
 
 def test_fifty_thousand_pages_are_not_walked_through(rng, read):

@@ -243,6 +243,16 @@ def test_a_skewed_track_that_leaves_the_scan_ends_at_the_last_line_on_it(rng, tm
         assert strip.last - strip.first > 1000
 
 
+def test_where_no_curve_is_told_nothing_else_is_asked(rng, tmp_path, monkeypatch):
+    grey, _ = page(rng, 20.0, [(30, 230), (330, 530)])
+    write_picture(tmp_path / "scan.png", grey)
+    answers = iter(["", ""])
+    monkeypatch.setattr("builtins.input", lambda *_: next(answers))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(OptionError, match="no curve was told; nothing was written"):
+        Calibrate(scan=tmp_path / "scan.png").run(Console(force_terminal=True))
+
+
 def test_where_the_answers_end_nothing_is_written(rng, tmp_path, monkeypatch):
     grey, _ = page(rng, 20.0, [(30, 230), (330, 530)])
     write_picture(tmp_path / "scan.png", grey)

@@ -130,7 +130,8 @@ class Calibrate:
 
     def _asked(self, console: Console, found: Proposal) -> "Calibrate":
         """With the curves, and the ties if they are not given."""
-        curves = _ask_curves(console, len(found.tracks))
+        if not (curves := _ask_curves(console, len(found.tracks))):
+            raise OptionError("no curve was told; nothing was written")
         enough = len(self.tie) > 1 or (len(self.tie) == 1 and self.line is not None)
         return replace(self, curve=curves, tie=self.tie if enough else _ask_ties(console))
 
@@ -248,11 +249,15 @@ def _ask_ties(console: Console) -> tuple[tuple[float, float], ...]:
     while (text := _ask(console, "row and depth")) or len(ties) < 2:
         try:
             row, depth = map(float, text.split())
+        except ValueError:
+            console.print(f"a row and its depth, please; got {text!r}", soft_wrap=True)
+            continue
+        try:
             more = sorted([*ties, (row, depth)])
             Depth(ties=tuple(more if len(more) > 1 else [*more, (row + 1, depth + 1)]), step=1)
             ties = more
         except ValueError as wrong:
-            console.print(f"a row and its depth, please; got {text!r} ({wrong})", soft_wrap=True)
+            console.print(str(wrong), soft_wrap=True)
     return tuple(ties)
 
 

@@ -304,6 +304,7 @@ class Subset:
     def run(self, console: Console) -> None:
         """Take them."""
         check_at_least(1, workers=self.workers)
+        check_at_least(0, seed=self.seed)
         counts: dict[SplitName, int] = {"train": self.train, "val": self.val, "test": self.test}
         total = sum(counts.values())
         with recipes.bar(aside(console, self.json), "logs", total) as advance:

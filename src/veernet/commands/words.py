@@ -129,7 +129,14 @@ def _option_of(name: str, options: list[Option], flag: str) -> Option:
 
 
 def _joined(flag: str, values: list[str]) -> list[str]:
-    """An option and its values, of which the first may look like an option itself."""
+    """An option and its values, of which the first may look like an option itself.
+
+    Raises:
+        OptionError: a later one does, which tyro would take for an option.
+    """
+    for value in values[1:]:
+        if re.match(r"-(?!inf|nan)[^\d.]", value, re.IGNORECASE):
+            raise OptionError(f"{flag} {value}: only its first value may begin with a hyphen")
     return [f"{flag}={values[0]}", *values[1:]] if values else [flag]
 
 
@@ -190,5 +197,5 @@ def _check_given(name: str, options: list[Option], loose: list[str], given: set[
 
 def _meant(word: str, names: Iterable[str]) -> str:
     """A question whether a name was meant that is much like a word; empty where none is."""
-    close = get_close_matches(word, [*names], 1)
+    close = get_close_matches(word.lower(), [*names], 1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -59,6 +59,10 @@ def grey_of(path: Path, picture: Image.Image, *, raw: str, negative: bool) -> UI
     """
     if picture.mode.startswith("I;16"):
         return _of_many_bits(path, picture, raw=raw, negative=negative)
+    if picture.mode == "P" and picture.palette is not None:
+        colours = len(picture.palette.palette) // len(picture.palette.mode)
+        if np.asarray(picture).max() >= colours:
+            raise ImageError(f"{path}: damaged, some pixels have none of its {colours} colours")
     if picture.mode in ("La", "LA", "PA") or picture.has_transparency_data:
         grey = np.concatenate([_on_paper(band, negative) for band in _bands(picture)])
         if grey.min() == 255:

@@ -3,6 +3,7 @@
 import math
 import threading
 import warnings
+import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,9 +26,14 @@ DRAWN_DPI = 200
 TAIL = 2**16
 """Bytes before the end of a file among which the mark of the end must be."""
 
+PIECE = 2**20
+"""Bytes that compressed data are unpacked to at a time."""
+
 INSET = 0.02
 """How far a picture is kept inside its pixels, px: were it a hair larger, PDFium would interpolate
 it."""
+
+_END_OF_JPEG = b"\xff\xd9"
 
 _LOCK = threading.Lock()  # PDFium is not made for threads
 
@@ -98,12 +104,15 @@ def _sheet(
     """A page, and its width and height in the pixels of its scan, or at a resolution."""
     page = document[number - 1]
     pictures = [*_pictures(page)]
-    for w, h in (picture.size for picture in pictures):
+    for picture in pictures:
+        w, h = picture.size
         if w * h > max_pixels:
             raise ImageError(
                 f"{path}: a picture of {w} × {h} px on page {number} is more than the "
                 f"{max_pixels:,} px allowed; raise the limit (--max-pixels)"
             )
+        if _is_cut(picture.image):
+            raise ImageError(f"{path}: a picture of {w} × {h} px on page {number} is damaged")
     scan = _scan(pictures, page.get_bbox())
     if dpi is None and scan is not None:
         return _laid_out(document, number - 1, *scan)
@@ -158,6 +167,34 @@ def _pictures(page: pdfium.PdfPage) -> Iterator[_Picture]:
         yield _Picture(
             image=image, box=(min(xs), min(ys), max(xs), max(ys)), size=(w, h), unit=unit
         )
+
+
+def _is_cut(image: pdfium.PdfImage) -> bool:
+    """Whether the data of a picture are damaged or end too early, where that can be told: PDFium
+    draws the rest black without a word. Of CCITT, JBIG2 and JPEG 2000 it cannot be told."""
+    match image.get_filters():
+        case ["FlateDecode"]:
+            return not _inflates(bytes(image.get_data()))
+        case [*_, "DCTDecode"]:
+            return _END_OF_JPEG not in bytes(image.get_data(decode_simple=True))
+        case _:
+            return False
+
+
+def _inflates(data: bytes) -> bool:
+    """Whether compressed data go on to their last block; the sum that follows it may be missing."""
+    whole, rest = zlib.decompressobj(), data
+    try:
+        while rest and not whole.eof:
+            whole.decompress(rest, PIECE)
+            rest = whole.unconsumed_tail
+    except zlib.error:
+        return False
+    try:
+        whole.decompress(bytes(4), PIECE)  # taken for the sum if that is missing
+    except zlib.error:
+        return True
+    return whole.eof
 
 
 def _scan(pictures: Sequence[_Picture], page: Box) -> tuple[Box, tuple[float, float]] | None:

@@ -188,7 +188,8 @@ def _told(broken: Exception) -> str:
     """What a decoder says, without numbers of errors and names of files."""
     if isinstance(broken, OSError) and broken.strerror:
         return broken.strerror
-    return str(broken) or type(broken).__name__
+    told = str(broken) or type(broken).__name__
+    return "its data are damaged, or end too early" if "decoder error" in told else told
 
 
 def _turn_to(path: Path, file: BinaryIO, picture: ImageFile, page: int | None) -> None:

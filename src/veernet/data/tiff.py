@@ -4,6 +4,7 @@ Every picture of a TIFF has a directory of tags, which says where the next one l
 described in the TIFF 6.0 specification, Adobe 1992.
 """
 
+import math
 import os
 import re
 import struct
@@ -25,11 +26,14 @@ COLOUR_MAP, EXTRA_SAMPLES = 320, 338
 MOST_PAGES = 2000
 """Directories that are looked at; a file may chain tens of thousands, or run in a circle."""
 
-_SUBFILE, _FILL_ORDER = 254, 266
+_SUBFILE, _OLD_SUBFILE, _FILL_ORDER = 254, 255, 266
 _REDUCED = 0b101  # a picture made smaller, or a mask
+_OLD_REDUCED = 2
 _INK_SET, _SAMPLE_FORMAT = 332, 339
 _PLACES = (273, 279), (324, 325)  # offsets and lengths of strips, of tiles
-_RAW, _CCITT = 1, (2, 3, 4)
+_ROWS_OF_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 278, 322, 323
+_HEAD = 8  # bytes, which no picture begins in
+_RAW, _CCITT, _SHORT = 1, (2, 3, 4), 3
 
 _stderr = threading.Lock()
 
@@ -72,8 +76,11 @@ def pages(file: BinaryIO) -> Iterator[int]:
 
 
 def _reduced(entries: Iterator[tuple[Any, ...]], order: str) -> bool:
-    kinds = (value for tag, _, _, value in islice(entries, 50) if tag == _SUBFILE)
-    return any(struct.unpack_from(order + "I", value)[0] & _REDUCED for value in kinds)
+    for tag, kind, _, value in islice(entries, 50):
+        (number,) = struct.unpack_from(order + ("H" if kind == _SHORT else "I"), value)
+        if (tag == _SUBFILE and number & _REDUCED) or (tag, number) == (_OLD_SUBFILE, _OLD_REDUCED):
+            return True
+    return False
 
 
 def parts(file: BinaryIO) -> str | None:
@@ -107,9 +114,14 @@ def misread(tags: Tags, length: int) -> str | None:
         return "its samples are signed, or of floating point"
     if max(bits) > 16:
         return f"levels of {max(bits)} bits have no agreed white"
-    if tags.get(PLANAR, 1) == 2 and samples > 1 and (samples < 3 or max(bits) != 8):
+    multiplied = compression == _RAW and 1 in tags.get(EXTRA_SAMPLES, ())
+    planes = tags.get(PLANAR, 1) == 2 and samples > 1
+    if planes and (samples < 3 or max(bits) != 8 or multiplied):
         return f"its {samples} samples of {max(bits)} bits lie in planes of their own"
-    if tags.get(_FILL_ORDER) == 2 and compression not in _CCITT and bits != (1,):
+    if photometric == 2 and samples > 3 and EXTRA_SAMPLES not in tags:
+        return "it does not say what its samples beyond red, green and blue are"
+    backwards = tags.get(_FILL_ORDER) == 2
+    if backwards and compression not in _CCITT and (compression, bits) != (_RAW, (1,)):
         return "the bits of its bytes run backwards (FillOrder 2)"
     if photometric not in (None, *range(7)):
         return f"its photometric interpretation is {photometric}"
@@ -124,17 +136,27 @@ def misread(tags: Tags, length: int) -> str | None:
 
 def _missing(tags: Tags, length: int) -> str | None:
     """Say which bytes of a picture are not there."""
-    for offsets, lengths in _PLACES:
-        at, each = tags.get(offsets, ()), tags.get(lengths, ())
-        end = max((a + n for a, n in zip(at, each, strict=False)), default=0)
-        if end > length:
-            return f"it is cut short: {length:,} bytes of {end:,} or more"
+    tiled = _PLACES[1][0] in tags
+    at, each = (tags.get(tag, ()) for tag in _PLACES[tiled])
+    end = max((a + n for a, n in zip(at, each, strict=False)), default=0)
+    if end > length:
+        return f"it is cut short: {length:,} bytes of {end:,} or more"
     width, height, bits = (tags.get(tag, 0) for tag in (256, 257, BITS))
-    strips = tags.get(_PLACES[0][1], ())
-    if tags.get(COMPRESSION, _RAW) == _RAW and strips and bits:
-        row = -(-width * sum(bits) // 8)
-        if 0 < sum(strips) < row * height:
-            return f"it holds {sum(strips):,} bytes of {row * height:,}"
+    block = width, min(tags.get(_ROWS_OF_STRIP, height), height)
+    if tiled:
+        block = tags[_TILE_WIDTH], tags[_TILE_HEIGHT]
+    blocks = math.prod(
+        -(-size // max(1, of)) for size, of in zip((width, height), block, strict=True)
+    )
+    blocks *= tags.get(SAMPLES, 1) if tags.get(PLANAR, 1) == 2 else 1
+    if len(at) < blocks or min(at, default=0) < _HEAD or 0 in each:
+        return f"some of its {blocks:,} {'tiles' if tiled else 'strips'} are not there"
+    if tags.get(COMPRESSION, _RAW) == _RAW and each and bits:
+        across, down = block if tiled else (width, height)
+        full = -(-across * sum(bits) // 8) * down * (blocks if tiled else 1)
+        full //= tags.get(SAMPLES, 1) if tiled and tags.get(PLANAR, 1) == 2 else 1
+        if sum(each) < full:
+            return f"it holds {sum(each):,} bytes of {full:,}"
     return None
 
 
