@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.table import Table
 
-from veernet.console import Screen, lasting_streams, say, visible
+from veernet.console import Screen, lasting_streams, one_line, say, visible
 from veernet.data.raster import write_picture
 
 UNSEEN = {
@@ -31,6 +31,7 @@ def test_what_a_terminal_would_obey_is_shown_by_its_number(case, capsys):
     text, shown = UNSEEN[case]
     assert visible(text) == shown
     assert visible("µ 5 × 3\n\tGR ±1, Müller, 井") == "µ 5 × 3\n\tGR ±1, Müller, 井"
+    assert one_line(Path(f"a\n{text}\tb")) == f"a\\n{shown}\\tb"
     table = Table("name", box=None, title=text)
     table.add_row(text)
     screen = Screen()

@@ -50,6 +50,11 @@ def visible(text: str) -> str:
     return "".join(_escape(one) if _is_unseen(one) else one for one in text)
 
 
+def one_line(text: object) -> str:
+    """Return a name, of a file for example, as `visible` does and without line ends and tabs."""
+    return visible(str(text)).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _is_unseen(one: str) -> bool:
     return one not in "\n\t" and unicodedata.category(one) in _UNSEEN
 

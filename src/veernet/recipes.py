@@ -17,10 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from veernet import distributed
+from veernet.console import one_line
 from veernet.data.archive import SplitName
 from veernet.data.raster import stand_up, write_picture
 from veernet.data.schedule import Schedule
 from veernet.digitise import Told, Written, digitise_file
+from veernet.digitise.quality import RESIDUAL
 from veernet.errors import OnError, RunError
 from veernet.evaluate import evaluate, write_evaluation
 from veernet.files import write_text
@@ -191,7 +193,7 @@ def _after_training(recipe: Recipe, root: Path, device: torch.device, console: C
     print_written(console, written)
     console.rule("5  report")
     write_report(root / "report.html", run, digitised=written.pictures)
-    console.print(f"wrote {root / 'report.html'}", soft_wrap=True)
+    console.print(f"wrote {one_line(root / 'report.html')}", soft_wrap=True)
 
 
 def evaluate_run(
@@ -288,7 +290,8 @@ def print_written(console: Console, written: Written) -> None:
             "at which the reference is; of logarithmic scales MAE in decades and r of logarithms",
             soft_wrap=True,
         )
-    console.print(*(f"wrote {file}" for file in written.files), sep="\n", soft_wrap=True)
+    files = (f"wrote {one_line(file)}" for file in written.files)
+    console.print(*files, sep="\n", soft_wrap=True)
     for one in written.told:
         if compared and one.compared is None:
             console.print(
@@ -322,12 +325,31 @@ def _to_look_at(one: Told) -> Iterator[str]:
         )
     if some and not one.wraps:
         yield f"{name}: if it goes round its track, say wraps = true in the calibration"
+    yield from _against_reference(one)
     if one.off_scale_share > 0.5 or (some and one.wraps):
         yield f"{name}: the frame of the track may have been taken for it; look at its picture"
     if one.read == 0:
         yield f"{name}: nothing was read; look at its picture: {FIT}"
     elif one.read < 0.5:
         yield f"{name}: {one.read:.0%} of the depths have a value; look at its picture: {FIT}"
+
+
+def _against_reference(one: Told) -> Iterator[str]:
+    """Lines on where a curve is not as the reference has it."""
+    name, unit, some = one.mnemonic, one.depth_unit, one.read_beyond[:MOST_STRETCHES]
+    if one.share_far:
+        yield (
+            f"{name}: more than {RESIDUAL:.0%} of the scale from the reference at "
+            f"{one.share_far:.1%} of the depths compared, most at {one.largest_error_at:.1f} "
+            f"{unit}: {one.largest_error:+.4g} {one.unit}"
+        )
+    if some:
+        places = ", ".join(f"{first:.1f} to {last:.1f} {unit}" for first, last in some)
+        more = f", … ({len(one.read_beyond)} stretches)" if len(one.read_beyond) > len(some) else ""
+        yield (
+            f"{name}: has values where the reference is off scale or has none, and nothing is "
+            f"compared: {places}{more}"
+        )
 
 
 def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:

@@ -269,6 +269,24 @@ def test_a_reference_is_compared_where_it_is_on_scale(scale):
         assert told.mae_decades is None
 
 
+def test_where_a_curve_is_not_as_the_reference_has_it_is_told():
+    """Read as 0.5 throughout; the reference has another value in one stretch, in the next one that
+    is off scale, and none at its end."""
+    settings_ = calibration(300)
+    found = digitise(page(300, np.full(WIDTH, 0.5), pen=2), settings_, SeesBlack())
+    x = np.arange(WIDTH)
+    course = np.where((x >= 100) & (x < 160), 0.62, 0.5)
+    course = np.where((x >= 200) & (x < 220), 1.4, course)
+    course[[199, 220, *range(580, WIDTH)]] = np.nan  # it does not pass the rest of its scale
+    (told,) = tell(found, reference(settings_, course))
+    curve = settings_.curves[0]
+    expected = curve.value(np.array([0.5])) - curve.value(np.array([0.62]))
+    assert told.largest_error == pytest.approx(expected[0], rel=0.05)
+    assert 1050 <= told.largest_error_at < 1080
+    assert told.share_far == pytest.approx(60 / 560, abs=0.01)
+    np.testing.assert_allclose(told.read_beyond, [(1100, 1109.5), (1290, 1299.5)], atol=1.1)
+
+
 def test_laps_of_a_backup_scale_are_on_scale_in_a_reference():
     x = np.arange(WIDTH)
     course = 0.5 + 0.8 * np.sin(np.pi * x / (WIDTH - 1)) ** 4

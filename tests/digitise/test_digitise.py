@@ -435,6 +435,7 @@ NULL. -9999 : two
 COMP. A : first
 COMP. B : second
 KB.FT 1,203 : kelly bushing
+EDF.FT : drill floor
 LIC. 0012345 :
 DATE. 01052020 :
 ~Parameter
@@ -451,6 +452,7 @@ TDEP. 3,083 : depth
     for line in ("COMP. A : first", "KB .FT 1,203 : kelly bushing", "LIC . 0012345 :"):
         assert line in lines
     assert "DATE. 01052020 :" in lines
+    assert "EDF .FT : drill floor" in lines  # and no 0
     assert "TDEP. 3,083 : depth" in lines
     assert sum(line.startswith(("NULL", "COMP")) for line in lines) == 2
     assert lasio.read(written.las).well.NULL.value == -999.25
@@ -644,6 +646,19 @@ def test_nothing_is_overwritten_unasked(scan, calibration, tmp_path):
     digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path, overwrite=True)
     assert (tmp_path / "scan.png").read_bytes() == before
     assert lasio.read(tmp_path / "scan.las").keys() == ["DEPT", "GR", "ILD"]
+
+
+def test_a_calibration_of_a_scan_of_another_size_is_refused(scan, calibration, tmp_path):
+    """A page of a PDF at another resolution would be read at other depths and values."""
+    pdf_file = tmp_path / "scan.pdf"
+    pdf_file.write_bytes(pdf(scanned(scan, 200)))
+    h, w = scan.shape
+    calibration.write_text(f"size = [{w}, {h}]\n{TOML}")
+    told = digitise_file(pdf_file, calibration, SeesInk(), tmp_path / "out").told
+    assert told[0].read > 0.5
+    with pytest.raises(CalibrationError, match=f"scan of {w} × {h} px .* this one has"):
+        digitise_file(pdf_file, calibration, SeesInk(), tmp_path / "other", dpi=300)
+    assert not (tmp_path / "other").exists()
 
 
 def test_two_pages_of_a_scan_have_files_of_their_own(scan, calibration, tmp_path):

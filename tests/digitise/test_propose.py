@@ -206,7 +206,22 @@ def test_the_page_that_was_calibrated_is_named_in_the_file(rng, tmp_path, veerne
     out, told = tmp_path / "c.toml", ("--curve", "1:GR:API:0:150", "--tie", 130, 100, 330, 120)
     assert veernet("calibrate", tmp_path / "s.tif", "--page", 2, "--out", out, *told) == 0
     assert out.read_text().startswith("# Of 's.tif', page 2: what was found")
+    assert read_calibration(out).size == upright.shape[::-1]
     assert veernet("calibrate", tmp_path / "s.tif", "--page", 3, "--out", out, *told) == 2
+
+
+def test_what_calibrate_lacks_to_write_a_file_is_told(rng, tmp_path, capsys, veernet):
+    upright, _ = page(rng, 20.0, [(30, 230)])
+    write_picture(tmp_path / "s.png", upright)
+    out = tmp_path / "c.toml"
+    assert veernet("calibrate", tmp_path / "s.png", "--out", out) == 0
+    assert f"veernet: {out} was not written: say what the tracks hold" in capsys.readouterr().err
+    assert not out.exists()
+    words = ("--curve", "1:GR:API:0:150", "--tie", 130, 100, 330, 120)
+    assert veernet("calibrate", tmp_path / "s.png", "--out", out, *words) == 0
+    told = read_calibration(out)
+    first, last = told.depth.at(np.array([told.track[0].top, told.track[0].bottom], float))
+    assert f"{first:.1f} to {last:.1f} ft; if the log goes on" in capsys.readouterr().out
 
 
 def test_lines_are_counted_where_the_paper_has_stretched(rng):

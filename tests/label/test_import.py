@@ -314,7 +314,7 @@ def bad(well, case):
             return labels, ImageError, "bad.png: not a readable"
         case "TIFF with a lying header":
             lying_tiff(well / "bad.png")
-            return labels, ImageError, "bad.png: not a readable"
+            return labels, ImageError, "bad.png: some of its 239 strips are not there"
         case "0-byte mask":
             (well / "masks").mkdir()
             (well / "masks" / "bad.png").touch()
@@ -350,12 +350,12 @@ def bad(well, case):
         *("a negative", "LAS of another well"),
     ],
 )
-def test_bad_input_stops_with_its_own_error_and_leaves_no_split(well, case):
+def test_bad_input_stops_with_its_own_error_and_leaves_nothing(well, case):
     (well / "bad.png").write_bytes((well / "well.png").read_bytes())
     labels, error, told = bad(well, case)
     with pytest.raises(error, match=told):
         import_scans(well / "out", [well / "bad.png"], well / "c.toml", labels)
-    assert not Archive.open(well / "out").splits()
+    assert not (well / "out").exists()
 
 
 @pytest.mark.parametrize("case", ["truncated PNG", "track outside the picture"])

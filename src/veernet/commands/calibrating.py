@@ -17,17 +17,20 @@ from rich.prompt import Prompt
 from tyro.conf import Positional
 
 from veernet.commands.options import SCAN, Repeated, print_json
+from veernet.console import one_line, say
 from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
 from veernet.digitise import CurveScale, Depth, Proposal, propose
-from veernet.digitise.calibration import calibration_of
-from veernet.digitise.track import Axis
+from veernet.digitise.calibration import Calibration, calibration_of
+from veernet.digitise.strip import span_of
+from veernet.digitise.track import Axis, Track
 from veernet.errors import OptionError
 from veernet.files import write_text
 from veernet.las import Unit
 
 HEAD = """\
-# Of {scan}{page}: what was found by itself, and what was told.
+# Of '{scan}'{page}: what was found by itself, and what was told.
 depth_axis = "{axis}"
+size = [{width}, {height}]    # of the scan: width and height, px
 
 [depth]
 unit = "{unit}"
@@ -48,6 +51,12 @@ corners = {}    # shallow left, shallow right, deep right, deep left
 
 NEAR = 6
 """Furthest that a tie may lie from the depth line that it is meant for, px."""
+
+MISSING = (
+    "say what the tracks hold by --curve TRACK:MNEMONIC:UNIT:LEFT:RIGHT, and the depth of two "
+    "lines by --tie PIXEL DEPTH, or of one with --line"
+)
+"""What a calibration takes besides what is found on the scan."""
 
 TIES = 25
 """Most ties that are written where the lines are counted."""
@@ -100,6 +109,8 @@ class Calibrate:
         asks = not self.json and console.is_terminal and sys.stdin.isatty()
         if self.curve or asks:
             self._write(console, found, grey.shape)
+        else:
+            say(f"{self.out} was not written: {MISSING}")
         if self.json:
             files = [str(self.out)] if self.curve else []
             print_json(console, {**_plain(found), "files": files})
@@ -123,10 +134,12 @@ class Calibrate:
         except EOFError as ended:
             raise OptionError("the answers ended before the last; nothing was written") from ended
         text = told.text(found, shape)
-        calibration_of(tomllib.loads(text), where=str(self.out))
+        calibration = calibration_of(tomllib.loads(text), where=str(self.out))
         write_text(self.out, text)
         if not self.json:
-            console.print(f"wrote {self.out}", soft_wrap=True)
+            for track in calibration.track:
+                console.print(_extent(calibration, track), soft_wrap=True)
+            console.print(f"wrote {one_line(self.out)}", soft_wrap=True)
 
     def _asked(self, console: Console, found: Proposal) -> "Calibrate":
         """With the curves, and the ties if they are not given."""
@@ -151,12 +164,14 @@ class Calibrate:
         lines = slice(first.start, last.stop)
         parts = [
             HEAD.format(
-                scan=ascii(self.scan.name),
+                scan=one_line(self.scan.name),
                 page="" if self.page in (None, 1) else f", page {self.page}",
                 axis=self.axis,
                 unit=self.unit,
                 step=self.step,
                 ties=ties,
+                width=shape[1],
+                height=shape[0],
             )
         ]
         for number in numbers:
@@ -210,6 +225,16 @@ class Calibrate:
         if len(self.tie) < 2:
             raise OptionError("give the depth of two lines by --tie, or of one and --line")
         return sorted([_onto_line(marks, pixel), float(depth)] for pixel, depth in self.tie)
+
+
+def _extent(calibration: Calibration, track: Track) -> str:
+    """What a track covers, in words."""
+    names, ends = ", ".join(curve.mnemonic for curve in track.curve), span_of(calibration, track)
+    (top, bottom), unit = calibration.depth.at(np.array(ends)), calibration.depth.unit
+    return (
+        f"{names}: from {ends[0]:.0f} to {ends[1]:.0f} px along the scan, {top:.1f} to "
+        f"{bottom:.1f} {unit}; if the log goes on beyond, change the ends of its track in the file"
+    )
 
 
 def _plain(found: Proposal) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from veernet.commands.options import (
     check_picture,
     print_json,
 )
+from veernet.console import one_line
 from veernet.data.archive import Split, SplitName
 from veernet.data.schedule import Schedule
 from veernet.data.survey import Survey, survey
@@ -78,7 +79,7 @@ class Inspect:
         if self.draw is not None:
             draw_archive(self.draw, archive.classes, splits, surveys, verified)
             if not self.json:
-                console.print(f"wrote {self.draw}", soft_wrap=True)
+                console.print(f"wrote {one_line(self.draw)}", soft_wrap=True)
         faults = sum(len(found.faults) for found in verified.values())
         if faults:
             raise ArchiveError(f"{self.root}: {faults} fault(s) in its logs")

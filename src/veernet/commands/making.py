@@ -28,7 +28,7 @@ from veernet.commands.options import (
     print_files,
     print_json,
 )
-from veernet.console import say
+from veernet.console import one_line, say
 from veernet.data.archive import SPLITS, PictureFormat, SplitName
 from veernet.data.gather import merge, subset
 from veernet.data.raster import MAX_PIXELS
@@ -327,4 +327,4 @@ def _print_written(
     if as_json:
         print_json(console, {"archive": str(root), "logs": dict(logs)})
     else:
-        console.print(f"wrote {sum(logs.values())} logs to {root}", soft_wrap=True)
+        console.print(f"wrote {sum(logs.values())} logs to {one_line(root)}", soft_wrap=True)

@@ -10,7 +10,7 @@ from rich.console import Console
 from tyro.conf import arg
 
 from veernet import distributed
-from veernet.console import Screen
+from veernet.console import Screen, one_line
 from veernet.errors import OptionError
 from veernet.files import finite
 from veernet.model import VeerNet
@@ -56,7 +56,7 @@ def print_files(console: Console, paths: Iterable[Path], *, as_json: bool) -> No
         print_json(console, {"files": [str(path) for path in paths]})
         return
     for path in paths:
-        console.print(f"wrote {path}", soft_wrap=True)
+        console.print(f"wrote {one_line(path)}", soft_wrap=True)
 
 
 def given(**options: Any) -> dict[str, Any]:

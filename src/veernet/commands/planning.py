@@ -19,6 +19,7 @@ from veernet.commands.options import (
     device_of,
     print_json,
 )
+from veernet.console import one_line
 from veernet.errors import OptionError
 from veernet.synth.make import open_archive
 from veernet.train.config import Precision
@@ -87,7 +88,7 @@ class Plan:
         if self.profile is not None:
             draw_stages(self.profile, choice.widest.stages, title=_title(found, choice))
             if not self.json:
-                console.print(f"wrote {self.profile}", soft_wrap=True)
+                console.print(f"wrote {one_line(self.profile)}", soft_wrap=True)
 
     def _precisions(self, device: torch.device) -> tuple[list[Precision], str | None]:
         """Return what to plan for, and what is to be said of it."""

@@ -69,18 +69,26 @@ def begun(
             another process writes there.
     """
     settings = {"classes": [*classes], "made_by": made_by, "drawn": drawn}
+    made_root = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
     taken = f"{root}: another process makes an archive there; wait for it, or choose another folder"
     with claimed(root, ArchiveError(taken)):
         path = root / "archive.json"
-        if not path.exists():
+        if begins := not path.exists():
             if not all(is_temporary(found) for found in root.iterdir()):
                 raise ArchiveError(f"{root}: not empty, and no archive; choose another folder")
             write_json(path, {"format": FORMAT, **settings})
         found = Archive.open(root)
         _check_same(found, settings)
         sweep(root)
-        yield found.made_by
+        try:
+            yield found.made_by
+        except BaseException:
+            if begins and [*root.iterdir()] == [path]:  # nothing was made
+                path.unlink()
+                if made_root:
+                    root.rmdir()
+            raise
 
 
 def _check_same(found: Archive, settings: dict[str, Any]) -> None:

@@ -91,6 +91,7 @@ class Calibration:
     """All that a scan does not say of itself; a TOML file.
 
     depth_axis = "down"
+    size = [1664, 17864]
 
     [depth]
     unit = "ft"
@@ -114,6 +115,8 @@ class Calibration:
     track: tuple[Track, ...]
     depth_axis: Axis = "down"
     """Which way depth runs on the scan."""
+    size: tuple[int, int] | None = None
+    """Width and height of the scan whose pixels it speaks of; of any scan if None."""
 
     def __post_init__(self) -> None:
         names = [curve.mnemonic for curve in self.curves]
@@ -130,6 +133,20 @@ class Calibration:
             places.setdefault(corners, []).extend(track.curve)
         for curves in places.values():
             check_traces(curves)
+
+    def check_size(self, h: int, w: int) -> None:
+        """Check that a scan of `h` × `w` px is the one that the pixels are of.
+
+        Raises:
+            CalibrationError: it has another size.
+        """
+        if self.size not in (None, (w, h)):
+            width, height = self.size
+            raise CalibrationError(
+                f"made for a scan of {width} × {height} px (width × height), and this one has "
+                f"{w} × {h}: is it another page, or read at another resolution? Calibrate it "
+                "anew; leave `size` out where the pixels of both mean the same"
+            )
 
     @property
     def curves(self) -> tuple[CurveScale, ...]:

@@ -79,7 +79,8 @@ class Header:
                 first.setdefault(item.mnemonic.upper(), item)
             for name, item in first.items():
                 if name not in OWN:
-                    into[name] = lasio.HeaderItem(name, item.unit, item.value, item.description)
+                    value = item.value or " "  # lasio writes 0 for nothing with a unit
+                    into[name] = lasio.HeaderItem(name, item.unit, value, item.description)
         well: Any = las.well
         for name, value in self.items.items():
             if name.upper() in well:

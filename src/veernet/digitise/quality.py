@@ -61,6 +61,15 @@ class Told:
     """The same of the logarithms to base 10, of a logarithmic scale."""
     pearson_r: float | None = None
     """Correlation with the reference; of the logarithms, of a logarithmic scale."""
+    largest_error: float | None = None
+    """Difference from the reference where it is largest on the scale, in `unit`."""
+    largest_error_at: float | None = None
+    """Depth of that difference."""
+    share_far: float | None = None
+    """Share of the depths compared at which the difference is above `RESIDUAL` of the scale."""
+    read_beyond: tuple[tuple[float, float], ...] = ()
+    """First and last depth of every stretch with values where the reference is off scale or has
+    none."""
 
 
 def tell(digitised: Digitised, reference: Las | None) -> tuple[Told, ...]:
@@ -84,23 +93,41 @@ def _tell(digitised: Digitised, index: int, reference: Las | None) -> Told:
         depth_unit=digitised.calibration.depth.unit,
         off_scale_share=float((beyond[inside] != 0).mean()) if inside.any() else 0.0,
         wraps=curve.wraps,
-        **({} if true is None else _compared(curve, read, np.where(inside, true, np.nan))),
+        **(
+            {}
+            if true is None
+            else _compared(curve, digitised.depth[inside], read[inside], true[inside])
+        ),
     )
 
 
 def _compared(
-    curve: CurveScale, read: Float[ndarray, "n"], true: Float[ndarray, "n"]
+    curve: CurveScale,
+    depth: Float[ndarray, "n"],
+    read: Float[ndarray, "n"],
+    true: Float[ndarray, "n"],
 ) -> dict[str, Any]:
     """Figures of `Told` against what is true; no errors of less than two depths."""
     known = on_scale(curve, true)
     error = curve_error(read, known)
-    n = int((np.isfinite(read) & np.isfinite(known)).sum())
-    told: dict[str, Any] = {"compared": n, "coverage": finite(error.coverage)}
-    if n < 2:
+    both = np.isfinite(read) & np.isfinite(known)
+    alone = np.isfinite(read) & ~both
+    edges = np.flatnonzero(np.diff(alone, prepend=False, append=False)).reshape(-1, 2)
+    told: dict[str, Any] = {
+        "compared": int(both.sum()),
+        "coverage": finite(error.coverage),
+        "read_beyond": tuple((float(depth[a]), float(depth[b - 1])) for a, b in edges),
+    }
+    if both.sum() < 2:
         return told
     decades = curve_error(np.log10(read), np.log10(known)) if curve.scale == "log" else None
+    off = np.abs(curve.position(read[both]) - curve.position(known[both]))
+    worst = np.flatnonzero(both)[off.argmax()]
     return {
         **told,
+        "largest_error": float(read[worst] - known[worst]),
+        "largest_error_at": float(depth[worst]),
+        "share_far": float((off > RESIDUAL).mean()),
         "mae": finite(error.mae),
         "mae_decades": decades and finite(decades.mae),
         "pearson_r": finite((decades or error).pearson_r),

@@ -114,8 +114,10 @@ def cut_from_paper(scan: UInt8[ndarray, "h w"], calibration: Calibration, track:
     """Cut a track out of a scan as `cut_strip` does, and check that it lies on paper.
 
     Raises:
-        CalibrationError: it lies outside the scan, or is dark as on a negative or a photograph.
+        CalibrationError: it lies outside the scan, or is dark as on a negative or a photograph; or
+            the calibration is of a scan of another size.
     """
+    calibration.check_size(*scan.shape)
     strip = cut_strip(scan, calibration, track)
     inked = float((strip.track < 128).mean())
     if inked > MOST_INK or dark_share(strip.track) > MOST_DARK:
