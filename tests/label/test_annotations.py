@@ -134,6 +134,24 @@ def test_annotations_of_coco_that_are_no_line_are_refused_in_words(tmp_path, ann
 
 
 @pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"categories": [{"id": 3, "name": "GR"}, {"id": 3, "name": "DT"}]},
+            "several categories have the same id",
+        ),
+        ({"images": [ONE | {"id": "1"}]}, "of 'GR' is of image 1, which is not among its images"),
+    ],
+)
+def test_annotations_of_coco_that_name_nothing_for_sure_are_refused(tmp_path, change, told):
+    one = {"image_id": 1, "category_id": 3, "segmentation": [[1, 2, 3, 4]]}
+    table = {"images": [ONE], "categories": [{"id": 3, "name": "GR"}], "annotations": [one]}
+    (tmp_path / "l.json").write_text(json.dumps(table | change))
+    with pytest.raises(LabelError, match=f"l.json: .*{told}"):
+        read_annotations(tmp_path / "l.json")
+
+
+@pytest.mark.parametrize(
     ("names", "best"),
     [
         (["well.png", "well2.png"], [0]),

@@ -344,3 +344,63 @@ def test_the_first_of_several_runs_of_version_3_is_read_and_told(las):
     assert found.notes == (
         "the first of 2 sections with data was read, ~Log_Data[1] | Log_Definition[1]",
     )
+
+
+@pytest.mark.parametrize(
+    ("curves", "row"),
+    [
+        ("IDX. : number\nDEPT.FT : Depth\nTVD.FT : vertical", "{i} {d} {t}"),
+        ("IDX. : number\nTVD.FT : vertical\nMD.FT : Depth", "{i} {t} {d}"),
+    ],
+)
+def test_of_several_depths_behind_a_count_the_measured_one_is_depth(las, curves, row):
+    head = HEAD.replace("DEPT.{unit} : Depth\nGR.API : Gamma ray\nGR.API : again", curves)
+    rows = [row.format(i=i, d=100 + i / 2, t=90 + i / 2) for i in range(3)]
+    found = read_las(las(rows, head=head))
+    np.testing.assert_array_equal(found.depth, [100, 100.5, 101])
+    assert any(note.startswith("depth is ") for note in found.notes)
+
+
+def test_a_count_is_not_depth_where_another_column_goes_from_start_to_stop(las):
+    head = HEAD.replace("DEPT.{unit} : Depth", "IDX. : number").replace("GR.API : G", "TIEFE. : G")
+    with pytest.raises(LasError, match="IDX, should be depth, but TIEFE goes from 100 to 101"):
+        read_las(las(["1 100 5", "2 100.5 5", "3 101 6"], head=head))
+
+
+@pytest.mark.parametrize("rows", [["100 ft 5 1"], ["100 2001-02-03 5 6"]])
+def test_text_in_lines_with_more_values_than_curves_shifts_no_curve(las, rows):
+    rows = [*rows, *(row.replace("100", "101", 1) for row in rows)]
+    with pytest.raises(LasError, match="text in column 2.*which value is of which curve"):
+        read_las(las(rows))
+
+
+def test_thousands_are_not_taken_for_decimal_commas(las):
+    with pytest.raises(LasError, match="a depth .DEPT. is no number: line 15 has '1,000'"):
+        read_las(las(["1,000 2,000 3,001", "1,001 2,007 3,002"]))
+
+
+@pytest.mark.parametrize("line", ["~A DEPT  SP  GR", "~ASCII SP, GR, DEPT"])
+def test_another_order_of_names_behind_the_data_section_is_told(las, line):
+    head = HEAD.replace("GR.API : again", "SP.MV : potential").replace("~A", line)
+    found = read_las(las(["100 5 1", "101 6 2"], head=head))
+    np.testing.assert_array_equal(found.curves["GR"], [5, 6])
+    (note,) = found.notes
+    assert "another order" in note
+
+
+@pytest.mark.parametrize("old", [b"Gamma ray", b"~A\n", b"\n~Version", b"\n"])
+def test_zero_bytes_between_words_are_no_reason_to_refuse(las, old):
+    path = las(["100 5 1", "101 6 2"])
+    data = b"\n" + path.read_bytes()
+    path.write_bytes(data.replace(old, b"\0" + old + b"\0\0" if old != b"\n" else b"\0\n"))
+    np.testing.assert_array_equal(read_las(path).curves["GR:1"], [5, 6])
+
+
+@pytest.mark.parametrize(("unit", "said", "wrong"), [("FT", "ft", "m"), (".1IN", "ft", "m")])
+def test_a_unit_that_only_start_has_does_not_change_that_of_the_numbers(las, unit, said, wrong):
+    parts = 1 if unit == "FT" else 120
+    head = HEAD.replace("STRT.{unit} 100", "STRT.M 304.8").replace("DEPT.{unit}", f"DEPT.{unit}")
+    path = las([f"{1000 * parts} 5 1", f"{1001 * parts} 6 1"], head=head, unit="FT")
+    np.testing.assert_array_equal(read_las(path, depth_unit=said).depth, [1000, 1001])
+    with pytest.raises(LasError, match=f"and the numbers say, and not in {wrong}"):
+        read_las(path, depth_unit=wrong)

@@ -226,14 +226,20 @@ def _of_coco(path: Path, table: _Coco) -> list[Picture]:
     shapes: dict[int | str, list[Shape]] = {one.id: [] for one in table.images}
     if len(shapes) < len(table.images):
         raise LabelError(f"{path}: several images have the same id")
+    if len(names) < len(table.categories):
+        raise LabelError(f"{path}: several categories have the same id")
     for one in table.annotations:
         if one.category_id not in names:
             raise LabelError(
                 f"{path}: an annotation is of category {one.category_id!r}, which is not among its "
                 f"categories: {', '.join(map(repr, names))}"
             )
-        if one.image_id in shapes:
-            shapes[one.image_id] += _of_annotation(path, names[one.category_id], one)
+        if one.image_id not in shapes:
+            raise LabelError(
+                f"{path}: an annotation of {names[one.category_id]!r} is of image "
+                f"{one.image_id!r}, which is not among its images"
+            )
+        shapes[one.image_id] += _of_annotation(path, names[one.category_id], one)
     return [
         Picture(
             file=path,

@@ -58,8 +58,8 @@ _IN_NAME = re.compile(r"(\w+)\s*[\[(]([^\[\]()]*)[\])]|([^\W_]+)_([^\W_]+)")
 
 
 def depth_column(path: str, curves: list[Item]) -> tuple[int, list[str]]:
-    """Index of the curve that is depth, and what is to be told of it: the first, unless another
-    alone has a name for depth.
+    """Index of the curve that is depth, and what is to be told of it: the first, unless others
+    alone have a name for depth; of these the first that is not a true vertical one.
 
     Raises:
         LasError: the file goes by time.
@@ -73,10 +73,34 @@ def depth_column(path: str, curves: list[Item]) -> tuple[int, list[str]]:
             f"{path}: its curves go by time (the first is {first.mnemonic}, in {first.unit!r}); "
             "curves by depth are needed"
         )
-    if len(named) != 1:
+    if not named:
         return 0, []
-    name = curves[named[0]].mnemonic
-    return named[0], [f"depth is {name}, column {named[0] + 1}, and not the first one"]
+    along = [index for index in named if not curves[index].mnemonic.upper().startswith("TV")]
+    at = (along or named)[0]
+    return at, [f"depth is {curves[at].mnemonic}, column {at + 1}, and not the first one"]
+
+
+def check_column(
+    path: str, header: Header, curves: list[Item], index: int, columns: list[Float[ndarray, "n"]]
+) -> None:
+    """Check that a column without a name for depth is depth, where the header says its ends.
+
+    Raises:
+        LasError: another column goes from STRT to STOP, and this one does not.
+    """
+    if _bare(curves[index].mnemonic)[0] in _DEPTHS:
+        return
+    start, stop = (number_of(header.well(name)) for name in ("STRT", "STOP"))
+    if start is None or stop is None or start == stop:
+        return
+    fits = [{float(one[0]), float(one[-1])} == {start, stop} for one in columns]
+    if any(fits) and not fits[index]:
+        other = curves[fits.index(True)].mnemonic
+        raise LasError(
+            f"{path}: its first curve, {curves[index].mnemonic}, should be depth, but {other} goes "
+            f"from {start:g} to {stop:g}, as STRT and STOP say; if that is depth, name it "
+            "DEPT in ~C"
+        )
 
 
 def depth_scale(
@@ -108,20 +132,24 @@ def depth_scale(
             f"{path}: depth is in {found}; known are ft, m, in, .1in, cm and mm. Say it: "
             "--las-unit ft or --las-unit m"
         )
-    if said is not None:
-        if Scale(unit=said) not in [scale for _, scale in known]:
-            name, unit = next((name, unit) for name, unit in written if _scale(unit) is not None)
-            raise LasError(f"{path}: depth is in {unit!r}, as {name} says, and not in {said}")
-        return Scale(unit=said), []
+    if said is not None and Scale(unit=said) not in [scale for _, scale in known]:
+        name, unit = next((name, unit) for name, unit in written if _scale(unit) is not None)
+        raise LasError(f"{path}: depth is in {unit!r}, as {name} says, and not in {said}")
     (name, scale), *others = known
     for other, another in others:
-        if another != scale and other == start.mnemonic:
-            limits = number_of(start), number_of(stop)
-            if not _agree(ends, scale, limits, another):
-                raise LasError(
-                    f"{path}: depth is in {scale.unit} as {name} says, in {another.unit} as "
-                    f"{other} says. Say it: --las-unit ft or --las-unit m"
-                )
+        limits = number_of(start), number_of(stop)
+        if another == scale or other != start.mnemonic or _agree(ends, scale, limits, another):
+            continue
+        if said is not None:
+            return Scale(unit=said), []
+        raise LasError(
+            f"{path}: depth is in {scale.unit} as {name} says, in {another.unit} as {other} says. "
+            "Say it: --las-unit ft or --las-unit m"
+        )
+    if said not in (None, scale.unit):
+        raise LasError(
+            f"{path}: depth is in {scale.unit}, as {name} and the numbers say, and not in {said}"
+        )
     return scale, []
 
 

@@ -192,9 +192,7 @@ def _decimal_commas(sample: list[str]) -> bool:
     commas = [one for one in numbers if "," in one]
     if not commas or any("." in one or one.count(",") > 1 or one[-1] == "," for one in commas):
         return False
-    if not all(_THOUSANDS.fullmatch(one) for one in commas):
-        return True
-    return len(commas) == len(numbers)
+    return not all(_THOUSANDS.fullmatch(one) for one in commas)
 
 
 def _comma_delimited(sample: list[str]) -> bool:

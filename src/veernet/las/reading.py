@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from veernet.errors import LasError
-from veernet.las.depth import FEET, Unit, depth_column, depth_scale, ordered
+from veernet.las.depth import FEET, Unit, check_column, depth_column, depth_scale, ordered
 from veernet.las.header import Header, Item, Section, curve_items, number_of, read_sections
 from veernet.las.layout import suits
 from veernet.las.table import Table, contents, read_table, sample_of
@@ -117,7 +117,7 @@ def read_las(path: Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX
         delimiter=header.delimiter,
         no_value={null.value.upper()} if number is None else set(),
     )
-    notes += odd + told + table.notes
+    notes += odd + told + _other_order(data, curves) + table.notes
     nulls = [*NULLS, *([] if number is None else [number])]
     for at, values in enumerate(table.columns):
         if at != index:
@@ -189,6 +189,18 @@ def _curves(text: Text, header: Header, data: Section) -> tuple[list[Item], list
     return sure, notes
 
 
+def _other_order(data: Section, curves: list[Item]) -> list[str]:
+    """A note where the line ~A names all the curves in another order than ~C."""
+    names = [item.mnemonic.upper() for item in curves]
+    words = [word for word in data.name.upper().replace(",", " ").split() if word in {*names}]
+    if words == names or sorted(words) != sorted(names):
+        return []
+    return [
+        f"the line ~A names its columns in another order, {_listed(words)}, than ~C, "
+        f"{_listed(names)}; that of ~C was taken"
+    ]
+
+
 def _lines(text: Text, data: Section) -> Iterator[tuple[int, str]]:
     """The lines of a section of data, with their numbers."""
     for number, line in islice(text.lines(), data.line, None):
@@ -217,6 +229,7 @@ def _las(
         found = table.texts.get(index, "its lines are too short")
         raise LasError(f"{path}: a depth ({name}) is no number: {found}")
     depth = table.columns[index]
+    check_column(where, header, curves, index, table.columns)
     order, repeated = ordered(where, name, depth, table.lines)
     kept, notes = _without_repeated(where, name, table, index, repeated)
     ends = float(depth[0]), float(depth[-1])

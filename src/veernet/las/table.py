@@ -82,6 +82,13 @@ def read_table(
     size = BLOCK // layout.width + 1
     while block := [*islice(rows, size)]:
         _add(reading, block)
+    if layout.width > n_curves and reading.texts:
+        index, found = min(reading.texts.items())
+        raise LasError(
+            f"{path}: its lines have {layout.width} values and its header {n_curves} curves, and "
+            f"there is text in column {index + 1} ({found}): no one can tell which value is of "
+            "which curve. Put text of several words in double quotes, or leave it out"
+        )
     columns = [
         np.concatenate([block[:, index] for block in reading.blocks])
         for index in range(min(layout.width, n_curves))

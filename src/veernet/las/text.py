@@ -22,6 +22,9 @@ _MARKS = {
 }
 
 
+_SECTION = re.compile(rb"^[ \t\0]*~[ \t]*[A-Za-z]", re.MULTILINE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Text:
     """Content of a file, and the encoding of its characters."""
@@ -59,8 +62,9 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> Text:
         raise LasError(f"{path}: a LAS file of laser points, not of a well log")
     if not encoding.startswith("utf-16"):
         data = data.rstrip(b"\0\x1a").replace(b"\x1a", b" ")  # DOS ended files so
-        if b"\0" in data[:4096]:
+        if b"\0" in data and not _SECTION.search(data):
             raise LasError(f"{path}: not a LAS file: bytes that are no text, and no section (~)")
+        data = data.replace(b"\0", b" ")
     return Text(path=path, data=data, encoding=encoding)
 
 
