@@ -82,8 +82,9 @@ def read_table(
     size = BLOCK // layout.width + 1
     while block := [*islice(rows, size)]:
         _add(reading, block)
-    if layout.width > n_curves and reading.texts:
-        index, found = min(reading.texts.items())
+    texts = {index: found for index, found in reading.texts.items() if index < n_curves}
+    if layout.width > n_curves and texts:
+        index, found = min(texts.items())
         raise LasError(
             f"{path}: its lines have {layout.width} values and its header {n_curves} curves, and "
             f"there is text in column {index + 1} ({found}): no one can tell which value is of "
@@ -96,7 +97,7 @@ def read_table(
     return Table(
         columns=columns,
         lines=np.concatenate(reading.lines),
-        texts={index: told for index, told in reading.texts.items() if index < n_curves},
+        texts=texts,
         notes=_notes(reading, n_curves, wrapped),
     )
 
