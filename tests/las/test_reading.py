@@ -225,6 +225,15 @@ def test_only_the_curves_that_are_beyond_the_lines_have_no_values(las):
     assert np.isnan(found.curves["GR:2"]).all()
 
 
+def test_no_value_is_made_where_rows_are_missing(las):
+    rows = [f"{depth:g} {depth} 1" for depth in (*np.arange(100, 110, 0.5), *range(150, 160))]
+    found = read_las(las(rows))
+    depth = np.array([109, 109.25, 109.5, 109.75, 120, 149.9, 150, 150.3])
+    np.testing.assert_allclose(
+        found.at("GR:1", depth, unit="ft"), [109, 109.25, 109.5, NAN, NAN, NAN, 150, 150.3]
+    )
+
+
 def test_text_in_a_column_that_no_curve_names_is_left_out_with_it(las):
     found = read_las(las(["100 1 2 a", "100.5 3 4 b", "101 5 6 c"]))
     np.testing.assert_array_equal(found.curves["GR:2"], [2, 4, 6])

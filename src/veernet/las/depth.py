@@ -32,10 +32,12 @@ def _named(scale: Scale, *names: str) -> dict[str, Scale]:
 
 _SCALES: dict[str, Scale] = {
     **_named(Scale(unit="ft"), "F", "FT", "FEET", "FOOT", "FTS", "'"),
+    **_named(Scale(unit="ft"), "PIE", "PIES", "PIED", "PIEDS", "FUSS"),
     **_named(Scale(unit="ft", parts=0.3048 * 3937 / 1200), "FTUS", "USFT", "FT-US", "US-FT"),
     **_named(Scale(unit="ft", parts=12), "IN", "INCH", "INCHES", '"'),
     **_named(Scale(unit="ft", parts=120), ".1IN", "0.1IN", ".1INCH", "0.1INCH", ".1 IN", "0.1 IN"),
     **_named(Scale(unit="m"), "M", "MT", "MTS", "MTR", "MTRS", "METER", "METERS"),
+    **_named(Scale(unit="m"), "METRO", "METRI", "MÈTRE", "MÈTRES", "MÉTRES"),
     **_named(Scale(unit="m"), "METRE", "METRES", "METROS", "М", "МЕТР", "МЕТРЫ", "МЕТРОВ"),
     # Cyrillic м in cp1251 and cp866, where nothing else in the file tells these from cp1252
     **_named(Scale(unit="m"), "Ì", "¬"),

@@ -20,6 +20,9 @@ from veernet.las.text import MAX_BYTES, SHOWN, Text, read_text
 NULLS = (-999.25, -9999.25, -9999.0, -999.0, -99999.0)
 """Numbers that stand for no value besides the header's own NULL."""
 
+GAP = 10
+"""Distance from one depth to the next, in those of most, beyond which rows are missing there."""
+
 LISTED = 40
 """Most mnemonics that an error message lists."""
 
@@ -69,13 +72,19 @@ class Las:
         return found[0]
 
     def at(self, name: str, depth: Float[ndarray, "m"], *, unit: Unit) -> Float[ndarray, "m"]:
-        """A curve at depths in any unit, linear between its own; NaN outside them.
+        """A curve at depths in any unit, linear between its own; NaN outside them, and between two
+        that are more than `GAP` times as far apart as most.
 
         Raises:
             LasError: no single curve goes by that name.
         """
         own = depth * FEET[unit] / FEET[self.unit]
-        return np.interp(own, self.depth, self.curves[self.find(name)], left=np.nan, right=np.nan)
+        values = self.curves[self.find(name)]
+        found = np.interp(own, self.depth, values, left=np.nan, right=np.nan)
+        steps = np.diff(self.depth)
+        after = np.searchsorted(self.depth, own).clip(1, len(steps))
+        is_gap = steps[after - 1] > GAP * np.median(steps)
+        return np.where(is_gap & ~np.isin(own, self.depth), np.nan, found)
 
     @property
     def _names(self) -> list[str]:
