@@ -4,7 +4,7 @@ import lasio
 import pytest
 
 from veernet.errors import LasError
-from veernet.las import Item, read_header
+from veernet.las import Item, WellHeader, read_header
 from veernet.las.header import item_of
 
 HEAD = """~Version
@@ -35,9 +35,8 @@ def header(tmp_path):
         )
         (tmp_path / "well.las").write_bytes(text.replace("\n", ends).encode(encoding))
         found = read_header(tmp_path / "well.las")
-        return {
-            section: {item.mnemonic: item for item in items} for section, items in found.items()
-        }
+        sections = {"W": found.well, "P": found.parameters}
+        return {name: {item.mnemonic: item for item in items} for name, items in sections.items()}
 
     return read
 
@@ -155,7 +154,7 @@ def test_a_broken_byte_spoils_no_other_word(tmp_path):
     data = text.encode()
     at = data.index("я".encode())
     (tmp_path / "well.las").write_bytes(data[:at] + data[at + 1 :])
-    found = {item.mnemonic: item.value for item in read_header(tmp_path / "well.las")["W"]}
+    found = {item.mnemonic: item.value for item in read_header(tmp_path / "well.las").well}
     assert found["COMP"] == "Нефтегаз"
 
 
@@ -165,13 +164,28 @@ def test_parameters_are_found_by_every_name_of_their_section(tmp_path, title):
     drilling = "~Drilling_Parameter\nRIG. 5 :\n~Perforation_Definition\nSHOT. 6 :\n"
     path = tmp_path / "well.las"
     path.write_text(drilling + text.replace("~Parameter", title))
-    assert [item.mnemonic for item in read_header(path)["P"]] == ["RM"]
+    assert [item.mnemonic for item in read_header(path).parameters] == ["RM"]
 
 
 def test_a_file_without_data_has_a_header_all_the_same(tmp_path):
     path = tmp_path / "well.las"
     path.write_text("~W\nCOMP. ACME :\n")
-    assert read_header(path) == {"W": [Item(mnemonic="COMP", value="ACME")], "P": []}
+    expected = WellHeader(well=(Item(mnemonic="COMP", value="ACME"),), parameters=())
+    assert read_header(path) == expected
     path.write_text("COMP. ACME :\n")
     with pytest.raises(LasError, match="well.las: not a LAS file: no section"):
         read_header(path)
+
+
+def test_lines_that_are_left_out_of_a_header_are_told(tmp_path):
+    lines = "COMP. A : first\nCOMP. B : second\nWELL. 1 :\nWELL. 1 :\nCOUNTY NAME. X\nFLD. \x07 :"
+    (tmp_path / "well.las").write_text(HEAD.format(version=2.0, lines=lines, parameters="none"))
+    found = read_header(tmp_path / "well.las")
+    assert {"COMP": "A", "WELL": "1"}.items() <= {i.mnemonic: i.value for i in found.well}.items()
+    first = HEAD[: HEAD.index("{lines}")].count("\n") + 1
+    told = [*(found.left_out)]
+    assert told[0] == f"line {first + 1} of ~W has COMP again"
+    assert told[1:] == [
+        *(f"line {first + n} of ~W names nothing that LAS can hold" for n in (4, 5)),
+        f"line {first + 10} of ~P names nothing that LAS can hold",
+    ]

@@ -276,6 +276,8 @@ class Digitise:
         """Digitise and say what was written."""
         items = self._header()
         header = Header.like(self.header_from, items) if self.header_from else Header(items=items)
+        for line in header.left_out:
+            say(line)
         reference = self._reference()
         model = weights_of(self.weights).to(device_of(self.device))
         written = digitise_file(

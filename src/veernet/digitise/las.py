@@ -48,6 +48,8 @@ class Header:
     """Of the section ~Well; those of `OWN` are not taken."""
     parameters: tuple[Item, ...] = ()
     """Of the section ~Parameter."""
+    left_out: tuple[str, ...] = ()
+    """Lines of the file that it was taken from which it does not hold, in words."""
 
     @staticmethod
     def like(path: Path, items: Mapping[str, str] | None = None) -> "Header":
@@ -58,7 +60,12 @@ class Header:
             OptionError: an item of one's own is none.
         """
         found = read_header(path)
-        return Header(items=items or {}, well=tuple(found["W"]), parameters=tuple(found["P"]))
+        return Header(
+            items=items or {},
+            well=found.well,
+            parameters=found.parameters,
+            left_out=tuple(f"{path}: {line}; left out" for line in found.left_out),
+        )
 
     def __post_init__(self) -> None:
         for name, value in self.items.items():
@@ -71,14 +78,11 @@ class Header:
                 raise OptionError(f"{name} of the header must be printable, got {value!r}")
 
     def put(self, las: lasio.LASFile) -> None:
-        """Write it into a file to be. Of a mnemonic that occurs twice the first counts."""
+        """Write it into a file to be."""
         for section, taken in ((las.well, self.well), (las.params, self.parameters)):
             into: Any = section
-            first = dict[str, Item]()
             for item in taken:
-                first.setdefault(item.mnemonic.upper(), item)
-            for name, item in first.items():
-                if name not in OWN:
+                if (name := item.mnemonic.upper()) not in OWN:
                     value = item.value or " "  # lasio writes 0 for nothing with a unit
                     into[name] = lasio.HeaderItem(name, item.unit, value, item.description)
         well: Any = las.well

@@ -2,7 +2,7 @@
 
 from veernet.las.depth import FEET, Unit
 from veernet.las.header import Item
-from veernet.las.reading import Las, read_header, read_las
+from veernet.las.reading import Las, WellHeader, read_header, read_las
 from veernet.las.text import MAX_BYTES
 
-__all__ = ["FEET", "MAX_BYTES", "Item", "Las", "Unit", "read_header", "read_las"]
+__all__ = ["FEET", "MAX_BYTES", "Item", "Las", "Unit", "WellHeader", "read_header", "read_las"]

@@ -89,11 +89,16 @@ class Header:
 
     def items(self, kind: Literal["well", "parameters"]) -> Iterator[Item]:
         """Items of all sections of a kind; lines that are none are passed over."""
+        return (item for _, item in self.numbered(kind) if item is not None)
+
+    def numbered(self, kind: Literal["well", "parameters"]) -> Iterator[tuple[int, Item | None]]:
+        """Number and item of every line of the sections of a kind; None where it is no item."""
         for section in self.of(kind):
-            for _, line in section.lines:
+            for number, line in section.lines:
                 item = item_of(line, kind)
-                if item is not None:
-                    yield _as_of_1(item) if kind == "well" and self.version < 2 else item
+                if item is not None and kind == "well" and self.version < 2:
+                    item = _as_of_1(item)
+                yield number, item
 
     def well(self, mnemonic: str) -> Item:
         """First item of ~W with that mnemonic; one without a value where there is none."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -12,7 +13,7 @@ from numpy import ndarray
 
 from veernet.errors import LasError
 from veernet.las.depth import FEET, Unit, check_column, depth_column, depth_scale, ordered
-from veernet.las.header import Header, Item, Section, curve_items, number_of, read_sections
+from veernet.las.header import OWN, Header, Item, Section, curve_items, number_of, read_sections
 from veernet.las.layout import suits
 from veernet.las.table import Table, contents, read_table, sample_of
 from veernet.las.text import MAX_BYTES, SHOWN, Text, read_text
@@ -97,6 +98,15 @@ class Las:
         return [one for one in names if one.upper().rpartition(":")[0] == wanted]
 
 
+@dataclass(frozen=True, kw_only=True)
+class WellHeader:
+    """What a LAS file says of its well, each mnemonic once, and the lines that were left out."""
+
+    well: tuple[Item, ...]
+    parameters: tuple[Item, ...]
+    left_out: tuple[str, ...] = ()
+
+
 def read_las(path: Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX_BYTES) -> Las:
     """Read a LAS file of version 1.2, 2.0 or 3.0, through the dirt that such files have.
 
@@ -135,20 +145,32 @@ def read_las(path: Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX
     return replace(las, notes=(*notes, *las.notes))
 
 
-def read_header(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, list[Item]]:
-    """The lines of the sections ~W (well) and ~P (parameters) of a LAS file, by those letters.
+def read_header(path: Path, *, max_bytes: int = MAX_BYTES) -> WellHeader:
+    """Read the lines of the sections ~W (well) and ~P (parameters) of a LAS file.
 
-    Lines that are not of the form MNEM.UNIT VALUE : DESCRIPTION are passed over, and those with
-    characters that cannot be printed.
+    Left out are lines that are not of the form MNEM.UNIT VALUE : DESCRIPTION, those with characters
+    that cannot be printed, and all but the first with one mnemonic.
 
     Raises:
         LasError: no such file, too large, or not LAS.
     """
     header = read_sections(read_text(path, max_bytes=max_bytes))
-    return {
-        "W": [item for item in header.items("well") if _plain(item)],
-        "P": [item for item in header.items("parameters") if _plain(item)],
-    }
+    well, well_left = _taken(header, "well")
+    parameters, left = _taken(header, "parameters")
+    return WellHeader(well=well, parameters=parameters, left_out=(*well_left, *left))
+
+
+def _taken(
+    header: Header, kind: Literal["well", "parameters"]
+) -> tuple[tuple[Item, ...], list[str]]:
+    """The items of a kind that can be written into another file, and why others cannot."""
+    taken, left_out = dict[str, Item](), list[str]()
+    for number, item in header.numbered(kind):
+        if item is None or not _plain(item):
+            left_out.append(f"line {number} of ~{kind[0].upper()} names nothing that LAS can hold")
+        elif item != taken.setdefault(item.mnemonic.upper(), item) and item.mnemonic not in OWN:
+            left_out.append(f"line {number} of ~{kind[0].upper()} has {item.mnemonic} again")
+    return tuple(taken.values()), left_out
 
 
 def _plain(item: Item) -> bool:
