@@ -326,7 +326,7 @@ def test_words_behind_two_hyphens_are_names_of_files():
 def test_the_version_is_told_by_the_command_and_the_package(veernet, monkeypatch):
     told = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())
     version = told["project"]["version"]
-    assert veernet("--version") == (0, f"veernet {version}\n", "")
+    assert veernet("--version") == veernet("-V") == (0, f"veernet {version}\n", "")
     monkeypatch.delattr(package, "__version__")
 
     def missing(_):
@@ -340,7 +340,7 @@ def test_the_other_spelling_of_a_command_is_taken(veernet):
     assert veernet("digitize", "--help") == veernet("digitise", "--help")
 
 
-@pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
 def test_the_command_alone_tells_what_there_is(veernet, words):
     code, told, _ = veernet(*words)
     assert code == 0

@@ -90,9 +90,11 @@ def main() -> None:
 
 def _command(words: list[str]) -> Command:
     """The command that the words ask for; ends here where they ask for help or the version."""
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     first, *others = words or ["--help"]
-    if first in HELP or first == "--version":
-        print(f"veernet {veernet.__version__}" if first == "--version" else _help())
+    if first in HELP or first in ("--version", "-V"):
+        print(_help() if first in HELP else f"veernet {veernet.__version__}")
         sys.exit()
     name = command_of(first, COMMANDS)
     command = COMMANDS[name]

@@ -99,7 +99,7 @@ ONE = {"id": 1, "file_name": "a.png"}
         ('[{"id": 7, "data": {}, "annotations": []}]', "'annotations', as Label Studio"),
         ('{"_via_img_metadata": {}, "_via_settings": {}}', "VGG Image Annotator"),
         ('[{"image_id": 1, "category_id": 2, "segmentation": []}]', "as results of COCO"),
-        ("{}", "an object with the keys none"),
+        ("{}", "an empty object"),
         ("[1, 2]", "JSON of list"),
         ("7", "JSON of int"),
         ('{"shapes": 5}', "shapes: should be a valid list"),

@@ -241,7 +241,10 @@ class Import:
                 )
             )
         if len(given) != 1 or not self.scans:
-            raise OptionError("import needs SCAN…, and one of --las, --masks and --polylines")
+            several = f"; {len(given)} were given" if len(given) > 1 else ""
+            raise OptionError(
+                f"import needs SCAN…, and one of --las, --masks and --polylines{several}"
+            )
         return given[0]
 
 

@@ -332,7 +332,10 @@ class _Header:
 
 def _read_header(path: Path) -> Any:
     root = path.parent
-    missing = f"{root}: no archive here ({path.name} is missing); `veernet synth {root}` makes one"
+    missing = (
+        f"{root}: no archive here ({path.name} is missing); `veernet synth {root}` makes one, and "
+        "`veernet import` one of scans"
+    )
     return read_json(path, error=ArchiveError, missing=missing)
 
 

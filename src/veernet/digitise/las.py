@@ -15,7 +15,7 @@ from veernet.digitise.calibration import Calibration
 from veernet.digitise.digitise import Digitised
 from veernet.errors import OptionError
 from veernet.files import replacing
-from veernet.las import Item, read_header
+from veernet.las import OWN, Item, read_header
 from veernet.metrics import drawn_out
 
 NULL = -999.25
@@ -32,10 +32,6 @@ def decimals(calibration: Calibration) -> int:
         edges = abs(curve.left), abs(curve.right)
         finest.append(min(edges) if curve.scale == "log" else abs(curve.right - curve.left))
     return max(DECIMALS, math.ceil(4 - math.log10(min(finest))))
-
-
-OWN = ("STRT", "STOP", "STEP", "NULL")
-"""What a header says of the data itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -188,7 +188,8 @@ def _described(table: Any) -> str:
     match table:
         case dict():
             what = table
-            found = f"an object with the keys {', '.join(map(repr, [*table][:5])) or 'none'}"
+            keys = ", ".join(map(repr, [*table][:5]))
+            found = f"an object with the keys {keys}" if keys else "an empty object"
         case [dict() as what, *_]:
             found = f"a list of objects with the keys {', '.join(map(repr, [*what][:5]))}"
         case _:
