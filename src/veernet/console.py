@@ -1,4 +1,4 @@
-"""What the command line shows: on any terminal, to readers who may leave."""
+"""Text that the command line shows, on any terminal, to readers who may leave."""
 
 import codecs
 import errno
@@ -36,10 +36,10 @@ _PLAIN = {
     "≤": "<=",
     "≥": ">=",
 }
-"""What to write for a character where the terminal's encoding has none."""
+"""Near characters to write where the terminal's encoding lacks one."""
 
 _LEFT = {errno.EPIPE, errno.EIO}
-"""What writing fails with where a pipe has lost its reader, and a terminal was closed."""
+"""Errors of writing where a pipe has lost its reader, and a terminal was closed."""
 
 
 def visible(text: str) -> str:

@@ -35,7 +35,7 @@ class ImageError(VeerNetError):
 
 
 class ImageWarning(UserWarning):
-    """What was chosen where a scan leaves a choice: one of its pages, a depth, a resolution."""
+    """Choice that was made where a scan leaves one: one of its pages, a depth, a resolution."""
 
 
 class ArchiveError(VeerNetError):

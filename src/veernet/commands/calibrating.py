@@ -56,7 +56,7 @@ MISSING = (
     "say what the tracks hold by --curve TRACK:MNEMONIC:UNIT:LEFT:RIGHT, and the depth of two "
     "lines by --tie PIXEL DEPTH, or of one with --line"
 )
-"""What a calibration takes besides what is found on the scan."""
+"""Options that a calibration takes besides what is found on the scan."""
 
 TIES = 25
 """Most ties that are written where the lines are counted."""
@@ -228,7 +228,7 @@ class Calibrate:
 
 
 def _extent(calibration: Calibration, track: Track) -> str:
-    """What a track covers, in words."""
+    """Describe what a track covers."""
     names, ends = ", ".join(curve.mnemonic for curve in track.curve), span_of(calibration, track)
     (top, bottom), unit = calibration.depth.at(np.array(ends)), calibration.depth.unit
     return (
@@ -238,7 +238,7 @@ def _extent(calibration: Calibration, track: Track) -> str:
 
 
 def _plain(found: Proposal) -> dict[str, Any]:
-    """What was found, as plain data: px along the scan and across it, degrees."""
+    """Return what was found as plain data: px along the scan and across it, degrees."""
     marks = found.marks() if found.tracks else found.lines
     return {
         "tracks": [{"left": left, "right": right} for left, right in found.tracks],

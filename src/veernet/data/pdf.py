@@ -170,8 +170,8 @@ def _pictures(page: pdfium.PdfPage) -> Iterator[_Picture]:
 
 
 def _is_cut(image: pdfium.PdfImage) -> bool:
-    """Whether the data of a picture are damaged or end too early, where that can be told: PDFium
-    draws the rest black without a word. Of CCITT, JBIG2 and JPEG 2000 it cannot be told."""
+    """Return whether the data of a picture are damaged or end too early, where that can be told:
+    PDFium draws the rest black without a word. Of CCITT, JBIG2 and JPEG 2000 it cannot be told."""
     match image.get_filters():
         case ["FlateDecode"]:
             return not _inflates(bytes(image.get_data()))
@@ -182,7 +182,8 @@ def _is_cut(image: pdfium.PdfImage) -> bool:
 
 
 def _inflates(data: bytes) -> bool:
-    """Whether compressed data go on to their last block; the sum that follows it may be missing."""
+    """Return whether compressed data go on to their last block; the sum that follows it may be
+    missing."""
     whole, rest = zlib.decompressobj(), data
     try:
         while rest and not whole.eof:

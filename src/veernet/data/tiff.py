@@ -161,8 +161,8 @@ def _missing(tags: Tags, length: int) -> str | None:
 
 
 def left_negative(tags: Tags) -> bool:
-    """Whether white is zero in the levels that Pillow gives: it turns round those of one sample and
-    at most 8 bits."""
+    """Return whether white is zero in the levels that Pillow gives: it turns round those of one
+    sample and at most 8 bits."""
     bits = tags.get(BITS, (1,))
     return tags.get(PHOTOMETRIC) == 0 and (tags.get(SAMPLES, 1) == 2 or bits[0] > 8)
 

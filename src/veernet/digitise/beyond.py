@@ -1,4 +1,4 @@
-"""Where a curve lies on an edge of its track: its value there is beyond its scale."""
+"""Stretches in which a curve lies on an edge of its track: its value is beyond its scale."""
 
 import cv2
 import numpy as np
@@ -107,7 +107,7 @@ def _leads_to(inked: Bool[ndarray, "h"], row: float, top: float, bottom: float) 
 
 
 def _line(strip: Strip, edge: int, inward: int) -> Float[ndarray, "w"]:
-    """How far the line along an edge reaches into the track, px; 0 where none is printed."""
+    """Reach of the line along an edge into the track, px; 0 where none is printed."""
     widest = max(_LEAST_WIDEST, round(_WIDEST * strip.height))
     offsets = np.arange(-_NEAR, widest + 1)
     offsets = offsets[(edge + inward * offsets >= 0) & (edge + inward * offsets < len(strip.grey))]

@@ -20,7 +20,7 @@ from veernet.model import VeerNet
 from veernet.trace import Trace, jumps, laps_of, printed, read_curve
 
 OffScale = Literal["null", "edge"]
-"""What stands for a value beyond the scale of its curve: none, or that of the track's edge."""
+"""Stand-in for a value beyond the scale of its curve: none, or that of the track's edge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Stretch:
     last: float
     """The deepest."""
     edge: Literal["left", "right"]
-    """Where on its track it lies then."""
+    """Edge of its track on which it lies."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,9 +43,9 @@ class Told:
     rounds: int
     """How often it goes round its track, in or out."""
     off_scale: tuple[Stretch, ...]
-    """Where it lies on an edge of its track."""
+    """Stretches in which it lies on an edge of its track."""
     depth_unit: Unit
-    """Of their depths."""
+    """Unit of all depths told of."""
     off_scale_share: float
     """Share of the depths."""
     wraps: bool

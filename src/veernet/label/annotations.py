@@ -1,4 +1,4 @@
-"""What annotators draw: JSON files of Labelme and of COCO."""
+"""Files of annotators: JSON of Labelme and of COCO."""
 
 import base64
 import io
@@ -51,7 +51,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What was drawn on one picture."""
+    """Shapes drawn on one picture."""
 
     file: Path
     """Where that is written."""

@@ -70,7 +70,7 @@ class Traced:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackLabels:
-    """What the labels of a scan say of one track."""
+    """Labels of one track."""
 
     curves: dict[int, Traced]
     """Its curves, by class."""
@@ -90,7 +90,7 @@ class ScanLabels:
     """File in which they are."""
     trace: Tracer
     remarks: tuple[str, ...] = ()
-    """What was taken for granted in reading them, in words."""
+    """Assumptions made in reading them, in words."""
 
 
 def complete_curves(names: Sequence[str], calibration: Calibration) -> set[str]:

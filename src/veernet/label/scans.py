@@ -66,7 +66,7 @@ class Imported:
     logs: int
     """Into which its track was cut."""
     columns: int
-    """Of its track."""
+    """Number of columns of its track."""
     given: float
     """Share of them in which the labels have it."""
     labelled: float

@@ -158,7 +158,7 @@ def depth_scale(
 def _agree(
     ends: tuple[float, float], scale: Scale, limits: tuple[float | None, float | None], other: Scale
 ) -> bool:
-    """Whether one of the ends of the data lies where the header says it in another unit."""
+    """Return whether one of the ends of the data lies where the header says it in another unit."""
 
     def feet(depth: float, of: Scale) -> float:
         return depth / of.parts * FEET[of.unit]

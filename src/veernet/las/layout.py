@@ -1,4 +1,4 @@
-"""How the lines of a section of data are divided into values."""
+"""Layout of the lines of data: how they are divided into values."""
 
 import csv
 import re
@@ -19,7 +19,7 @@ _DELIMITERS = {
     **dict.fromkeys(("TAB", "TABS"), "\t"),
     **dict.fromkeys(("SEMICOLON", ";"), ";"),
 }
-"""What DLM may say; a space stands for any run of spaces and tabs."""
+"""Delimiters by what DLM may say; a space stands for any run of spaces and tabs."""
 
 _QUOTED = 100_000
 """Longest line in which quotes count."""
@@ -35,7 +35,7 @@ _OVERFLOW = re.compile(r"\*+")
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How values stand in the lines of the data.
+    """Arrangement of values in the lines of the data.
 
     width:     values in a line, or where lines are wrapped at a depth
     delimiter: between them
@@ -155,8 +155,8 @@ def layout_of(sample: list[str], n_curves: int, *, wrapped: bool | None, said: s
 
 
 def suits(sample: list[str], n_curves: int, *, wrapped: bool | None) -> bool:
-    """Whether some delimiter divides all lines into so many values, or where they are wrapped,
-    every few lines."""
+    """Return whether some delimiter divides all lines into so many values, or where they are
+    wrapped, every few lines."""
     if wrapped:
         count, counts = 0, set[int]()
         for line in sample:
@@ -171,7 +171,8 @@ def suits(sample: list[str], n_curves: int, *, wrapped: bool | None) -> bool:
 
 
 def _suits(layout: Layout, line: str) -> bool:
-    """Whether a line has as many values as there are curves, and its delimiter is no other."""
+    """Return whether a line has as many values as there are curves, and its delimiter is no
+    other."""
     found = layout.fields(line)
     if len(found) == layout.width + 1 and not found[-1] and layout.delimiter != " ":
         found = found[:-1]
@@ -185,8 +186,8 @@ def _suits(layout: Layout, line: str) -> bool:
 
 
 def _decimal_commas(sample: list[str]) -> bool:
-    """Whether commas in numbers are decimal commas, and it is beyond doubt that they part neither
-    fields nor thousands."""
+    """Return whether commas in numbers are decimal commas, and it is beyond doubt that they part
+    neither fields nor thousands."""
     words = [one for line in sample for one in _RUN_ON.sub(" -", line).replace(";", " ").split()]
     numbers = [one for one in words if one[:1] in _STARTS and {*one} <= _NUMERIC]
     commas = [one for one in numbers if "," in one]
@@ -196,13 +197,13 @@ def _decimal_commas(sample: list[str]) -> bool:
 
 
 def _comma_delimited(sample: list[str]) -> bool:
-    """Whether commas stand where a decimal comma cannot."""
+    """Return whether commas stand where a decimal comma cannot."""
     words = [one for line in sample for one in line.split() if "," in one]
     return any(one.count(",") > 1 or one[0] == "," or one[-1] == "," or "." in one for one in words)
 
 
 def _one_way(layout: Layout, sample: list[str]) -> bool:
-    """Whether the first values of the lines increase throughout, or decrease."""
+    """Return whether the first values of the lines increase throughout, or decrease."""
     try:
         firsts = [float(layout.fields(line)[0]) for line in sample]
     except (ValueError, IndexError):

@@ -100,7 +100,8 @@ class Las:
 
 @dataclass(frozen=True, kw_only=True)
 class WellHeader:
-    """What a LAS file says of its well, each mnemonic once, and the lines that were left out."""
+    """Header of a LAS file: what it says of its well, each mnemonic once, and the lines that were
+    left out."""
 
     well: tuple[Item, ...]
     parameters: tuple[Item, ...]
@@ -174,7 +175,7 @@ def _taken(
 
 
 def _plain(item: Item) -> bool:
-    """Whether an item can be written into another file."""
+    """Return whether an item can be written into another file."""
     name = item.mnemonic
     texts = name + item.unit + item.value + item.description
     return bool(name) and not {*name} & {*" .:"} and texts.isprintable()

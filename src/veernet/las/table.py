@@ -35,7 +35,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reading:
-    """What has been read so far."""
+    """Data read so far."""
 
     path: str
     layout: Layout

@@ -1,4 +1,4 @@
-"""What a value in the data of a LAS file says."""
+"""Values in the data of a LAS file: numbers, and words for none."""
 
 import math
 
