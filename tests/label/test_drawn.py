@@ -16,6 +16,7 @@ from veernet import Archive
 from veernet.data.raster import write_picture
 from veernet.errors import LabelError
 from veernet.label import MaskLabels, PolylineLabels, import_scans
+from veernet.label.labels import Traced
 
 WIDTH, HEIGHT = 460, 330
 LEFTS, BREADTH = {"GR": 20, "DT": 240}, 200  # of which 10 px are the margin that reaches row 0
@@ -299,6 +300,32 @@ def test_of_two_curves_the_one_beside_the_ink_is_left_unlabelled_and_said(well):
     assert told["DT"].given > 0.9
     assert (logs[1].mask == 255).all()
     assert "DT lies on ink in" in well.said[0]
+
+
+def test_a_curve_that_is_not_believed_is_not_believed_to_be_absent(well):
+    well.x["DT"] = well.x["DT"] + 40
+    gr, dt = well.points("GR"), well.points("DT", 0, 150)
+    _, logs = well.lines(
+        labelme(("GR", "linestrip", gr), ("DT", "linestrip", dt)), complete=("DT",)
+    )
+    assert (logs[1].mask == 255).all()
+
+
+def test_a_label_is_not_believed_where_little_of_it_lies_on_ink(rng):
+    """Right for its first part; further on it meets the ink of other things now and then."""
+    n = int(rng.integers(3000, 5000))
+    cut = int(rng.integers(1000, n - 1000))
+    x = np.arange(n)
+    on_ink = np.where(x < cut, rng.random(n) < 0.9, rng.random(n) < 0.18)
+    given, nothing = np.ones(n, bool), np.zeros(n, bool)
+    traced = Traced(positions=np.full(n, 0.5), on_ink=on_ink, given=given, absent=nothing, pen=2)
+    assert traced.share_on_ink(given) > 0.25
+    beside = traced.beside_ink()
+    assert not beside[:cut].any()
+    assert beside[cut + 300 :].mean() > 0.98
+    rest = traced.without(beside)
+    assert not rest.on_ink[cut + 300 :].sum() > 0.02 * n
+    assert (rest.on_ink[:cut] == on_ink[:cut]).all()
 
 
 def test_a_drawn_line_that_leaves_the_ink_is_labelled_on_it_alone(well):

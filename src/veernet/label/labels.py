@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
@@ -19,6 +20,10 @@ LEAST_ON_INK = 0.25
 """Least share of the columns of a label that must lie on ink. Curves of another depth of the same
 well lie on the ink of its grid, and of other curves, in a seventh to a fifth of their columns; a
 dashed curve that leaves its track now and then lies on its own in a third and more."""
+
+
+SURROUNDINGS = 513
+"""Columns around one that are looked at for ink along a label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +57,25 @@ class Traced:
         given = self.given & columns
         return float(self.on_ink[given].mean()) if given.any() else float("nan")
 
+    def beside_ink(self) -> Bool[ndarray, "w"]:
+        """Columns in whose surroundings less than `LEAST_ON_INK` of what is given was found: it may
+        be so by chance, on ink of something else."""
+
+        def around(columns: Bool[ndarray, "w"]) -> Float[ndarray, "w"]:
+            row, size = columns[None].astype(np.float64), (SURROUNDINGS, 1)
+            return cv2.boxFilter(row, -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)[0]
+
+        return self.given & (around(self.on_ink & self.given) < LEAST_ON_INK * around(self.given))
+
+    def without(self, columns: Bool[ndarray, "w"]) -> "Traced":
+        """Return the curve as if it had been found in none of the columns."""
+        positions = np.where(columns, np.nan, self.positions)
+        return replace(self, on_ink=self.on_ink & ~columns, positions=positions)
+
     def forgotten(self) -> "Traced":
-        """The curve as if it had been found nowhere."""
+        """Return the curve as if nothing were known of it."""
         nothing = np.zeros_like(self.on_ink)
-        return replace(self, on_ink=nothing, positions=np.full_like(self.positions, np.nan))
+        return replace(self.without(~nothing), absent=nothing)
 
     def laps(self) -> Float[ndarray, "w"]:
         """How often it has gone round the track, NaN where there is none."""

@@ -196,7 +196,7 @@ def _import(
     for remark in labels.remarks:
         report(remark)
     for doubt in doubts:
-        report(f"{labels.source}: {doubt}, and is left unlabelled")
+        report(f"{labels.source}: {doubt}, and is left unlabelled there")
     return [
         log
         for track, strip, one in zip(calibration.track, strips, found, strict=True)
@@ -222,6 +222,9 @@ def _believed(
                     f"given, less than {LEAST_ON_INK:.0%}"
                 )
                 curves[curve.trace] = traced.forgotten()
+            elif (beside := traced.beside_ink() & strip.inside).any():
+                doubts.append(f"{curve.mnemonic} lies beside the ink over {beside.sum():,} columns")
+                curves[curve.trace] = traced.without(beside)
         believed.append(replace(labels, curves=curves))
     return believed, doubts
 
