@@ -315,12 +315,13 @@ def _figures_against(one: Told) -> Iterator[str]:
 
 def _to_look_at(one: Told) -> Iterator[str]:
     """Lines on what is to be doubted of a curve."""
-    name, some = one.mnemonic, one.off_scale[:MOST_STRETCHES]
+    name, unit, some = one.mnemonic, one.depth_unit, one.off_scale
     if some:
-        places = ", ".join(f"{s.edge} {s.first:.1f} to {s.last:.1f} {one.depth_unit}" for s in some)
-        more = f", … ({len(one.off_scale)} stretches)" if len(one.off_scale) > len(some) else ""
+        places = _first_of(
+            [f"{s.edge} {s.first:.1f} to {s.last:.1f} {unit}" for s in one.off_scale]
+        )
         yield (
-            f"{name}: lies on an edge of its track, {places}{more}: {one.off_scale_share:.1%} of "
+            f"{name}: lies on an edge of its track, {places}: {one.off_scale_share:.1%} of "
             "the depths are off scale and have confidence 0"
         )
     if some and not one.wraps:
@@ -336,20 +337,25 @@ def _to_look_at(one: Told) -> Iterator[str]:
 
 def _against_reference(one: Told) -> Iterator[str]:
     """Lines on where a curve is not as the reference has it."""
-    name, unit, some = one.mnemonic, one.depth_unit, one.read_beyond[:MOST_STRETCHES]
+    name, unit = one.mnemonic, one.depth_unit
     if one.share_far:
         yield (
             f"{name}: more than {RESIDUAL:.0%} of the scale from the reference at "
             f"{one.share_far:.1%} of the depths compared, most at {one.largest_error_at:.1f} "
             f"{unit}: {one.largest_error:+.4g} {one.unit}"
         )
-    if some:
-        places = ", ".join(f"{first:.1f} to {last:.1f} {unit}" for first, last in some)
-        more = f", … ({len(one.read_beyond)} stretches)" if len(one.read_beyond) > len(some) else ""
+    if one.read_beyond:
+        places = _first_of([f"{a:.1f} to {b:.1f} {unit}" for a, b in one.read_beyond])
         yield (
             f"{name}: has values where the reference is off scale or has none, and nothing is "
-            f"compared: {places}{more}"
+            f"compared: {places}"
         )
+
+
+def _first_of(stretches: list[str]) -> str:
+    """List the first `MOST_STRETCHES`, and say how many there are if there are more."""
+    more = f", … ({len(stretches)} stretches)" if len(stretches) > MOST_STRETCHES else ""
+    return ", ".join(stretches[:MOST_STRETCHES]) + more
 
 
 def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:

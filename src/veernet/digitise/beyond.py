@@ -55,7 +55,7 @@ def beyond_scale(
     if not wraps:
         seen = trace.confidence >= THRESHOLD
         return _left(inked, np.where(seen, rows, np.nan), rows, top, bottom)
-    rests = _runs_of((printed <= top) | (printed >= bottom), LONG)
+    rests = _long_runs((printed <= top) | (printed >= bottom), LONG)
     return np.where(rests, np.where(np.rint(1 - rows / height) >= 1, 1, -1), 0)
 
 
@@ -131,10 +131,14 @@ def _half_pen(inked: Bool[ndarray, "h w"], rows: Float[ndarray, "w"]) -> float:
     return max(0.0, float(np.median(np.minimum(deep[y, x], len(inked) / 10))) - 0.5)
 
 
-def _runs_of(found: Bool[ndarray, "w"], least: int) -> Bool[ndarray, "w"]:
+def runs_of(found: Bool[ndarray, "w"]) -> Int[ndarray, "n 2"]:
+    """Begin and end of every run of True; the end is the first index behind it."""
+    return np.flatnonzero(np.diff(found, prepend=False, append=False)).reshape(-1, 2)
+
+
+def _long_runs(found: Bool[ndarray, "w"], least: int) -> Bool[ndarray, "w"]:
     """The runs of True that are longer than `least`."""
-    ends = np.flatnonzero(np.diff(found, prepend=False, append=False)).reshape(-1, 2)
     kept = np.zeros(len(found), bool)
-    for begin, end in ends:
+    for begin, end in runs_of(found):
         kept[begin:end] = end - begin > least
     return kept

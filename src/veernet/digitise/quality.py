@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.data.raster import stand_up
+from veernet.digitise.beyond import runs_of
 from veernet.digitise.digitise import Digitised, Stretch
 from veernet.digitise.track import Axis, CurveScale
 from veernet.files import finite
@@ -112,11 +113,10 @@ def _compared(
     error = curve_error(read, known)
     both = np.isfinite(read) & np.isfinite(known)
     alone = np.isfinite(read) & ~both
-    edges = np.flatnonzero(np.diff(alone, prepend=False, append=False)).reshape(-1, 2)
     told: dict[str, Any] = {
         "compared": int(both.sum()),
         "coverage": finite(error.coverage),
-        "read_beyond": tuple((float(depth[a]), float(depth[b - 1])) for a, b in edges),
+        "read_beyond": tuple((float(depth[a]), float(depth[b - 1])) for a, b in runs_of(alone)),
     }
     if both.sum() < 2:
         return told
