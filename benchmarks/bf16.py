@@ -21,12 +21,12 @@ from statistics import median
 from typing import Any
 
 import torch
-from memory import batch_of
 
-from veernet import VeerNet, step
+from memory import batch_of
+from veernet import VeerNet, train_step
+from veernet.memory.system import settle_allocator
 from veernet.model import Recompute
-from veernet.train.config import Precision, Training
-from veernet.train.machine import settle_allocator
+from veernet.training import Precision, Training
 
 OUT = Path(__file__).with_suffix(".json")
 MEMORY = Path(__file__).with_name("memory.py")
@@ -56,7 +56,7 @@ def print_times() -> None:
     for _, (precision, how) in product(range(1 + PAIRS), hows.items()):
         model, optimizer = models[precision], optimizers[precision]
         start = time.process_time()
-        step(model, optimizer, how.loss, [batch], device=CPU, autocast=how.autocast)
+        train_step(model, optimizer, how.loss, [batch], device=CPU, autocast=how.autocast)
         seconds[precision].append(round(time.process_time() - start, 2))
     counted = {precision: found[1:] for precision, found in seconds.items()}
     ratios = [bf16 / fp32 for fp32, bf16 in zip(*counted.values(), strict=True)]

@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from veernet.evaluate import evaluate, summarise
+from veernet.evaluation.evaluate import evaluate
+from veernet.evaluation.summary import summarise
 from veernet.recipes import RECIPES
 from veernet.synth.look import PLAIN, Look
-from veernet.train.checkpoint import load_weights
+from veernet.weights import load_weights
 
 OUT = Path(__file__).with_suffix(".json")
 COUNT, SEED = 64, 1_000_003

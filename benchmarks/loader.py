@@ -24,13 +24,13 @@ from typing import Any
 
 import torch
 
-from veernet import Schedule, Tversky, VeerNet, step
+from veernet import Schedule, Tversky, VeerNet, train_step
 from veernet.data.archive import Split
+from veernet.data.loader import IN_FLIGHT, Loader
+from veernet.memory.system import settle_allocator
 from veernet.recipes import RECIPES
 from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make, open_archive
-from veernet.train.load import IN_FLIGHT, Loader
-from veernet.train.machine import settle_allocator
 
 OUT = Path(__file__).with_suffix(".json")
 DEMO = RECIPES["demo"]
@@ -47,7 +47,7 @@ def seconds_a_pixel(split: Split) -> float:
         for batches in loaded:
             read = list(batches)
             start = time.monotonic()
-            step(model, optimizer, Tversky(), read, device=CPU)
+            train_step(model, optimizer, Tversky(), read, device=CPU)
             pixels = sum(batch.padded_pixels for batch in read)
             took.append((time.monotonic() - start) / pixels)
     return min(took)

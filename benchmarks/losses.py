@@ -20,10 +20,11 @@ from rich.console import Console
 
 from veernet.files import finite
 from veernet.losses import CrossEntropy, Dice, Focal, Loss, Lovasz, Tversky
-from veernet.recipes import RECIPES, evaluate_run
+from veernet.recipes import RECIPES
 from veernet.synth.make import make, open_archive
-from veernet.train.fit import Saving, fit
 from veernet.train.run import CONFIG, start
+from veernet.train.score import evaluate_run
+from veernet.train.trainer import CheckpointPolicy, fit
 
 OUT = Path(__file__).with_suffix(".json")
 SEEDS = (0, 1, 2)
@@ -48,7 +49,9 @@ def trained(folder: Path, loss: Loss, seed: int) -> dict[str, Any]:
     training = replace(DEMO.training, loss=loss, schedule=schedule, epochs=EPOCHS)
     if not (folder / CONFIG).exists():
         start(folder, open_archive(folder.parent / "archive"), training)
-    if not fit(folder, device=CPU, workers=1, saving=Saving(minutes=2), console=console):
+    if not fit(
+        folder, device=CPU, workers=1, checkpoints=CheckpointPolicy(minutes=2), console=console
+    ):
         raise SystemExit("stopped; the same command goes on")
     return evaluate_run(folder, "test", device=CPU, console=console)
 

@@ -21,11 +21,11 @@ from typing import Any, get_args
 import torch
 from matplotlib.figure import Figure
 
-from veernet import Batch, VeerNet, step
+from veernet import Batch, VeerNet, train_step
+from veernet.memory.estimate import need
+from veernet.memory.system import Watch, resident, settle_allocator, support
 from veernet.model import Recompute
-from veernet.train.config import Training
-from veernet.train.machine import Watch, resident, settle_allocator, support
-from veernet.train.memory import need
+from veernet.training import Training
 
 OUT = Path(__file__).with_suffix(".json")
 PICTURE = Path(__file__).parents[1] / "docs" / "explanation" / "memory.png"
@@ -66,7 +66,7 @@ def print_row(h: int, w: int, images: int, precision: str, recompute: Recompute)
     optimizer = torch.optim.AdamW(model.parameters())
 
     def take(batch: Batch) -> None:
-        step(model, optimizer, how.loss, [batch], device=DEVICE, autocast=how.autocast)
+        train_step(model, optimizer, how.loss, [batch], device=DEVICE, autocast=how.autocast)
         if not on_cpu:
             torch.cuda.synchronize()
 

@@ -15,11 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from veernet.curves.error import CurveError
 from veernet.data.archive import Split, sha256
-from veernet.evaluate import LogResult, evaluate, summarise
-from veernet.metrics import Counts, CurveError
+from veernet.evaluation.evaluate import LogResult, evaluate
+from veernet.evaluation.pixels import Counts
+from veernet.evaluation.summary import summarise
 from veernet.synth.logs import SynthLogs
-from veernet.train.checkpoint import SHIPPED, load_weights
+from veernet.weights import SHIPPED, load_weights
 
 OUT = Path(__file__).with_suffix(".json")
 COUNT = 100

@@ -26,8 +26,8 @@ import torch
 
 from veernet import Archive, Schedule
 from veernet.data.survey import survey
-from veernet.train.interrupt import PAUSED
 from veernet.train.run import read_config
+from veernet.train.signals import PAUSED
 
 VEERNET = Path(sys.executable).with_name("veernet")
 OUT = Path(__file__).with_suffix(".json")

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from veernet.data.archive import Row
-from veernet.digitise import Calibration, CurveScale, Depth, Track, digitise
+from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise
 from veernet.synth.logs import SynthLogs
 from veernet.synth.look import Look
-from veernet.train.checkpoint import load_weights
+from veernet.weights import load_weights
 
 OUT = Path(__file__).with_suffix(".json")
 COUNT = 50

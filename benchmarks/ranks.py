@@ -20,8 +20,8 @@ import torch
 
 from veernet.recipes import RECIPES
 from veernet.train.checkpoint import newest_checkpoint
-from veernet.train.interrupt import PAUSED
 from veernet.train.log import read_log
+from veernet.train.signals import PAUSED
 
 BIN = Path(sys.executable).parent
 OUT = Path(__file__).with_suffix(".json")

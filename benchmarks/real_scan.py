@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from veernet.data.raster import read_grey
-from veernet.digitise import Digitised, Told, digitise, propose, read_calibration, tell
+from veernet.digitisation import Digitised, Told, digitise, propose, read_calibration, tell
 from veernet.las import Las, read_las
-from veernet.train.checkpoint import SHIPPED, load_weights
+from veernet.weights import SHIPPED, load_weights
 
 OUT = Path(__file__).with_suffix(".json")
 CALIBRATION = Path(__file__).with_name("heinen.toml")
@@ -36,9 +36,9 @@ WHOLE = """
 import resource, sys, time
 from pathlib import Path
 start = time.perf_counter()
-from veernet.digitise import digitise_file
+from veernet.digitisation import digitise_file
 from veernet.train.checkpoint import load_weights
-from veernet.train.machine import settle_allocator
+from veernet.memory.system import settle_allocator
 settle_allocator()
 scan, calibration, weights, out = map(Path, sys.argv[1:])
 digitise_file(scan, calibration, load_weights(weights), out)

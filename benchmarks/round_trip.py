@@ -22,7 +22,7 @@ import torch
 
 from veernet import Network, VeerNet
 from veernet.data.archive import Row
-from veernet.digitise import Calibration, CurveScale, Depth, Track, digitise
+from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise
 from veernet.synth.logs import SynthLogs
 from veernet.synth.look import Look
 

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from veernet import Network, VeerNet
+from veernet.memory.system import Watch
 from veernet.nn import Extent, GroupNorm, group_norm, seal
-from veernet.train.machine import Watch
 
 OUT = Path(__file__).with_suffix(".json")
 

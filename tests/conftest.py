@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from veernet import cli
+from veernet.cli import main as cli
 from veernet.synth.logs import SynthLogs
 from veernet.synth.look import PLAIN
 from veernet.synth.make import make

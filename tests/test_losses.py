@@ -22,8 +22,8 @@ from veernet import (
 )
 from veernet.errors import BatchError, OptionError, RunError
 from veernet.files import parse, write_json
-from veernet.train.config import Training
 from veernet.train.run import CONFIG, Config, read_config
+from veernet.training import Training
 
 SURE = 60.0  # a logit whose probability is 1 in float64
 

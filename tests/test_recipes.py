@@ -10,8 +10,9 @@ from rich.console import Console
 
 from veernet import BCE, Network, Tversky, VeerNet
 from veernet.data.raster import stand_up, write_picture
-from veernet.digitise import digitise_file
-from veernet.recipes import RECIPES, binary, draw_scan, multiclass
+from veernet.demo import draw_scan, run_recipe
+from veernet.digitisation import digitise_file
+from veernet.recipes import RECIPES
 from veernet.synth.logs import SynthLogs
 
 
@@ -38,15 +39,13 @@ def test_the_recipes_are_the_published_ones():
 
 
 @pytest.mark.parametrize("name", ["binary", "multiclass"])
-def test_a_recipe_runs_from_an_empty_folder_to_its_report(tmp_path, monkeypatch, name):
+def test_a_recipe_runs_from_an_empty_folder_to_its_report(tmp_path, name):
     """The recipe itself, on three tiny logs and one epoch."""
     recipe = RECIPES[name]
     logs = replace(recipe.logs, height=(64, 64), width=(90, 90))
     training = replace(recipe.training, epochs=1)
     small = replace(recipe, logs=logs, counts=(1, 1, 1), training=training)
-    monkeypatch.setitem(RECIPES, name, small)
-    run = {"binary": binary, "multiclass": multiclass}[name]
-    run(tmp_path, device=torch.device("cpu"), workers=0, console=Console(quiet=True))
+    run_recipe(small, tmp_path, device=torch.device("cpu"), workers=0, console=Console(quiet=True))
     assert (tmp_path / "report.html").exists()
     curves = ["GR", "ILD"][: logs.n_curves]
     assert lasio.read(tmp_path / "digitised" / "scan.las").keys() == ["DEPT", *curves]

@@ -2,7 +2,7 @@
 
 The batching layer, for a training loop of your own:
 
-    from veernet import Scan, Schedule, Tversky, VeerNet, collate, step
+    from veernet import Scan, Schedule, Tversky, VeerNet, collate, train_step
 """
 
 from importlib import import_module
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Tversky,
     )
     from veernet.model import Network, VeerNet
-    from veernet.train.step import StepResult, step
+    from veernet.step import StepResult, train_step
 
     __version__: str
 
@@ -46,7 +46,7 @@ __all__ = [
     "VeerNet",
     "collate",
     "share",
-    "step",
+    "train_step",
 ]
 
 _HOMES = {
@@ -57,7 +57,7 @@ _HOMES = {
         *("BCE", "CrossEntropy", "Dice", "Focal", "FocalTversky", "Loss", "Lovasz", "Tversky"),
     ),
     "veernet.model": ("Network", "VeerNet"),
-    "veernet.train.step": ("StepResult", "step"),
+    "veernet.step": ("StepResult", "train_step"),
 }
 
 

@@ -13,7 +13,9 @@ def main() -> None:
         signal.signal(signal.SIGINT, _end)
     if os.environ.get("NO_COLOR"):
         os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")  # read where tyro is imported
-    from veernet.cli import main as run  # takes seconds, in which nothing is there to be lost
+    from veernet.cli.main import (
+        main as run,  # takes seconds, in which nothing is there to be lost
+    )
 
     run()
 

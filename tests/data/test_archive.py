@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from veernet import Archive
-from veernet.data.archive import ink
+from veernet.data.batch import ink
 from veernet.data.raster import write_picture
 from veernet.data.writing import begun
 from veernet.errors import ArchiveError, ImageError

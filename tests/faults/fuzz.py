@@ -41,21 +41,23 @@ from safetensors.torch import load_file, save_file
 from hand_made import pdf, scanned, tiff
 from veernet import Archive, Network, Schedule
 from veernet.data.raster import read_grey, read_index, write_picture
-from veernet.digitise import cut_strip, read_calibration
+from veernet.demo import CURVES
+from veernet.digitisation import Calibration, Depth, Track, cut_strip, read_calibration
 from veernet.distributed import digest
 from veernet.errors import CalibrationError, VeerNetError
-from veernet.evaluate import LogResult, write_evaluation
+from veernet.evaluation.evaluate import LogResult
+from veernet.evaluation.pictures import write_evaluation
 from veernet.label import LasLabels, MaskLabels, PolylineLabels
 from veernet.las import read_header, read_las
-from veernet.recipes import CALIBRATION, CALIBRATION_CURVES, CALIBRATION_TRACK
-from veernet.report import write_report
+from veernet.report.page import write_report
 from veernet.synth.logs import SynthLogs
 from veernet.synth.look import PLAIN, read_look
 from veernet.synth.make import make, open_archive
-from veernet.train.checkpoint import checkpoints, load_weights, read_checkpoint
-from veernet.train.config import Training
-from veernet.train.fit import fit
+from veernet.train.checkpoint import checkpoints, read_checkpoint
 from veernet.train.run import read_config, start
+from veernet.train.trainer import fit
+from veernet.training import Training
+from veernet.weights import load_weights
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SECONDS, SECONDS_SMALL, BYTES = 10.0, 2.0, 2 * 2**30
@@ -179,9 +181,11 @@ def seeds(folder: Path) -> None:
     (pictures / "twelve.tif").write_bytes(tiff(tall.astype(int) * 16, 12, 0))
     (pictures / "scan.pdf").write_bytes(pdf(scanned(tall, 200), scanned(tall, 300)))
     h, w = tall.shape
-    track = CALIBRATION_TRACK.format(left=2, right=w - 2, last=h - 1)
-    text = CALIBRATION.format(last=h - 1, depth=1000 + h / 10) + track
-    (folder / "calibration.toml").write_text(text + "".join(CALIBRATION_CURVES))
+    calibration = Calibration(
+        depth=Depth(ties=((0.0, 1000.0), (h - 1, 1000 + h / 10)), step=0.5),
+        track=(Track(left=2, right=w - 2, top=0, bottom=h - 1, curve=CURVES),),
+    )
+    (folder / "calibration.toml").write_text(calibration.to_toml())
     depths = np.arange(1000, 1000 + h / 10, 0.5)
     rows = "\n".join(f"{d:.1f} {75 + 60 * np.sin(d):.3f} {2 + np.cos(d):.3f}" for d in depths)
     (folder / "well.las").write_text(LAS.format(first=depths[0], last=depths[-1]) + rows + "\n")

@@ -25,14 +25,16 @@ import torch
 from kills import LOGS, born, ended, same
 from rich.console import Console
 
-from veernet.commands.judging import Evaluate
-from veernet.commands.running import Digitise, Train
+from veernet.cli.digitise import Digitise
+from veernet.cli.evaluate import Evaluate
+from veernet.cli.train import Train
+from veernet.demo import draw_scan
 from veernet.filesets import SET
 from veernet.model import Network, VeerNet
-from veernet.recipes import draw_scan
 from veernet.synth.make import make
-from veernet.train.checkpoint import WEIGHTS, checkpoints, save_weights
+from veernet.train.checkpoint import checkpoints
 from veernet.train.run import CONFIG
+from veernet.weights import WEIGHTS, save_weights
 
 QUIET = Console(quiet=True)
 LEFT_ALONE = 0.4

@@ -30,10 +30,10 @@ from veernet.synth.logs import SynthLogs
 from veernet.synth.look import PLAIN
 from veernet.synth.make import make
 from veernet.train.checkpoint import CHECKPOINTS
-from veernet.train.config import Training
-from veernet.train.fit import Saving, fit
 from veernet.train.log import read_log
 from veernet.train.run import start
+from veernet.train.trainer import CheckpointPolicy, fit
+from veernet.training import Training
 
 LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, look=replace(PLAIN, pen=(1, 1)))
 HOW = Training(
@@ -41,7 +41,7 @@ HOW = Training(
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=4,
 )
-SAVING = Saving(steps=1, keep=2)
+SAVING = CheckpointPolicy(steps=1, keep=2)
 AIMED = 0.5
 """Share of the kills that wait until a checkpoint is being written."""
 
@@ -82,7 +82,7 @@ def live(run: Path, rank: int, ranks: int, store: Path) -> None:
             "gloo", where, rank=rank, world_size=ranks, timeout=timedelta(seconds=PATIENCE)
         )
         store.with_name(f"joined {rank}").touch()
-    fit(run, device=torch.device("cpu"), workers=1, saving=SAVING, console=Console(quiet=True))
+    fit(run, device=torch.device("cpu"), workers=1, checkpoints=SAVING, console=Console(quiet=True))
     if ranks > 1:
         dist.destroy_process_group()
 

@@ -17,15 +17,15 @@ from rich.console import Console
 
 from veernet import Archive, Network, Schedule
 from veernet.data.raster import read_grey
-from veernet.digitise import read_calibration
+from veernet.digitisation import read_calibration
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LasError
 from veernet.files import read_json_lines, write_json_lines
 from veernet.las import read_las
-from veernet.report import write_report
+from veernet.report.page import write_report
 from veernet.synth.make import make
-from veernet.train.config import Training
-from veernet.train.fit import fit
 from veernet.train.run import start
+from veernet.train.trainer import fit
+from veernet.training import Training
 
 CPU = torch.device("cpu")
 TINY = Training(

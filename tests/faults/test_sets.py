@@ -11,15 +11,17 @@ from kills import HOW
 from rich.console import Console
 
 from veernet import Archive, VeerNet
-from veernet.digitise import digitise_file
+from veernet.demo import draw_scan
+from veernet.digitisation import digitise_file
 from veernet.errors import OptionError
-from veernet.evaluate import evaluate, write_evaluation
-from veernet.recipes import draw_scan
-from veernet.report import EVALUATIONS, write_report
+from veernet.evaluation.evaluate import evaluate
+from veernet.evaluation.pictures import write_evaluation
+from veernet.report.page import write_report
 from veernet.synth.logs import SynthLogs
 from veernet.synth.look import PLAIN
-from veernet.train.fit import fit
 from veernet.train.run import start
+from veernet.train.score import EVALUATIONS
+from veernet.train.trainer import fit
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 
@@ -108,7 +110,7 @@ def test_of_two_scans_of_one_name_digitised_at_once_one_wins_and_the_other_is_to
     scan, tmp_path, monkeypatch
 ):
     """The second is as fast as the first, and begins after it and ends before."""
-    at, out = sys.modules["veernet.digitise.files"], tmp_path / "out"
+    at, out = sys.modules["veernet.digitisation.files"], tmp_path / "out"
     other = tmp_path / "other"
     shutil.copytree(scan[0].parent, other)
     without_the_second_curve(other / "calibration.toml")

@@ -14,16 +14,16 @@ from kills import HOW
 from rich.console import Console
 
 from runs import newest
-from veernet import Archive, distributed, recipes
+from veernet import Archive, distributed
+from veernet.cli import demo
 from veernet.train.checkpoint import checkpoints
-from veernet.train.fit import fit
-from veernet.train.interrupt import listening
-from veernet.train.job import Job
 from veernet.train.log import read_log
 from veernet.train.run import start
+from veernet.train.signals import listening
+from veernet.train.trainer import Trainer, fit
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
-JOB = sys.modules[Job.__module__]
+TRAINER = sys.modules[Trainer.__module__]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -62,7 +62,7 @@ def test_ctrl_c_while_libraries_are_imported_is_one_line(module):
 LOST = """
 import os, signal, sys, weakref
 from dataclasses import dataclass
-from veernet import cli
+from veernet.cli import main as cli
 
 @dataclass
 class Lost:
@@ -74,7 +74,7 @@ class Lost:
         del here
         print("went on")
 
-cli.COMMANDS["plan"] = Lost
+cli.command_class = lambda _: Lost
 sys.argv = ["veernet", "plan"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 cli.main()
@@ -91,17 +91,17 @@ def test_ctrl_c_in_a_callback_where_python_would_go_on_is_one_line():
 TRAIN = ["--epochs", 1, "--effective-batch", 4, "--workers", 0, "--device", "cpu"]
 
 
-@pytest.mark.parametrize("place", ["rehearse", "learn"])
+@pytest.mark.parametrize("place", ["rehearse", "train_step"])
 def test_ctrl_c_before_the_first_step_stops_at_once_and_after_it_pauses(
     veernet, small_archive, tmp_path, monkeypatch, place, capsys
 ):
-    real = getattr(Job, place)
+    real = getattr(Trainer, place)
 
     def interrupted(*args, **kwargs):
         signal.raise_signal(signal.SIGINT)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(Job, place, interrupted)
+    monkeypatch.setattr(Trainer, place, interrupted)
     run = tmp_path / "run"
     code = veernet("train", small_archive, "--out", run, *TRAIN, "--memory", "9GiB")
     told = capsys.readouterr().err
@@ -116,7 +116,7 @@ def test_a_second_ctrl_c_ends_the_command_with_130(veernet, run, monkeypatch, ca
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(JOB, "step", interrupted)
+    monkeypatch.setattr(TRAINER, "train_step", interrupted)
     assert veernet("train", "--resume", run, "--workers", 0, "--device", "cpu") == 130
     assert capsys.readouterr().err == "veernet: interrupted\n"
 
@@ -124,9 +124,9 @@ def test_a_second_ctrl_c_ends_the_command_with_130(veernet, run, monkeypatch, ca
 def test_a_pause_ends_with_75_alone_and_with_0_under_torchrun(veernet, run, tmp_path, monkeypatch):
     options = "--workers", 0, "--device", "cpu", "--stop-after", 1
     assert veernet("train", "--resume", run, *options) == 75
-    monkeypatch.setattr(recipes, "demo", lambda *_, **__: False)
+    monkeypatch.setattr(demo, "run_recipe", lambda *_, **__: False)
     assert veernet("demo", "--out", tmp_path / "demo", "--device", "cpu") == 75
-    monkeypatch.setattr(recipes, "demo", lambda *_, **__: True)
+    monkeypatch.setattr(demo, "run_recipe", lambda *_, **__: True)
     assert veernet("demo", "--out", tmp_path / "demo", "--device", "cpu") == 0
     monkeypatch.setattr(distributed, "launched", lambda: True)
     monkeypatch.setattr(distributed.dist, "is_initialized", lambda: True)
@@ -153,14 +153,14 @@ def test_a_run_goes_on_where_what_it_prints_goes_nowhere(run, monkeypatch, how):
     """A terminal that is closed, and `veernet train … | head`."""
     theirs, ours = pty.openpty() if how == "terminal" else os.pipe()
     console = Console(file=os.fdopen(ours, "w"), force_terminal=how == "terminal")
-    real, closing = JOB.step, [theirs]
+    real, closing = TRAINER.train_step, [theirs]
 
     def step(*args, **kwargs):
         while closing:
             os.close(closing.pop())
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(JOB, "step", step)
+    monkeypatch.setattr(TRAINER, "train_step", step)
     assert fit(run, device=CPU, console=console)
     console.file.close()
 

@@ -12,7 +12,7 @@ import pytest
 from killed_synth import begin, group, left
 
 from veernet.data.archive import Archive
-from veernet.data.gather import merge
+from veernet.data.combine import merge
 from veernet.errors import ArchiveError
 from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make

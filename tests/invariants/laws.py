@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from veernet import Batch, Network, Scan, Tversky, VeerNet, collate, share, step
+from veernet import Batch, Network, Scan, Tversky, VeerNet, collate, share, train_step
 
 EXAMPLES = int(os.environ.get("VEERNET_EXAMPLES", "200"))
 """Random examples a law."""
@@ -163,7 +163,7 @@ def stepped(
     prepare(model)
     before = [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    result = step(model, optimizer, Tversky(), batches, device=torch.device("cpu"), clip=0.01)
+    result = train_step(model, optimizer, Tversky(), batches, device=torch.device("cpu"), clip=0.01)
     changes = [p.detach() - old for p, old in zip(model.parameters(), before, strict=True)]
     # Steps without any label have no loss, NaN, and are equal in that.
     return [*changes, result.loss.nan_to_num(nan=-1.0)]

@@ -19,10 +19,10 @@ import torch.distributed as dist
 from rich.console import Console
 
 from runs import newest
-from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate, share, step
-from veernet.train.config import Training
-from veernet.train.fit import fit
+from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate, share, train_step
 from veernet.train.run import start
+from veernet.train.trainer import fit
+from veernet.training import Training
 
 CPU = torch.device("cpu")
 CUT = (0, 1), (2, 3), (4, 5)
@@ -97,7 +97,7 @@ def budget(full, batches):
     model = laws.network()
     full(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    return step(model, optimizer, Tversky(), batches, device=CPU).pixel_budget
+    return train_step(model, optimizer, Tversky(), batches, device=CPU).pixel_budget
 
 
 @pytest.mark.parametrize(

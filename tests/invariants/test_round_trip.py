@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veernet.data.columns import draw_mask
+from veernet.curves.strokes import draw_mask
+from veernet.curves.trace import read_trace
 from veernet.synth.logs import SynthLogs
-from veernet.trace import read_trace
 
 
 @settings(max_examples=40)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from veernet.digitise.strip import Strip
+from veernet.digitisation.strip import Strip
 from veernet.label.course import course_of
 
 

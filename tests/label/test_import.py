@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from veernet import Archive
-from veernet.data.gather import merge
+from veernet.data.combine import merge
 from veernet.data.raster import lay_on_side, write_picture
 from veernet.data.verify import verify
-from veernet.digitise.strip import Strip
+from veernet.digitisation.strip import Strip
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LabelError, LasError
 from veernet.label import LasLabels, MaskLabels, import_scans
 from veernet.label.labels import paint_labels, rows_of

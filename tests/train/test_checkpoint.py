@@ -20,17 +20,13 @@ from veernet import Archive, Network, Schedule
 from veernet.distributed import digest
 from veernet.errors import CheckpointError, OptionError, RunError
 from veernet.files import read_json, replacing, write_json
-from veernet.train.checkpoint import (
-    CHECKPOINTS,
-    checkpoints,
-    load_weights,
-    read_checkpoint,
-)
-from veernet.train.config import Training
-from veernet.train.fit import Saving, fit
-from veernet.train.interrupt import listening
+from veernet.train.checkpoint import CHECKPOINTS, checkpoints, read_checkpoint
 from veernet.train.log import read_log
 from veernet.train.run import CONFIG, FIRST, start
+from veernet.train.signals import listening
+from veernet.train.trainer import CheckpointPolicy, fit
+from veernet.training import Training
+from veernet.weights import load_weights
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 TINY = Training(
@@ -38,7 +34,7 @@ TINY = Training(
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=2,
 )
-EVERY_STEP = Saving(steps=1)
+EVERY_STEP = CheckpointPolicy(steps=1)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +49,9 @@ def undisturbed(small_archive, tmp_path_factory):
 def run(small_archive, tmp_path):
     """A run that was paused after two steps, with a checkpoint after each."""
     start(tmp_path / "run", Archive.open(small_archive), TINY)
-    assert not fit(tmp_path / "run", device=CPU, saving=EVERY_STEP, stop_after=2, console=QUIET)
+    assert not fit(
+        tmp_path / "run", device=CPU, checkpoints=EVERY_STEP, stop_after=2, console=QUIET
+    )
     return tmp_path / "run"
 
 
@@ -95,7 +93,7 @@ def test_where_no_checkpoint_is_whole_nothing_is_begun_anew(run):
 
 
 def test_the_last_few_checkpoints_stay(run):
-    assert fit(run, device=CPU, saving=Saving(steps=1, keep=2), console=QUIET)
+    assert fit(run, device=CPU, checkpoints=CheckpointPolicy(steps=1, keep=2), console=QUIET)
     names = [path.name for path in (run / CHECKPOINTS).iterdir()]
     assert sorted(names) == ["00000005.safetensors", "00000006.safetensors"]
 
@@ -158,7 +156,7 @@ def test_a_users_files_beside_checkpoints_are_neither_read_nor_removed(run):
     for name in users:
         shutil.copy(checkpoints(run)[-1], run / CHECKPOINTS / name)
     assert checkpoints(run)[0] == newest_of
-    assert fit(run, device=CPU, saving=Saving(steps=1, keep=1), console=QUIET)
+    assert fit(run, device=CPU, checkpoints=CheckpointPolicy(steps=1, keep=1), console=QUIET)
     assert {*users} < {path.name for path in (run / CHECKPOINTS).iterdir()}
 
 
@@ -206,7 +204,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(run, undist
         files_of_at_most(size // 2),
         pytest.raises(CheckpointError, match=r"00000003.safetensors: could not be written"),
     ):
-        fit(run, device=CPU, saving=EVERY_STEP, console=QUIET)
+        fit(run, device=CPU, checkpoints=EVERY_STEP, console=QUIET)
     assert {path: path.read_bytes() for path in checkpoints(run)} == old
     assert not list(run.glob("**/.*"))
     assert fit(run, device=CPU, console=QUIET)
@@ -215,8 +213,8 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(run, undist
 
 @pytest.mark.parametrize("asking", [signal.SIGTERM, signal.SIGHUP])
 def test_sigterm_and_sighup_end_the_step_as_ctrl_c_does(run, undisturbed, monkeypatch, asking):
-    job = sys.modules["veernet.train.job"]
-    real = job.step
+    trainer = sys.modules["veernet.train.trainer"]
+    real = trainer.train_step
 
     def step(*args, **kwargs):
         signal.raise_signal(asking)
@@ -224,7 +222,7 @@ def test_sigterm_and_sighup_end_the_step_as_ctrl_c_does(run, undisturbed, monkey
         return real(*args, **kwargs)
 
     with monkeypatch.context() as patched:
-        patched.setattr(job, "step", step)
+        patched.setattr(trainer, "train_step", step)
         assert not fit(run, device=CPU, console=QUIET)
     assert newest(run).state.step == 3
     assert fit(run, device=CPU, console=QUIET)
@@ -234,7 +232,7 @@ def test_sigterm_and_sighup_end_the_step_as_ctrl_c_does(run, undisturbed, monkey
 def test_ctrl_c_while_validating_stops_there_and_the_next_time_validates(
     run, undisturbed, monkeypatch
 ):
-    looked_at, evaluated = [], sys.modules["veernet.evaluate"]
+    looked_at, evaluated = [], sys.modules["veernet.evaluation.evaluate"]
     predict = evaluated.predict
 
     def interrupted(*args, **kwargs):
@@ -254,13 +252,13 @@ def test_ctrl_c_while_validating_stops_there_and_the_next_time_validates(
 
 
 def test_a_second_ctrl_c_stops_at_once(run, monkeypatch):
-    job = sys.modules["veernet.train.job"]
+    trainer = sys.modules["veernet.train.trainer"]
 
     def step(*_, **__):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(job, "step", step)
+    monkeypatch.setattr(trainer, "train_step", step)
     with pytest.raises(KeyboardInterrupt):
         fit(run, device=CPU, console=QUIET)
     assert newest(run).state.step == 2
@@ -268,14 +266,14 @@ def test_a_second_ctrl_c_stops_at_once(run, monkeypatch):
 
 def test_random_numbers_go_on_where_they_were(small_archive, tmp_path, monkeypatch):
     """A step that draws some; whoever calls `fit` keeps those that were coming."""
-    job = sys.modules["veernet.train.job"]
-    real, drawn = job.step, []
+    trainer = sys.modules["veernet.train.trainer"]
+    real, drawn = trainer.train_step, []
 
     def step(*args, **kwargs):
         drawn.append(torch.rand(1).item())
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(job, "step", step)
+    monkeypatch.setattr(trainer, "train_step", step)
     before = torch.get_rng_state()
     start(tmp_path / "whole", Archive.open(small_archive), TINY)
     fit(tmp_path / "whole", device=CPU, console=QUIET)
@@ -289,8 +287,8 @@ def test_random_numbers_go_on_where_they_were(small_archive, tmp_path, monkeypat
 
 
 def test_a_run_is_trained_by_one_at_a_time(run, monkeypatch):
-    job = sys.modules["veernet.train.job"]
-    real, told = job.step, []
+    trainer = sys.modules["veernet.train.trainer"]
+    real, told = trainer.train_step, []
 
     def step(*args, **kwargs):
         with pytest.raises(RunError, match="another process trains this run already") as refused:
@@ -298,7 +296,7 @@ def test_a_run_is_trained_by_one_at_a_time(run, monkeypatch):
         told.append(refused)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(job, "step", step)
+    monkeypatch.setattr(trainer, "train_step", step)
     assert not fit(run, device=CPU, stop_after=1, console=QUIET)
     assert len(told) == 1
     assert newest(run).state.step == 3
@@ -361,7 +359,7 @@ def test_resealing_alone_changes_nothing(run, undisturbed):
 @pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"steps": 0}, {"keep": 0}])
 def test_saving_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(OptionError):
-        Saving(**wrong)
+        CheckpointPolicy(**wrong)
 
 
 def test_a_deterministic_run_learns_the_same_and_leaves_torch_as_it_was(

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from veernet import Archive, Network, Schedule, VeerNet
 from veernet.errors import CheckpointError, RunError
-from veernet.train.config import Training
 from veernet.train.fault import replay
-from veernet.train.fit import fit
 from veernet.train.run import start
+from veernet.train.trainer import fit
+from veernet.training import Training
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 HOW = Training(

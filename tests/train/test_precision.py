@@ -13,12 +13,12 @@ from rich.console import Console
 from torch import nn
 
 from runs import newest
-from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate, step
+from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate, train_step
 from veernet.errors import RunError
 from veernet.train.checkpoint import checkpoints
-from veernet.train.config import Training
-from veernet.train.fit import fit
 from veernet.train.run import start
+from veernet.train.trainer import fit
+from veernet.training import Training
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 FP16 = Training(
@@ -37,7 +37,7 @@ def batches():
 def changed(model, batches, **options):
     before = [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    result = step(model, optimizer, Tversky(), batches, device=CPU, **options)
+    result = train_step(model, optimizer, Tversky(), batches, device=CPU, **options)
     return [a.detach() - b for a, b in zip(model.parameters(), before, strict=True)], result
 
 
@@ -67,7 +67,7 @@ class Steep(Tversky):
 def test_a_step_whose_gradient_is_not_finite_changes_nothing_but_the_scale(scale, slope):
     model, tiny = laws.network().float(), [collate(laws.scans([(3, 4)]))]
     optimizer = torch.optim.AdamW(model.parameters())
-    step(model, optimizer, Tversky(), tiny, device=CPU)
+    train_step(model, optimizer, Tversky(), tiny, device=CPU)
 
     def state():
         moments = [value for s in optimizer.state.values() for value in s.values()]
@@ -75,7 +75,7 @@ def test_a_step_whose_gradient_is_not_finite_changes_nothing_but_the_scale(scale
 
     before = state()
     scaler = scale and torch.amp.GradScaler("cpu", init_scale=scale)
-    result = step(model, optimizer, Steep(slope=slope), tiny, device=CPU, scaler=scaler)
+    result = train_step(model, optimizer, Steep(slope=slope), tiny, device=CPU, scaler=scaler)
     assert not result.applied
     assert scaler is None or scaler.get_scale() == scale / 2
     assert all(map(torch.equal, state(), before))
@@ -108,7 +108,7 @@ def test_weight_and_loss_of_a_network_in_half_precision_are_added_up_in_float32(
     """As many images a batch as the dtype can count, and 40 batches."""
     model = Affine().to(dtype)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    result = step(model, optimizer, Many(images), batches() * 20, device=CPU)
+    result = train_step(model, optimizer, Many(images), batches() * 20, device=CPU)
     assert result.loss.dtype == torch.float32
     assert result.loss == pytest.approx(1.0, rel=1e-6)
 
@@ -130,7 +130,7 @@ def test_parameters_that_are_only_added_have_gradients_of_their_own():
 
     model = Sum()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    step(model, optimizer, Mean(), batches(), device=CPU, clip=math.sqrt(2) / 100)
+    train_step(model, optimizer, Mean(), batches(), device=CPU, clip=math.sqrt(2) / 100)
     assert model.a.item() == model.b.item() == pytest.approx(0.99)
 
 

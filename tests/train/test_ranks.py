@@ -21,13 +21,17 @@ from torch import nn
 
 import veernet
 from runs import newest
-from veernet import Archive, Batch, Network, Schedule, VeerNet, cli, distributed, recipes
+from veernet import Archive, Batch, Network, Schedule, VeerNet, distributed
+from veernet.cli import main as cli
+from veernet.demo import run_recipe
+from veernet.recipes import RECIPES
 from veernet.synth.logs import SynthLogs
-from veernet.train.config import Training
-from veernet.train.fit import fit
+from veernet.train import resume as resuming
+from veernet.train import trainer
 from veernet.train.run import start
+from veernet.train.trainer import fit
+from veernet.training import Training
 
-loop, job = (sys.modules[f"veernet.train.{name}"] for name in ("fit", "job"))
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 SINGLE = {**os.environ, "OMP_NUM_THREADS": "1"}
 TINY = Training(
@@ -90,36 +94,36 @@ def told(do):
 
 def start_up(run):
     """What is said where something of the second process differs, by what it is."""
-    read = loop._read
+    read = resuming._read
     other = distributed.rank() == 1
 
-    def weights(job, state, damaged):
+    def weights(found):
         with torch.no_grad():
-            next(job.trained.model.parameters())[0] += 1e-7
-        return job, state, damaged
+            next(found.trained.model.parameters())[0] += 1e-7
+        return found
 
-    def optimizer(job, state, damaged):
-        job.trained.optimizer.param_groups[0]["betas"] = (0.8, 0.9)
-        return job, state, damaged
+    def optimizer(found):
+        found.trained.optimizer.param_groups[0]["betas"] = (0.8, 0.9)
+        return found
 
-    def data(job, state, damaged):
-        job.train.rows[2] = replace(job.train.rows[2], width=job.train.rows[2].width + 1)
-        return job, state, damaged
+    def data(found):
+        found.train.rows[2] = replace(found.train.rows[2], width=found.train.rows[2].width + 1)
+        return found
 
-    def settings(job, state, damaged):
-        how = replace(job.how, clip=2.0)
-        return replace(job, config=replace(job.config, training=how)), state, damaged
+    def settings(found):
+        training = replace(found.config.training, clip=2.0)
+        return replace(found, config=replace(found.config, training=training))
 
-    def place(job, state, damaged):
-        return job, replace(state, step=1), damaged
+    def place(found):
+        return replace(found, state=replace(found.state, step=1))
 
-    def nothing(job, state, damaged):
+    def nothing(found):
         raise FileNotFoundError("a disk that is not mounted")
 
     messages = {}
     for change in (weights, optimizer, data, settings, place, nothing):
-        fake = (lambda *a, change=change: change(*read(*a))) if other else read
-        with mock.patch.object(loop, "_read", fake):
+        fake = (lambda *a, change=change: change(read(*a))) if other else read
+        with mock.patch.object(resuming, "_read", fake):
             messages[change.__name__] = told(lambda: fit(run, device=CPU, console=QUIET))
     return messages
 
@@ -127,7 +131,7 @@ def start_up(run):
 def interrupted(run):
     """Where every process stops when the second one alone is interrupted in the first step, and
     how many logs it saw until then."""
-    real, logs = job.step, []
+    real, logs = trainer.train_step, []
 
     def step(*args, **kwargs):
         logs.extend(batch.n_images for batch in args[3])
@@ -135,7 +139,7 @@ def interrupted(run):
             os.kill(os.getpid(), signal.SIGINT)
         return real(*args, **kwargs)
 
-    with mock.patch.object(job, "step", step):
+    with mock.patch.object(trainer, "train_step", step):
         done = fit(run, device=CPU, console=QUIET)
     return distributed.gather([done, newest(run).state.step, sum(logs)])
 
@@ -203,13 +207,12 @@ def one_of_two(rank: int, ranks: int, store: Path, folder: Path) -> None:
     found["interrupted"] = interrupted(run)
     found["again"] = told(lambda: distributed.once(lambda: start(run, archive, TINY)))
     small = replace(
-        recipes.RECIPES["demo"],
+        RECIPES["demo"],
         logs=SynthLogs(n_curves=2, height=(64, 64), width=(90, 90)),
         counts=(2, 1, 1),
         training=TINY,
     )
-    with mock.patch.dict(recipes.RECIPES, demo=small):
-        recipes.demo(folder / "demo", device=CPU, workers=1, console=QUIET)
+    run_recipe(small, folder / "demo", device=CPU, workers=1, console=QUIET)
     dist.destroy_process_group()
     tasks = [task.read_text() for task in Path("/proc/self/task").glob("*/comm")]
     found["threads_left"] = [name for name in tasks if "gloo" in name]

@@ -18,16 +18,15 @@ from rich.console import Console
 from veernet import Archive
 from veernet.errors import RunError
 from veernet.files import read_json, write_json
-from veernet.train import machine
-from veernet.train import plan as planning
+from veernet.memory import plan as planning
+from veernet.memory import system
 from veernet.train.checkpoint import checkpoints
-from veernet.train.fit import fit
-from veernet.train.job import Job
 from veernet.train.log import read_log
 from veernet.train.run import CONFIG, read_config, start
+from veernet.train.trainer import Trainer, fit
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
-JOB = sys.modules[Job.__module__]
+TRAINER = sys.modules[Trainer.__module__]
 
 
 def killed(*_, **__):
@@ -49,7 +48,7 @@ def test_a_run_killed_before_its_first_checkpoint_keeps_its_pixel_budget(
     budget = "--pixel-budget", 8000
     assert veernet("train", small_archive, "--out", calm, *TRAIN, *budget) == 0
     with monkeypatch.context() as patched:
-        patched.setattr(JOB, "step", killed)
+        patched.setattr(TRAINER, "train_step", killed)
         assert veernet("train", small_archive, "--out", run, *TRAIN, *budget) == 130
     assert not checkpoints(run)
     assert veernet("train", "--resume", run, "--workers", 0, "--device", "cpu") == 0
@@ -67,14 +66,14 @@ def test_a_plan_is_a_setting_of_the_run_and_is_made_once(
     memory = "--memory", "9GiB"
     assert veernet("train", small_archive, "--out", calm, *TRAIN, *memory) == 0
     with monkeypatch.context() as patched:
-        patched.setattr(Job, place, killed)
+        patched.setattr(Trainer, place, killed)
         assert veernet("train", small_archive, "--out", run, *TRAIN, *memory) == 130
     assert not checkpoints(run)
     plan = read_config(run).plan
     assert plan == read_config(calm).plan
     assert (plan.memory, plan.recompute) == (9 << 30, "nothing")
     monkeypatch.setattr(planning, "plan", killed)
-    monkeypatch.setattr(machine, "free", lambda _: 1)
+    monkeypatch.setattr(system, "free", lambda _: 1)
     assert veernet("train", "--resume", run, "--workers", 0, "--device", "cpu") == 0
     assert same(run, calm)
     assert [row["kind"] for row in read_log(run)].count("memory") == 1
@@ -89,13 +88,13 @@ def test_a_run_keeps_to_the_threads_that_it_was_begun_with(small_archive, tmp_pa
     start(run, Archive.open(small_archive), replace(HOW, epochs=1), device=CPU)
     settings = read_json(run / CONFIG, error=RunError, missing="")
     write_json(run / CONFIG, {**settings, "threads": 2, "device": "cuda"})
-    real = JOB.step
+    real = TRAINER.train_step
 
     def step(*args, **kwargs):
         used.append(torch.get_num_threads())
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(JOB, "step", step)
+    monkeypatch.setattr(TRAINER, "train_step", step)
     assert fit(run, device=CPU, console=told)
     assert {*used} == {2}
     assert torch.get_num_threads() == 1

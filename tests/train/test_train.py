@@ -15,15 +15,17 @@ from safetensors.torch import save_file
 
 from runs import newest
 from veernet import BCE, Archive, Network, Schedule, StepResult, Tversky, VeerNet, collate
+from veernet.data.loader import Loader
 from veernet.errors import CheckpointError, ImageError, OptionError, RunError
-from veernet.evaluate import evaluate, summarise
+from veernet.evaluation.evaluate import evaluate
+from veernet.evaluation.summary import summarise
 from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make
-from veernet.train.checkpoint import WEIGHTS, checkpoints, load_weights, save_weights
-from veernet.train.config import Training
-from veernet.train.fit import Saving, fit
-from veernet.train.load import Loader
+from veernet.train.checkpoint import checkpoints
 from veernet.train.run import FIRST, read_config, start
+from veernet.train.trainer import CheckpointPolicy, fit
+from veernet.training import Training
+from veernet.weights import WEIGHTS, load_weights, save_weights
 
 CPU = torch.device("cpu")
 TINY = Training(
@@ -130,11 +132,12 @@ def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
 
 
 @pytest.mark.parametrize(
-    ("saving", "written"), [(Saving(minutes=1e-9), 2), (Saving(steps=2), 2), (Saving(), 0)]
+    ("saving", "written"),
+    [(CheckpointPolicy(minutes=1e-9), 2), (CheckpointPolicy(steps=2), 2), (CheckpointPolicy(), 0)],
 )
 def test_a_checkpoint_is_due_after_some_time_or_steps(run, monkeypatch, saving, written):
-    loop = sys.modules["veernet.train.job"]
-    real, steps = loop.step, []
+    trainer = sys.modules["veernet.train.trainer"]
+    real, steps = trainer.train_step, []
 
     def power_cut(*args, **kwargs):
         steps.append(1)
@@ -142,9 +145,9 @@ def test_a_checkpoint_is_due_after_some_time_or_steps(run, monkeypatch, saving, 
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(loop, "step", power_cut)
+    monkeypatch.setattr(trainer, "train_step", power_cut)
     with pytest.raises(KeyboardInterrupt):
-        fit(run, device=CPU, saving=saving, console=QUIET)
+        fit(run, device=CPU, checkpoints=saving, console=QUIET)
     assert len(checkpoints(run)) == (0 if not written else 2 if saving.steps is None else 1)
     assert not written or newest(run).state.step == written
 
@@ -181,9 +184,9 @@ def test_ctrl_c_ends_the_step_and_writes_a_checkpoint(run, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         return steps[-1]
 
-    loop = sys.modules["veernet.train.job"]
-    real = loop.step
-    monkeypatch.setattr(loop, "step", step)
+    trainer = sys.modules["veernet.train.trainer"]
+    real = trainer.train_step
+    monkeypatch.setattr(trainer, "train_step", step)
     assert not fit(run, device=CPU, console=QUIET)
     assert len(steps) == 1
     assert newest(run).state.step == 1
@@ -274,15 +277,15 @@ def test_a_step_into_infinity_is_neither_a_checkpoint_nor_the_best_weights(run, 
     """The gradient of the third step is finite, and AdamW adds more than float32 can hold."""
     assert not fit(run, device=CPU, stop_after=2, console=QUIET)
     before = {path: path.read_bytes() for path in run.rglob("*.safetensors")}
-    loop = sys.modules["veernet.train.job"]
-    real = loop.step
+    trainer = sys.modules["veernet.train.trainer"]
+    real = trainer.train_step
 
     def far(model, *args, **kwargs):
         result = real(model, *args, **kwargs)
         next(model.parameters()).data.fill_(math.inf)
         return result
 
-    monkeypatch.setattr(loop, "step", far)
+    monkeypatch.setattr(trainer, "train_step", far)
     with pytest.raises(RunError, match=r"run: after step 3, .* are NaN or infinite. A lower learn"):
         fit(run, device=CPU, console=QUIET)
     assert {path: path.read_bytes() for path in run.rglob("*.safetensors")} == before
@@ -344,8 +347,10 @@ def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(
     assert not fit(run, device=CPU, stop_after=1, console=QUIET)
     before = {path: path.read_bytes() for path in checkpoints(run)}
     endless = torch.tensor(math.inf)
-    loop = sys.modules["veernet.train.job"]
-    monkeypatch.setattr(loop, "step", lambda *_, **__: StepResult(endless, endless, False, None))
+    trainer = sys.modules["veernet.train.trainer"]
+    monkeypatch.setattr(
+        trainer, "train_step", lambda *_, **__: StepResult(endless, endless, False, None)
+    )
     with pytest.raises(RunError, match="the gradient is not finite"):
         fit(run, device=CPU, console=QUIET)
     assert {path: path.read_bytes() for path in checkpoints(run)} == before

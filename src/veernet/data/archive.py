@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
-from veernet.data.batch import UNLABELLED, Scan
+from veernet.data.batch import UNLABELLED, Scan, ink
 from veernet.data.raster import MAX_PIXELS, read_grey, read_index
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
@@ -374,8 +374,3 @@ def class_counts(mask: UInt8[ndarray, "h w"]) -> Int[ndarray, "256"]:
     """How many pixels of a mask have each index from 0 to 255."""
     counts = cv2.calcHist([mask], [0], None, [256], [0, 256])
     return np.asarray(counts).ravel().astype(np.int64)  # floats, exact up to 2^24 a class
-
-
-def ink(grey: UInt8[ndarray, "h w"]) -> UInt8[torch.Tensor, "1 h w"]:
-    """A grey scan as the network takes it, in training and in use: 0 = paper, 255 = ink."""
-    return torch.from_numpy(255 - grey)[None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Int, Shaped, UInt8
+from numpy import ndarray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -234,3 +235,8 @@ def _n_classes(target: UInt8[Tensor, "h w"]) -> int:
 def _pad(x: Tensor, canvas: tuple[int, int], value: int) -> Tensor:
     (h, w), (H, W) = x.shape[-2:], canvas
     return F.pad(x, (0, W - w, 0, H - h), value=value)
+
+
+def ink(grey: UInt8[ndarray, "h w"]) -> UInt8[Tensor, "1 h w"]:
+    """A grey scan as the network takes it, in training and in use: 0 = paper, 255 = ink."""
+    return torch.from_numpy(255 - grey)[None]

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from veernet.digitise.strip import Strip
+from veernet.digitisation.strip import Strip
 
 REACH = 4
 """Rows beyond the edges of a track in which a curve of it may be drawn; what lies further off is

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
+from veernet.curves.strokes import bands, give
 from veernet.data.batch import UNLABELLED
-from veernet.data.columns import bands, give
-from veernet.digitise.calibration import Calibration
-from veernet.digitise.strip import Strip
-from veernet.digitise.track import Track
+from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.strip import Strip
+from veernet.digitisation.track import Track
 from veernet.errors import LabelError
 
 LEAST_ON_INK = 0.25

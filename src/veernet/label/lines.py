@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from veernet.data.raster import MAX_PIXELS
-from veernet.digitise.calibration import Calibration
-from veernet.digitise.strip import Strip, cut_strip
-from veernet.digitise.track import Axis, CurveScale, Track
+from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.strip import Strip, cut_strip
+from veernet.digitisation.track import Axis, CurveScale, Track
 from veernet.errors import LabelError
 from veernet.label.annotations import Picture, Shape, read_annotations
 from veernet.label.course import course_of

@@ -10,13 +10,14 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
+from veernet.curves.overlay import overlay
 from veernet.data import writing
 from veernet.data.archive import METADATA, CurveRow, Curves, Log, Row, SplitName
 from veernet.data.batch import UNLABELLED
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
-from veernet.digitise.calibration import Calibration, read_calibration
-from veernet.digitise.strip import Strip, cut_from_paper
-from veernet.digitise.track import CurveScale, Track
+from veernet.digitisation.calibration import Calibration, read_calibration
+from veernet.digitisation.strip import Strip, cut_from_paper
+from veernet.digitisation.track import CurveScale, Track
 from veernet.errors import (
     ArchiveError,
     CalibrationError,
@@ -26,7 +27,6 @@ from veernet.errors import (
     VeerNetError,
 )
 from veernet.label.labels import LEAST_ON_INK, ScanLabels, TrackLabels, paint_labels, rows_of
-from veernet.picture import overlay
 
 CLASSES = ("background", "curve 1", "curve 2")
 """Of an imported archive: those of a synthetic one of two curves, to be merged with it."""

@@ -5,10 +5,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from veernet.data.columns import polylines
-from veernet.digitise.strip import Strip
+from veernet.curves.strokes import polylines
+from veernet.curves.trace import best_path
+from veernet.digitisation.strip import Strip
 from veernet.label.labels import Traced
-from veernet.trace import best_path
 
 DEPTH_OFFSETS, VALUE_OFFSETS = range(-12, 13), range(-4, 5)
 """Offsets of print against LAS that are tried, px along depth and across it."""

@@ -12,9 +12,9 @@ from PIL import Image
 
 from veernet.data.batch import UNLABELLED
 from veernet.data.raster import read_index
-from veernet.digitise.calibration import Calibration
-from veernet.digitise.strip import Strip, cut_strip
-from veernet.digitise.track import Track
+from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.strip import Strip, cut_strip
+from veernet.digitisation.track import Track
 from veernet.errors import LabelError
 from veernet.label.course import course_of
 from veernet.label.labels import (

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from veernet.data.columns import Band, bands, give
+from veernet.curves.strokes import Band, bands, give
 from veernet.synth.curves import Curve
 from veernet.synth.layout import CurveLayout, Layout, Pen, Track
 from veernet.synth.marks import draw_handwriting, draw_stamp, draw_ticks

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.random import Generator
 
-from veernet.data.columns import polylines
+from veernet.curves.strokes import polylines
 from veernet.errors import LasError, OptionError
 from veernet.las import read_las
 from veernet.synth.curves import standard

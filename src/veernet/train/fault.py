@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from veernet.data.archive import Split
+from veernet.data.loader import Loader
 from veernet.data.schedule import Step
 from veernet.errors import RunError
 from veernet.files import parse, read_json, write_json
+from veernet.step import StepResult, train_step
 from veernet.train.checkpoint import State, Trained, read_checkpoint, save_checkpoint
-from veernet.train.load import Loader
 from veernet.train.run import Config, archive_of, check_same_data, determinism, fingerprints
-from veernet.train.step import StepResult, step
 
 FAULTS = "faults"
 """Folder of steps that went wrong inside that of a run, each named after its number."""
@@ -120,7 +120,7 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
         read = (reader.read(tuple(log.index for log in batch))[0] for batch in cut)
         batches = [batch for batch in read if batch is not None]
         return (
-            step(
+            train_step(
                 trained.model,
                 _still(trained.model),
                 how.loss,

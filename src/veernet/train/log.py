@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from veernet import distributed
 from veernet.errors import RunError
+from veernet.evaluation.summary import Summary
 from veernet.files import naming, read_json_lines, write_json_lines
-from veernet.train.machine import human
-from veernet.train.step import StepResult
+from veernet.memory.system import human
+from veernet.step import StepResult
 
 NAME = "log.jsonl"
 """The log inside the folder of a run: rows of kind step, epoch, retry, budget, memory, skipped."""
@@ -173,10 +175,11 @@ class RunLog:
             f"memory: {plan}; widest micro-batch, {pixels:,} px: {human(predicted)} predicted{seen}"
         )
 
-    def epoch(self, number: int, epoch: int, summary: dict[str, Any]) -> None:
+    def epoch(self, number: int, epoch: int, summary: Summary) -> None:
         """The end of an epoch, `number` steps into the run, with its validation."""
-        self._row("epoch", number, epoch, summary)
-        f1 = {name: curve["within_1_px"]["f1"] for name, curve in summary["curves"].items()}
+        scores = {name: value for name, value in asdict(summary).items() if name != "left_out"}
+        self._row("epoch", number, epoch, scores)
+        f1 = {name: curve.within_1_px.f1 for name, curve in summary.curves.items()}
         self._plot({f"{name}/F1 within 1 px": value for name, value in f1.items()}, number)
         told = (
             f"{name}: no score, for none of its pixels is labelled"

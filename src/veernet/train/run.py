@@ -16,11 +16,11 @@ from veernet import files
 from veernet.data.archive import Archive, Split, sha256
 from veernet.errors import ArchiveError, OnError, OptionError, RunError
 from veernet.files import difference, parse, read_json, write_json
+from veernet.memory.plan import Planned
 from veernet.model import VeerNet
 from veernet.synth.make import open_archive
-from veernet.train.checkpoint import load_weights, save_weights
-from veernet.train.config import Training
-from veernet.train.plan import Planned
+from veernet.training import Training
+from veernet.weights import load_weights, save_weights
 
 CONFIG = "config.json"
 """The settings of a run, inside its folder."""

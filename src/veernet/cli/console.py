@@ -1,0 +1,42 @@
+"""Results of a command on the console: lines, or JSON for programs."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from veernet.data.archive import SplitName
+from veernet.files import finite
+from veernet.terminal import Screen, one_line
+
+
+def aside(console: Console, json: bool) -> Console:
+    """Where to tell of the work that goes on: on stderr, where stdout is for JSON."""
+    return Screen(stderr=True) if json else console
+
+
+def print_json(console: Console, value: Any) -> None:
+    """Print the result of a command for programs, with null for what is not finite."""
+    text = json.dumps(finite(value), indent=2, allow_nan=False)
+    console.print(text, soft_wrap=True)
+
+
+def print_files(console: Console, paths: Iterable[Path], *, as_json: bool) -> None:
+    """Say which files were written."""
+    if as_json:
+        print_json(console, {"files": [str(path) for path in paths]})
+        return
+    for path in paths:
+        console.print(f"wrote {one_line(path)}", soft_wrap=True)
+
+
+def print_archive(
+    console: Console, root: Path, logs: Mapping[SplitName, int], *, as_json: bool
+) -> None:
+    """Say how many logs there are in the splits of an archive that was written."""
+    if as_json:
+        print_json(console, {"archive": str(root), "logs": dict(logs)})
+    else:
+        console.print(f"wrote {sum(logs.values())} logs to {one_line(root)}", soft_wrap=True)

@@ -1,0 +1,49 @@
+"""`veernet demo`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from veernet import distributed
+from veernet.cli.console import aside, print_json
+from veernet.cli.options import check_at_least, device_of
+from veernet.demo import run_recipe
+from veernet.recipes import RECIPES
+from veernet.train.log import voice
+from veernet.train.signals import end_if_paused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """The whole path on small logs, in minutes on two CPU cores.
+
+    Draws logs, trains three classes, evaluates, digitises an unseen log to LAS, and writes
+    report.html. Run again, it goes on where it was stopped. Where its training is paused it ends
+    with exit code 75, as `veernet train` does.
+    """
+
+    out: Path = Path("demo")
+    """Folder for everything that it makes."""
+    workers: int = os.cpu_count() or 1
+    """Processes that draw logs, and threads that read them while training."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+    json: bool = False
+    """Print whether it is done, and the name of the page, as JSON on stdout; all else goes to
+    stderr."""
+
+    def run(self, console: Console) -> None:
+        """Run the recipe."""
+        check_at_least(1, workers=self.workers)
+        device = device_of(self.device)
+        with distributed.joined(device):
+            told = aside(console, self.json)
+            done = run_recipe(
+                RECIPES["demo"], self.out, device=device, workers=self.workers, console=told
+            )
+            if self.json:
+                files = [str(self.out / "report.html")] if done else []
+                print_json(voice(console), {"done": done, "files": files})
+        end_if_paused(done)

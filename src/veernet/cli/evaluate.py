@@ -1,0 +1,49 @@
+"""Judging a run: its metrics, a step that went wrong, a page of it all."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from veernet.cli.console import aside, print_json
+from veernet.cli.options import RUN, device_of
+from veernet.data.archive import SplitName
+from veernet.errors import OnError
+from veernet.report.tables import print_summary
+from veernet.train.score import evaluate_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Evaluate a run's best weights on a split: in pixels, and in curve values.
+
+    Writes summary.json, logs.jsonl and pictures to RUN/evaluation/SPLIT.
+    """
+
+    folder: Annotated[Positional[Path], RUN]
+    """Folder of the run."""
+    split: SplitName = "test"
+    """Which logs of the run's archive."""
+    on_error: OnError = "stop"
+    """Whether a log that cannot be read ends it, or is left out, counted and named."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, …"""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self, console: Console) -> None:
+        """Evaluate and print the summary."""
+        device = device_of(self.device)
+        summary = evaluate_run(
+            self.folder,
+            self.split,
+            device=device,
+            console=aside(console, self.json),
+            on_error=self.on_error,
+        )
+        if self.json:
+            print_json(console, asdict(summary))
+        else:
+            print_summary(console, summary)

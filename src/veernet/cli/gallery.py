@@ -1,0 +1,30 @@
+"""`veernet gallery`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from veernet.cli.console import print_files
+from veernet.cli.options import OUT
+from veernet.synth.gallery import write_gallery
+from veernet.synth.look import read_look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Draw what synthetic logs may look like: the ends of every nuisance, a sheet, and zooms."""
+
+    out: Annotated[Positional[Path], OUT]
+    """Folder for nuisances.png, sheet.png and zoom.png."""
+    look: Path | None = None
+    """TOML file of a look; all that the generator knows if not given."""
+    json: bool = False
+    """Print the names of the files as JSON."""
+
+    def run(self, console: Console) -> None:
+        """Draw them."""
+        paths = write_gallery(self.out, None if self.look is None else read_look(self.look))
+        print_files(console, paths, as_json=self.json)

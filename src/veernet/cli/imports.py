@@ -1,0 +1,142 @@
+"""`veernet imports`."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from rich.console import Console
+from rich.table import Column, Table
+from tyro.conf import Positional
+
+from veernet.cli.console import print_json
+from veernet.cli.options import SCANS
+from veernet.data.archive import SplitName
+from veernet.data.raster import MAX_PIXELS
+from veernet.errors import OnError, OptionError
+from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans
+from veernet.las import MAX_BYTES, Unit
+from veernet.memory.system import bytes_of
+from veernet.terminal import say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """Cut tracks out of real scans, label them, and write them as one split of an archive.
+
+    One of --las, --masks and --polylines says where the curves are; they are snapped to the ink
+    near there. The calibration must name every curve that a track prints, or its ink counts as
+    background. A column in which one of them was not found on ink is not labelled, and no loss sees
+    it, unless the labels say that the curve is absent there: by --complete, or with --polylines, by
+    a shape labelled `no GR` over the depths without GR. `veernet merge` joins the archive with a
+    synthetic one.
+    """
+
+    scans: Annotated[Positional[tuple[Path, ...]], SCANS]
+    """The scans: PNG, JPEG, TIFF, BMP, WebP or PDF."""
+    calibration: Path
+    """Calibration file, of all of them."""
+    out: Path
+    """Folder of the archive, new or imported before without this split."""
+    las: Path | None = None
+    """LAS file of the well."""
+    las_unit: Unit | None = None
+    """Unit of depth of the LAS file, where its header gives none."""
+    masks: Path | None = None
+    """Index mask of the scan's size, or a folder of masks named as the scans: 0 background, 1 and 2
+    the curves of these traces, 255 not labelled."""
+    polylines: Path | None = None
+    """JSON file of lines, outlines or masks drawn by hand, of COCO or Labelme, or a folder of them;
+    labelled GR or curve 1."""
+    complete: tuple[str, ...] = ()
+    """Curves that the masks or polylines have wherever they are printed: where one is not drawn, it
+    is absent."""
+    split: SplitName = "train"
+    """Which split they make."""
+    window: int = 12_800
+    """Longest log, px; a longer track becomes several."""
+    tolerance: float = 4.0
+    """Furthest that ink may lie from where the labels have a curve, px."""
+    page: int | None = None
+    """Page of every TIFF or PDF, from 1. Not given: the first, with a word where there are more."""
+    dpi: float | None = None
+    """Resolution at which a page of a PDF is drawn. Not given: that of the scan on it."""
+    max_pixels: int = MAX_PIXELS
+    """Largest scan that is read."""
+    max_las: str = f"{MAX_BYTES >> 20}MiB"
+    """Largest LAS file that is read."""
+    overlays: Path | None = None
+    """Folder for pictures of the labels over the scans; what is not labelled is tinted."""
+    on_error: OnError = "stop"
+    """Whether a scan that cannot be imported is passed over."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self, console: Console) -> None:
+        """Import them, and say how the labels turned out."""
+        told = import_scans(
+            self.out,
+            self.scans,
+            self.calibration,
+            self._labeller(),
+            split=self.split,
+            window=self.window,
+            page=self.page,
+            dpi=self.dpi,
+            max_pixels=self.max_pixels,
+            overlays=self.overlays,
+            on_error=self.on_error,
+            report=say,
+        )
+        if self.json:
+            print_json(console, [asdict(one) for one in told])
+            return
+        shares = "given", "labelled", "absent"
+        names = (Column(name, overflow="fold") for name in ("scan", "curve"))
+        table = Table(*names, "class", "logs", "columns", *shares, "offset", "pen", box=None)
+        for one in told:
+            dx, dy = one.offset
+            parts = (f"{getattr(one, share):.2%}" for share in shares)
+            numbers = (one.curve, one.logs, one.columns, *parts, f"{dx}, {dy}", f"{one.pen:g}")
+            table.add_row(one.scan, one.mnemonic, *map(str, numbers))
+        console.print(table)
+        console.print(
+            "of the track's columns: given by the labels; labelled, because it was found on ink "
+            "there; absent by the labels. offset: of the print, px along depth and across it",
+            soft_wrap=True,
+        )
+
+    def _labeller(self) -> Labeller:
+        if not 0 < self.tolerance <= 50:
+            raise OptionError(f"--tolerance must be from 0 to 50 px, got {self.tolerance}")
+        if self.las is not None and self.complete:
+            raise OptionError("--complete goes with --masks and --polylines, which draw curves")
+        given: list[Labeller] = []
+        if self.las is not None:
+            if len(self.scans) > 1:
+                raise OptionError("--las is of one well: import its scan alone")
+            most = bytes_of(self.max_las, torch.device("cpu"))
+            given.append(
+                LasLabels(
+                    path=self.las,
+                    tolerance=self.tolerance,
+                    max_bytes=most,
+                    unit=self.las_unit,
+                )
+            )
+        if self.masks is not None:
+            given.append(
+                MaskLabels(path=self.masks, complete=self.complete, tolerance=self.tolerance)
+            )
+        if self.polylines is not None:
+            given.append(
+                PolylineLabels(
+                    path=self.polylines, complete=self.complete, tolerance=self.tolerance
+                )
+            )
+        if len(given) != 1 or not self.scans:
+            several = f"; {len(given)} were given" if len(given) > 1 else ""
+            raise OptionError(
+                f"import needs SCAN…, and one of --las, --masks and --polylines{several}"
+            )
+        return given[0]

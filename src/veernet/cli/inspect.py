@@ -1,0 +1,117 @@
+"""Looking into an archive."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from rich.table import Table
+from tyro.conf import Positional
+
+from veernet.cli.console import aside, print_json
+from veernet.cli.options import ARCHIVE, check_at_least, check_picture
+from veernet.data.archive import Split, SplitName
+from veernet.data.schedule import Schedule
+from veernet.data.survey import Survey, survey
+from veernet.data.verify import Verified, verify
+from veernet.errors import ArchiveError
+from veernet.report.charts import draw_archive
+from veernet.synth.make import open_archive
+from veernet.terminal import bar, one_line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect:
+    """Verify an archive; show its shapes, its classes, and the padding that a schedule costs.
+
+    Every file is opened, and its digest, size, classes and curves are compared with the metadata;
+    logs that are drawn where they are read are drawn, and so is told whether their generator has
+    changed. Faults are listed, and the exit code is then 2.
+    """
+
+    root: Annotated[Positional[Path], ARCHIVE]
+    """Folder of the archive."""
+    quick: bool = False
+    """Read the metadata only; open no log."""
+    effective_batch: int = 16
+    """Logs in one optimizer step."""
+    pixel_budget: int = Schedule.pixel_budget
+    """Most pixels of one micro-batch, padding included. `veernet train` plans it by what memory
+    there is, as `veernet plan` tells."""
+    workers: int = os.cpu_count() or 1
+    """Logs opened at a time."""
+    draw: Path | None = None
+    """Picture to draw, .png or .svg: shapes, class shares and padding."""
+    json: bool = False
+    """Print JSON instead."""
+
+    def run(self, console: Console) -> None:
+        """Print what is found in every split."""
+        check_at_least(1, workers=self.workers)
+        check_picture(draw=self.draw)
+        archive = open_archive(self.root)
+        schedule = Schedule(effective_batch=self.effective_batch, pixel_budget=self.pixel_budget)
+        splits = archive.splits()
+        surveys: dict[SplitName, Survey] = {
+            name: survey(split, schedule) for name, split in splits.items()
+        }
+        verified: dict[SplitName, Verified] = {} if self.quick else self._verify(splits, console)
+        if self.json:
+            of = asdict(schedule)
+            told = {name: {**asdict(found), "schedule": of} for name, found in surveys.items()}
+            for name, found in verified.items():
+                told[name] |= {**asdict(found), "shares": found.shares}
+            print_json(console, told)
+        else:
+            console.print(f"{self.root}: {', '.join(archive.classes)}", soft_wrap=True)
+            for name, found in surveys.items():
+                _print_survey(console, name, found, schedule)
+                if name in verified:
+                    _print_verified(console, archive.classes, verified[name])
+        if self.draw is not None:
+            draw_archive(self.draw, archive.classes, splits, surveys, verified)
+            if not self.json:
+                console.print(f"wrote {one_line(self.draw)}", soft_wrap=True)
+        faults = sum(len(found.faults) for found in verified.values())
+        if faults:
+            raise ArchiveError(f"{self.root}: {faults} fault(s) in its logs")
+
+    def _verify(
+        self, splits: Mapping[SplitName, Split], console: Console
+    ) -> dict[SplitName, Verified]:
+        with bar(aside(console, self.json), "logs", sum(map(len, splits.values()))) as advance:
+            return {
+                name: verify(split, workers=self.workers, advance=advance)
+                for name, split in splits.items()
+            }
+
+
+def _print_verified(console: Console, classes: tuple[str, ...], found: Verified) -> None:
+    shares = ", ".join(f"{c} {x:.2%}" for c, x in zip(classes, found.shares, strict=True))
+    console.print(f"classes: {shares}; {found.unlabelled:,} px not labelled", soft_wrap=True)
+    for fault in found.faults:
+        console.print(fault, soft_wrap=True)
+
+
+def _print_survey(console: Console, name: str, found: Survey, schedule: Schedule) -> None:
+    console.print(
+        f"\n{name}: {found.logs} logs, {found.megapixels:,.1f} Mpx; {found.steps} steps in "
+        f"{found.micro_batches} micro-batches of at most {schedule.pixel_budget:,} px",
+        soft_wrap=True,
+    )
+    for side, bars in (("height", found.heights), ("width", found.widths)):
+        most = max(n for _, _, n in bars)
+        table = Table("px", "logs", "", title=side, title_justify="left", box=None)
+        for low, high, n in bars:
+            table.add_row(f"{low:,} – {high:,}", str(n), "█" * round(30 * n / most))
+        console.print(table)
+    console.print(
+        f"padding: {found.waste:.1%} of all pixels computed, sorted by shape inside each step; "
+        f"{found.waste_unsorted:.1%} in random order",
+        soft_wrap=True,
+    )
+    if found.traits:
+        traits = (f"{trait} {n}" for trait, n in found.traits)
+        console.print(f"logs with {', '.join(traits)}", soft_wrap=True)

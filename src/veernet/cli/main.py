@@ -1,0 +1,155 @@
+"""The `veernet` command."""
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
+from textwrap import fill
+from types import FrameType
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+import tyro
+
+import veernet
+from veernet.cli.words import HELP, checked, command_of
+from veernet.errors import ArchiveWarning, ImageWarning, VeerNetError
+from veernet.memory.system import settle_allocator
+from veernet.terminal import Screen, lasting_streams, say, visible
+from veernet.train.signals import PAUSED
+
+DESCRIPTION = f"""\
+Train segmentation networks on scanned well logs at native resolution, and turn
+scans into curves.
+
+`veernet COMMAND --help` explains a command and its options; `veernet --version`
+tells the version. Exit codes: 0, done; 2, bad input or a failure, told in one
+line on stderr; {PAUSED}, training was paused, and goes on when asked to; 130,
+interrupted.
+"""
+
+
+@runtime_checkable
+class Command(Protocol):
+    """A subcommand: its fields are its options."""
+
+    def run(self, console: Screen) -> None:
+        """Do it."""
+        ...
+
+
+COMMANDS = (
+    "demo",
+    "synth",
+    "gallery",
+    "import",
+    "inspect",
+    "merge",
+    "subset",
+    "plan",
+    "train",
+    "evaluate",
+    "calibrate",
+    "digitise",
+    "report",
+    "replay",
+)
+"""Names of the commands, in the order of the help."""
+
+
+def command_class(name: str) -> type[Command]:
+    """Import a command; what others need is left alone."""
+    module = "imports" if name == "import" else name  # which Python keeps for itself
+    return getattr(import_module(f"veernet.cli.{module}"), name.capitalize())
+
+
+def main() -> None:
+    """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
+    settle_allocator()
+    warnings.formatwarning = _worded
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is amiss is told in one line
+    try:
+        with lasting_streams(), _interruptible():
+            _command(sys.argv[1:]).run(Screen())
+    except VeerNetError as error:
+        say(str(error))
+        sys.exit(2)
+    except OSError as error:
+        name, reason = error.filename2 or error.filename, error.strerror or str(error)
+        say(reason if name is None else f"{os.fsdecode(name)}: {reason}")
+        sys.exit(2)
+    except (MemoryError, torch.OutOfMemoryError) as full:
+        say(f"out of memory ({full})")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        say("interrupted")
+        signal.signal(signal.SIGINT, _end_at_once)  # whatever the end may wait for
+        sys.exit(130)
+
+
+def _command(words: list[str]) -> Command:
+    """The command that the words ask for; ends here where they ask for help or the version."""
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    first, *others = words or ["--help"]
+    if first in HELP or first in ("--version", "-V"):
+        print(_help() if first in HELP else f"veernet {veernet.__version__}")
+        sys.exit()
+    name = command_of(first, COMMANDS)
+    command = command_class(name)
+    return tyro.cli(
+        command,
+        prog=f"veernet {name}",
+        args=checked(name, command, others),
+        config=(tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff),
+    )
+
+
+def _help() -> str:
+    """What `veernet` can do, a paragraph a command."""
+    width = max(map(len, COMMANDS)) + 4
+    told = {name: (command_class(name).__doc__ or "").split("\n\n")[0] for name in COMMANDS}
+    lines = [
+        fill(text, 80, initial_indent=f"  {name}".ljust(width), subsequent_indent=" " * width)
+        for name, text in told.items()
+    ]
+    return "\n".join(["usage: veernet COMMAND [OPTIONS]", "", DESCRIPTION, *lines])
+
+
+def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str:
+    """A warning as the command line shows it: one line, and not where in the code it was raised."""
+    if issubclass(category, ArchiveWarning | ImageWarning):
+        return f"veernet: {' '.join(visible(str(message)).split())}\n"
+    return visible(_formatted(message, category, *where))
+
+
+_formatted = warnings.formatwarning
+
+
+def _end_at_once(_: int, __: FrameType | None) -> None:
+    os._exit(130)
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Have Ctrl-C raise KeyboardInterrupt in the block, and end the process where that is lost: in
+    a callback, Python would tell of it and go on."""
+
+    def unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            return hook(lost)
+        say("interrupted")
+        os._exit(130)
+
+    hook, handler = sys.unraisablehook, signal.getsignal(signal.SIGINT)
+    sys.unraisablehook = unraisable
+    if handler is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        signal.signal(signal.SIGINT, handler)

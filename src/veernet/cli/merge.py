@@ -1,0 +1,50 @@
+"""`veernet merge`."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from veernet.cli.console import aside, print_archive
+from veernet.cli.options import ARCHIVES, OUT, check_at_least
+from veernet.data.archive import PictureFormat, SplitName
+from veernet.data.combine import merge
+from veernet.synth.make import open_archive
+from veernet.terminal import bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merge:
+    """Write the logs of several archives of the same classes into a new one.
+
+    Splits stay what they are: training logs go to train. Run again, it makes only what is missing
+    or is not the file that was written.
+    """
+
+    root: Annotated[Positional[Path], OUT]
+    """Folder of the new archive."""
+    archives: Annotated[Positional[tuple[Path, ...]], ARCHIVES]
+    """Folders of the archives to merge, in this order."""
+    pictures: PictureFormat = "tif"
+    """How to keep logs that are drawn on the fly; files are copied as they are."""
+    workers: int = os.cpu_count() or 1
+    """Logs written at a time."""
+    json: bool = False
+    """Print what was written as JSON on stdout; all else goes to stderr."""
+
+    def run(self, console: Console) -> None:
+        """Merge them."""
+        check_at_least(1, workers=self.workers)
+        archives = [open_archive(root) for root in self.archives]
+        written = Counter[SplitName]()
+        for one in archives:
+            written.update({name: len(split) for name, split in one.splits().items()})
+        with bar(aside(console, self.json), "logs", written.total()) as advance:
+            merge(
+                self.root, archives, pictures=self.pictures, workers=self.workers, advance=advance
+            )
+        print_archive(console, self.root, written, as_json=self.json)

@@ -1,0 +1,89 @@
+"""What options of several commands have in common."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import torch
+from tyro.conf import arg
+
+from veernet import distributed
+from veernet.errors import OptionError
+from veernet.model import VeerNet
+from veernet.weights import load_weights
+
+RecipeName = Literal["binary", "multiclass"]
+
+T = TypeVar("T")
+FromRecipe = Annotated[T | None, arg(help_behavior_hint="(default: the recipe's)")]
+
+_ENDS = "LEAST GREATEST"
+Ends = Annotated[tuple[int, int] | None, arg(metavar=_ENDS, help_behavior_hint="(optional)")]
+EndsFromRecipe = Annotated[
+    tuple[int, int] | None, arg(metavar=_ENDS, help_behavior_hint="(default: the recipe's)")
+]
+
+Repeated = Annotated[tuple[T, ...], arg(help_behavior_hint="(may be given again)")]
+
+ARCHIVE = arg(metavar="ARCHIVE")
+OPTIONAL_ARCHIVE = arg(metavar="[ARCHIVE]")
+ARCHIVES = arg(metavar="ARCHIVE...", help_behavior_hint="(required)")
+OUT = arg(metavar="OUT")
+RUN = arg(metavar="RUN")
+SCAN = arg(metavar="SCAN")
+SCANS = arg(metavar="SCAN...", help_behavior_hint="(required)")
+"""Words of the help for what has its place on the command line."""
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def check_at_least(least: int, **options: int | None) -> None:
+    """Refuse options, by their names, that are less.
+
+    Raises:
+        OptionError: one of them is.
+    """
+    for name, value in options.items():
+        if value is not None and value < least:
+            raise OptionError(f"--{name.replace('_', '-')} must be at least {least}; got {value}")
+
+
+def check_picture(**options: Path | None) -> None:
+    """Refuse names of files, by the names of their options, that no picture has.
+
+    Raises:
+        OptionError: one of them ends neither in .png nor in .svg.
+    """
+    for name, path in options.items():
+        if path is not None and path.suffix not in (".png", ".svg"):
+            raise OptionError(f"--{name} {path}: its name must end in .png or .svg")
+
+
+def weights_of(name: str) -> VeerNet:
+    """The weights of a run's folder, of a .safetensors file, or `shipped`.
+
+    Raises:
+        CheckpointError: there are none, or they are damaged.
+    """
+    return load_weights() if name == "shipped" else load_weights(Path(name))
+
+
+def device_of(name: str) -> torch.device:
+    """The device of a name like auto, cpu, cuda or cuda:1.
+
+    Raises:
+        OptionError: it is not on this machine, or holds no numbers.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = distributed.own_device(torch.device(name))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as absent:
+        reason = str(absent).splitlines()[0]
+        raise OptionError(f"--device {name}: not on this machine ({reason})") from absent
+    if device.type == "meta":
+        raise OptionError("--device meta: it holds no numbers; choose cpu or cuda")
+    return device

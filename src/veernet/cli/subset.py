@@ -1,0 +1,58 @@
+"""`veernet subset`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from veernet.cli.console import aside, print_archive
+from veernet.cli.options import ARCHIVE, OUT, check_at_least
+from veernet.data.archive import PictureFormat, SplitName
+from veernet.data.combine import subset
+from veernet.synth.make import open_archive
+from veernet.terminal import bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """Write some logs of an archive, drawn at random, into a new one."""
+
+    root: Annotated[Positional[Path], OUT]
+    """Folder of the new archive."""
+    archive: Annotated[Positional[Path], ARCHIVE]
+    """Folder of the archive to take from."""
+    train: int = 0
+    """Logs to train on."""
+    val: int = 0
+    """Logs to validate on."""
+    test: int = 0
+    """Logs held out."""
+    seed: int = 0
+    """Another seed takes other logs."""
+    pictures: PictureFormat = "tif"
+    """How to keep logs that are drawn on the fly; files are copied as they are."""
+    workers: int = os.cpu_count() or 1
+    """Logs written at a time."""
+    json: bool = False
+    """Print what was written as JSON on stdout; all else goes to stderr."""
+
+    def run(self, console: Console) -> None:
+        """Take them."""
+        check_at_least(1, workers=self.workers)
+        check_at_least(0, seed=self.seed)
+        counts: dict[SplitName, int] = {"train": self.train, "val": self.val, "test": self.test}
+        total = sum(counts.values())
+        with bar(aside(console, self.json), "logs", total) as advance:
+            subset(
+                self.root,
+                open_archive(self.archive),
+                counts,
+                seed=self.seed,
+                pictures=self.pictures,
+                workers=self.workers,
+                advance=advance,
+            )
+        print_archive(console, self.root, counts, as_json=self.json)

@@ -1,0 +1,93 @@
+"""Making archives: drawn, imported, merged, or taken from others."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from tyro.conf import Positional
+
+from veernet import recipes
+from veernet.cli.console import aside, print_archive
+from veernet.cli.options import (
+    ARCHIVE,
+    Ends,
+    EndsFromRecipe,
+    FromRecipe,
+    RecipeName,
+    check_at_least,
+    given,
+)
+from veernet.data.archive import SPLITS, PictureFormat
+from veernet.synth.look import read_look
+from veernet.synth.make import make
+from veernet.synth.shapes import passed_over
+from veernet.terminal import bar, say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synth:
+    """Draw an archive of synthetic logs.
+
+    The recipe sets what is not given: binary draws 2,000 logs of one curve, multiclass 15,000 of
+    two. Run again, it makes only what is missing or is not the file that was written.
+    """
+
+    root: Annotated[Positional[Path], ARCHIVE]
+    """Folder of the archive."""
+    recipe: RecipeName = "multiclass"
+    """What to train on the archive: binary tells one curve from paper, multiclass two."""
+    train: FromRecipe[int] = None
+    """Logs to train on."""
+    val: FromRecipe[int] = None
+    """Logs to validate on."""
+    test: FromRecipe[int] = None
+    """Logs held out."""
+    height: EndsFromRecipe = None
+    """Least and greatest height, px."""
+    width: EndsFromRecipe = None
+    """Least and greatest width, px."""
+    piece: Ends = None
+    """Cut a piece of this least and greatest width out of every log, px: short logs to train on
+    that look like parts of long ones."""
+    seed: int = 0
+    """Another seed draws other logs."""
+    look: Path | None = None
+    """TOML file of what logs may look like; docs/reference/look.md lists what it may say."""
+    curves: Path | None = None
+    """Folder of LAS files from which curves take their shapes."""
+    pictures: PictureFormat = "tif"
+    """tif, with Zstandard, is read six times as fast; any viewer opens png."""
+    on_the_fly: bool = False
+    """Write sizes only: whoever reads the archive draws its logs, the same pixels every time."""
+    workers: int = os.cpu_count() or 1
+    """Processes that draw."""
+    json: bool = False
+    """Print what was written as JSON on stdout; all else goes to stderr."""
+
+    def run(self, console: Console) -> None:
+        """Make the archive."""
+        check_at_least(1, workers=self.workers)
+        recipe = recipes.RECIPES[self.recipe]
+        ranges = given(height=self.height, width=self.width, piece=self.piece)
+        look = None if self.look is None else read_look(self.look)
+        shapes = None if self.curves is None else str(self.curves.resolve())
+        for fault in () if shapes is None else passed_over(shapes):
+            say(f"{fault}; passed over, no curve has a shape of it")
+        ranges |= given(look=look, shapes=shapes)
+        logs = replace(recipe.logs, seed=self.seed, **ranges)
+        asked = zip((self.train, self.val, self.test), recipe.counts, strict=True)
+        counts = [default if count is None else count for count, default in asked]
+        with bar(aside(console, self.json), "logs", sum(counts)) as advance:
+            make(
+                self.root,
+                logs,
+                (counts[0], counts[1], counts[2]),
+                pictures=self.pictures,
+                on_the_fly=self.on_the_fly,
+                workers=self.workers,
+                advance=advance,
+            )
+        written = dict(zip(SPLITS, counts, strict=True))
+        print_archive(console, self.root, written, as_json=self.json)

@@ -1,1 +1,0 @@
-"""The subcommands of `veernet`: small dataclasses whose fields are their options."""

@@ -1,0 +1,1 @@
+"""Curves of a log: followed, drawn, unwrapped and compared."""

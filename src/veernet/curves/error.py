@@ -1,0 +1,71 @@
+"""Distance of a curve that was read from the true one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+NEAR = (1, 2, 4)
+"""Distances, px, within which a column counts as read."""
+
+POINTS = 300
+"""Of a curve of which published work speaks: drawn out to so many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveError:
+    """How far a curve that was read lies from the true one, in heights of the track (0 to 1)."""
+
+    mae: float
+    """Mean absolute error."""
+    mse: float
+    """Mean squared error."""
+    r2: float
+    """1 - squared error / squared deviation of the true curve from its mean."""
+    pearson_r: float
+    """Correlation of what was read with what is true."""
+    within_px: tuple[float, ...]
+    """Shares of the true curve's columns that were read within `NEAR` px."""
+    coverage: float
+    """The share of the true curve's columns for which a value was read; the rest is left out."""
+
+
+def curve_error(
+    read: Float[ndarray, "w"], true: Float[ndarray, "w"], *, height: float = np.nan
+) -> CurveError:
+    """Compare two curves in the columns where both have a value (NaN = none).
+
+    Where none was read the errors are NaN and the coverage is 0; where there is no true curve, all
+    is NaN.
+
+    Args:
+        height: of the track, px.
+    """
+    known = np.isfinite(true)
+    both = known & np.isfinite(read)
+    n = int(known.sum())
+    if not both.any():
+        share, nan = 0.0 if n else np.nan, np.nan
+        shares = (share,) * len(NEAR)
+        return CurveError(mae=nan, mse=nan, r2=nan, pearson_r=nan, within_px=shares, coverage=share)
+    error = read[both] - true[both]
+    deviation = true[both] - true[both].mean()
+    spread, squared = float(np.square(deviation).sum()), float(np.square(error).sum())
+    own = read[both] - read[both].mean()
+    product = float(np.sqrt(spread * np.square(own).sum()))
+    return CurveError(
+        mae=float(np.abs(error).mean()),
+        mse=squared / int(both.sum()),
+        r2=1 - squared / spread if spread > 0 else np.nan,
+        pearson_r=float(own @ deviation) / product if product > 0 else np.nan,
+        within_px=tuple(float((np.abs(error) * height <= px).sum() / n) for px in NEAR),
+        coverage=float(both.sum() / n),
+    )
+
+
+def drawn_out(values: Float[ndarray, "w"], n: int = POINTS) -> Float[ndarray, "n"]:
+    """A curve at `n` points evenly from its first column to its last, linear between columns; NaN
+    where one of the columns beside has no value."""
+    at = np.linspace(0, len(values) - 1, n)
+    return np.interp(at, np.arange(len(values)), values)

@@ -1,0 +1,144 @@
+"""Stretches in which a curve lies on an edge of its track: its value is beyond its scale."""
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from veernet.curves.trace import THRESHOLD, Trace
+from veernet.digitisation.strip import Strip, dark
+
+SLACK = 1.0
+"""Distance beyond half a pen at which a curve still lies on the line along an edge, px."""
+
+LONG = 100
+"""Columns in a row from which a curve on a backup scale lies on an edge for too long: it passes
+there, and the line along the edge does not."""
+
+ROUND = 0.15
+"""Distance from the edges, of both columns together, at which a curve that jumps from one edge to
+the other has gone round, in heights of the track."""
+
+_NEAR = 2
+"""Furthest from an edge that the line along it begins, px."""
+
+_WIDEST, _LEAST_WIDEST = 1 / 40, 4
+"""Furthest into the track that such a line reaches, in heights of the track, and px at least: what
+reaches further is hatching."""
+
+_BESIDE, _DRAWN = 257, 0.8
+"""Columns that are looked at together for such a line, and the share of them that have its ink."""
+
+
+def beyond_scale(
+    strip: Strip, probability: Float[ndarray, "h w"], trace: Trace, *, wraps: bool
+) -> Int[ndarray, "w"]:
+    """1 in the columns in which a curve lies on the right edge of its track, -1 on the left one,
+    and 0 where it is on its scale.
+
+    It lies on an edge within half a pen and `SLACK` of the line that is printed along the edge, or
+    of the edge itself where there is none; and where it cannot be seen between two columns in which
+    its ink leads to an edge. Where it comes in at the other edge than it left at, without ink
+    between, it has gone round: it is on its scale in most columns, and beyond it in the others. On
+    a backup scale it passes the edges: there it lies on one if it does so for more than `LONG`
+    columns.
+
+    Args:
+        probability: of the curve, in the rows and columns of the track.
+        trace: the same curve, as it was followed there.
+    """
+    height, rows = strip.height, trace.rows
+    inked = probability >= THRESHOLD
+    printed = np.mod(rows, height) if wraps else rows
+    near = _half_pen(inked, printed) + SLACK
+    top, bottom = _line(strip, strip.top, 1) + near, height - _line(strip, strip.bottom, -1) - near
+    if not wraps:
+        seen = trace.confidence >= THRESHOLD
+        return _left(inked, np.where(seen, rows, np.nan), rows, top, bottom)
+    rests = _long_runs((printed <= top) | (printed >= bottom), LONG)
+    return np.where(rests, np.where(np.rint(1 - rows / height) >= 1, 1, -1), 0)
+
+
+def _left(
+    inked: Bool[ndarray, "h w"],
+    seen: Float[ndarray, "w"],
+    rows: Float[ndarray, "w"],
+    top: Float[ndarray, "w"],
+    bottom: Float[ndarray, "w"],
+) -> Int[ndarray, "w"]:
+    """`beyond_scale` of a curve that should not go round.
+
+    Args:
+        seen: its rows where there is ink of it; `rows` where it was followed.
+        top, bottom: rows from which, and beyond, it lies on the right or left edge.
+    """
+    height = len(inked) - 1
+    half = np.where(rows <= height / 2, 1, -1)
+    beyond = np.where(np.where(half > 0, rows <= top, rows >= bottom), half, 0)
+    known, laps = np.flatnonzero(np.isfinite(seen)), np.zeros(len(rows), np.int64)
+    far = np.abs(np.diff(rows[known])) >= (1 - ROUND) * height
+    for i in np.flatnonzero((np.diff(known) > 1) | far):
+        a, b = ends = known[i : i + 2]
+        sides = half[ends]
+        if b - a > 1:
+            leads = [
+                _leads_to(inked[:, x], *(float(one[x]) for one in (rows, top, bottom)))
+                for x in ends
+            ]
+            sides = np.where(beyond[ends], beyond[ends], leads)
+            if sides.all():
+                middle = (a + 1 + b) // 2
+                beyond[a + 1 : middle], beyond[middle:b] = sides
+        drawn_across = (inked[:, ends].mean(0) > 0.5).any()  # the side of a step, from edge to edge
+        if sides.prod() < 0 and not drawn_across:
+            laps[b:] = np.clip(laps[a] + sides[0], -1, 1)
+    found, times = np.unique(laps[known], return_counts=True)
+    away = laps - (found[times.argmax()] if len(known) else 0)
+    return np.where(away == 0, beyond, np.sign(away))
+
+
+def _leads_to(inked: Bool[ndarray, "h"], row: float, top: float, bottom: float) -> int:
+    """The edge to which ink leads from a row of a column without a break: as far as `top`, 1, or
+    `bottom`, -1; 0 if to none."""
+    at = round(row)
+    if inked[min(int(top), at) : at + 1].all():
+        return 1
+    return -1 if inked[at : max(int(np.ceil(bottom)), at) + 1].all() else 0
+
+
+def _line(strip: Strip, edge: int, inward: int) -> Float[ndarray, "w"]:
+    """Reach of the line along an edge into the track, px; 0 where none is printed."""
+    widest = max(_LEAST_WIDEST, round(_WIDEST * strip.height))
+    offsets = np.arange(-_NEAR, widest + 1)
+    offsets = offsets[(edge + inward * offsets >= 0) & (edge + inward * offsets < len(strip.grey))]
+    seen = dark(strip.grey)[edge + inward * offsets, strip.first : strip.last + 1]
+    share = cv2.blur(seen.astype(np.float32), (_BESIDE, 1), borderType=cv2.BORDER_REPLICATE)
+    reach, going = np.zeros(seen.shape[1]), np.zeros(seen.shape[1], bool)
+    for offset, drawn in zip(offsets, share >= _DRAWN, strict=True):
+        going = drawn & (going | (offset <= _NEAR))
+        reach = np.where(going, np.maximum(offset + 0.5, 0), reach)
+    return np.where(going, 0, reach)
+
+
+def _half_pen(inked: Bool[ndarray, "h w"], rows: Float[ndarray, "w"]) -> float:
+    """Half the width of the curve's line, px: the median distance of its middle from its edge. Ink
+    wider than a fifth of the track is no line."""
+    x = np.flatnonzero(np.isfinite(rows))
+    if len(x) == 0:
+        return 0.0
+    deep = cv2.distanceTransform(inked.astype(np.uint8), cv2.DIST_L2, 5)
+    y = np.rint(rows[x]).astype(np.int64).clip(0, len(inked) - 1)
+    return max(0.0, float(np.median(np.minimum(deep[y, x], len(inked) / 10))) - 0.5)
+
+
+def runs_of(found: Bool[ndarray, "w"]) -> Int[ndarray, "n 2"]:
+    """Begin and end of every run of True; the end is the first index behind it."""
+    return np.flatnonzero(np.diff(found, prepend=False, append=False)).reshape(-1, 2)
+
+
+def _long_runs(found: Bool[ndarray, "w"], least: int) -> Bool[ndarray, "w"]:
+    """The runs of True that are longer than `least`."""
+    kept = np.zeros(len(found), bool)
+    for begin, end in runs_of(found):
+        kept[begin:end] = end - begin > least
+    return kept

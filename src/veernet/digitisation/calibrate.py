@@ -1,0 +1,150 @@
+"""From what was found on a scan, and what its reader says of it, to a calibration."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from veernet.digitisation.calibration import Calibration, Depth
+from veernet.digitisation.propose import Proposal
+from veernet.digitisation.track import Axis, CurveScale, Track
+from veernet.errors import CalibrationError, OptionError
+from veernet.las import Unit
+
+NEAR = 6
+"""Furthest that a tie may lie from the depth line that it is meant for, px."""
+
+TIES = 25
+"""Most ties that are written where the lines are counted."""
+
+
+def calibrate(
+    found: Proposal,
+    shape: tuple[int, int],
+    curves: Sequence[tuple[int, CurveScale]],
+    ties: Sequence[tuple[float, float]],
+    *,
+    axis: Axis = "down",
+    line: float | None = None,
+    step: float = 0.5,
+    unit: Unit = "ft",
+) -> Calibration:
+    """Calibrate a scan by the lines and tracks that `propose` found on it.
+
+    Every track reaches from the depth line of the first tie, and the lines that go on evenly before
+    it, to that of the last; on a scan that is askew it has corners.
+
+    Args:
+        found: on the scan with depth down the page.
+        shape: (h, w) of the scan as it lies, px.
+        curves: each with the number of its track, from 1.
+        ties: (pixel, depth) of depth lines, at the left edge of the first track with a curve; a
+            pixel within `NEAR` of a line is moved onto it.
+        axis: the way depth runs on the scan as it lies.
+        line: depth from one line to the next; with it one tie is enough, for lines are counted.
+        step: depth between two values of the output, in `unit`.
+
+    Raises:
+        OptionError: a tie, a line or a track is missing, or not there.
+        CalibrationError: what they make is no calibration.
+    """
+    numbers = sorted({number for number, _ in curves})
+    if not numbers or not 1 <= numbers[0] <= numbers[-1] <= len(found.tracks):
+        raise OptionError(
+            f"--curve: of tracks {', '.join(map(str, numbers)) or 'none'}; "
+            f"{len(found.tracks)} were found"
+        )
+    marks = found.marks(numbers[0] - 1)
+    tied = _tied(found, marks, ties, line)
+    first, last = (found.stretch(_nearest(marks, tie[0]))[0] for tie in (tied[0], tied[-1]))
+    lines = found.lines[first.start : last.stop]
+    try:
+        return Calibration(
+            depth=Depth(ties=tied, step=step, unit=unit),
+            track=tuple(
+                _track(found, number, lines, shape, axis, [c for n, c in curves if n == number])
+                for number in numbers
+            ),
+            depth_axis=axis,
+            size=(shape[1], shape[0]),
+        )
+    except ValueError as wrong:
+        raise CalibrationError(str(wrong)) from wrong
+
+
+def _track(
+    found: Proposal,
+    number: int,
+    lines: Float[ndarray, "n"],
+    shape: tuple[int, int],
+    axis: Axis,
+    curves: Sequence[CurveScale],
+) -> Track:
+    """The box of a track between two depth lines; its corners where the scan is askew, between
+    the outer lines that lie on the scan."""
+    (left, right), (h, w), down = found.tracks[number - 1], shape, axis == "down"
+
+    def on_scan(column: float, row: float) -> tuple[float, float]:
+        x, y = found.on_scan(column, row)
+        return (x, y) if down else (y, h - 1 - x)  # as it lay before it was turned
+
+    def inside(row: float) -> bool:
+        ends = [on_scan(column, row) for column in (left, right)]
+        return all(-0.4 <= x <= w - 0.6 and -0.4 <= y <= h - 0.6 for x, y in ends)
+
+    rows = [float(row) for row in lines if inside(float(row))]
+    if len(rows) < 2:
+        raise OptionError(f"the track from {left} to {right} px across leaves the scan")
+    if found.turned:
+        read = [(left, rows[0]), (right, rows[0]), (right, rows[-1]), (left, rows[-1])]
+        places = (on_scan(*one) for one in read)
+        return Track(corners=tuple((round(x, 1), round(y, 1)) for x, y in places), curve=(*curves,))
+    first, last = round(rows[0]), round(rows[-1])
+    if down:
+        return Track(left=left, right=right, top=first, bottom=last, curve=(*curves,))
+    return Track(left=first, right=last, top=h - 1 - right, bottom=h - 1 - left, curve=(*curves,))
+
+
+def _tied(
+    found: Proposal,
+    marks: Float[ndarray, "n"],
+    ties: Sequence[tuple[float, float]],
+    line: float | None,
+) -> tuple[tuple[float, float], ...]:
+    """Ties on their lines; where lines are counted, of lines over the whole stretch."""
+    if not np.isfinite([*sum(ties, ()), line or 0]).all():
+        raise OptionError("--tie and --line take finite numbers")
+    if len(ties) == 1 and line is not None:
+        ((pixel, depth),) = ties
+        return _counted(found, marks, pixel, depth, line)
+    if len(ties) < 2:
+        raise OptionError("give the depth of two lines by --tie, or of one and --line")
+    return tuple(sorted((_onto_line(marks, pixel), float(depth)) for pixel, depth in ties))
+
+
+def _counted(
+    found: Proposal, marks: Float[ndarray, "n"], pixel: float, depth: float, line: float
+) -> tuple[tuple[float, float], ...]:
+    """Ties of lines counted from the one at `pixel`, up to `TIES` of them and that one."""
+    at = _nearest(marks, pixel)
+    if abs(marks[at] - pixel) > NEAR:
+        raise OptionError(
+            f"--line counts from a depth line; none within {NEAR} px of {pixel:g}, the "
+            f"nearest is at {marks[at]:g}"
+        )
+    lines, steps = found.stretch(at)
+    some = np.unique(np.linspace(0, len(steps) - 1, TIES).round().astype(int))
+    some = np.union1d(some, [at - lines.start])
+    tied = np.round(np.stack([marks[lines], depth + steps * line], axis=1)[some], 4)
+    return tuple((pixel, depth) for pixel, depth in tied.tolist())
+
+
+def _nearest(marks: Float[ndarray, "n"], pixel: float) -> int:
+    """The number of the depth line nearest to a pixel."""
+    return int(np.abs(marks - pixel).argmin())
+
+
+def _onto_line(marks: Float[ndarray, "n"], pixel: float) -> float:
+    nearest = float(marks[_nearest(marks, pixel)])
+    return nearest if abs(nearest - pixel) <= NEAR else float(pixel)

@@ -1,0 +1,216 @@
+"""What the pixels of a scan mean: the tracks' places, depth of rows, values of edges."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from veernet.curves.trace import MAX_GAP
+from veernet.digitisation.track import LARGEST, SMALLEST, Axis, CurveScale, Track, check_traces
+from veernet.errors import CalibrationError
+from veernet.files import parse, read_toml
+from veernet.las import Unit
+
+MAX_DEPTHS = 10_000_000
+"""Most depths of one output: 1,000 km at 0.1 m."""
+
+MAX_TIES = 100_000
+"""Most ties of one scan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """Depth along the scan, linear between ties and beyond the outer ones."""
+
+    ties: tuple[tuple[float, float], ...]
+    """Pairs of (pixel, depth), two or more: the pixel is a row where depth runs down the page, a
+    column where it runs right, read at the left edge of the first track; both increase."""
+    step: float
+    """Between two depths of the output, in `unit`."""
+    unit: Unit = "ft"
+    max_gap: float | None = None
+    """Longest stretch without ink over which a curve is bridged, in `unit`; a longer one has no
+    values. 40 px if not given."""
+
+    def __post_init__(self) -> None:
+        if self.max_gap is not None and not 0 <= self.max_gap <= LARGEST:
+            raise ValueError(f"max_gap must be from 0 to {LARGEST:g}, got {self.max_gap}")
+        if not 2 <= len(self.ties) <= MAX_TIES:
+            raise ValueError(
+                f"needs the depth of two rows or more, at most {MAX_TIES:,}; got {len(self.ties)}"
+            )
+        if not (np.abs(self.ties) <= LARGEST).all():  # not a number is not either
+            raise ValueError(f"ties reach from -{LARGEST:g} to {LARGEST:g}, got {self.ties[:9]}")
+        if not (np.diff(self.ties, axis=0) >= 1e-6).all():
+            raise ValueError(
+                f"ties are not monotone: pixel and depth must increase, got {self.ties[:9]}"
+            )
+        if not SMALLEST <= self.step <= LARGEST:
+            raise ValueError(f"step must be > 0, from {SMALLEST:g} to {LARGEST:g}, got {self.step}")
+
+    def to_toml(self) -> list[str]:
+        """Return the lines of its table in a calibration file."""
+        ties = [[float(pixel), float(depth)] for pixel, depth in self.ties]
+        return [
+            "[depth]",
+            f'unit = "{self.unit}"',
+            f"step = {self.step}",
+            *([] if self.max_gap is None else [f"max_gap = {self.max_gap}"]),
+            f"ties = {ties}    # [pixel, depth]",
+        ]
+
+    def at(self, pixel: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+        """Depth of positions along the scan."""
+        pixels, depths = np.array(self.ties, dtype=float).T
+        return _piecewise_linear(pixel, pixels, depths)
+
+    def pixel_of(self, depth: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+        """Position along the scan of depths; the inverse of `at`."""
+        pixels, depths = np.array(self.ties, dtype=float).T
+        return _piecewise_linear(depth, depths, pixels)
+
+    def gap(self) -> int:
+        """Longest stretch that is bridged, px; at the mean scale of the ties."""
+        if self.max_gap is None:
+            return MAX_GAP
+        (pixel, depth), (last_pixel, last_depth) = self.ties[0], self.ties[-1]
+        return int(min(self.max_gap * (last_pixel - pixel) / (last_depth - depth), LARGEST))
+
+    def grid(self, first_pixel: float, last_pixel: float) -> Float[ndarray, "n"]:
+        """Multiples of `step` from the depth of one position to that of another, both included.
+
+        Raises:
+            CalibrationError: there is none, or more than `MAX_DEPTHS`.
+        """
+        first, last = self.at(np.array([first_pixel, last_pixel], dtype=float))
+        slack = 1e-6  # a depth that is a multiple but for rounding counts as one
+        n_first = int(np.ceil(first / self.step - slack))
+        n_last = int(np.floor(last / self.step + slack))
+        if not 0 < n_last - n_first + 1 <= MAX_DEPTHS:
+            raise CalibrationError(
+                f"a step of {self.step} {self.unit} from {first:g} to {last:g} makes "
+                f"{n_last - n_first + 1} depths, where 1 to {MAX_DEPTHS:,} make sense"
+            )
+        return np.arange(n_first, n_last + 1) * self.step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """All that a scan does not say of itself; a TOML file.
+
+    depth_axis = "down"
+    size = [1664, 17864]
+
+    [depth]
+    unit = "ft"
+    step = 0.5
+    ties = [[3083.0, 300.0], [10695.5, 1050.0]]
+
+    [[track]]
+    left = 0
+    right = 500
+    top = 3083
+    bottom = 10696
+
+    [[track.curve]]
+    mnemonic = "GR"
+    unit = "API"
+    left = 0.0
+    right = 150.0
+    """
+
+    depth: Depth
+    track: tuple[Track, ...]
+    depth_axis: Axis = "down"
+    """Which way depth runs on the scan."""
+    size: tuple[int, int] | None = None
+    """Width and height of the scan whose pixels it speaks of; of any scan if None."""
+
+    def __post_init__(self) -> None:
+        names = [curve.mnemonic for curve in self.curves]
+        columns = {n.upper() + end for n in names for end in ("", "_CONF")}  # as LAS may hold them
+        if not names or len(columns) < 2 * len(names) or not all(t.curve for t in self.track):
+            raise ValueError(
+                "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
+                f"mnemonics, also but for capitals and _CONF; got {names}"
+            )
+        places = dict[frozenset[tuple[float, ...]], list[CurveScale]]()
+        for track in self.track:
+            track.check(self.depth_axis)
+            corners = frozenset(map(tuple, track.places.tolist()))
+            places.setdefault(corners, []).extend(track.curve)
+        for curves in places.values():
+            check_traces(curves)
+
+    def check_size(self, h: int, w: int) -> None:
+        """Check that a scan of `h` × `w` px is the one that the pixels are of.
+
+        Raises:
+            CalibrationError: it has another size.
+        """
+        if self.size not in (None, (w, h)):
+            width, height = self.size
+            raise CalibrationError(
+                f"made for a scan of {width} × {height} px (width × height), and this one has "
+                f"{w} × {h}: is it another page, or read at another resolution? Calibrate it "
+                "anew; leave `size` out where the pixels of both mean the same"
+            )
+
+    @property
+    def curves(self) -> tuple[CurveScale, ...]:
+        """Curves of all tracks, in their order."""
+        return tuple(curve for track in self.track for curve in track.curve)
+
+    def to_toml(self, *, about: str = "") -> str:
+        """Return the text of its file, which `read_calibration` reads as the same calibration.
+
+        Args:
+            about: a comment of one line to begin with.
+        """
+        lines = [f"# {about}"] if about else []
+        lines.append(f'depth_axis = "{self.depth_axis}"')
+        if self.size is not None:
+            lines.append(f"size = {[*self.size]}    # of the scan: width and height, px")
+        lines += [
+            "",
+            *self.depth.to_toml(),
+            *(line for one in self.track for line in one.to_toml()),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration file.
+
+    Raises:
+        CalibrationError: no such file, not TOML, incomplete, or not monotone.
+    """
+    missing = f"{path}: no such calibration file"
+    table = read_toml(path, error=CalibrationError, missing=missing)
+    return calibration_of(table, where=str(path))
+
+
+def calibration_of(table: dict[str, Any], *, where: str) -> Calibration:
+    """The calibration in a table of TOML; `where` names its file.
+
+    Raises:
+        CalibrationError: it is incomplete, or not monotone.
+    """
+    if "curve" in table or isinstance(table.get("track"), dict):
+        raise CalibrationError(
+            f"{where}: tracks are written [[track]], and the curves of each [[track.curve]] after "
+            "it"
+        )
+    return parse(Calibration, table, where=where, error=CalibrationError)
+
+
+def _piecewise_linear(
+    x: Float[ndarray, "n"], known_x: Float[ndarray, "m"], known_y: Float[ndarray, "m"]
+) -> Float[ndarray, "n"]:
+    """Linear between the known points, and along the outer segments beyond them."""
+    segment = np.clip(np.searchsorted(known_x, x, side="right") - 1, 0, len(known_x) - 2)
+    slope = np.diff(known_y) / np.diff(known_x)
+    return known_y[segment] + slope[segment] * (x - known_x[segment])

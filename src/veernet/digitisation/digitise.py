@@ -1,0 +1,215 @@
+"""From a scan and its calibration to curves by depth."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from numpy import ndarray
+
+from veernet.curves.trace import Trace
+from veernet.curves.wraps import jumps, laps_of, printed
+from veernet.data.batch import ink
+from veernet.digitisation.beyond import beyond_scale
+from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.strip import Strip, cut_from_paper, span_of
+from veernet.digitisation.track import CurveScale, Track
+from veernet.errors import CalibrationError
+from veernet.inference import WINDOW, predict, read_curve
+from veernet.model import VeerNet
+
+OffScale = Literal["null", "edge"]
+"""Stand-in for a value beyond the scale of its curve: none, or that of the track's edge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """Depths over which a curve is off scale."""
+
+    first: float
+    """The shallowest, in the unit of the calibration."""
+    last: float
+    """The deepest."""
+    edge: Literal["left", "right"]
+    """Edge of its track on which it lies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Print:
+    """One curve as it is printed, in every column of its track laid on its side.
+
+    grey:       the track, 255 = paper
+    positions:  across the track, 0 at its left edge and 1 at its right one, and beyond them where
+                the curve has gone round; NaN where none was found
+    confidence: probability of the curve where it was followed, 0 to 1; 0 where it is off scale
+    beyond:     1 where it lies on the right edge of its track, -1 on the left one, 0 on its scale
+    depth:      of the columns
+    """
+
+    grey: UInt8[ndarray, "h w"]
+    positions: Float[ndarray, "w"]
+    confidence: Float[ndarray, "w"]
+    beyond: Int[ndarray, "w"]
+    depth: Float[ndarray, "w"]
+
+    @property
+    def rows(self) -> Float[ndarray, "w"]:
+        """Rows of its centre on the track; NaN too where it goes round, to interrupt its line."""
+        height = len(self.grey) - 1
+        return printed(height * (1 - self.positions), (0, height))
+
+    @property
+    def off_scale(self) -> tuple[Stretch, ...]:
+        """The stretches off scale, from the shallowest to the deepest."""
+        begin = np.flatnonzero(np.diff(self.beyond, prepend=0))
+        ends = [*begin[1:].tolist(), len(self.beyond)]
+        return tuple(
+            Stretch(
+                first=float(self.depth[a]),
+                last=float(self.depth[b - 1]),
+                edge="right" if self.beyond[a] > 0 else "left",
+            )
+            for a, b in zip(begin.tolist(), ends, strict=False)
+            if self.beyond[a] != 0
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digitised:
+    """The curves of one scan, in the order of the calibration.
+
+    depth:      multiples of the calibration's step, over all tracks
+    values:     of every curve at every depth, in its unit; NaN where none was found
+    confidence: probability of the curve where it was followed, 0 to 1; 0 where it is off scale, NaN
+                outside its track
+    beyond:     1 where it lies on the right edge of its track, -1 on the left one, 0 on its scale
+    rounds:     depths at which every curve with a backup scale has gone round its track, and how
+                often it has then: 1 beyond its right edge, -1 beyond its left one
+    prints:     of every curve
+    """
+
+    calibration: Calibration
+    depth: Float[ndarray, "n"]
+    values: Float[ndarray, "K n"]
+    confidence: Float[ndarray, "K n"]
+    beyond: Int[ndarray, "K n"]
+    rounds: tuple[tuple[tuple[float, int], ...], ...]
+    prints: tuple[Print, ...]
+
+
+def digitise(
+    scan: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    model: VeerNet,
+    *,
+    off_scale: OffScale = "null",
+    window: int = WINDOW,
+    autocast: torch.dtype | None = None,
+) -> Digitised:
+    """Read every curve of the calibration from a scan (255 = paper).
+
+    Where a curve lies on an edge of its track it is off scale, unless the edge is where it goes
+    round: its value is not on the paper, and its confidence is 0.
+
+    Args:
+        off_scale: what stands there: no value, or that of the edge.
+        window: most pixels along the scan that the network sees at once; see `predict`.
+
+    Raises:
+        CalibrationError: a track lies outside the scan or not on paper, or the network does not
+            know a trace.
+    """
+    _check(calibration, model)
+    spans = np.array([span_of(calibration, track) for track in calibration.track])
+    depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
+    at = calibration.depth.pixel_of(depth)
+    strips = [cut_from_paper(scan, calibration, track) for track in calibration.track]
+    read = [
+        (_at(at, strip, curve, one, off_scale), _rounds(one) if curve.wraps else (), one)
+        for track, strip in zip(calibration.track, strips, strict=True)
+        for curve, one in _read(strip, calibration, track, model, window, autocast)
+    ]
+    at_depths, rounds, prints = zip(*read, strict=True)
+    values, confidence, beyond = (np.stack(one) for one in zip(*at_depths, strict=True))
+    return Digitised(
+        calibration=calibration,
+        depth=depth,
+        values=values,
+        confidence=confidence,
+        beyond=beyond,
+        rounds=rounds,
+        prints=prints,
+    )
+
+
+def _at(
+    at: Float[ndarray, "n"], strip: Strip, curve: CurveScale, one: Print, off_scale: OffScale
+) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"], Int[ndarray, "n"]]:
+    """Values of a curve, its confidence and `beyond` at positions along the scan; a position
+    between two columns is off scale if one of them is."""
+    pixels = strip.pixels()[strip.first : strip.last + 1]
+    inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
+    column = np.interp(at, pixels, np.arange(len(pixels)))
+    before, after = (one.beyond[end(column).astype(np.int64)] for end in (np.floor, np.ceil))
+    beyond = np.where(inside, np.where(before, before, after), 0)
+    values = curve.value(np.interp(at, pixels, one.positions))
+    if off_scale == "edge":
+        edges = np.where(one.beyond > 0, 1.0, 0.0)
+        if curve.wraps:
+            edges = np.rint(one.positions)
+        edge = curve.value(edges[np.rint(column).astype(np.int64)])
+    else:
+        edge = np.nan
+    confidence = np.interp(at, pixels, one.confidence)
+    return (
+        np.where(inside, np.where(beyond, edge, values), np.nan),
+        np.where(inside, np.where(beyond, 0.0, confidence), np.nan),
+        beyond,
+    )
+
+
+def _read(
+    strip: Strip,
+    calibration: Calibration,
+    track: Track,
+    model: VeerNet,
+    window: int,
+    autocast: torch.dtype | None,
+) -> Iterator[tuple[CurveScale, Print]]:
+    """The curves of a track as they are printed. They are followed beyond both ends of it, where
+    their strokes go on."""
+    seen = predict(model, ink(strip.grey), window=window, autocast=autocast)
+    seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
+    depth = calibration.depth.at(strip.pixels()[part])
+    for curve in track.curve:
+        turn = (0, strip.height) if curve.wraps else None
+        whole = read_curve(seen, curve.trace - 1, max_gap=calibration.depth.gap(), turn=turn)
+        trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
+        beyond = beyond_scale(strip, seen[curve.trace - 1, :, part], trace, wraps=curve.wraps)
+        yield (
+            curve,
+            Print(
+                grey=strip.track,
+                positions=1 - trace.rows / strip.height,
+                confidence=np.where(beyond, 0, trace.confidence),
+                beyond=beyond,
+                depth=depth,
+            ),
+        )
+
+
+def _rounds(one: Print) -> tuple[tuple[float, int], ...]:
+    """Depths at which a curve has gone round its track."""
+    laps = laps_of(one.positions)
+    return tuple((float(one.depth[column]), lap) for column, lap in jumps(laps))
+
+
+def _check(calibration: Calibration, model: VeerNet) -> None:
+    for curve in calibration.curves:
+        if curve.trace > model.network.curves:
+            raise CalibrationError(
+                f"curve {curve.mnemonic} is trace {curve.trace}; the network knows "
+                f"{model.network.curves}"
+            )

@@ -1,0 +1,138 @@
+"""From files to files: a scan and its calibration in, LAS, CSV and pictures out."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from veernet.curves.error import POINTS
+from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
+from veernet.digitisation.calibration import Calibration, read_calibration
+from veernet.digitisation.digitise import OffScale, digitise
+from veernet.digitisation.las import Header, write_csv, write_las
+from veernet.digitisation.quality import Told, draw_quality, tell
+from veernet.errors import CalibrationError, OptionError
+from veernet.filesets import replacing_set, whole_set
+from veernet.inference import WINDOW
+from veernet.las import Las
+from veernet.model import VeerNet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """The files of one scan, and what is told of its curves."""
+
+    las: Path
+    csv: Path
+    points: Path
+    """Another CSV, of `POINTS` depths."""
+    pictures: tuple[Path, ...]
+    """One a curve."""
+    told: tuple[Told, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        return self.las, self.csv, self.points, *self.pictures
+
+
+def digitise_file(
+    scan: Path,
+    calibration: Path,
+    model: VeerNet,
+    folder: Path,
+    *,
+    header: Header | None = None,
+    confidence: bool = False,
+    reference: Las | None = None,
+    off_scale: OffScale = "null",
+    overwrite: bool = False,
+    page: int | None = None,
+    dpi: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+    window: int = WINDOW,
+    autocast: torch.dtype | None = None,
+) -> Written:
+    """Digitise one scan into `folder`.
+
+    The files are named after the scan (well.las; well.p2.las for its second page), and replace
+    those of an earlier time as one: these stay whole if anything fails.
+
+    Args:
+        header: of the LAS file.
+        confidence: say in the LAS file too how sure every value is.
+        reference: curves to compare with, by the mnemonics of the calibration, or what it calls
+            them in LAS files.
+        off_scale: what stands where a curve is off scale: no value, or that of the track's edge.
+        page: of a TIFF or PDF of several, from 1.
+        dpi: resolution at which a page of a PDF is drawn, that of the scan on it if None.
+        max_pixels: a scan of more is refused.
+        window: most pixels along the scan that the network sees at once.
+
+    Raises:
+        ImageError: the scan cannot be read.
+        OptionError: one of the files is there already, unless `overwrite`; or the reference has
+            none of the curves.
+        LasError: a name of the calibration may be several curves of the reference, or one of text.
+        CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
+    """
+    settings = read_calibration(calibration)
+    name = scan.stem if page in (None, 1) else f"{scan.stem}.p{page}"
+    endings = ".las", ".csv", f".{POINTS}.csv", *(f".{c.mnemonic}.png" for c in settings.curves)
+    paths = las, table, points, *pictures = [folder / f"{name}{end}" for end in endings]
+    if folder.is_dir() and not overwrite:
+        with whole_set(folder, las.name):
+            _check_absent(paths)
+    if reference is not None:
+        _check_reference(reference, settings)
+    grey = read_grey(scan, page=page, dpi=dpi, max_pixels=max_pixels)
+    try:
+        digitised = digitise(
+            grey, settings, model, off_scale=off_scale, window=window, autocast=autocast
+        )
+    except CalibrationError as misfit:
+        raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
+    told = tell(digitised, reference)
+    drawn = [draw_quality(digitised, index, reference) for index in range(len(pictures))]
+
+    def older() -> list[str]:
+        if not overwrite:
+            _check_absent(paths)  # another process may have been as fast
+        return _older_pictures(table)
+
+    with replacing_set(folder, las.name, older=older) as made:
+        write_las(made / las.name, digitised, header=header, confidence=confidence)
+        write_csv(made / table.name, digitised)
+        write_csv(made / points.name, digitised, points=POINTS)
+        for path, picture in zip(pictures, drawn, strict=True):
+            write_picture(made / path.name, picture)
+    return Written(las=las, csv=table, points=points, pictures=tuple(pictures), told=told)
+
+
+def _check_reference(reference: Las, calibration: Calibration) -> None:
+    names = [curve.las_name for curve in calibration.curves]
+    found = [name for name in names if name in reference]
+    if not found:
+        raise OptionError(
+            f"the reference has none of the curves {', '.join(names)}; it has "
+            f"{', '.join(reference.curves)}"
+        )
+    for name in found:
+        reference.find(name)
+
+
+def _check_absent(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists():
+            raise OptionError(f"{path}: exists; choose another folder, or --overwrite")
+
+
+def _older_pictures(table: Path) -> list[str]:
+    """Names of the pictures that belong to a table of curves, as its header names them."""
+    if not table.exists():
+        return []
+    with table.open(encoding="utf-8", errors="replace", newline="") as file:
+        _, *names = next(csv.reader(file), [""])
+    return [f"{table.stem}.{name}.png" for name in names if f"{name}_confidence" in names]

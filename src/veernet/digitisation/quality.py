@@ -1,0 +1,224 @@
+"""How far a curve that was read is to be believed: its figures, and a picture of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from numpy import ndarray
+
+from veernet.curves.error import curve_error
+from veernet.curves.overlay import overlay
+from veernet.curves.trace import LAPS_DOWN, LAPS_UP, THRESHOLD
+from veernet.data.raster import stand_up
+from veernet.digitisation.beyond import runs_of
+from veernet.digitisation.digitise import Digitised, Stretch
+from veernet.digitisation.track import Axis, CurveScale
+from veernet.files import finite
+from veernet.las import Las, Unit
+
+RESIDUAL = 0.05
+"""Difference from the reference at the end of its scale in a picture, in widths of the track."""
+
+SCALE = 120
+"""Width of the scales of confidence and residual in a picture, px."""
+
+BAND = 26
+"""Height of the words over a scale, px."""
+
+_WHITE, _LINE = 255, (150, 150, 150)
+_GOOD, _BAD, _SMALL = (44, 160, 44), (214, 39, 40), (31, 119, 180)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What is told of a curve, over the depths of its track."""
+
+    mnemonic: str
+    unit: str
+    read: float
+    """Share of the depths with a value."""
+    confidence: float
+    """Median over all depths, 0 to 1; it is 0 where the curve is off scale."""
+    rounds: int
+    """How often it goes round its track, in or out."""
+    off_scale: tuple[Stretch, ...]
+    """Stretches in which it lies on an edge of its track."""
+    depth_unit: Unit
+    """Unit of all depths told of."""
+    off_scale_share: float
+    """Share of the depths."""
+    wraps: bool
+    """Whether the calibration says that it goes round."""
+    compared: int | None = None
+    """Number of depths at which it is compared with the reference: both are on scale, and it has a
+    value."""
+    coverage: float | None = None
+    """Share of the depths at which the reference is on scale that are compared."""
+    mae: float | None = None
+    """Mean absolute difference from the reference, in `unit`."""
+    mae_decades: float | None = None
+    """The same of the logarithms to base 10, of a logarithmic scale."""
+    pearson_r: float | None = None
+    """Correlation with the reference; of the logarithms, of a logarithmic scale."""
+    largest_error: float | None = None
+    """Difference from the reference where it is largest on the scale, in `unit`."""
+    largest_error_at: float | None = None
+    """Depth of that difference."""
+    share_far: float | None = None
+    """Share of the depths compared at which the difference is above `RESIDUAL` of the scale."""
+    read_beyond: tuple[tuple[float, float], ...] = ()
+    """First and last depth of every stretch with values where the reference is off scale or has
+    none."""
+
+
+def tell(digitised: Digitised, reference: Las | None) -> tuple[Told, ...]:
+    """Figures of every curve; those against the reference where it has the curve."""
+    return tuple(_tell(digitised, index, reference) for index in range(len(digitised.values)))
+
+
+def _tell(digitised: Digitised, index: int, reference: Las | None) -> Told:
+    curve, values = digitised.calibration.curves[index], digitised.values[index]
+    confidence, beyond = digitised.confidence[index], digitised.beyond[index]
+    inside = np.isfinite(confidence)
+    true = _true(digitised, index, reference, digitised.depth)
+    read = np.where(beyond == 0, values, np.nan)
+    return Told(
+        mnemonic=curve.mnemonic,
+        unit=curve.unit,
+        read=float(np.isfinite(values[inside]).mean()) if inside.any() else 0.0,
+        confidence=float(np.median(confidence[inside])) if inside.any() else 0.0,
+        rounds=len(digitised.rounds[index]),
+        off_scale=digitised.prints[index].off_scale,
+        depth_unit=digitised.calibration.depth.unit,
+        off_scale_share=float((beyond[inside] != 0).mean()) if inside.any() else 0.0,
+        wraps=curve.wraps,
+        **(
+            {}
+            if true is None
+            else _compared(curve, digitised.depth[inside], read[inside], true[inside])
+        ),
+    )
+
+
+def _compared(
+    curve: CurveScale,
+    depth: Float[ndarray, "n"],
+    read: Float[ndarray, "n"],
+    true: Float[ndarray, "n"],
+) -> dict[str, Any]:
+    """Figures of `Told` against what is true; no errors of less than two depths."""
+    known = on_scale(curve, true)
+    error = curve_error(read, known)
+    both = np.isfinite(read) & np.isfinite(known)
+    alone = np.isfinite(read) & ~both
+    told: dict[str, Any] = {
+        "compared": int(both.sum()),
+        "coverage": finite(error.coverage),
+        "read_beyond": tuple((float(depth[a]), float(depth[b - 1])) for a, b in runs_of(alone)),
+    }
+    if both.sum() < 2:
+        return told
+    decades = curve_error(np.log10(read), np.log10(known)) if curve.scale == "log" else None
+    off = np.abs(curve.position(read[both]) - curve.position(known[both]))
+    worst = np.flatnonzero(both)[off.argmax()]
+    return {
+        **told,
+        "largest_error": float(read[worst] - known[worst]),
+        "largest_error_at": float(depth[worst]),
+        "share_far": float((off > RESIDUAL).mean()),
+        "mae": finite(error.mae),
+        "mae_decades": decades and finite(decades.mae),
+        "pearson_r": finite((decades or error).pearson_r),
+    }
+
+
+def on_scale(curve: CurveScale, values: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+    """Values that are printed between the edges of the track, or as many times round it as a curve
+    is followed; NaN for the others."""
+    above, below = (LAPS_UP, LAPS_DOWN) if curve.wraps else (0, 0)
+    positions = curve.position(values)
+    return np.where((positions >= -below) & (positions <= 1 + above), values, np.nan)
+
+
+def _true(
+    digitised: Digitised, index: int, reference: Las | None, depth: Float[ndarray, "n"]
+) -> Float[ndarray, "n"] | None:
+    """What the reference says of a curve; None where it has no such curve."""
+    name = digitised.calibration.curves[index].las_name
+    if reference is None or name not in reference:
+        return None
+    return reference.at(name, depth, unit=digitised.calibration.depth.unit)
+
+
+def draw_quality(
+    digitised: Digitised, index: int, reference: Las | None = None
+) -> UInt8[ndarray, "H W 3"]:
+    """One curve over its scan, as the scan lies, red, and blue where it is off scale; beside it how
+    sure it is, green from `THRESHOLD` on; where the reference has the curve, also by how much it
+    differs where both are on scale.
+    """
+    curve, printed = digitised.calibration.curves[index], digitised.prints[index]
+    beyond = printed.beyond != 0
+    scan = overlay(
+        printed.grey, [np.where(there, printed.rows, np.nan) for there in (~beyond, beyond)]
+    )
+    zoom = scan.shape[1] // printed.grey.shape[1]
+    unit = f" {curve.unit}" if curve.unit else ""
+    off_scale = "; blue: off scale" if beyond.any() else ""
+    panels = [
+        (scan, f"{curve.mnemonic}: {curve.left:g} to {curve.right:g}{unit}{off_scale}"),
+        (_confidence(printed.confidence, zoom), "confidence 0-1"),
+    ]
+    if (true := _true(digitised, index, reference, printed.depth)) is not None:
+        off = (printed.positions - curve.position(on_scale(curve, true))) / RESIDUAL
+        off[beyond] = np.nan
+        panels.append((_residual(off, zoom), f"residual {RESIDUAL:.0%}"))
+    axis = digitised.calibration.depth_axis
+    return _beside([(_laid(panel, axis), words) for panel, words in panels], axis)
+
+
+def _confidence(confidence: Float[ndarray, "w"], zoom: int) -> UInt8[ndarray, "H W 3"]:
+    """Bars from 0, at the bottom, to 1, green from `THRESHOLD` on."""
+    height = np.rint(np.nan_to_num(confidence).clip(0, 1) * (SCALE - 1)).astype(int)
+    filled = np.arange(SCALE)[::-1, None] <= height
+    return _coloured(filled, np.where((confidence >= THRESHOLD)[:, None], _GOOD, _BAD), zoom)
+
+
+def _residual(off: Float[ndarray, "w"], zoom: int) -> UInt8[ndarray, "H W 3"]:
+    """Bars from 0, in the middle, to -1 at the bottom and 1 at the top; red from there on."""
+    middle = SCALE // 2
+    end = np.rint(np.nan_to_num(off).clip(-1, 1) * (middle - 1)).astype(int)
+    up = (middle - np.arange(SCALE))[:, None]
+    filled = (up >= np.minimum(end, 0)) & (up <= np.maximum(end, 0)) & np.isfinite(off)
+    return _coloured(filled, np.where((np.abs(off) <= 1)[:, None], _SMALL, _BAD), zoom)
+
+
+def _coloured(
+    filled: Bool[ndarray, "h w"], colours: Int[ndarray, "w 3"], zoom: int
+) -> UInt8[ndarray, "h W 3"]:
+    bars = np.where(filled[..., None], colours[None], _WHITE).astype(np.uint8)
+    bars[len(bars) // 2] = np.where(filled[len(bars) // 2, :, None], bars[len(bars) // 2], _LINE)
+    return bars.repeat(zoom, axis=1)
+
+
+def _laid(panel: UInt8[ndarray, "h w 3"], axis: Axis) -> UInt8[ndarray, "_ _ 3"]:
+    return stand_up(panel) if axis == "down" else panel
+
+
+def _beside(
+    panels: list[tuple[UInt8[ndarray, "_ _ 3"], str]], axis: Axis
+) -> UInt8[ndarray, "H W 3"]:
+    """Panels with words over each, side by side where depth runs down, else below one another."""
+    titled = list[ndarray]()
+    for panel, words in panels:
+        band = np.full((BAND, panel.shape[1], 3), _WHITE, np.uint8)
+        place = (3, BAND - 9)
+        cv2.putText(band, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+        edge = np.full((4, panel.shape[1], 3), _WHITE, np.uint8)
+        titled.append(np.concatenate([band, panel, edge]))
+    if axis == "right":
+        return np.concatenate(titled)
+    gap = np.full((len(titled[0]), 6, 3), _WHITE, np.uint8)
+    return np.concatenate([part for one in titled for part in (one, gap)][:-1], axis=1)

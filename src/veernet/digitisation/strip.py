@@ -1,0 +1,244 @@
+"""A track cut out of a scan, as the network sees it in training and in use."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+
+from veernet.data.raster import lay_on_side
+from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.track import Track
+from veernet.errors import CalibrationError
+
+MARGIN = 0.05
+"""Paper around the track that the network sees too, in heights of the track."""
+
+OUTSIDE = 255
+"""Beyond the scan: white paper, and in a mask no label."""
+
+MOST_DARK = 0.1
+"""Share of a track that may be darker than paper: stamps and stains."""
+
+MOST_INK = 0.6
+"""Share of a track that may be darker than mid-grey: hatched and filled."""
+
+_FAINT = 0.35
+"""Of the darkness of the darkest hundredth of a picture: from it on a pixel counts as ink."""
+
+_CHUNK = 4096
+"""Columns straightened at a time; OpenCV counts pixels in 16 bits."""
+
+_BLOCK = 16
+"""Side of the squares whose paper is looked at, in every second pixel of every second row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """One track on its side, with some paper around it."""
+
+    grey: UInt8[ndarray, "h w"]
+    """255 = paper."""
+    top: int
+    """Row of the upper edge, where the value is that of the track's right edge on the scan."""
+    bottom: int
+    """Row of the lower edge."""
+    first: int
+    """Column where the track begins."""
+    last: int
+    """Its last column."""
+    span: tuple[float, float]
+    """Where it begins and ends along the scan, as the ties of depth count."""
+
+    @property
+    def height(self) -> int:
+        """Rows between the edges."""
+        return self.bottom - self.top
+
+    @property
+    def track(self) -> UInt8[ndarray, "_ _"]:
+        """The track alone."""
+        return self.grey[self.top : self.bottom + 1, self.first : self.last + 1]
+
+    @property
+    def inside(self) -> Bool[ndarray, "w"]:
+        """Columns of the track, as against those of its margin."""
+        columns = np.arange(self.grey.shape[1])
+        return (columns >= self.first) & (columns <= self.last)
+
+    def pixels(self) -> Float[ndarray, "w"]:
+        """Position along the scan of every column."""
+        start, stop = self.span
+        pace = (stop - start) / (self.last - self.first)
+        return start + (np.arange(self.grey.shape[1]) - self.first) * pace
+
+
+def dark_share(grey: UInt8[ndarray, "h w"]) -> float:
+    """The share of a picture where even the lightest tenth is darker than mid-grey: next to none of
+    it is so on paper, whatever is printed there."""
+    part = grey[::2, ::2]
+    part = np.pad(part, [(0, -size % _BLOCK) for size in part.shape], mode="reflect")
+    h, w = (size // _BLOCK for size in part.shape)
+    light = np.quantile(part.reshape(h, _BLOCK, w, _BLOCK), 0.9, axis=(1, 3))
+    return float((light < 128).mean())
+
+
+def dark(grey: UInt8[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
+    """What is darker than the paper, which is most of it."""
+    darkest, paper = np.quantile(grey[::4, ::4], [0.01, 0.5]).tolist()
+    return grey < paper - max(20.0, _FAINT * (paper - darkest))
+
+
+def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
+    """Where a track begins and ends along the scan, px: where the lines of its first and last depth
+    cross the left edge of the calibration's first track, at which ties are read. The lines of all
+    depths are taken for parallel, at the slope that the ends of all tracks have on average."""
+    ends = [t.read(calibration.depth_axis) for t in calibration.track]
+    sides = [b - a for one in ends for a, b in ((one[0], one[1]), (one[3], one[2]))]
+    rise, run = np.sum(sides, axis=0)
+    slope = rise / run
+    edge_start, *_, edge_stop = ends[0]
+    along, across = edge_stop - edge_start
+    lean = across / along
+
+    def at_edge(place: Float[ndarray, "2"]) -> float:
+        beside = place[1] - edge_start[1] + lean * edge_start[0]
+        return float((place[0] - slope * beside) / (1 - slope * lean))
+
+    first_left, _, _, last_left = track.read(calibration.depth_axis)
+    return at_edge(first_left), at_edge(last_left)
+
+
+def cut_from_paper(scan: UInt8[ndarray, "h w"], calibration: Calibration, track: Track) -> Strip:
+    """Cut a track out of a scan as `cut_strip` does, and check that it lies on paper.
+
+    Raises:
+        CalibrationError: it lies outside the scan, or is dark as on a negative or a photograph; or
+            the calibration is of a scan of another size.
+    """
+    calibration.check_size(*scan.shape)
+    strip = cut_strip(scan, calibration, track)
+    inked = float((strip.track < 128).mean())
+    if inked > MOST_INK or dark_share(strip.track) > MOST_DARK:
+        (x, y), (right, bottom) = track.places.min(0), track.places.max(0)
+        raise CalibrationError(
+            f"the track from x = {x:g}, y = {y:g} to {right:g}, {bottom:g} is not on the paper of "
+            f"a log: {inked:.0%} of it is darker than mid-grey. Invert a negative, and make a dark "
+            "scan lighter; a photograph has no curves to read"
+        )
+    return strip
+
+
+def cut_strip(
+    scan: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    track: Track,
+    *,
+    interpolation: int = cv2.INTER_LINEAR,
+) -> Strip:
+    """Cut a track out of a scan and lay it on its side; straighten it if it is askew.
+
+    Args:
+        interpolation: of OpenCV, where the track is askew; INTER_NEAREST for a mask.
+
+    Raises:
+        CalibrationError: it lies outside the scan.
+    """
+    (h, w), (x, y), least = scan.shape, track.places.max(0), track.places.min()
+    if x > w - 0.5 or y > h - 0.5 or least < -0.5:
+        raise CalibrationError(
+            f"the track ends at x = {x:g}, y = {y:g}, outside the scan of {w} × {h} px"
+            if least >= -0.5
+            else f"a corner of the track, at {least:g}, lies outside the scan of {w} × {h} px"
+        )
+    span = span_of(calibration, track)
+    if track.corners:
+        return _straightened(scan, calibration, track, span, interpolation)
+    return _cropped(scan, calibration, track, span)
+
+
+def _cropped(
+    scan: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    track: Track,
+    span: tuple[float, float],
+) -> Strip:
+    down = calibration.depth_axis == "down"
+    corners = track.read(calibration.depth_axis).astype(int)
+    (begin, left), (end, right) = corners[0].tolist(), corners[2].tolist()
+    lowest = scan.shape[1] - 1 if down else 0
+    across = lowest - right, lowest - left
+    margin = round(MARGIN * (across[1] - across[0]))
+    y, x = max(0, across[0] - margin), max(0, begin - margin)
+    rows, columns = slice(y, across[1] + 1 + margin), slice(x, end + 1 + margin)
+    if down:  # turning the part is cheaper than turning the whole
+        w = scan.shape[1]
+        grey = lay_on_side(scan[columns, max(0, w - rows.stop) : w - rows.start])
+    else:
+        grey = scan[rows, columns]
+    return Strip(
+        grey=np.ascontiguousarray(grey),
+        top=across[0] - y,
+        bottom=across[1] - y,
+        first=begin - x,
+        last=end - x,
+        span=span,
+    )
+
+
+def _straightened(
+    scan: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    track: Track,
+    span: tuple[float, float],
+    interpolation: int,
+) -> Strip:
+    """Every pixel of the strip is read off the scan between its neighbours, at the place that lies
+    as far between the corners."""
+    corners = track.read(calibration.depth_axis)
+    first_left, first_right, last_right, last_left = corners
+    height = _length(first_left - first_right, last_left - last_right)
+    length = _length(last_left - first_left, last_right - first_right)
+    margin = round(MARGIN * height)
+    up = 1 - (np.arange(-margin, height + 1 + margin)[:, None] / height)
+    grey = np.full((len(up), length + 1 + 2 * margin), OUTSIDE, np.uint8)
+    for start in range(0, grey.shape[1], _CHUNK):
+        columns = np.arange(start, min(start + _CHUNK, grey.shape[1]))
+        on = (columns - margin) / length
+        along, across = (
+            (1 - on) * ((1 - up) * first_left[i] + up * first_right[i])
+            + on * ((1 - up) * last_left[i] + up * last_right[i])
+            for i in (0, 1)
+        )
+        x, y = (across, along) if calibration.depth_axis == "down" else (along, -across)
+        grey[:, columns] = _read(scan, x, y, interpolation)
+    return Strip(
+        grey=grey, top=margin, bottom=margin + height, first=margin, last=margin + length, span=span
+    )
+
+
+def _read(
+    scan: UInt8[ndarray, "h w"],
+    x: Float[ndarray, "n m"],
+    y: Float[ndarray, "n m"],
+    interpolation: int,
+) -> UInt8[ndarray, "n m"]:
+    """The scan at fractional places, `OUTSIDE` beyond it."""
+    left, top = (max(0, int(at.min()) - 1) for at in (x, y))
+    part = scan[top : max(0, int(y.max()) + 3), left : max(0, int(x.max()) + 3)]
+    if part.size == 0:
+        return np.full(x.shape, OUTSIDE, np.uint8)
+    return cv2.remap(
+        part,
+        (x - left).astype(np.float32),
+        (y - top).astype(np.float32),
+        interpolation,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=OUTSIDE,
+    )
+
+
+def _length(*sides: Float[ndarray, "2"]) -> int:
+    """Of sides that face each other, the mean in whole pixels."""
+    return max(1, round(float(np.mean([np.hypot(*side) for side in sides]))))

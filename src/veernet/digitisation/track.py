@@ -1,0 +1,189 @@
+"""A track of a scan: its place, and what is printed in it on which scale."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+LARGEST, SMALLEST = 1e9, 1e-9
+"""Of all numbers in a calibration, and of those that must not be 0."""
+
+Axis = Literal["down", "right"]
+"""Which way depth runs on a scan."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveScale:
+    """One curve of the track and what its two edges stand for."""
+
+    mnemonic: str
+    """As in a LAS file: GR, SP, CALI, ILD, RHOB, NPHI, DT, …"""
+    left: float
+    """Value at the left edge of the track; the lower edge where depth runs right."""
+    right: float
+    """Value at the right edge; may be less than `left`."""
+    unit: str = ""
+    trace: int = 1
+    """Which of the network's curves it is, from 1; another one than the others of its track."""
+    scale: Literal["linear", "log"] = "linear"
+    description: str = ""
+    wraps: bool = False
+    """Whether it is printed on a backup scale: where it leaves at one edge of the track it comes in
+    at the other, and its values go on."""
+    las: str = ""
+    """Name of this curve in LAS files that are compared or imported, such as GR:1; the mnemonic if
+    empty."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_]+", self.mnemonic) or self.mnemonic.upper() == "DEPT":
+            raise ValueError(
+                f"mnemonic must be letters, digits and _, and not DEPT; got {self.mnemonic!r}"
+            )
+        words = self.unit + self.description
+        if not re.fullmatch(r"[^\s:]*", self.unit) or ":" in words or not words.isprintable():
+            raise ValueError(
+                "unit must be without spaces and colons, description on one line and without "
+                f"colons; got {self.unit!r}, {self.description!r}"
+            )
+        if not self.las.isprintable():
+            raise ValueError(f"las must be printable, on one line; got {self.las!r}")
+        if self.trace < 1:
+            raise ValueError(f"trace counts from 1, got {self.trace}")
+        edges = self.left, self.right
+        if not (np.abs(edges) <= LARGEST).all():
+            raise ValueError(f"the edges reach from -{LARGEST:g} to {LARGEST:g}, got {edges}")
+        if abs(self.left - self.right) < SMALLEST:
+            raise ValueError(f"the edges need two different values, got {edges}")
+        if self.scale == "log" and min(edges) < SMALLEST:
+            raise ValueError(f"a log scale needs values > 0, from {SMALLEST:g} on; got {edges}")
+
+    @property
+    def las_name(self) -> str:
+        """Name by which LAS files are asked for the curve."""
+        return self.las or self.mnemonic
+
+    def value(self, position: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+        """Values at positions across the track, 0 = left edge to 1 = right edge."""
+        if self.scale == "log":
+            return self.left * (self.right / self.left) ** position
+        return self.left + (self.right - self.left) * position
+
+    def position(self, value: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+        """Where values lie across the track; the inverse of `value`. Beyond 0 and 1 is off scale;
+        NaN where a logarithmic scale has no place for a value."""
+        if self.scale == "log":
+            positive = np.where(value > 0, value, np.nan)
+            return np.log(positive / self.left) / np.log(self.right / self.left)
+        return (value - self.left) / (self.right - self.left)
+
+    def to_toml(self) -> list[str]:
+        """Return the lines of its table in a calibration file."""
+        table = {name: value for name, value in asdict(self).items() if value != ""}
+        values = ((name, json.dumps(value, ensure_ascii=False)) for name, value in table.items())
+        return ["", "[[track.curve]]", *(f"{name} = {value}" for name, value in values)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """The place of a track, in pixels of the scan as it lies: x to the right, y down.
+
+    Either the box between `left`, `right`, `top` and `bottom`, centres of pixels that belong to it;
+    or, where the scan is askew, its `corners`.
+    """
+
+    left: int | None = None
+    right: int | None = None
+    top: int | None = None
+    bottom: int | None = None
+    corners: tuple[tuple[float, float], ...] = ()
+    """Four times (x, y), as one reads the track with depth down: shallow left, shallow right, deep
+    right, deep left."""
+    curve: tuple[CurveScale, ...] = ()
+    """What is printed in it."""
+
+    def __post_init__(self) -> None:
+        sides = (self.left, self.right, self.top, self.bottom)
+        given = [side for side in sides if side is not None]
+        if len(self.corners) not in (0, 4) or len(given) != (0 if self.corners else 4):
+            raise ValueError(
+                "needs left, right, top and bottom, or four corners; got "
+                f"{len(given)} sides and {len(self.corners)} corners"
+            )
+        if not self.corners:
+            left, right, top, bottom = given
+            if not (0 <= left < right and 0 <= top < bottom):
+                raise ValueError(
+                    f"needs 0 <= left < right and 0 <= top < bottom; got {left}, {right}, {top}, "
+                    f"{bottom}"
+                )
+        check_traces(self.curve)
+
+    def to_toml(self) -> list[str]:
+        """Return the lines of its table in a calibration file, with those of its curves."""
+        if self.corners:
+            corners = [[float(x), float(y)] for x, y in self.corners]
+            order = "shallow left, shallow right, deep right, deep left"
+            place = [f"corners = {corners}    # {order}"]
+        else:
+            sides = "left", "right", "top", "bottom"
+            place = [f"{side} = {getattr(self, side)}" for side in sides]
+        curves = [line for curve in self.curve for line in curve.to_toml()]
+        return ["", "[[track]]", *place, *curves]
+
+    @property
+    def places(self) -> Float[ndarray, "4 2"]:
+        """The corners (x, y) from left to right and from top to bottom of a box; `corners` as they
+        are."""
+        if self.corners:
+            return np.array(self.corners)
+        x, y = (self.left, self.right), (self.top, self.bottom)
+        return np.array([[a, b] for b in y for a in x], dtype=float)
+
+    def read(self, axis: Axis) -> Float[ndarray, "4 2"]:
+        """The corners as (along, across): along grows with depth, across from the left edge to the
+        right one; shallow left, shallow right, deep right, deep left."""
+        if axis == "down":
+            order, signs, swap = [0, 1, 3, 2], (1, 1), True
+        else:  # the left edge lies below
+            order, signs, swap = [2, 0, 1, 3], (1, -1), False
+        places = self.places if self.corners else self.places[order]
+        return (places[:, ::-1] if swap else places) * signs
+
+    def check(self, axis: Axis) -> None:
+        """Whether the corners are in order.
+
+        Raises:
+            ValueError: a side turns by 45 degrees or more from where it should be.
+        """
+        first_left, first_right, last_right, last_left = self.read(axis)
+        across = np.array([first_right - first_left, last_right - last_left])
+        along = np.array([last_left - first_left, last_right - first_right])
+        fine = (across[:, 1] > abs(across[:, 0])).all() and (along[:, 0] > abs(along[:, 1])).all()
+        if not fine or not (np.abs(self.places) <= LARGEST).all():
+            raise ValueError(
+                "corners are shallow left, shallow right, deep right and deep left, as one reads "
+                f"the track with depth down (depth runs {axis} here); got {self.corners}"
+            )
+
+
+def check_traces(curves: Iterable[CurveScale]) -> None:
+    """Check that the curves of one place are told apart.
+
+    Raises:
+        ValueError: two of them are the same trace.
+    """
+    names = dict[int, str]()
+    for curve in curves:
+        if curve.trace in names:
+            raise ValueError(
+                f"{names[curve.trace]} and {curve.mnemonic} are both trace {curve.trace} of one "
+                "track, and would be read as one curve. Of two solid curves, or two broken ones, "
+                "only one can be read: leave the other out, or, if it is drawn in the other style, "
+                "say so: trace = 1 is solid, trace = 2 dashed or dotted"
+            )
+        names[curve.trace] = curve.mnemonic

@@ -1,0 +1,154 @@
+"""A network against the truth, log by log."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import nn
+
+from veernet.curves.error import CurveError, curve_error, drawn_out
+from veernet.data.archive import Log, Row, Split
+from veernet.data.batch import UNLABELLED, ink
+from veernet.errors import VeerNetError
+from veernet.evaluation.pixels import Counts, count
+from veernet.inference import classes_of, predict, read_curve
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelCounts:
+    """Counts of the pixels of a curve, by the distance at which a predicted pixel meets a true
+    one."""
+
+    strict: Counts
+    """On the very pixel."""
+    within_1_px: Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueErrors:
+    """Errors of the values of a curve, by the points at which it is compared."""
+
+    columns: CurveError
+    """Every column of the log."""
+    points_300: CurveError
+    """300 points from the first column to the last, as in published work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogResult:
+    """Scores of the network on one log; one entry per curve."""
+
+    file_name: str
+    labelled: bool
+    """True if any pixel of the log has a label; without any, nothing tells right from wrong."""
+    counts: tuple[PixelCounts, ...]
+    errors: tuple[ValueErrors, ...]
+    """Empty where the curves were not followed."""
+
+    @property
+    def unread(self) -> tuple[bool, ...]:
+        """True for each curve followed that is on the log and of which nothing was read."""
+        return tuple(one.columns.coverage == 0 for one in self.errors)
+
+    @property
+    def nothing_read(self) -> bool:
+        """True if nothing was read of any curve that is on the log."""
+        return any(self.unread) and not any(one.columns.coverage > 0 for one in self.errors)
+
+    @property
+    def worst_f1(self) -> float | None:
+        """F1 within 1 px of the curve that came out worst, 0 for one of which nothing was read;
+        None where nothing is labelled."""
+        if not self.labelled:
+            return None
+        unread = self.unread or (False,) * len(self.counts)
+        pairs = zip(self.counts, unread, strict=True)
+        return min(0.0 if none else counts.within_1_px.f1 for counts, none in pairs)
+
+    @staticmethod
+    def of(
+        row: Row, log: Log, probability: Float[ndarray, "K h w"], *, read_curves: bool = True
+    ) -> "LogResult":
+        """Compare the probabilities of the curves with the truth."""
+        predicted = classes_of(probability)
+        counts = tuple(
+            PixelCounts(
+                strict=count(predicted, log.mask, cls=k, radius=0),
+                within_1_px=count(predicted, log.mask, cls=k, radius=1),
+            )
+            for k in range(1, len(probability) + 1)
+        )
+        followed = follow_curves(probability, row) if read_curves else []
+        errors = tuple(_errors(rows, log, row, k) for k, rows in enumerate(followed))
+        labelled = bool((log.mask != UNLABELLED).any())
+        return LogResult(file_name=row.file_name, labelled=labelled, counts=counts, errors=errors)
+
+
+def evaluate(
+    model: nn.Module,
+    split: Split,
+    indices: Sequence[int],
+    *,
+    autocast: torch.dtype | None = None,
+    read_curves: bool = True,
+    skip: Callable[[str, str], object] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    advance: Callable[[], object] = lambda: None,
+) -> list[LogResult]:
+    """Evaluate `model` on some logs of a split; `advance` is called after each.
+
+    Args:
+        read_curves: follow the curves too, and compare their values.
+        skip: leave out a log that cannot be read, and tell its name and the reason; None raises.
+        stop: asked before every log; ends it there.
+    """
+    results: list[LogResult] = []
+    for index in indices:
+        if stop():
+            break
+        try:
+            log = split.log(index)
+        except (VeerNetError, OSError) as fault:
+            if skip is None:
+                raise
+            skip(split.rows[index].file_name, str(fault))
+            continue
+        probability = predict(model, ink(log.grey), autocast=autocast)
+        row = split.rows[index]
+        results.append(LogResult.of(row, log, probability, read_curves=read_curves))
+        advance()
+    return results
+
+
+def follow_curves(probability: Float[ndarray, "K h w"], row: Row) -> list[Float[ndarray, "w"]]:
+    """Follow every curve of a log; returns its row in every column, which is scored and drawn."""
+    edges = (wrap_edges(row, k) for k in range(len(probability)))
+    return [read_curve(probability, k, turn=turn).rows for k, turn in enumerate(edges)]
+
+
+def wrap_edges(row: Row, curve: int) -> tuple[int, int] | None:
+    """Rows of the edges between which a curve may wrap; None where no curve of the log does."""
+    top, bottom = (round(edge) for edge in row.curves[curve].track)
+    inside = 0 <= top < bottom < row.height
+    return (top, bottom) if inside and "wrapped" in row.traits else None
+
+
+def _errors(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> ValueErrors:
+    read, true = _values_of(rows, log, row, curve), log.curves.values[curve]
+    top, bottom = row.curves[curve].track
+    return ValueErrors(
+        columns=curve_error(read, true, height=bottom - top),
+        points_300=curve_error(drawn_out(read), drawn_out(true), height=bottom - top),
+    )
+
+
+def _values_of(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[ndarray, "w"]:
+    """Values of a curve that was followed. Where the paper is skewed its edges move with the
+    curve, so the value is the true one plus the distance from the true row, which goes on beyond
+    the edges where the curve has wrapped."""
+    top, bottom = row.curves[curve].track
+    wrap_top, wrap_bottom = wrap_edges(row, curve) or (top, bottom)
+    true = log.curves.rows[curve] - log.curves.laps[curve] * (wrap_bottom - wrap_top)
+    return log.curves.values[curve] - (rows - true) / (bottom - top)

@@ -1,0 +1,108 @@
+"""A network in use: probabilities of curves on a scan of any size, and curves read from them."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from torch import Tensor, nn
+
+from veernet.curves.trace import MAX_GAP, Trace, read_trace
+from veernet.data.batch import as_float
+from veernet.errors import OptionError
+from veernet.losses import curve_probabilities
+
+WINDOW = 25_600
+"""Columns that the network sees at once unless told otherwise, twice the longest log of a training
+set; 640 px high they take 2.8 GiB, 181 bytes a pixel."""
+
+
+LEAST_WINDOW = 64
+"""The narrowest window, px."""
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module,
+    image: UInt8[Tensor, "1 h w"],
+    *,
+    autocast: torch.dtype | None = None,
+    window: int = WINDOW,
+) -> Float[ndarray, "K h w"]:
+    """The probability of every curve at every pixel of one log (255 = ink), of any size.
+
+    Args:
+        window: most columns that the network sees at once. A longer log is seen in windows of this
+            width, which overlap by a sixteenth and more; there one fades into the next.
+
+    Raises:
+        OptionError: the window is less than `LEAST_WINDOW`.
+    """
+    if window < LEAST_WINDOW:
+        raise OptionError(f"a window must be {LEAST_WINDOW} px and more, got {window}")
+    weight, w = next(model.parameters()), image.shape[-1]
+    if w > window:
+        return _in_windows(partial(predict, model, autocast=autocast, window=window), image, window)
+    canvas = as_float(image.to(weight.device), weight.dtype)[None]
+    with (
+        _evaluating(model),
+        torch.autocast(weight.device.type, autocast, enabled=autocast is not None),
+    ):
+        logits = model(canvas)
+    return curve_probabilities(logits)[0].cpu().numpy()
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Generator[None]:
+    """Have a network evaluate while the block lasts, without dropout or statistics that move."""
+    training = [layer for layer in model.modules() if layer.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for layer in training:
+            layer.training = True
+
+
+def _in_windows(
+    see: Callable[[UInt8[Tensor, "1 h n"]], Float[ndarray, "K h n"]],
+    image: UInt8[Tensor, "1 h w"],
+    window: int,
+) -> Float[ndarray, "K h w"]:
+    """What is seen in windows, each weighed by how far its own cut ends are, up to the overlap."""
+    w, overlap = image.shape[-1], window // 16
+    n = 1 + -(-(w - window) // (window - overlap))
+    total, weight = None, np.zeros(w, np.float32)
+    for start in np.linspace(0, w - window, n).round().astype(int).tolist():
+        at = np.arange(window) + 1
+        from_left = at if start > 0 else np.full(window, overlap)
+        from_right = at[::-1] if start + window < w else np.full(window, overlap)
+        mine = np.minimum(np.minimum(from_left, from_right), overlap).astype(np.float32)
+        seen = see(image[..., start : start + window]) * mine
+        if total is None:
+            total = np.zeros((*seen.shape[:2], w), np.float32)
+        total[..., start : start + window] += seen
+        weight[start : start + window] += mine
+    assert total is not None  # a log has columns
+    return np.divide(total, weight, out=total)
+
+
+def classes_of(probability: Float[ndarray, "K h w"]) -> UInt8[ndarray, "h w"]:
+    """The most probable class of every pixel, 0 = background."""
+    background = 1 - probability.sum(0, keepdims=True)
+    return np.concatenate([background, probability]).argmax(0).astype(np.uint8)
+
+
+def read_curve(
+    probability: Float[ndarray, "K h w"],
+    curve: int,
+    *,
+    max_gap: int = MAX_GAP,
+    turn: tuple[int, int] | None = None,
+) -> Trace:
+    """Follow one of the curves that a network tells apart, counted from 0; those before it are
+    drawn over it. `read_trace` says what `max_gap` and `turn` are."""
+    return read_trace(probability[curve], over=probability[:curve], max_gap=max_gap, turn=turn)

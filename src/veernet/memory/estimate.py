@@ -1,0 +1,361 @@
+"""What a training step needs of memory: told without running it, and measured while it runs.
+
+The telling runs the very step that trains on fake tensors, which have shapes and no data, and
+counts what PyTorch allocates for every operation. What an operation takes for itself meanwhile, its
+workspace, is asked of the library behind it, by running that operation once.
+"""
+
+import ctypes
+import weakref
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.graph import Node
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from veernet import distributed
+from veernet.data.batch import Batch
+from veernet.memory.system import Watch
+from veernet.model import Recompute, VeerNet
+from veernet.nn.slabs import COLUMNS
+from veernet.step import train_step
+from veernet.training import Training
+
+CPU = torch.device("cpu")
+
+SMALL_BLOCKS = 32 << 20
+"""What blocks under 1 MiB take besides on a CPU, bytes: 5 to 80 MiB were measured."""
+
+NARROW = 2 * COLUMNS
+"""The width of an image that is traced as it is, px."""
+
+LOSS = "loss, optimizer"
+"""The stage of what no part of the network does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What one part of a step needs, bytes.
+
+    peak:      of the whole step, while this part is at work
+    kept:      made on the way forward and alive when the backward begins
+    temporary: at its worst, forward or backward, what is alive besides all that is kept
+    workspace: the largest of its operations
+    """
+
+    name: str
+    peak: int
+    kept: int
+    temporary: int
+    workspace: int
+
+
+PARTS = "peak", "kept", "temporary", "workspace"
+"""Of a stage, bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a training step needs beyond its batch on the host, bytes.
+
+    always: weights and the optimizer's state: what stays after the step
+    small:  what the allocator holds of small blocks
+    stages: who needs what
+    """
+
+    always: int
+    small: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def peak(self) -> int:
+        """The most at any time."""
+        return max(stage.peak for stage in self.stages) + self.small
+
+    def towards(self, far: "Need", distance: float) -> "Need":
+        """What would be needed so many times as far off as `far` is."""
+
+        def line(a: int, b: int) -> int:
+            return max(0, round(a + distance * (b - a)))
+
+        stages = [
+            Stage(name=a.name, **{what: line(getattr(a, what), getattr(b, what)) for what in PARTS})
+            for a, b in zip(self.stages, far.stages, strict=True)
+        ]
+        return replace(self, stages=tuple(stages))
+
+
+def need(
+    training: Training,
+    size: tuple[int, int],
+    images: int = 1,
+    *,
+    recompute: Recompute = "nothing",
+    workspaces: bool = True,
+) -> Need:
+    """What a step on one micro-batch needs, of so many images of one `size`, (h, w) px.
+
+    Told from two narrower images along a line, if the image is wider than `NARROW`.
+
+    Args:
+        workspaces: count what a CPU takes besides: ask the libraries on this machine for them,
+            which is exact after `settle_allocator` and before the first step of a process.
+    """
+    h, w = size
+    if w <= NARROW:
+        return _traced(training, size, images, recompute, workspaces)
+    near, far = (
+        _traced(training, (h, part), images, recompute, workspaces)
+        for part in (NARROW // 2, NARROW)
+    )
+    return near.towards(far, (w - NARROW // 2) / (NARROW // 2))
+
+
+@cache
+def _traced(
+    training: Training,
+    size: tuple[int, int],
+    images: int,
+    recompute: Recompute,
+    workspaces: bool,
+) -> Need:
+    with torch.random.fork_rng(devices=[]):
+        model = VeerNet(training.network).to(training.dtype)
+    model.recompute = recompute
+    sizes = torch.tensor([size] * images)
+    _make_fake(model, fakes := FakeTensorMode())
+    with fakes:
+        optimizer = torch.optim.AdamW(model.parameters(), fused=True)  # one call to trace
+        image = torch.zeros((images, 1, *size), dtype=torch.uint8)
+        target, labelled = torch.zeros_like(image[:, 0]), (1,) * images
+        batch = Batch(image=image, target=target, sizes=sizes, n_classes=labelled)
+        _give_state(optimizer)
+        with _stages(model) as stages, _Ledger(model, optimizer, stages) as ledger:
+            loss, autocast = training.loss, training.autocast
+            with distributed.alone():  # the others wait for what one of them finds
+                train_step(model, optimizer, loss, [batch], device=CPU, autocast=autocast)
+    return ledger.need(workspaces=workspaces)
+
+
+def _make_fake(model: nn.Module, fakes: FakeTensorMode) -> None:
+    for module in model.modules():
+        for name, p in [*module.named_parameters(recurse=False)]:
+            module.register_parameter(name, nn.Parameter(fakes.from_tensor(p.detach())))
+
+
+def _give_state(optimizer: torch.optim.Optimizer) -> None:
+    """What the optimizer holds from its first step on."""
+    for p in optimizer.param_groups[0]["params"]:
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+@contextmanager
+def _stages(model: nn.Module) -> Generator[list[str]]:
+    """The parts of a network that are at work: "", then the likes of stem or down.0.
+
+    What an operation of the backward belongs to is written on its node of the graph.
+    """
+    at_work: list[str] = []
+
+    def enter(name: str, *_: Any) -> None:
+        at_work.append(name)
+
+    def leave(name: str, _: nn.Module, __: Any, result: Any) -> None:
+        at_work.pop()
+        waiting = [x.grad_fn for x in tree_leaves(result) if isinstance(x, Tensor)]
+        while waiting:
+            node = waiting.pop()
+            if node is not None and "stage" not in _about(node):
+                _about(node)["stage"] = name
+                waiting += [before for before, _ in node.next_functions]
+
+    hooks: list[Any] = []
+    for name, module in model.named_modules():
+        first, *rest = name.split(".")[:2]
+        stage = ".".join([first, *(word for word in rest if word.isdigit())])
+        hooks.append(module.register_forward_pre_hook(partial(enter, stage)))
+        hooks.append(module.register_forward_hook(partial(leave, stage), always_call=True))
+    try:
+        yield at_work
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _about(node: Node) -> dict[str, str]:
+    return node.metadata  # pyright: ignore[reportReturnType]: not a method, as its stub says
+
+
+class _Call(NamedTuple):
+    """An operation: whose it is, what is called, and the shapes that it is called with."""
+
+    stage: str
+    func: Any
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Memory that one tensor or several lie in."""
+
+    nbytes: int
+    stage: str
+
+
+class _Ledger(TorchDispatchMode):
+    """Books what every operation allocates, and what is freed."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, at_work: list[str]):
+        super().__init__()
+        self.at_work = at_work
+        self.alive: dict[int, tuple[_Block, weakref.ref[Any]]] = {}
+        self.events: list[_Block | _Call] = []
+        for x in _tensors([*model.parameters(), *optimizer.state.values()]):
+            self._book(x)
+        self.before = {block for block, _ in self.alive.values()}
+        self.events.clear()
+        model.register_forward_hook(self._turn)
+
+    def _turn(self, *_: Any) -> None:
+        """The backward begins."""
+        self.kept = {block for block, _ in self.alive.values()} - self.before
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func is torch.ops.prim.device.default:
+            return args[0].fake_device
+        if func is torch.ops.aten._local_scalar_dense.default:
+            return 1  # what a step asks for: its weight, and whether its gradient is finite
+        result = func(*args, **(kwargs or {}))
+        for x in _tensors(result):
+            self._book(x)
+        self.events.append(_Call(self._stage(), func, _known(args) if func in CONVOLUTIONS else ()))
+        return result
+
+    def _stage(self) -> str:
+        if self.at_work:
+            return self.at_work[-1]
+        node = torch._C._current_autograd_node()  # pyright: ignore[reportPrivateUsage]
+        return _about(node).get("stage", LOSS) if node else LOSS
+
+    def _book(self, x: Tensor) -> None:
+        storage = x.untyped_storage()
+        key = storage._cdata  # pyright: ignore[reportPrivateUsage]
+        if key not in self.alive and storage.nbytes():
+            block = _Block(storage.nbytes(), self._stage())
+            self.alive[key] = block, weakref.ref(storage, lambda _: self._free(key))  # pyright: ignore
+            self.events.append(block)
+
+    def _free(self, key: int) -> None:
+        block, _ = self.alive.pop(key)
+        self.events.append(block)  # the second time it goes
+
+    def need(self, *, workspaces: bool) -> Need:
+        """What the step needed."""
+        alive = set(self.before)
+        always = total = sum(block.nbytes for block in alive)
+        kept_now = 0
+        peak, kept, temporary, workspace = (Counter[str]() for _ in PARTS)
+        for block in self.kept:
+            kept[block.stage] += block.nbytes
+        for event in self.events:
+            if isinstance(event, _Block):
+                change = -event.nbytes if event in alive else event.nbytes
+                alive ^= {event}
+                total += change
+                kept_now += change if event in self.kept else 0
+                continue
+            extra = _workspace(event.func, event.args) if workspaces else 0
+            peak[event.stage] = max(peak[event.stage], total + extra)
+            temporary[event.stage] = max(temporary[event.stage], total - always - kept_now)
+            workspace[event.stage] = max(workspace[event.stage], extra)
+        stages = [
+            Stage(
+                name=name,
+                peak=peak[name],
+                kept=kept[name],
+                temporary=temporary[name],
+                workspace=workspace[name],
+            )
+            for name in peak
+        ]
+        small = SMALL_BLOCKS if workspaces else 0
+        return Need(always=always, small=small, stages=tuple(stages))
+
+
+class _Shape(NamedTuple):
+    """What is known of a tensor."""
+
+    sides: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [x for x in tree_leaves(values) if isinstance(x, Tensor)]
+
+
+def _known(arg: Any) -> Any:
+    """An argument with the shapes of tensors in their place, and tuples for lists."""
+    match arg:
+        case Tensor():
+            return _Shape(tuple(arg.shape), arg.dtype)
+        case tuple() | list():
+            return tuple(map(_known, arg))
+        case _:
+            return arg
+
+
+def _real(arg: Any) -> Any:
+    """An argument to call with, of what is known of it."""
+    match arg:
+        case _Shape(sides, dtype):
+            layout = torch.channels_last if len(sides) == 4 else torch.contiguous_format
+            return torch.empty(sides, dtype=dtype, memory_format=layout)
+        case tuple():
+            return [*arg]
+        case _:
+            return arg
+
+
+CONVOLUTIONS = torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default
+
+
+@cache
+def _workspace(func: Any, args: tuple[Any, ...]) -> int:
+    """What an operation takes for itself while it runs on a CPU, bytes; only convolutions do."""
+    if func not in CONVOLUTIONS:
+        return 0
+    real = [_real(arg) for arg in args]
+    return max(0, min(_taken(func, real) for _ in range(2)))  # the first time, code is made for it
+
+
+def _taken(func: Any, args: list[Any]) -> int:
+    """What a call took beyond what it gives, bytes."""
+    with _small_pages():
+        watch = Watch(CPU)
+        result = func(*args)
+        return watch.peak() - sum(x.nbytes for x in _tensors(result))
+
+
+@contextmanager
+def _small_pages() -> Generator[None]:
+    """Memory in pages of 4 KiB, for a closer look, where Linux lets itself be told."""
+    set_thp_disable = 41
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(set_thp_disable, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(set_thp_disable, 0, 0, 0, 0)

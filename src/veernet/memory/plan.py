@@ -1,0 +1,277 @@
+"""How to use the memory there is: what to compute again, and how many pixels at a time.
+
+Memory grows with the padded pixels of a micro-batch along a line, which two traces of a step find
+(`veernet.memory.estimate`). No plan changes what is learned.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+import torch
+
+from veernet.data.schedule import (
+    MicroBatch,
+    Schedule,
+    Sizes,
+    Step,
+    padded_pixels,
+    padding_waste,
+)
+from veernet.errors import OptionError
+from veernet.memory.estimate import NARROW, Need, need
+from veernet.memory.system import human, resident
+from veernet.model import Recompute
+from veernet.training import Precision, Training
+
+TIME: dict[Recompute, float] = {"nothing": 1.0, "blocks": 1.0, "stages": 1.0, "slabs": 1.45}
+"""Time of a step, relative to that with nothing computed again, on a CPU: medians of
+`benchmarks/memory.py`, where memory that is new cost as much as computing again."""
+
+CALL = 20_000
+"""Pixels that could be computed while the calls of a micro-batch are made, on a CPU."""
+
+LIBRARIES = 48 << 20
+"""What the libraries take on a CPU when they are first used, bytes."""
+
+BATCH = 2
+"""Bytes of a pixel of a batch: image and target."""
+
+SAMPLE = 64
+"""Steps of an epoch that a plan looks at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One way to train, and what it takes.
+
+    fixed:         memory of the process and of a step's data, on a CPU; 0 on a GPU, bytes
+    on_device:     that of the widest log, copied to a GPU; 0 on a CPU, bytes
+    widest:        what a step on the widest log takes, alone
+    per_pixel:     how that grows with the padded pixels of a micro-batch, bytes
+    images:        how many of the widest logs fit together; 0 if not even one does
+    pixel_budget:  padded pixels of a micro-batch; those of the widest log if not even that fits
+    micro_batches: of a step, on average
+    waste:         share of the pixels computed that is padding
+    cost:          time relative to no padding, no calls and nothing computed again, in the same
+                   precision
+    """
+
+    precision: Precision
+    recompute: Recompute
+    fixed: int
+    on_device: int
+    widest: Need
+    per_pixel: float
+    images: int
+    pixel_budget: int
+    micro_batches: float
+    waste: float
+    cost: float
+
+    @property
+    def peak(self) -> int:
+        """In all, on the widest log alone, bytes."""
+        return self.fixed + self.on_device + self.widest.peak
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Every way to train some logs in some memory."""
+
+    memory: int
+    """Bytes."""
+    size: tuple[int, int]
+    """(h, w) of the widest log, the largest, px."""
+    choices: tuple[Choice, ...]
+
+    def taken(self, choice: Choice, pixels: int) -> int:
+        """What a step on so many padded pixels takes beyond what stays after it, bytes."""
+        h, w = self.size
+        of_widest = choice.widest.peak - choice.widest.always + choice.on_device
+        return max(0, round(of_widest + choice.per_pixel * (pixels - h * w)))
+
+    @property
+    def fits(self) -> bool:
+        """Whether any choice holds the widest log."""
+        return any(choice.images for choice in self.choices)
+
+    @property
+    def best(self) -> Choice:
+        """The first that fits, of those that compute less again.
+
+        Raises:
+            OptionError: none does; the message says what the smallest takes.
+        """
+        if self.fits:
+            return next(choice for choice in self.choices if choice.images)
+        least = min(self.choices, key=lambda choice: choice.peak)
+        h, w = self.size
+        raise OptionError(
+            f"a log of {h} × {w} px does not fit into {human(self.memory)}: the smallest plan, "
+            f"{least.precision} with {least.recompute} computed again, takes {human(least.peak)}; "
+            "give it more --memory, or --pixel-budget to train without a plan"
+        )
+
+
+def plan(
+    training: Training,
+    sizes: Sizes,
+    memory: int,
+    *,
+    device: torch.device,
+    precisions: Sequence[Precision] = (),
+    first: bool = False,
+) -> Plan:
+    """The ways to train logs of these sizes in so many bytes of memory: those of the whole process
+    on a CPU, those that PyTorch hands out on a GPU.
+
+    Args:
+        precisions: those to plan for; that of `training` if not given.
+        first: stop at the first that fits.
+
+    Raises:
+        OptionError: there are no logs.
+    """
+    if not len(sizes):
+        raise OptionError("a plan needs at least one log")
+    h, w = (int(side) for side in sizes[sizes.prod(1).argmax()])
+    cuts = _cuts(training.schedule, sizes, widest=h * w)
+    choices, precisions = list[Choice](), precisions or [training.precision]
+    for choice in _choices(training, (h, w), memory, cuts, device=device, precisions=precisions):
+        choices.append(choice)
+        if first and choice.images:
+            break
+    return Plan(memory=memory, size=(h, w), choices=tuple(choices))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A plan that a run keeps to."""
+
+    memory: int
+    """Bytes that it was made for."""
+    recompute: Recompute
+    """Features that the backward computes again."""
+    pixel_budget: int
+    """Most pixels of one micro-batch, padding included, in place of that of the settings."""
+    predicted: int
+    """Bytes that the widest micro-batch of the first epoch takes beyond what stays after it."""
+
+    def __post_init__(self) -> None:
+        if self.pixel_budget < 1:
+            raise OptionError(f"pixel_budget must be at least 1; got {self.pixel_budget}")
+
+
+def plan_run(
+    training: Training, sizes: Sizes, memory: int, *, device: torch.device, epoch: int = 0
+) -> Planned:
+    """Plan to train logs of these sizes in so many bytes, from an epoch on.
+
+    Raises:
+        OptionError: there are no logs, or no plan holds the widest.
+    """
+    found = plan(training, sizes, memory, device=device, first=True)
+    choice = found.best
+    schedule = replace(training.schedule, pixel_budget=choice.pixel_budget)
+    widest = widest_batch(schedule.steps(sizes, epoch), sizes)
+    return Planned(
+        memory=memory,
+        recompute=choice.recompute,
+        pixel_budget=choice.pixel_budget,
+        predicted=found.taken(choice, padded_pixels(widest, sizes)),
+    )
+
+
+def widest_batch(steps: Sequence[Step], sizes: Sizes) -> MicroBatch:
+    """The micro-batch of most padded pixels; the first of several."""
+    batches = [batch for step in steps for batch in step]
+    return max(batches, key=lambda batch: padded_pixels(batch, sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cut:
+    """What a pixel budget makes of the steps."""
+
+    budget: int
+    micro_batches: float
+    waste: float
+    cost: float
+    data: int
+    """Of one step on the host, bytes."""
+
+
+def _cuts(schedule: Schedule, sizes: Sizes, *, widest: int) -> list[_Cut]:
+    """Of budgets of 1, 2, … of the widest log."""
+    return [
+        _cut(replace(schedule, pixel_budget=n * widest), sizes)
+        for n in range(1, min(schedule.effective_batch, len(sizes)) + 1)
+    ]
+
+
+def _cut(schedule: Schedule, sizes: Sizes) -> _Cut:
+    steps = schedule.steps(sizes, epoch=0, most=SAMPLE)
+    batches = [batch for step in steps for batch in step]
+    pixels = [sum(padded_pixels(batch, sizes) for batch in step) for step in steps]
+    waste = padding_waste(steps, sizes)
+    return _Cut(
+        budget=schedule.pixel_budget,
+        micro_batches=len(batches) / len(steps),
+        waste=waste,
+        cost=(1 + CALL * len(batches) / sum(pixels)) / (1 - waste),
+        data=BATCH * max(pixels),
+    )
+
+
+def _choices(
+    training: Training,
+    size: tuple[int, int],
+    memory: int,
+    cuts: Sequence[_Cut],
+    *,
+    device: torch.device,
+    precisions: Sequence[Precision],
+) -> Iterator[Choice]:
+    (h, w), on_cpu = size, device.type == "cpu"
+    fixed = resident() + LIBRARIES + max(cut.data for cut in cuts) if on_cpu else 0
+    copied = 0 if on_cpu else BATCH
+    for precision in precisions:
+        for recompute in get_args(Recompute):
+            how = replace(training, precision=precision)
+            whole, far, farther = (
+                need(how, (h, width), recompute=recompute, workspaces=on_cpu)
+                for width in (w, 64 * NARROW, 128 * NARROW)  # where weights count no more
+            )
+            per_pixel = (farther.peak - far.peak) / (h * 64 * NARROW) + copied
+            over = memory - fixed - copied * h * w - whole.peak
+            images = 0 if over < 0 else 1 + int(over / (per_pixel * h * w))
+            cut = min(cuts[: max(1, images)], key=lambda cut: cut.cost)
+            yield Choice(
+                precision=precision,
+                recompute=recompute,
+                fixed=fixed,
+                on_device=copied * h * w,
+                widest=whole,
+                per_pixel=per_pixel,
+                images=images,
+                pixel_budget=cut.budget,
+                micro_batches=cut.micro_batches,
+                waste=cut.waste,
+                cost=cut.cost * TIME[recompute],
+            )
+
+
+def drawn_sizes(height: tuple[int, int], width: tuple[int, int], *, seed: int = 0) -> Sizes:
+    """Sizes of logs that fill a range evenly, its largest among them.
+
+    Raises:
+        OptionError: a range is upside down, or begins below 1.
+    """
+    for low, high in (height, width):
+        if not 1 <= low <= high:
+            raise OptionError(f"a range of sizes must rise, from 1 px on; got {low} to {high}")
+    rng = np.random.default_rng(seed)
+    h = rng.integers(height[0], height[1], 1024, endpoint=True)
+    w = rng.integers(width[0], width[1], 1024, endpoint=True)
+    return np.concatenate([np.stack([h, w], 1), [[height[1], width[1]]]])

@@ -1,0 +1,175 @@
+"""What the machine has of memory, how it hands it out, how much was taken; and which precisions it
+has units for."""
+
+import ctypes
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from veernet.errors import OptionError
+from veernet.training import Precision
+
+SMALL = 1 << 20
+"""Bytes of the smallest block that a CPU's allocator gives back when it is freed."""
+
+Support = Literal["native", "emulated", "missing"]
+"""How a device convolves in a precision.
+
+native:   by units for it
+emulated: a processor without them, by those for float32, on numbers that oneDNN widens on the way
+missing:  a processor for which oneDNN has no such convolutions; those of PyTorch itself write every
+          pixel out as often as the kernel reads it
+"""
+
+
+def settle_allocator() -> None:
+    """Have freed memory go back at once, and large blocks come in large pages; call it first.
+
+    On a GPU: expandable segments, in place of blocks that are never joined. On a CPU, glibc keeps
+    freed blocks of up to 32 MiB in a heap that shrinks from its end only; from `SMALL` on they go
+    back instead. That makes pages that are new more often, so that PyTorch asks for large ones.
+    What the environment says already stays.
+    """
+    if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    options = {"MALLOC_MMAP_THRESHOLD_": -3, "MALLOC_TRIM_THRESHOLD_": -1}  # those of mallopt
+    with suppress(OSError, AttributeError):  # where there is no glibc
+        libc = ctypes.CDLL("libc.so.6")
+        for name, option in options.items():
+            if name not in os.environ:
+                libc.mallopt(option, SMALL)
+
+
+class Watch:
+    """The most memory that was taken since the watch began, beyond what was then, bytes.
+
+    On a GPU that is what PyTorch's allocator handed out. On a CPU it is the resident size of this
+    process, which Linux tells; where it does not, 0.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            self.before = torch.cuda.memory_allocated(device)
+            return
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+            self.before = resident()
+        except OSError:
+            self.before = None
+
+    def peak(self) -> int:
+        """Bytes so far."""
+        if self.before is None:
+            return 0
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) - self.before
+        return max(0, resident("VmHWM") - self.before)
+
+
+def resident(field: str = "VmRSS") -> int:
+    """Bytes of this process in memory now (VmRSS) or at most (VmHWM); 0 where Linux is not."""
+    return _told("/proc/self/status", field) or 0
+
+
+def bytes_of(text: str, device: torch.device) -> int:
+    """The bytes of "8GiB", "800 MB" and the like; for "auto", nine tenths of what is free, shared
+    by the processes that `torchrun` launched on a machine without GPUs.
+
+    Raises:
+        OptionError: it is no amount of memory.
+    """
+    if text == "auto":
+        sharing = 1 if device.type == "cuda" else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return 9 * free(device) // 10 // sharing
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError as wrong:
+        raise OptionError(
+            f"memory is given as auto, or like 8GiB or 800MB; got {text!r}"
+        ) from wrong
+
+
+def free(device: torch.device) -> int:
+    """Bytes that this process could hold: what it holds, and what nobody does."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    known = [_told("/proc/meminfo", "MemAvailable"), *_container()]
+    rooms = [room for room in known if room is not None]
+    if rooms:
+        return resident() + min(rooms)
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _told(path: str, field: str) -> int | None:
+    """A field in kB of one of Linux's tables, in bytes; None where there is none."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(field)), None)
+
+
+def _container() -> list[int]:
+    """What the limits of a container leave, bytes; what it caches of files can go."""
+    rooms: list[int] = []
+    for folder, limit, used, cached in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current", ("active_file", "inactive_file")),
+        (
+            "/sys/fs/cgroup/memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            ("total_active_file", "total_inactive_file"),
+        ),
+    ):
+        with suppress(OSError, ValueError):  # there is no such limit
+            at = Path(folder)
+            stat = dict(line.split() for line in (at / "memory.stat").read_text().splitlines())
+            cache = sum(int(stat[name]) for name in cached if name in stat)
+            most, now = (int((at / name).read_text()) for name in (limit, used))
+            rooms.append(max(0, most - now + cache))
+    return rooms
+
+
+def human(n: int) -> str:
+    """Bytes as MiB or GiB."""
+    return f"{n / 2**30:.2f} GiB" if n >= 1 << 30 else f"{n / 2**20:.0f} MiB"
+
+
+def support(precision: Precision, device: torch.device) -> Support:
+    """Return how a device convolves in a precision; of a GPU it is taken to be native.
+
+    oneDNN is asked, which heeds `ONEDNN_MAX_CPU_ISA`.
+    """
+    if device.type != "cpu" or precision in ("fp32", "fp64"):
+        return "native"
+    if not torch.backends.mkldnn.is_available():
+        return "missing"
+    if precision == "fp16":
+        return "native" if torch.ops.mkldnn._is_mkldnn_fp16_supported() else "missing"
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "missing"
+    cpu = torch.cpu
+    has_units = cpu._is_avx512_bf16_supported() or not cpu._is_avx512_supported()  # pyright: ignore[reportPrivateUsage]
+    return "native" if has_units else "emulated"
+
+
+def drawback(precision: Precision, device: torch.device) -> str | None:
+    """Say what a precision costs on a processor without units for it; None where there are some.
+
+    Measured by `benchmarks/bf16.py`.
+    """
+    match support(precision, device):
+        case "native":
+            return None
+        case "emulated":
+            cost = "less memory than fp32, and longer"
+        case "missing":
+            cost = "no less memory than fp32, and several times as long"
+    return f"{precision} takes {cost}: this processor has no units for it"

@@ -1,0 +1,254 @@
+"""One optimizer step."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from veernet import distributed
+from veernet.data.batch import Batch
+from veernet.errors import BatchError, LeakError, OptionError
+from veernet.losses import Loss
+from veernet.nn.seal import is_out_of_memory
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step measured, over all processes.
+
+    loss:         mean over the images of the step that have a label; NaN if none has, and then the
+                  weights and the optimizer are as they were
+    grad_norm:    Euclidean norm of the gradient, before clipping
+    applied:      False if that is not finite: the weights and the optimizer are as they were
+    pixel_budget: most padded pixels that memory is known to hold; None unless it ran out
+    """
+
+    loss: Float[Tensor, ""]
+    grad_norm: Float[Tensor, ""]
+    applied: bool
+    pixel_budget: int | None
+
+
+def train_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss: Loss,
+    batches: Iterable[Batch],
+    *,
+    device: torch.device,
+    autocast: torch.dtype | None = None,
+    clip: float = 1.0,
+    scaler: torch.amp.GradScaler | None = None,
+) -> StepResult:
+    """Step on `batches`. The result depends neither on how they were cut nor on who holds them:
+
+        gradient = d/dtheta  (sum of total over processes and batches) / (sum of weight).
+
+    Args:
+        model: called as `model(image, sizes)`, as `veernet.model.VeerNet` or what
+            `veernet.nn.seal` makes.
+        batches: the micro-batches of this process, taken one after the other; perhaps none. One
+            for which memory runs out is cut in two and run again, down to single images.
+        autocast: dtype of the network's arithmetic, its parameters' own if None.
+        clip: longest gradient that the optimizer sees.
+        scaler: scales the loss where `autocast` is float16; the gradient is measured unscaled.
+
+    Raises:
+        LeakError: the network takes no `sizes`.
+        OptionError: something else than a loss, or a list of batches; nothing to train; or `clip`
+            is not above 0.
+        BatchError: the network's result is not one tensor of logits.
+        torch.OutOfMemoryError: an image does not fit alone; the message says its size.
+    """
+    _check_takes_sizes(model)
+    scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
+    trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    _check_step(loss, batches, trained, clip)
+    optimizer.zero_grad(set_to_none=True)
+    weighed = _Weighed(loss, batches)
+    # The weight of the step is known after its last batch. Until then the sum is divided by that
+    # of the first batches, lest it pass the range of float16.
+    guess = _total(weighed.first, trained[0].dtype, device).clamp(min=1)
+    scaler.scale(guess)  # for a process without work, which must know the scale all the same
+    run = partial(_differentiate, model, loss, trained, guess, autocast=autocast, scaler=scaler)
+    value, room = _accumulate_(trained, guess.new_zeros(()), weighed, run)
+    weight = _total(weighed.so_far, trained[0].dtype, device)
+    distributed.sum_gradients_(trained)
+    correction = guess / weight
+    # Without any label nothing moves: on a gradient of 0 an optimizer follows those before.
+    moved = [p for p in trained if p.grad is not None] if weight else []
+    if moved:  # or the scaler would miss what it has to check
+        scaler.unscale_(optimizer)
+    for p in moved:
+        p.grad *= correction
+    grad_norm = nn.utils.clip_grad_norm_(moved, clip).to(guess.device)
+    applied = bool(grad_norm.isfinite())
+    if moved and applied:
+        scaler.step(optimizer)
+    if moved:
+        scaler.update()
+    value = distributed.total(value) * correction  # 0 · ∞ where nothing weighs: not a number
+    return StepResult(value, grad_norm, applied, distributed.least(room))
+
+
+def rehearse(
+    model: nn.Module,
+    loss: Loss,
+    batch: Batch,
+    *,
+    device: torch.device,
+    autocast: torch.dtype | None = None,
+) -> int | None:
+    """Work on a micro-batch and drop what comes of it, to see that memory holds it.
+
+    Returns:
+        the pixel budget, as `StepResult` has it.
+
+    Raises:
+        LeakError: the network takes no `sizes`.
+        torch.OutOfMemoryError: an image does not fit alone; the message says its size.
+    """
+    _check_takes_sizes(model)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    one = torch.ones((), dtype=torch.promote_types(trained[0].dtype, torch.float32), device=device)
+    unscaled = torch.amp.GradScaler(device.type, enabled=False)
+    run = partial(_differentiate, model, loss, trained, one, autocast=autocast, scaler=unscaled)
+    _, room = _accumulate_(trained, torch.zeros_like(one), [batch], run)
+    model.zero_grad(set_to_none=True)
+    return room
+
+
+class _Weighed:
+    """Batches that are weighed as they pass."""
+
+    def __init__(self, loss: Loss, batches: Iterable[Batch]):
+        self.loss, self.rest = loss, iter(batches)
+        self.waiting = next(self.rest, None)
+        self.first = self.so_far = 0 if self.waiting is None else loss.weight(self.waiting)
+
+    def __iter__(self) -> Iterator[Batch]:
+        batch, self.waiting = self.waiting, None
+        while batch is not None:
+            yield batch
+            batch = None  # it may go before the next one comes
+            batch = next(self.rest, None)
+            self.so_far += 0 if batch is None else self.loss.weight(batch)
+
+
+def _total(mine: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, ""]:
+    """A weight over all processes, in `dtype` or wider, for float16 ends at 65,504."""
+    wide = torch.promote_types(dtype, torch.float32)
+    return distributed.total(torch.tensor(mine, dtype=wide, device=device))
+
+
+def _check_takes_sizes(model: nn.Module) -> None:
+    """Refuse a network that does not ask where on the canvas its images are."""
+    parameters = [*signature(model.forward).parameters.values()]
+    if [p.name for p in parameters[1:2]] == ["sizes"]:
+        return
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # one that calls another
+        inner = getattr(model, "_orig_mod", getattr(model, "module", None))
+        if isinstance(inner, nn.Module):
+            _check_takes_sizes(inner)
+        return
+    raise LeakError(
+        f"a step calls its network as model(image, sizes), and {type(model).__name__}.forward"
+        f"{signature(model.forward)} takes no sizes: it would read the padding. "
+        "veernet.nn.seal(model) makes one that does not"
+    )
+
+
+def _check_step(loss: Loss, batches: Iterable[Batch], trained: Sequence[Any], clip: float) -> None:
+    """Refuse what a step could not do, or would do something else with."""
+    if isinstance(loss, type) or not isinstance(loss, Loss):  # pyright: ignore
+        raise OptionError(f"a loss has total() and weight(), as veernet.Tversky(); got {loss}")
+    if isinstance(batches, Batch):
+        raise OptionError("a step takes a list of batches; got one Batch")
+    if not trained:
+        raise OptionError("the optimizer has no parameter that requires a gradient")
+    if not clip > 0:
+        raise OptionError(f"clip must be > 0, infinity for none; got {clip}")
+
+
+_Share = tuple[Tensor, Sequence[Tensor | None]]
+"""What a micro-batch adds to the loss of the step, and to the gradient of every parameter."""
+
+
+def _differentiate(
+    model: nn.Module,
+    loss: Loss,
+    trained: Sequence[nn.Parameter],
+    weight: Float[Tensor, ""],
+    batch: Batch,
+    *,
+    autocast: torch.dtype | None,
+    scaler: torch.amp.GradScaler,
+) -> _Share:
+    batch = batch.to(weight.device, trained[0].dtype)
+    with torch.autocast(weight.device.type, autocast, enabled=autocast is not None):
+        logits = model(batch.image, batch.sizes)
+    if not isinstance(logits, Tensor):
+        raise BatchError(
+            f"a step needs one tensor of logits; {type(model).__name__} gives a "
+            f"{type(logits).__name__}"
+        )
+    value = loss.total(logits, batch).to(weight.dtype) / weight
+    # Not backward(): where that runs out of memory it has added to some of the gradients.
+    gradient = torch.autograd.grad(scaler.scale(value), trained, allow_unused=True)
+    return value.detach(), gradient
+
+
+def _accumulate_(
+    trained: Sequence[nn.Parameter],
+    value: Float[Tensor, ""],
+    batches: Iterable[Batch],
+    run: Callable[[Batch], _Share],
+) -> tuple[Float[Tensor, ""], int | None]:
+    """Add up values and gradients of `batches`, cut in two where memory runs out; returns the sum
+    of values, and how many padded pixels memory is known to hold where it did not hold all."""
+    held, refused = list[int](), list[int]()
+    for batch in batches:
+        waiting = [batch]
+        del batch  # or it would be held while the next one is waited for
+        while waiting:
+            part, share = waiting.pop(), None
+            try:
+                share = run(part)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            if share is None:
+                # The error is gone by here, and with it the frames that held the activations.
+                _empty_cache()
+                refused.append(part.padded_pixels)
+                waiting += reversed(_halves(part))
+                continue
+            held.append(part.padded_pixels)
+            value = value + share[0]
+            _add_gradients(trained, share[1])
+            del part, share
+    least = min(refused, default=0)
+    return value, max((pixels for pixels in held if pixels < least), default=None)
+
+
+def _add_gradients(trained: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:
+    for p, gradient in zip(trained, gradients, strict=True):
+        if gradient is not None:  # perhaps the very tensor that another parameter was given
+            p.grad = (torch.zeros_like(p) if p.grad is None else p.grad).add_(gradient)
+
+
+def _empty_cache() -> None:
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    if batch.n_images > 1:
+        return batch.halves()
+    h, w = batch.sizes[0].tolist()
+    raise torch.OutOfMemoryError(f"an image of {h} × {w} px does not fit into memory, even alone")

@@ -1,0 +1,131 @@
+"""A run as its folder has it: settings, data, and the state that training goes on from."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from veernet import distributed
+from veernet.data.archive import Split
+from veernet.errors import CheckpointError
+from veernet.files import sweep
+from veernet.memory.plan import Planned
+from veernet.memory.system import drawback
+from veernet.train.checkpoint import (
+    State,
+    Trained,
+    checkpoints,
+    newest_checkpoint,
+    set_aside,
+)
+from veernet.train.log import NAME
+from veernet.train.run import (
+    Config,
+    archive_of,
+    changes,
+    check_fit,
+    check_same_data,
+    check_same_settings,
+    fingerprints,
+    first_weights,
+    read_config,
+)
+from veernet.weights import WEIGHTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed:
+    """A run that was opened, in one of the processes that share it."""
+
+    config: Config
+    classes: tuple[str, ...]
+    train: Split
+    val: Split
+    trained: Trained
+    state: State
+    damaged: dict[Path, str]
+    """Checkpoints that could not be read, and why."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of steps of every epoch, the last and short one included."""
+        return -(-len(self.train) // self.config.training.schedule.effective_batch)
+
+
+def resume(run: Path, device: torch.device, console: Console) -> Resumed:
+    """Open a run where its newest whole checkpoint left it, and make sure that all processes have
+    the same one. Damaged checkpoints are put aside.
+
+    Raises:
+        VeerNetError: the run, its archive or its checkpoints are not as they should be.
+    """
+    found = distributed.together(lambda: _read(run, device))
+    logs, trained = fingerprints(found.train, found.val), found.trained
+    distributed.require_same(
+        {
+            "weights and optimizer": [
+                module.state_dict() for module in (trained.model, trained.optimizer, trained.scaler)
+            ],
+            "data": logs,
+            "settings": [asdict(found.config.training), found.config.versions],
+            "place in the run": asdict(found.state),
+        }
+    )
+    check_same_data(run, found.config, logs)
+    notes = [f"put aside: {fault}" for fault in found.damaged.values()]
+    notes += changes(found.config, device)
+    if (text := drawback(found.config.training.precision, device)) is not None:
+        notes.append(text)
+    for note in notes:
+        console.print(note, soft_wrap=True)
+    distributed.once(lambda: _tidy(run, found.damaged))
+    return found
+
+
+def _tidy(run: Path, damaged: dict[Path, str]) -> None:
+    """Put aside what is damaged, and remove what a process that was killed left behind."""
+    set_aside(damaged)
+    sweep(run)
+    if not checkpoints(run):
+        (run / NAME).unlink(missing_ok=True)  # of steps that are all taken again
+
+
+def _read(run: Path, device: torch.device) -> Resumed:
+    config = read_config(run)
+    archive, training = archive_of(run, config), config.training
+    check_fit(archive, training)
+    torch.manual_seed(training.schedule.seed)
+    trained = Trained.new(training, device)
+    if (first := first_weights(run, config)) is not None:
+        trained.model.load_state_dict(first)
+    train, val = archive.split("train"), archive.split("val")
+    checkpoint, damaged = newest_checkpoint(run)
+    state = _first_state(config.plan) if checkpoint is None else checkpoint.state
+    found = Resumed(
+        config=config,
+        classes=archive.classes,
+        train=train,
+        val=val,
+        trained=trained,
+        state=state,
+        damaged=damaged,
+    )
+    if checkpoint is None:
+        if (run / WEIGHTS).exists():  # which come after a checkpoint
+            raise CheckpointError(
+                f"{run}: it has best weights, and its checkpoints are gone; put them back, or "
+                "begin another run"
+            )
+        return found
+    check_same_settings(run, config, checkpoint.path, checkpoint.config)
+    if state.step > found.steps_per_epoch or state.epoch > training.epochs:
+        raise CheckpointError(f"{checkpoint.path}: of a longer run ({state})")
+    checkpoint.restore(trained)
+    return found
+
+
+def _first_state(plan: Planned | None) -> State:
+    if plan is None:
+        return State()
+    return State(pixel_budget=plan.pixel_budget, recompute=plan.recompute)

@@ -1,0 +1,387 @@
+"""The training loop, the only one."""
+
+import time
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from veernet import distributed
+from veernet.data.batch import Batch
+from veernet.data.loader import IN_FLIGHT, Loader, Skipped
+from veernet.data.schedule import Step, share
+from veernet.errors import OnError, OptionError, RunError
+from veernet.evaluation.evaluate import evaluate
+from veernet.evaluation.summary import summarise
+from veernet.memory.plan import Planned, plan_run, widest_batch
+from veernet.memory.system import Watch
+from veernet.step import StepResult, rehearse, train_step
+from veernet.terminal import lasting
+from veernet.train.checkpoint import State, checkpoint_path, checkpoints, prune, save_checkpoint
+from veernet.train.fault import write_fault
+from veernet.train.log import RunLog, voice
+from veernet.train.resume import Resumed, resume
+from veernet.train.run import check_name, claimed, determinism, read_config, threads
+from veernet.train.signals import Pausing, listening
+from veernet.training import Training
+from veernet.weights import WEIGHTS, not_finite, save_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointPolicy:
+    """When a run writes a checkpoint, besides at the end of every epoch and at a pause."""
+
+    minutes: float = 10.0
+    """Longest time between two."""
+    steps: int | None = None
+    """Most steps between two; as many as fit into the time if None."""
+    keep: int = 3
+    """Number of the newest that stay."""
+
+    def __post_init__(self) -> None:
+        if not self.minutes > 0 or self.keep < 1 or (self.steps is not None and self.steps < 1):
+            raise OptionError(
+                "minutes must be > 0, steps and keep at least 1; "
+                f"got {self.minutes}, {self.steps} and {self.keep}"
+            )
+
+
+def fit(
+    run: Path,
+    *,
+    device: torch.device,
+    memory: int | None = None,
+    workers: int = 0,
+    in_flight: int = IN_FLIGHT,
+    on_error: OnError | None = None,
+    checkpoints: CheckpointPolicy = CheckpointPolicy(),
+    stop_after: int | None = None,
+    console: Console | None = None,
+) -> bool:
+    """Train the run in folder `run` from where it is to its end; True when it is there.
+
+    Ctrl-C, SIGTERM or SIGHUP ends the current step, writes a checkpoint and returns; a second
+    Ctrl-C stops at once. Processes joined by `torch.distributed` share every step; the first of
+    them writes. A checkpoint that is damaged is put aside, and the one before it is used.
+
+    Args:
+        memory: bytes to plan for anew (`veernet.memory.plan`), and to try on the widest micro-batch
+            first; None goes on as planned before, or else as the settings say.
+        workers: threads that read logs ahead; 0 reads them when they are needed.
+        in_flight: most bytes of host memory for what is read ahead.
+        on_error: stop at a log that cannot be read, or leave it out and go on; the run's log says
+            which, and why. None does as the run was begun.
+        stop_after: pause after so many steps, as Ctrl-C would.
+
+    Raises:
+        VeerNetError: the run, its archive or its checkpoints are not as they should be; the disk
+            does not take a checkpoint; or `memory` does not hold the widest log, however it is
+            planned.
+    """
+    check_name(run)
+    console, config = voice(console or Console()), read_config(run)
+    random_state = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    with determinism(config.deterministic), random_state, _claimed(run), lasting(console):
+        found = resume(run, device, console)
+        skipped = list[Skipped]()
+        loader = Loader(
+            split=found.train,
+            workers=workers,
+            in_flight=in_flight,
+            pin=device.type == "cuda",
+            on_error=on_error or config.on_error,
+            skipped=skipped.append,
+        )
+        with threads(config.threads), _log(run, found, console) as log:
+            trainer = Trainer(
+                folder=run,
+                run=found,
+                loader=loader,
+                skipped=skipped,
+                policy=checkpoints,
+                log=log,
+            )
+            state = trainer.settle(memory, found.state)
+            with listening(stop_after, log.console) as pausing:
+                while state.epoch < config.training.epochs:
+                    state, paused = trainer.epoch(state, pausing)
+                    if paused:
+                        return False
+            log.end(scored=state.best >= 0)
+    return True
+
+
+@contextmanager
+def _claimed(run: Path) -> Generator[None]:
+    """Keep others from training the same run meanwhile."""
+    with ExitStack() as held:
+        distributed.together(
+            lambda: held.enter_context(claimed(run)) if distributed.rank() == 0 else None
+        )
+        yield
+
+
+def _log(run: Path, found: Resumed, console: Console) -> RunLog:
+    state, per_epoch = found.state, found.steps_per_epoch
+    return RunLog(
+        run,
+        epoch=state.epoch,
+        done=per_epoch * state.epoch + state.step,
+        n_steps=per_epoch * found.config.training.epochs,
+        console=console,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """An open run that is trained, in one of the processes that share it."""
+
+    folder: Path
+    run: Resumed
+    loader: Loader
+    """Reads the logs to train on."""
+    skipped: list[Skipped]
+    """Logs that this process left out and has not reported yet."""
+    policy: CheckpointPolicy
+    log: RunLog
+
+    @property
+    def training(self) -> Training:
+        """Settings of the training."""
+        return self.run.config.training
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network."""
+        return self.run.trained.model
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network."""
+        return next(self.model.parameters()).device
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps of the whole run."""
+        return self.run.steps_per_epoch * self.training.epochs
+
+    def global_step(self, state: State) -> int:
+        """Number of steps of the run that are done."""
+        return self.run.steps_per_epoch * state.epoch + state.step
+
+    def steps(self, state: State) -> list[Step]:
+        """Steps of the epoch that are left."""
+        budget = state.pixel_budget or self.training.schedule.pixel_budget
+        schedule = replace(self.training.schedule, pixel_budget=budget)
+        return schedule.steps(self.run.train.sizes, state.epoch)[state.step :]
+
+    def settle(self, memory: int | None, state: State) -> State:
+        """Use memory as the state says, or plan anew for so many bytes; a plan is tried before the
+        first step under it. Returns the state then."""
+        begins = distributed.once(lambda: not checkpoints(self.folder))
+        planned = self.run.config.plan if begins else None
+        memory = distributed.least(memory)
+        if memory is not None and state.epoch < self.training.epochs:
+            sizes, epoch = self.run.train.sizes, state.epoch
+            planned = distributed.once(
+                lambda: plan_run(self.training, sizes, memory, device=self.device, epoch=epoch)
+            )
+            state = replace(state, pixel_budget=planned.pixel_budget, recompute=planned.recompute)
+            self.save(state)  # what is tried now may end the process
+        self.run.trained.model.recompute = state.recompute
+        return state if planned is None else self._try_widest(planned, state)
+
+    def _try_widest(self, planned: Planned, state: State) -> State:
+        """Try the widest micro-batch of the epoch, whose gradient is dropped: a surprise comes at
+        once, and not in the last hour of an epoch."""
+        widest = widest_batch(self.steps(replace(state, step=0)), self.run.train.sizes)
+        batch, _ = distributed.together(lambda: self.loader.read(widest))
+        (unread,) = distributed.any_of(batch is None)
+        if batch is not None and not unread:  # some of its logs can be read
+            watch = Watch(self.device)
+            room = distributed.least(distributed.together(lambda: self.rehearse(batch)))
+            self.log.memory(
+                self.global_step(state),
+                state.epoch,
+                pixels=batch.padded_pixels,
+                predicted=planned.predicted,
+                measured=watch.peak(),
+                plan=f"{planned.recompute} computed again, {planned.pixel_budget:,} px a "
+                "micro-batch",
+            )
+            if room is not None:
+                self.log.budget(self.global_step(state) + 1, state.epoch, room)
+                state = replace(state, pixel_budget=room)
+        self.save(state)
+        return state
+
+    def rehearse(self, batch: Batch) -> int | None:
+        """Run a micro-batch without consequences; returns the pixel budget that it found, if
+        memory ran out."""
+        loss, autocast = self.training.loss, self.training.autocast
+        return rehearse(self.model, loss, batch, device=self.device, autocast=autocast)
+
+    def epoch(self, state: State, pausing: Pausing) -> tuple[State, bool]:
+        """Train on the rest of an epoch, and validate; returns the state then, and whether to
+        pause. A step that has to be cut finer ends it early."""
+        steps, saved = self.steps(state), (time.monotonic(), self.global_step(state))
+        mine = [share(step, distributed.rank(), distributed.ranks()) for step in steps]
+        with self.loader.steps(mine) as loaded:
+            for step, batches in zip(steps, loaded, strict=True):
+                before, state = state, self.train_step(step, batches, state)
+                due = time.monotonic() - saved[0] > 60 * self.policy.minutes
+                if self.policy.steps is not None:
+                    due |= self.global_step(state) - saved[1] >= self.policy.steps
+                paused, due = distributed.any_of(pausing(), due)
+                paused = paused and self.global_step(state) < self.n_steps
+                if paused or due:
+                    self.save(state)
+                    saved = time.monotonic(), self.global_step(state)
+                if paused:
+                    return state, True
+                if state.pixel_budget != before.pixel_budget:
+                    break  # to cut the steps that are left anew
+        if state.step < self.run.steps_per_epoch:
+            return state, False
+        self.save(state)  # validation takes a while
+        return self.validate(state, pausing)
+
+    def train_step(self, whole: Step, batches: Iterable[Batch], state: State) -> State:
+        """Step on `batches`, this process's share of a step; returns the state then.
+
+        Raises:
+            RunError: the gradient is not finite, and no lower scale of the loss is left to try; or
+                it was the last step of an epoch of which nothing could be learned.
+        """
+        training, trained = self.training, self.run.trained
+        number, scaler = self.global_step(state) + 1, trained.scaler
+        scale, before = scaler.get_scale(), scaler.state_dict()
+        rate = training.learning_rate_at(number - 1, self.n_steps)
+        for group in trained.optimizer.param_groups:
+            group["lr"] = rate
+        while True:
+            result = train_step(
+                trained.model,
+                trained.optimizer,
+                training.loss,
+                batches,
+                device=self.device,
+                autocast=training.autocast,
+                clip=training.clip,
+                scaler=scaler,
+            )
+            if result.applied:
+                break
+            if not 1 <= (lower := scaler.get_scale()) < scale:
+                scaler.load_state_dict(before)
+                raise self._fault(whole, state, result)
+            scale = lower
+            self.log.retry(number, state.epoch, scale)
+        self.log.step(number, state.epoch, result, rate, len(whole))
+        self._report_skipped(number, state.epoch)
+        if result.pixel_budget is not None:
+            self.log.budget(number, state.epoch, result.pixel_budget)
+            state = replace(state, pixel_budget=result.pixel_budget)
+        state = replace(state, step=state.step + 1)
+        if state.step == self.run.steps_per_epoch:
+            self._check_learned(state.epoch)
+        return state
+
+    def validate(self, state: State, pausing: Pausing) -> tuple[State, bool]:
+        """Validate, every process on its share of the logs; keep the weights if they are the best.
+        A pause leaves the validation to the next time."""
+
+        def skip(name: str, reason: str) -> None:
+            self.skipped.append(Skipped(file_name=name, reason=reason))
+
+        self.model.eval()
+        mine = evaluate(
+            self.model,
+            self.run.val,
+            range(len(self.run.val))[distributed.rank() :: distributed.ranks()],
+            autocast=self.training.autocast,
+            read_curves=False,  # it costs a second and more a native log, and chooses nothing
+            skip=skip if self.loader.on_error == "skip" else None,
+            stop=lambda: pausing.asked,
+        )
+        self.model.train()
+        (paused,) = distributed.any_of(pausing.asked)
+        if paused:
+            self.skipped.clear()
+            return state, True
+        number = self.global_step(state)
+        self._report_skipped(number, state.epoch, validating=True)
+        in_turn = zip_longest(*distributed.gather(mine))
+        results = [one for turn in in_turn for one in turn if one is not None]
+        summary = summarise(results, self.run.classes)
+        self.log.epoch(number, state.epoch, summary)
+        if (score := summary.mean_f1) is not None and score > state.best:
+            distributed.once(lambda: save_weights(self.folder / WEIGHTS, self.run.trained.model))
+            state = replace(state, best=score)
+        state = replace(state, epoch=state.epoch + 1, step=0)
+        self.save(state)
+        return state, False
+
+    def save(self, state: State) -> None:
+        """Write a checkpoint, and let go of the oldest; what the log says is on the disk before.
+
+        Raises:
+            RunError: the weights are not finite, as after a step that was far too long.
+        """
+        path = checkpoint_path(self.folder, self.global_step(state))
+
+        def write() -> None:
+            self._check_weights(state)
+            self.log.flush()
+            save_checkpoint(path, state, self.run.config.plain(), self.run.trained)
+            prune(self.folder, self.policy.keep)
+
+        distributed.once(write)
+
+    def _report_skipped(self, number: int, epoch: int, *, validating: bool = False) -> None:
+        """Log the logs that any process left out in step `number`, or while validating."""
+        if self.loader.on_error == "skip":
+            for one in chain(*distributed.gather(self.skipped)):
+                self.log.skipped(number, epoch, one.file_name, one.reason, validating=validating)
+            self.skipped.clear()
+
+    def _check_learned(self, epoch: int) -> None:
+        (learned,) = distributed.any_of(epoch in self.log.learned)
+        if not learned:
+            raise RunError(
+                f"{self.folder}: nothing was learned in epoch {epoch + 1}, for none of the "
+                f"{len(self.run.train)} logs in {self.run.train.folder} could be read and has a "
+                "label. `veernet inspect` says what is wrong with an archive; the last checkpoint "
+                "is as it was"
+            )
+
+    def _check_weights(self, state: State) -> None:
+        if (wrong := not_finite(self.model.state_dict())) is not None:
+            raise RunError(
+                f"{self.folder}: after step {self.global_step(state)}, whose gradient was finite, "
+                f"{wrong}. A lower learning rate may help. The last checkpoint is as it was"
+            )
+
+    def _fault(self, whole: Step, state: State, result: StepResult) -> RunError:
+        """Write down a step whose gradient is not finite; returns what to raise."""
+        folder = distributed.once(
+            lambda: write_fault(
+                self.folder,
+                self.global_step(state) + 1,
+                state,
+                self.run.config,
+                self.run.trained,
+                whole,
+                self.run.train,
+                result,
+            )
+        )
+        return RunError(
+            f"{self.folder}: the gradient is not finite (loss {result.loss.item():g}); "
+            f"`veernet replay {folder}` takes the step again, log by log. A lower learning rate "
+            "may help. The last checkpoint is as it was"
+        )

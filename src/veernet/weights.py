@@ -1,0 +1,162 @@
+"""Weights on disk and in the box: written whole, checked when read, and never unpickled."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from veernet.distributed import digest
+from veernet.errors import CheckpointError
+from veernet.files import parse, replacing
+from veernet.model import Network, VeerNet
+
+WEIGHTS = "best.safetensors"
+"""The weights of the epoch that validated best, inside the folder of a run."""
+
+
+SHIPPED = Path(__file__).with_name("weights.safetensors")
+"""Weights that come with VeerNet: background and two curves; docs/model-card.md tells of them."""
+
+
+MAX_BYTES = 2**34
+"""The largest file of weights or checkpoint read."""
+
+
+def save_weights(path: Path, model: VeerNet) -> None:
+    """Write a network and its weights, for use, as safetensors.
+
+    Raises:
+        CheckpointError: a weight is not finite, or the disk does not take them; an older file is
+            as it was.
+    """
+    tensors = model.state_dict()
+    _check_finite(path, tensors)
+    write_tensors(path, "weights", asdict(model.network), tensors)
+
+
+def load_weights(path: Path = SHIPPED) -> VeerNet:
+    """Read a network written by `save_weights`; `path` may be the folder of a run.
+
+    Raises:
+        CheckpointError: no such file, damaged, of another network, or not finite.
+    """
+    if path.is_dir():
+        path = path / WEIGHTS
+    if not path.exists():
+        raise CheckpointError(
+            f"{path}: no such weights; `veernet train` writes them after an epoch"
+        )
+    tensors, metadata = read_tensors(path)
+    about = _network(path, tensors, metadata)
+    if about is None:
+        raise CheckpointError(f"{path}: weights of another network: not written by VeerNet")
+    network = parse(Network, about, where=str(path), error=CheckpointError)
+    _check_room(path, network, tensors)
+    _check_finite(path, tensors)
+    model = VeerNet(network)
+    fill(model, tensors, path)
+    return model.eval()
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """Name the first tensor that holds NaN or infinity, and count them; None if none does."""
+    for name, value in tensors.items():
+        if wrong := int((~value.isfinite()).sum()):
+            return f"{wrong:,} of the {value.numel():,} weights of {name} are NaN or infinite"
+    return None
+
+
+def write_tensors(path: Path, kind: str, about: Any, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors and plain data about them, with a digest of both, as safetensors.
+
+    Raises:
+        CheckpointError: the disk does not take them; an older file is as it was.
+    """
+    told = json.dumps(about)
+    # One entry, for the order of several is left to chance.
+    metadata = {kind: json.dumps({"sha256": _digest(told, tensors), "about": told})}
+    whole = {name: value.contiguous() for name, value in tensors.items()}
+    try:
+        with replacing(path, sure=True) as temporary:
+            # Not save_file: it writes under a name of its own, which a kill would leave behind.
+            temporary.write_bytes(save(whole, metadata))
+    except OSError as failed:
+        reason = failed.strerror or failed
+        raise CheckpointError(
+            f"{path}: could not be written ({reason}); what was written before is as it was"
+        ) from failed
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors and metadata of a safetensors file, whose header must agree with its length.
+
+    Raises:
+        CheckpointError: it is damaged, or larger than `MAX_BYTES`.
+    """
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise ValueError(f"{size:,} bytes are more than the {MAX_BYTES:,} allowed")
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, ValueError, OSError) as broken:
+        raise CheckpointError(f"{path}: not readable as safetensors ({broken})") from broken
+
+
+def _digest(told: str, tensors: Mapping[str, Tensor]) -> str:
+    return digest([told, sorted(tensors.items())])
+
+
+def unseal(entry: str, tensors: Mapping[str, Tensor]) -> Any:
+    """Read the plain data that `write_tensors` put beside `tensors`.
+
+    Raises:
+        ValueError: their digest is another.
+    """
+    sealed = json.loads(entry)
+    told, expected = sealed["about"], sealed["sha256"]
+    if _digest(told, tensors) != expected:
+        raise ValueError("its SHA-256 is not the one that was written")
+    return json.loads(told)
+
+
+def _network(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Any:
+    """The shape of the network that weights are of, as plain data; None where the file has none."""
+    try:
+        if "weights" in metadata:
+            return unseal(metadata["weights"], tensors)
+        return json.loads(metadata.get("network", "null"))  # as written before there were digests
+    except (LookupError, TypeError, ValueError, RecursionError) as broken:
+        raise CheckpointError(f"{path}: not whole weights ({broken})") from broken
+
+
+def _check_room(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> None:
+    """Before memory is taken for a network, whether the file holds one of that size."""
+    with torch.device("meta"):
+        needed = sum(p.numel() for p in VeerNet(network).parameters())
+    if needed > sum(value.numel() for value in tensors.values()):
+        raise CheckpointError(f"{path}: weights of another network, of {needed:,} parameters")
+
+
+def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    if (wrong := not_finite(tensors)) is not None:
+        raise CheckpointError(f"{path}: {wrong}; take weights of an earlier epoch or another run")
+
+
+def fill(model: VeerNet, tensors: dict[str, Tensor], path: Path) -> None:
+    """Give a network the weights of the file at `path`.
+
+    Raises:
+        CheckpointError: they are of another network.
+    """
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as other:
+        reason = " ".join(str(other).split())[:300]
+        raise CheckpointError(f"{path}: weights of another network ({reason})") from other

@@ -1,0 +1,229 @@
+"""An evaluation of predictions whose scores are known beforehand."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+
+from veernet import Archive, Network, VeerNet
+from veernet.data.batch import ink
+from veernet.evaluation.evaluate import LogResult, evaluate
+from veernet.evaluation.pictures import draw, write_evaluation
+from veernet.evaluation.summary import mean_f1, summarise
+from veernet.inference import classes_of, predict
+from veernet.report.tables import print_summary
+from veernet.synth.logs import SynthLogs
+from veernet.synth.look import PLAIN
+
+
+@pytest.fixture
+def split(small_archive):
+    return Archive.open(small_archive).split("test")
+
+
+def truth(split, index):
+    mask = split.log(index).mask
+    return np.stack([mask == 1, mask == 2]).astype(np.float32)
+
+
+def test_the_truth_scores_full_marks(split):
+    results = [LogResult.of(split.rows[i], split.log(i), truth(split, i)) for i in range(2)]
+    summary = summarise(results, ("background", "curve 1", "curve 2"))
+    assert summary["logs"] == 2
+    for curve in summary["curves"].values():
+        assert curve["strict"] == {"f1": 1, "iou": 1, "precision": 1, "recall": 1}
+        for sampling in ("columns", "points_300"):
+            assert curve[sampling]["r2"]["median"] > 0.98
+            assert curve[sampling]["mae"]["median"] < 0.02
+            assert curve[sampling]["pearson_r"]["worst_tenth"] > 0.98
+            assert curve[sampling]["within_4_px"]["worst_tenth"] > 0.95
+    assert mean_f1(summary) == 1
+
+
+def test_a_shift_of_one_row_is_met_within_a_pixel_and_is_the_error_of_the_values(split):
+    log, row = split.log(0), split.rows[0]
+    shifted = np.roll(truth(split, 0), 1, axis=1)
+    result = LogResult.of(row, log, shifted)
+    straight = LogResult.of(row, log, truth(split, 0))
+    one_row = 1 / (row.curves[0].track[1] - row.curves[0].track[0])
+    for k in range(2):
+        assert result.counts[k]["strict"].f1 < 0.8
+        assert result.counts[k]["within_1_px"].f1 == 1
+        assert result.errors[k]["columns"].mae == pytest.approx(
+            one_row, abs=straight.errors[k]["columns"].mae
+        )
+
+
+def test_nothing_predicted_is_no_curve_read(split):
+    result = LogResult.of(split.rows[0], split.log(0), 0 * truth(split, 0))
+    summary = summarise([result], ("background", "curve 1", "curve 2"))
+    assert summary["curves"]["curve 1"]["columns"]["r2"]["median"] is None
+    assert summary["curves"]["curve 1"]["columns"]["coverage"]["median"] == 0
+    assert summary["curves"]["curve 1"]["columns"]["r2"]["logs"] == 0
+    assert summary["curves"]["curve 1"]["columns"]["coverage"]["logs"] == 1
+    assert (summary["curves"]["curve 1"]["unread"], summary["nothing_read"]) == (1, 1)
+    assert mean_f1(summary) == 0
+
+
+CLASSES = "background", "curve 1", "curve 2"
+
+
+def test_logs_without_a_label_have_no_score(split):
+    """A network that draws nothing is not right there, and one that draws is not wrong."""
+    log = split.log(0)
+    blank = replace(log, mask=np.full_like(log.mask, 255))
+    for seen in (truth(split, 0), 0 * truth(split, 0)):
+        result = LogResult.of(split.rows[0], blank, seen)
+        assert result.worst_f1 is None
+        summary = summarise([result], CLASSES)
+        assert summary["unlabelled"] == 1
+        assert {*summary["curves"]["curve 1"]["strict"].values()} == {None}
+        assert mean_f1(summary) is None
+    assert mean_f1(summarise([], CLASSES)) is None
+
+
+def test_a_curve_that_is_labelled_nowhere_has_no_part_in_the_mean(split):
+    log = split.log(0)
+    one = replace(log, mask=np.where(log.mask == 2, 0, log.mask).astype(np.uint8))
+    seen = truth(split, 0)
+    summary = summarise([LogResult.of(split.rows[0], one, seen)], CLASSES)
+    assert summary["curves"]["curve 2"]["within_1_px"]["f1"] is None
+    assert mean_f1(summary) == 1
+
+
+def test_medians_say_over_how_many_logs_and_leave_out_those_without_the_curve(split, capsys):
+    log, row, seen = split.log(0), split.rows[0], truth(split, 0)
+    without = replace(log, curves=replace(log.curves, values=log.curves.values * [[1], [np.nan]]))
+    results = [
+        LogResult.of(row, log, seen),
+        LogResult.of(row, log, seen * [[[1]], [[0]]]),
+        LogResult.of(row, without, seen),
+    ]
+    summary = summarise(results, CLASSES)
+    second = summary["curves"]["curve 2"]
+    assert {name: second["columns"][name]["logs"] for name in ("r2", "mae", "coverage")} == {
+        "r2": 1,
+        "mae": 1,
+        "coverage": 2,
+    }
+    assert second["columns"]["coverage"]["median"] == pytest.approx(0.5, abs=0.01)
+    assert (second["unread"], summary["nothing_read"]) == (1, 0)
+    print_summary(Console(width=200), {**summary, "left_out": {}})
+    told = capsys.readouterr().out
+    assert (
+        "curve 1: on 3 logs, nothing of it read on 0; R² over 3 logs, MAE over 3, r over 3" in told
+    )
+    assert (
+        "curve 2: on 2 logs, nothing of it read on 1; R² over 1 logs, MAE over 1, r over 1" in told
+    )
+    assert "of 3 logs, 0 on which nothing was read" in told
+
+
+def test_a_log_of_which_nothing_was_read_ranks_last_whatever_its_pixels(small_archive, tmp_path):
+    """Pixels here and there are no curve, though half of them be right."""
+    archive = Archive.open(small_archive)
+    split, model = archive.split("train"), VeerNet(Network(planes=3, widths=(2, 4), heads=1))
+    shares = [1.0, 0.5, 1.0, 0.5]
+    results = [
+        LogResult.of(
+            split.rows[i],
+            split.log(i),
+            np.where(np.arange(split.rows[i].width) % 4 < 4 * share, truth(split, i), 0),
+        )
+        for i, share in enumerate(shares)
+    ]
+    nothing = LogResult.of(split.rows[1], split.log(1), 0 * truth(split, 1))
+    results[1] = replace(results[1], errors=nothing.errors)
+    results[2] = replace(results[2], labelled=False)
+    assert results[1].counts[0]["within_1_px"].f1 > results[3].worst_f1 - 0.1
+    assert results[1].worst_f1 == 0
+    summary = write_evaluation(tmp_path, model, split, results, archive.classes)
+    assert (summary["nothing_read"], summary["unlabelled"]) == (1, 1)
+    first, second, third, last = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert first == "001 of 4 from the worst, F1 0.00, 000001.png"
+    assert (second[-10:-4], third[-10:-4]) == ("000003", "000000")
+    assert last == "004 of 4 from the worst, no label, 000002.png"
+
+
+class SeesTheMask(VeerNet):
+    """A perfect network, for a log whose ink is its mask."""
+
+    def __init__(self):
+        super().__init__(Network(planes=1, widths=(2, 4), heads=1))
+
+    def forward(self, image, sizes=None):
+        return 40 * (image - 0.5)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
+    """Where it goes round its track too: drawn where its value is printed."""
+    look = replace(PLAIN, wrapped=1, skew=(0, 0), drift=(0, 0), hatched=0)
+    logs = SynthLogs(n_curves=1, height=(160, 160), width=(600, 600), look=look, seed=3)
+    row, log = logs.row(number), logs.log(number)
+    log = replace(log, grey=np.where(log.mask == 1, 0, 255).astype(np.uint8))
+    module, drawn, scored = sys.modules["veernet.evaluation.evaluate"], [], []
+    overlay, curve_error = module.overlay, module.curve_error
+
+    def watched_overlay(grey, rows):
+        drawn.append(rows)
+        return overlay(grey, rows)
+
+    def watched_error(read, true, **how):
+        scored.append(read)
+        return curve_error(read, true, **how)
+
+    monkeypatch.setattr(module, "overlay", watched_overlay)
+    monkeypatch.setattr(module, "curve_error", watched_error)
+    draw(log, row, SeesTheMask())
+    LogResult.of(row, log, (log.mask == 1)[None].astype(np.float32))
+    (shown,), (values, _) = drawn[-1], scored
+    top, bottom = row.curves[0].track
+    away = np.mod(shown - (bottom - values * (bottom - top)), bottom - top)
+    assert np.nanmax(np.minimum(away, bottom - top - away)) < 1
+    assert np.isfinite(shown[np.isfinite(values)]).mean() > 0.98  # the rest is where it jumps
+
+
+def test_the_class_of_a_pixel_is_the_most_probable_one():
+    p = np.array([[[0.2, 0.6, 0.3, 0.4]], [[0.1, 0.3, 0.5, 0.4]]])
+    assert classes_of(p).tolist() == [[0, 1, 2, 1]]
+    assert classes_of(np.array([[[0.4, 0.6]]])).tolist() == [[0, 1]]
+
+
+def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
+    torch.manual_seed(0)
+    model = VeerNet(Network(planes=3, widths=(2, 4, 8), heads=2, layers=1)).eval()
+    called = []
+    results = evaluate(model, split, [1, 0], advance=lambda: called.append(1))
+    assert [r.file_name for r in results] == [split.rows[i].file_name for i in (1, 0)]
+    assert len(called) == 2
+    expected = LogResult.of(split.rows[1], split.log(1), predict(model, ink(split.log(1).grey)))
+    assert results[0].counts == expected.counts
+    classes = Archive.open(small_archive).classes
+    summary = write_evaluation(tmp_path, model, split, results, classes)
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert len((tmp_path / "logs.jsonl").read_text().splitlines()) == 2
+    assert len([*tmp_path.glob("*.png")]) == 2
+
+
+class Dropping(nn.Module):
+    """A network whose answer is another one in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.drop = nn.Conv2d(1, 3, 1), nn.Dropout(0.9)
+
+    def forward(self, x, sizes=None):
+        return self.drop(self.conv(x))
+
+
+def test_a_network_is_evaluated_as_it_evaluates_and_left_as_it_was():
+    model, image = Dropping(), torch.full((1, 20, 30), 255, dtype=torch.uint8)
+    model.conv.training = False
+    assert (predict(model, image) == predict(model, image)).all()
+    assert [layer.training for layer in model.modules()] == [True, False, True]
