@@ -46,13 +46,11 @@ def main(run: Path) -> None:
         summary = summarise(evaluate(model, split, range(COUNT)), logs.classes)
         told[name] = {
             curve: {
-                "f1_within_1_px": round(found["within_1_px"]["f1"], 3),
-                "median_r2": None
-                if (r2 := found["columns"]["r2"]["median"]) is None
-                else round(r2, 3),
-                "of_logs": found["columns"]["r2"]["logs"],
+                "f1_within_1_px": round(found.within_1_px.f1, 3),
+                "median_r2": None if (r2 := found.columns.r2.median) is None else round(r2, 3),
+                "of_logs": found.columns.r2.logs,
             }
-            for curve, found in summary["curves"].items()
+            for curve, found in summary.curves.items()
         }
         print(name, told[name])
     OUT.write_text(json.dumps({"logs_each": COUNT, "looks": told}, indent=2) + "\n")

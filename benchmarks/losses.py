@@ -10,7 +10,7 @@ stopped goes on. Writes benchmarks/losses.json, and prints the table of docs/exp
 import json
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def trained(folder: Path, loss: Loss, seed: int) -> dict[str, Any]:
         folder, device=CPU, workers=1, checkpoints=CheckpointPolicy(minutes=2), console=console
     ):
         raise SystemExit("stopped; the same command goes on")
-    return evaluate_run(folder, "test", device=CPU, console=console)
+    return asdict(evaluate_run(folder, "test", device=CPU, console=console))
 
 
 def figures(summary: dict[str, Any]) -> dict[str, float]:

@@ -13,13 +13,12 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from veernet.curves.error import CurveError
 from veernet.data.archive import Split, sha256
+from veernet.errors import VeerNetError
 from veernet.evaluation.evaluate import LogResult, evaluate
-from veernet.evaluation.pixels import Counts
 from veernet.evaluation.summary import summarise
+from veernet.files import parse
 from veernet.synth.logs import SynthLogs
 from veernet.weights import SHIPPED, load_weights
 
@@ -28,25 +27,13 @@ COUNT = 100
 LOGS = SynthLogs(seed=3_000_017)
 
 
-def result_of(plain: dict[str, Any]) -> LogResult:
-    return LogResult(
-        file_name=plain["file_name"],
-        labelled=plain["labelled"],
-        counts=tuple({k: Counts(**v) for k, v in one.items()} for one in plain["counts"]),
-        errors=tuple(
-            {k: CurveError(**{**v, "within_px": tuple(v["within_px"])}) for k, v in one.items()}
-            for one in plain["errors"]
-        ),
-    )
-
-
 def results(weights: Path, split: Split) -> list[LogResult]:
     """Of all logs; those that an earlier run of the same weights left are not done again."""
     model, lines = load_weights(weights), OUT.with_suffix(".jsonl")
     told = sha256(weights)
     done = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     done = [one["result"] for one in done if one["weights"] == told]
-    found = [result_of(one) for one in done]
+    found = [parse(LogResult, one, where=str(lines), error=VeerNetError) for one in done]
     with lines.open("a") as file:
         for index in range(len(found), COUNT):
             start = time.perf_counter()
@@ -60,17 +47,17 @@ def results(weights: Path, split: Split) -> list[LogResult]:
 def main(weights: Path = SHIPPED) -> None:
     split = LOGS.split(COUNT)
     found = results(weights, split)
-    summary = summarise(found, LOGS.classes)
+    summary = asdict(summarise(found, LOGS.classes))
     traits = sorted({trait for row in split.rows for trait in row.traits})
     by_trait = {}
     for trait in traits:
         with_it = [r for r, row in zip(found, split.rows, strict=True) if trait in row.traits]
-        one = summarise(with_it, LOGS.classes)["curves"]
+        one = summarise(with_it, LOGS.classes).curves
         by_trait[trait] = {
             "logs": len(with_it),
-            "f1_within_1_px": [round(c["within_1_px"]["f1"], 3) for c in one.values()],
-            "median_r2": [c["columns"]["r2"]["median"] for c in one.values()],
-            "of_logs": [c["columns"]["r2"]["logs"] for c in one.values()],
+            "f1_within_1_px": [round(c.within_1_px.f1, 3) for c in one.values()],
+            "median_r2": [c.columns.r2.median for c in one.values()],
+            "of_logs": [c.columns.r2.logs for c in one.values()],
         }
     OUT.write_text(json.dumps({**summary, "by_trait": by_trait}, indent=2) + "\n")
     OUT.with_suffix(".jsonl").unlink()

@@ -324,7 +324,7 @@ def test_words_behind_two_hyphens_are_names_of_files():
 
 
 def test_the_version_is_told_by_the_command_and_the_package(veernet, monkeypatch):
-    told = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())
+    told = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
     version = told["project"]["version"]
     assert veernet("--version") == veernet("-V") == (0, f"veernet {version}\n", "")
     monkeypatch.delattr(package, "__version__")

@@ -3,7 +3,6 @@
 import math
 import sys
 import tomllib
-from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -17,7 +16,8 @@ from rich.console import Console
 from veernet.cli.calibrate import Calibrate
 from veernet.cli.main import main
 from veernet.data.raster import lay_on_side, write_picture
-from veernet.digitisation import cut_strip, propose, read_calibration
+from veernet.digitisation import CurveScale, cut_strip, propose, read_calibration
+from veernet.digitisation.calibrate import calibrate
 from veernet.digitisation.calibration import calibration_of
 from veernet.errors import CalibrationError, OptionError
 
@@ -205,7 +205,7 @@ def test_the_page_that_was_calibrated_is_named_in_the_file(rng, tmp_path, veerne
     cover.save(tmp_path / "s.tif", save_all=True, append_images=[Image.fromarray(upright)])
     out, told = tmp_path / "c.toml", ("--curve", "1:GR:API:0:150", "--tie", 130, 100, 330, 120)
     assert veernet("calibrate", tmp_path / "s.tif", "--page", 2, "--out", out, *told) == 0
-    assert out.read_text().startswith("# Of 's.tif', page 2: what was found")
+    assert out.read_text().startswith("# Calibration of 's.tif', page 2.")
     assert read_calibration(out).size == upright.shape[::-1]
     assert veernet("calibrate", tmp_path / "s.tif", "--page", 3, "--out", out, *told) == 2
 
@@ -237,8 +237,8 @@ def test_lines_are_counted_where_the_paper_has_stretched(rng):
             grey[91 : rows[-1] + 1, x] = 60
     found = propose(grey)
     row = float(rows[100])
-    told = Calibrate(scan=Path("s.png"), tie=((row + 2, 300.0),), line=2.0, curve=("2:A::0:1",))
-    calibration = calibration_of(tomllib.loads(told.text(found, grey.shape)), where="s")
+    curves = [(2, CurveScale(mnemonic="A", left=0, right=1))]
+    calibration = calibrate(found, grey.shape, curves, [(row + 2, 300.0)], line=2.0)
     depths = calibration.depth.at(rows.astype(float))
     np.testing.assert_allclose(depths, 300 + 2 * (np.arange(240) - 100), atol=0.15)
     assert calibration.track[0].top == pytest.approx(rows[0], abs=1)
@@ -249,10 +249,10 @@ def test_a_skewed_track_that_leaves_the_scan_ends_at_the_last_line_on_it(rng, tm
     turn = cv2.getRotationMatrix2D((280, 1000), -1.5, 1)
     skewed = cv2.warpAffine(grey, turn, (560, 2000), borderValue=235)
     found = propose(skewed)
-    told = Calibrate(
-        scan=Path("s.png"), tie=((30.0, 1.0), (1900.0, 2.0)), curve=("1:A::0:1", "2:B::0:1")
-    )
-    calibration = calibration_of(tomllib.loads(told.text(found, skewed.shape)), where="s")
+    curves = [(n, CurveScale(mnemonic=name, left=0, right=1)) for n, name in ((1, "A"), (2, "B"))]
+    calibration = calibrate(found, skewed.shape, curves, [(30.0, 1.0), (1900.0, 2.0)])
+    text = calibration.to_toml(about="of a scan")
+    assert calibration_of(tomllib.loads(text), where="s") == calibration
     for track in calibration.track:
         strip = cut_strip(skewed, calibration, track)
         assert strip.last - strip.first > 1000

@@ -99,7 +99,7 @@ def test_curves_of_a_log_that_no_network_was_trained_on_are_read_to_a_hundredth(
 ) -> None:
     logs = SynthLogs(height=(480, 520), width=(900, 1000), seed=77)
     results = evaluate(shipped, logs.split(4), range(4))
-    errors = [one["columns"].mae for result in results for one in result.errors]
+    errors = [one.columns.mae for result in results for one in result.errors]
     assert np.nanmedian(errors) < 0.01
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from veernet import Archive, Network, VeerNet
 from veernet.data.batch import ink
 from veernet.evaluation.evaluate import LogResult, evaluate
 from veernet.evaluation.pictures import draw, write_evaluation
-from veernet.evaluation.summary import mean_f1, summarise
+from veernet.evaluation.summary import PixelScores, summarise
 from veernet.inference import classes_of, predict
 from veernet.report.tables import print_summary
 from veernet.synth.logs import SynthLogs
@@ -34,15 +34,15 @@ def truth(split, index):
 def test_the_truth_scores_full_marks(split):
     results = [LogResult.of(split.rows[i], split.log(i), truth(split, i)) for i in range(2)]
     summary = summarise(results, ("background", "curve 1", "curve 2"))
-    assert summary["logs"] == 2
-    for curve in summary["curves"].values():
-        assert curve["strict"] == {"f1": 1, "iou": 1, "precision": 1, "recall": 1}
-        for sampling in ("columns", "points_300"):
-            assert curve[sampling]["r2"]["median"] > 0.98
-            assert curve[sampling]["mae"]["median"] < 0.02
-            assert curve[sampling]["pearson_r"]["worst_tenth"] > 0.98
-            assert curve[sampling]["within_4_px"]["worst_tenth"] > 0.95
-    assert mean_f1(summary) == 1
+    assert summary.logs == 2
+    for curve in summary.curves.values():
+        assert curve.strict == PixelScores(f1=1, iou=1, precision=1, recall=1)
+        for values in (curve.columns, curve.points_300):
+            assert values.r2.median > 0.98
+            assert values.mae.median < 0.02
+            assert values.pearson_r.worst_tenth > 0.98
+            assert values.within_4_px.worst_tenth > 0.95
+    assert summary.mean_f1 == 1
 
 
 def test_a_shift_of_one_row_is_met_within_a_pixel_and_is_the_error_of_the_values(split):
@@ -52,22 +52,22 @@ def test_a_shift_of_one_row_is_met_within_a_pixel_and_is_the_error_of_the_values
     straight = LogResult.of(row, log, truth(split, 0))
     one_row = 1 / (row.curves[0].track[1] - row.curves[0].track[0])
     for k in range(2):
-        assert result.counts[k]["strict"].f1 < 0.8
-        assert result.counts[k]["within_1_px"].f1 == 1
-        assert result.errors[k]["columns"].mae == pytest.approx(
-            one_row, abs=straight.errors[k]["columns"].mae
+        assert result.counts[k].strict.f1 < 0.8
+        assert result.counts[k].within_1_px.f1 == 1
+        assert result.errors[k].columns.mae == pytest.approx(
+            one_row, abs=straight.errors[k].columns.mae
         )
 
 
 def test_nothing_predicted_is_no_curve_read(split):
     result = LogResult.of(split.rows[0], split.log(0), 0 * truth(split, 0))
     summary = summarise([result], ("background", "curve 1", "curve 2"))
-    assert summary["curves"]["curve 1"]["columns"]["r2"]["median"] is None
-    assert summary["curves"]["curve 1"]["columns"]["coverage"]["median"] == 0
-    assert summary["curves"]["curve 1"]["columns"]["r2"]["logs"] == 0
-    assert summary["curves"]["curve 1"]["columns"]["coverage"]["logs"] == 1
-    assert (summary["curves"]["curve 1"]["unread"], summary["nothing_read"]) == (1, 1)
-    assert mean_f1(summary) == 0
+    assert summary.curves["curve 1"].columns.r2.median is None
+    assert summary.curves["curve 1"].columns.coverage.median == 0
+    assert summary.curves["curve 1"].columns.r2.logs == 0
+    assert summary.curves["curve 1"].columns.coverage.logs == 1
+    assert (summary.curves["curve 1"].unread, summary.nothing_read) == (1, 1)
+    assert summary.mean_f1 == 0
 
 
 CLASSES = "background", "curve 1", "curve 2"
@@ -81,10 +81,10 @@ def test_logs_without_a_label_have_no_score(split):
         result = LogResult.of(split.rows[0], blank, seen)
         assert result.worst_f1 is None
         summary = summarise([result], CLASSES)
-        assert summary["unlabelled"] == 1
-        assert {*summary["curves"]["curve 1"]["strict"].values()} == {None}
-        assert mean_f1(summary) is None
-    assert mean_f1(summarise([], CLASSES)) is None
+        assert summary.unlabelled == 1
+        assert {*asdict(summary.curves["curve 1"].strict).values()} == {None}
+        assert summary.mean_f1 is None
+    assert summarise([], CLASSES).mean_f1 is None
 
 
 def test_a_curve_that_is_labelled_nowhere_has_no_part_in_the_mean(split):
@@ -92,8 +92,8 @@ def test_a_curve_that_is_labelled_nowhere_has_no_part_in_the_mean(split):
     one = replace(log, mask=np.where(log.mask == 2, 0, log.mask).astype(np.uint8))
     seen = truth(split, 0)
     summary = summarise([LogResult.of(split.rows[0], one, seen)], CLASSES)
-    assert summary["curves"]["curve 2"]["within_1_px"]["f1"] is None
-    assert mean_f1(summary) == 1
+    assert summary.curves["curve 2"].within_1_px.f1 is None
+    assert summary.mean_f1 == 1
 
 
 def test_medians_say_over_how_many_logs_and_leave_out_those_without_the_curve(split, capsys):
@@ -105,15 +105,12 @@ def test_medians_say_over_how_many_logs_and_leave_out_those_without_the_curve(sp
         LogResult.of(row, without, seen),
     ]
     summary = summarise(results, CLASSES)
-    second = summary["curves"]["curve 2"]
-    assert {name: second["columns"][name]["logs"] for name in ("r2", "mae", "coverage")} == {
-        "r2": 1,
-        "mae": 1,
-        "coverage": 2,
-    }
-    assert second["columns"]["coverage"]["median"] == pytest.approx(0.5, abs=0.01)
-    assert (second["unread"], summary["nothing_read"]) == (1, 0)
-    print_summary(Console(width=200), {**summary, "left_out": {}})
+    second = summary.curves["curve 2"]
+    read = second.columns
+    assert (read.r2.logs, read.mae.logs, read.coverage.logs) == (1, 1, 2)
+    assert read.coverage.median == pytest.approx(0.5, abs=0.01)
+    assert (second.unread, summary.nothing_read) == (1, 0)
+    print_summary(Console(width=200), summary)
     told = capsys.readouterr().out
     assert (
         "curve 1: on 3 logs, nothing of it read on 0; R² over 3 logs, MAE over 3, r over 3" in told
@@ -140,10 +137,10 @@ def test_a_log_of_which_nothing_was_read_ranks_last_whatever_its_pixels(small_ar
     nothing = LogResult.of(split.rows[1], split.log(1), 0 * truth(split, 1))
     results[1] = replace(results[1], errors=nothing.errors)
     results[2] = replace(results[2], labelled=False)
-    assert results[1].counts[0]["within_1_px"].f1 > results[3].worst_f1 - 0.1
+    assert results[1].counts[0].within_1_px.f1 > results[3].worst_f1 - 0.1
     assert results[1].worst_f1 == 0
     summary = write_evaluation(tmp_path, model, split, results, archive.classes)
-    assert (summary["nothing_read"], summary["unlabelled"]) == (1, 1)
+    assert (summary.nothing_read, summary.unlabelled) == (1, 1)
     first, second, third, last = sorted(path.name for path in tmp_path.glob("*.png"))
     assert first == "001 of 4 from the worst, F1 0.00, 000001.png"
     assert (second[-10:-4], third[-10:-4]) == ("000003", "000000")
@@ -167,8 +164,11 @@ def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
     logs = SynthLogs(n_curves=1, height=(160, 160), width=(600, 600), look=look, seed=3)
     row, log = logs.row(number), logs.log(number)
     log = replace(log, grey=np.where(log.mask == 1, 0, 255).astype(np.uint8))
-    module, drawn, scored = sys.modules["veernet.evaluation.evaluate"], [], []
-    overlay, curve_error = module.overlay, module.curve_error
+    pictures, scores = (
+        sys.modules[f"veernet.evaluation.{name}"] for name in ("pictures", "evaluate")
+    )
+    drawn, scored = [], []
+    overlay, curve_error = pictures.overlay, scores.curve_error
 
     def watched_overlay(grey, rows):
         drawn.append(rows)
@@ -178,8 +178,8 @@ def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
         scored.append(read)
         return curve_error(read, true, **how)
 
-    monkeypatch.setattr(module, "overlay", watched_overlay)
-    monkeypatch.setattr(module, "curve_error", watched_error)
+    monkeypatch.setattr(pictures, "overlay", watched_overlay)
+    monkeypatch.setattr(scores, "curve_error", watched_error)
     draw(log, row, SeesTheMask())
     LogResult.of(row, log, (log.mask == 1)[None].astype(np.float32))
     (shown,), (values, _) = drawn[-1], scored
@@ -206,7 +206,7 @@ def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
     assert results[0].counts == expected.counts
     classes = Archive.open(small_archive).classes
     summary = write_evaluation(tmp_path, model, split, results, classes)
-    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert json.loads((tmp_path / "summary.json").read_text()) == asdict(summary)
     assert len((tmp_path / "logs.jsonl").read_text().splitlines()) == 2
     assert len([*tmp_path.glob("*.png")]) == 2
 

@@ -192,7 +192,7 @@ def idle():
     model, scaler = Slope(), torch.amp.GradScaler("cpu")
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     batches = [one][distributed.rank() :]
-    veernet.step(model, optimizer, Sum(), batches, device=CPU, scaler=scaler)
+    veernet.train_step(model, optimizer, Sum(), batches, device=CPU, scaler=scaler)
     return distributed.gather(model.a.item())
 
 

@@ -128,7 +128,7 @@ def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
     val, model = archive.split("val"), VeerNet(TINY.network)
     model.load_state_dict(newest(undisturbed).weights)
     summary = summarise(evaluate(model, val, range(2), read_curves=False), archive.classes)
-    assert epochs[1]["curves"] == summary["curves"]
+    assert epochs[1]["curves"] == asdict(summary)["curves"]
 
 
 @pytest.mark.parametrize(
