@@ -18,7 +18,7 @@ from veernet.data.verify import verify
 from veernet.digitise.strip import Strip
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LabelError, LasError
 from veernet.label import LasLabels, MaskLabels, import_scans
-from veernet.label.labels import paint_labels, rows_of
+from veernet.label.labels import Traced, paint_labels, rows_of
 from veernet.label.snap import snap
 
 TOML = """
@@ -263,6 +263,21 @@ def test_the_offset_of_a_print_is_found_to_a_pixel(dx, dy, period, swing):
     assert np.median((np.abs(rows - expected) / np.hypot(1, slope))[seen]) < 0.75
     mask = paint_labels(strip, {1: found})
     assert (grey[mask == 1] < 200).mean() > 0.9
+
+
+@pytest.mark.parametrize("edge", ["upper", "lower"])
+def test_a_line_along_an_edge_is_labelled_two_pixels_beyond_it_and_no_further(edge):
+    """A pen of nine pixels, whose ink is held at an edge; three rows of its strip lie beyond."""
+    strip = Strip(
+        grey=np.full((40, 30), 255, np.uint8), top=8, bottom=28, first=0, last=29, span=(0, 29)
+    )
+    there, nowhere = np.ones(30, bool), np.zeros(30, bool)
+    at = np.full(30, 0.999 if edge == "upper" else 0.001)
+    traced = Traced(positions=at, on_ink=there, given=there, absent=nowhere, pen=9)
+    mask = paint_labels(strip, {1: traced})
+    rows = range(6, 13) if edge == "upper" else range(24, 31)
+    assert [*np.flatnonzero((mask == 1).all(1))] == [*rows]
+    assert (mask == 1).sum() == 30 * len(rows)
 
 
 @pytest.mark.parametrize("n", [2, 3])
