@@ -156,6 +156,16 @@ def test_the_stem_keeps_what_its_norm_reads_or_what_the_next_stage_reads(policy,
     assert stage(told(policy), "stem").kept == kept
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", [LOSS, "head"])
+def test_what_is_temporary_comes_on_top_of_all_that_is_kept(policy, name):
+    """All of it is there when the backward begins: at the loss, and at the head beside it."""
+    found = told(policy)
+    kept = sum(stage.kept for stage in found.stages)
+    assert kept > 0
+    assert stage(found, name).peak == found.always + kept + stage(found, name).temporary
+
+
 def test_what_the_backward_takes_is_that_of_the_part_that_it_is_of():
     """All that is kept is still there when it comes to the first stage of full resolution."""
     most = max(told().stages, key=lambda stage: stage.peak)
