@@ -322,6 +322,37 @@ def test_ink_eight_columns_wide_is_no_side_of_a_spike():
     assert (read_trace(peak(9, side=8)).rows[200:209] == 150).all()
 
 
+def test_a_way_along_ink_eight_columns_wide_is_worth_nothing_and_costs_nothing():
+    """What is six nats surer than the line is reached along it."""
+    probability = peak(9, side=8)
+    probability[50, 200:209], probability[150, 200:209] = 0.99, 0.5
+    np.testing.assert_array_equal(read_trace(probability).rows[200:209], 50)
+
+
+def test_the_row_of_a_stroke_is_that_of_its_middle_whatever_hangs_on_it():
+    """A bar of nine rows, and a line one column wide that leads fifty rows down from it."""
+    probability = np.zeros((120, 300))
+    probability[40:49] = 0.99
+    probability[49:99, 150] = 0.99
+    read = read_trace(probability).rows
+    np.testing.assert_allclose(read, 44, atol=0.1)
+
+
+def test_a_long_page_is_read_alike_in_all_of_its_columns():
+    """In the middle of its stroke, though it is surer at its lower edge."""
+    probability = np.zeros((20, 9000))
+    probability[7:10] = 0.9
+    probability[9] = 0.99
+    np.testing.assert_allclose(read_trace(probability).rows, 8, atol=1e-9)
+
+
+def test_a_quarter_of_a_narrow_page_is_a_curve():
+    for n, columns in ((24, 0), (25, 25)):
+        probability = np.zeros((20, 100))
+        probability[7, 30 : 30 + n] = 0.9
+        assert np.isfinite(read_trace(probability).rows).sum() == columns
+
+
 def test_no_column_speaks_against_a_path_with_more_than_a_thousandth():
     """A hole of one column in a line is crossed where ink beside it is too far off."""
     crossed = []

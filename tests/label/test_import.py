@@ -191,6 +191,16 @@ def test_the_command_takes_a_unit_of_depth_and_says_so_on_one_line(well, veernet
     assert "well.las: depth is read as ft" in line
 
 
+@pytest.mark.parametrize(
+    ("tolerance", "code"), [("-1", 2), ("0", 2), ("0.1", 0), ("50", 0), ("50.1", 2), ("nan", 2)]
+)
+def test_a_tolerance_is_above_0_and_up_to_50_pixels(well, veernet, capfd, tolerance, code):
+    words = "import", well / "well.png", "--calibration", well / "c.toml"
+    labels = "--las", well / "well.las", "--out", well / "out", "--tolerance", tolerance
+    assert veernet(*words, *labels) == code
+    assert ("--tolerance must be from 0 to 50 px" in capfd.readouterr().err) == (code == 2)
+
+
 def test_labels_of_a_skewed_scan_are_those_of_the_straight_one(well):
     """Turned by 2 degrees, the corners given; mask and LAS file alike."""
     turn = cv2.getRotationMatrix2D((0, 0), -2, 1)
