@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -90,37 +92,44 @@ def told(do):
 
 def start_up(run):
     """What is said where something of the second process differs, by what it is."""
-    read = loop._read
-    other = distributed.rank() == 1
+    new, split, read_config = loop.Trained.new, Archive.split, loop.read_config
 
-    def weights(job, state, damaged):
+    def weights(*how):
+        trained = new(*how)
         with torch.no_grad():
-            next(job.trained.model.parameters())[0] += 1e-7
-        return job, state, damaged
+            next(trained.model.parameters())[0] += 1e-7
+        return trained
 
-    def optimizer(job, state, damaged):
-        job.trained.optimizer.param_groups[0]["betas"] = (0.8, 0.9)
-        return job, state, damaged
+    def optimizer(*how):
+        trained = new(*how)
+        trained.optimizer.param_groups[0]["betas"] = (0.8, 0.9)
+        return trained
 
-    def data(job, state, damaged):
-        job.train.rows[2] = replace(job.train.rows[2], width=job.train.rows[2].width + 1)
-        return job, state, damaged
+    def data(archive, name):
+        found = split(archive, name)
+        if name == "train":
+            found.rows[2] = replace(found.rows[2], width=found.rows[2].width + 1)
+        return found
 
-    def settings(job, state, damaged):
-        how = replace(job.how, clip=2.0)
-        return replace(job, config=replace(job.config, training=how)), state, damaged
+    def settings(run):
+        config = read_config(run)
+        return replace(config, training=replace(config.training, clip=2.0))
 
-    def place(job, state, damaged):
-        return job, replace(state, step=1), damaged
-
-    def nothing(job, state, damaged):
+    def nothing(*how):
         raise FileNotFoundError("a disk that is not mounted")
 
+    changes = {
+        "weights": (loop.Trained, "new", staticmethod(weights)),
+        "optimizer": (loop.Trained, "new", staticmethod(optimizer)),
+        "data": (Archive, "split", data),
+        "settings": (loop, "read_config", settings),
+        "place": (loop, "State", partial(loop.State, step=1)),
+        "nothing": (loop, "first_weights", nothing),
+    }
     messages = {}
-    for change in (weights, optimizer, data, settings, place, nothing):
-        fake = (lambda *a, change=change: change(*read(*a))) if other else read
-        with mock.patch.object(loop, "_read", fake):
-            messages[change.__name__] = told(lambda: fit(run, device=CPU, console=QUIET))
+    for name, change in changes.items():
+        with mock.patch.object(*change) if distributed.rank() == 1 else nullcontext():
+            messages[name] = told(lambda: fit(run, device=CPU, console=QUIET))
     return messages
 
 
