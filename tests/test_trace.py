@@ -338,6 +338,14 @@ def test_the_row_of_a_stroke_is_that_of_its_middle_whatever_hangs_on_it():
     np.testing.assert_allclose(read, 44, atol=0.1)
 
 
+def test_the_row_of_a_blot_is_in_its_middle_and_not_where_it_is_widest():
+    """Of 600 rows, 240 columns wide and from the 200th on 800: all of it deeper than a stroke."""
+    probability = np.zeros((640, 900))
+    probability[20:220, 330:570] = probability[220:620, 50:850] = 0.99
+    row = read_trace(probability).rows[450]
+    assert row == pytest.approx((20 + 619) / 2, abs=1)
+
+
 def test_a_long_page_is_read_alike_in_all_of_its_columns():
     """In the middle of its stroke, though it is surer at its lower edge."""
     probability = np.zeros((20, 9000))
