@@ -194,9 +194,10 @@ def test_logs_rank_from_those_not_read_over_the_worst_scores_to_those_without_la
         result_of(name(3), 0.7, read=False),
         result_of(name(4), 0.0),
         result_of(name(5), 0.5),
+        result_of(name(6), read=False, labelled=False),
     ]
-    expected = dict(enumerate([3, 4, 1, 5, 0, 2], start=1))
-    for number, order in enumerate(([0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [2, 4, 0, 1, 5, 3])):
+    expected = dict(enumerate([3, 6, 4, 1, 5, 0, 2], start=1))
+    for number, order in enumerate((range(7), range(6, -1, -1), [2, 4, 6, 0, 1, 5, 3])):
         folder = tmp_path / f"{number}"
         assert pictures_of([results[i] for i in order], folder) == expected
 
