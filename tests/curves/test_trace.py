@@ -236,3 +236,24 @@ def test_a_curve_is_read_off_what_shows_of_it_beside_those_before_it():
     found = read_curve(both, 1, max_gap=50, turn=(10, 100))
     np.testing.assert_array_equal(found.rows, expected.rows)
     assert (found.rows != read_trace(both[1], max_gap=50, turn=(10, 100)).rows).any()
+
+
+def test_a_line_along_an_edge_of_its_track_is_read_on_its_own_lap():
+    """The edge of one lap is that of the next one too, and both explain the ink."""
+    top, bottom = 4, 64
+    for row in (top, bottom):
+        probability = np.zeros((70, 200))
+        probability[row] = 0.98
+        np.testing.assert_array_equal(read_trace(probability, turn=(top, bottom)).rows, row)
+
+
+def test_ink_on_the_lower_edge_hides_a_curve_of_a_track_as_it_does_of_a_page():
+    """A stroke of three rows, of which another line hides the lowest for twenty columns."""
+    top, bottom = 4, 64
+    second = np.zeros((70, 200))
+    second[bottom - 2 : bottom + 1] = 0.98
+    first = np.zeros_like(second)
+    first[bottom, 90:110], second[bottom, 90:110] = 0.98, 0
+    for turn in (None, (top, bottom)):
+        read = read_trace(second, over=[first], turn=turn).rows
+        np.testing.assert_allclose(read, bottom - 1, atol=1e-9)

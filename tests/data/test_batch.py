@@ -145,11 +145,13 @@ def refusals():
     script = """if True:
         import json, sys, torch
         from torch import nn
-        from veernet import Batch, CrossEntropy, Network, Scan, Tversky, VeerNet, collate, train_step
+        from veernet import Batch, CrossEntropy, Network, Scan, Tversky, VeerNet, collate
+        from veernet import train_step
         def taken(loss=Tversky(), batches=(), clip=1.0):
             model = VeerNet(Network(widths=(2, 4), heads=1, layers=0))
             optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            return train_step(model, optimizer, loss, batches, device=torch.device("cpu"), clip=clip)
+            cpu = torch.device("cpu")
+            return train_step(model, optimizer, loss, batches, device=cpu, clip=clip)
         told = {}
         for wrong in json.load(sys.stdin):
             try:

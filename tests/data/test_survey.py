@@ -27,6 +27,18 @@ def test_a_survey_counted_by_hand():
     assert found.waste == 500 / 4000
 
 
+def test_the_waste_of_unsorted_windows_is_that_of_the_order_they_were_drawn_in():
+    """Narrow and wide in turn, two to a micro-batch: whatever the order, some of it is padding
+    unless it is sorted first."""
+    split = split_of((10, 100), (10, 100), (10, 50), (10, 50))
+    schedule = Schedule(effective_batch=4, pixel_budget=2000, seed=5)
+    (order,) = schedule.windows(4, epoch=0)
+    wide = [i < 2 for i in order]
+    assert wide[0] != wide[1], "a seed that draws them in turn"
+    found = survey(split, schedule)
+    assert (found.waste, found.waste_unsorted) == (0, 1 - 3000 / 4000)
+
+
 def test_logs_of_one_size_make_one_bar():
     found = survey(split_of((7, 7), (7, 7), (7, 7)), Schedule())
     assert found.heights == ((6, 8, 3),)

@@ -1,6 +1,7 @@
 """From pixels to values: with a network that sees ink, the curve that was drawn comes back."""
 
 import csv
+import re
 
 import cv2
 import lasio
@@ -385,6 +386,51 @@ def test_a_gap_longer_than_the_calibration_allows_has_no_values(scan, calibratio
     assert np.isfinite(found.values[:, found.depth < 1009.9]).all()
 
 
+def test_a_gap_is_as_many_whole_pixels_as_the_mean_scale_of_the_ties_makes_it(scan, calibration):
+    """400 px in 30 ft: 2 ft are 26.7 px, of which 26 are bridged and 27 are not."""
+    calibration.write_text(ONE.replace("step = 0.5", "step = 0.1\nmax_gap = 2.0"))
+    for n in (26, 27):
+        page = scan.copy()
+        page[110 : 110 + n] = 255
+        found = digitise(page, read_calibration(calibration), SeesInk())
+        assert np.isfinite(found.values).all() == (n == 26)
+
+
+def test_a_depth_is_read_half_a_pixel_beyond_its_track_and_no_further(scan, calibration):
+    """Depths of two fifths of a pixel, and a second track from row 210 to row 300."""
+    ties = "ties = [[10.0, 1000.0], [410.0, 1040.0]]"
+    text = re.sub("ties = .*", ties, (ONE + SECOND).replace("step = 0.5", "step = 0.04"))
+    calibration.write_text(text.replace("top = 210\nbottom = 410", "top = 210\nbottom = 300"))
+    found = digitise(scan, read_calibration(calibration), SeesInk())
+    rows = 10 * (found.depth - 1000) + 10
+    seen = rows[np.isfinite(found.values[1])]
+    np.testing.assert_allclose(seen[[0, -1]], [209.6, 300.4])
+    np.testing.assert_array_equal(np.isfinite(found.confidence[1]), np.isfinite(found.values[1]))
+
+
+def test_the_ends_of_a_track_have_values_though_rounding_puts_them_beyond(scan, calibration):
+    """By a millionth of a pixel, as a person's ties may."""
+    ties = "ties = [[10.0, 1000.0000004], [410.0, 1029.9999996]]"
+    calibration.write_text(re.sub("ties = .*", ties, ONE))
+    found = digitise(scan, read_calibration(calibration), SeesInk())
+    assert (found.depth[0], found.depth[-1]) == (1000, 1030)
+    assert np.isfinite(found.values).all()
+
+
+def test_the_confidence_told_of_a_curve_is_reached_at_half_of_its_depths(
+    scan, calibration, tmp_path
+):
+    """Where three in ten of them have no ink, it is that of the others."""
+    scan[130:250] = 255
+    write_picture(tmp_path / "scan.png", scan)
+    written = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
+    sure = digitise(scan, read_calibration(calibration), SeesInk()).confidence
+    assert (sure < 0.1).mean() > 0.25
+    for told, of_one in zip(written.told, sure, strict=True):
+        assert (of_one >= told.confidence).mean() == pytest.approx(0.5, abs=0.05)
+        assert told.confidence > 0.99
+
+
 def test_a_long_scan_is_read_in_windows_like_in_one(scan, calibration):
     """By a network that looks at its pixel alone, so that nothing but the seams could differ."""
     calibration.write_text(ONE)
@@ -464,6 +510,29 @@ def test_numbers_have_the_digits_that_their_scale_needs(scan, calibration, tmp_p
     written = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
     expected = digitise(scan, read_calibration(calibration), SeesInk()).values[1]
     np.testing.assert_allclose(lasio.read(written.las)["ILD"], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("edges", "step", "digits"),
+    [
+        ("left = 0\nright = 150", 0.5, 5),
+        ("left = 2.0\nright = 1.9", 0.5, 5),
+        ("left = 2.0\nright = 1.92", 0.5, 6),  # 0.08 / 10,000 is 8 in the sixth place
+        ("left = 1e-4\nright = 0", 0.5, 8),
+        ("left = 0.003\nright = 30\nscale = 'log'", 0.5, 7),
+        ("left = 0\nright = 150", 0.05, 6),
+    ],
+)
+def test_a_ten_thousandth_of_a_scale_and_of_the_step_is_written(
+    scan, calibration, tmp_path, edges, step, digits
+):
+    text = ONE.replace("left = 0\nright = 150", edges).replace("step = 0.5", f"step = {step}")
+    calibration.write_text(text)
+    write_picture(tmp_path / "scan.png", scan)
+    written = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
+    with written.csv.open() as file:
+        numbers = [n for row in [*csv.reader(file)][1:] for n in row]
+    assert {len(n.partition(".")[2]) for n in numbers} == {digits}
 
 
 def test_nothing_is_written_where_a_picture_cannot_be_drawn(

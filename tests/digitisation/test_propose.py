@@ -63,6 +63,36 @@ def test_edges_are_found_within_two_pixels_and_spacing_within_half_a_percent(
     assert found.heavy.sum() == pytest.approx(len(lines) / 5, abs=2)
 
 
+def ruled(*, thin=1, thick=3, edges=((30, 230), (330, 530)), rows=1900, width=620):
+    """Two tracks ruled every 20 px, every fifth line thicker."""
+    grey = np.full((rows, width), 235, np.uint8)
+    for left, right in edges:
+        for number, row in enumerate(range(30, rows - 20, 20)):
+            grey[row : row + (thin if number % 5 else thick), left : right + 1] = 40
+        for place in np.linspace(left, right, 11).round().astype(int):
+            grey[30 : rows - 20, place] = 60
+    return grey
+
+
+@pytest.mark.parametrize(
+    ("thin", "thick", "heavy"), [(1, 2, True), (3, 4, False), (3, 5, True), (5, 7, False)]
+)
+def test_a_line_is_heavy_from_four_tenths_thicker_than_most_on(thin, thick, heavy):
+    found = propose(ruled(thin=thin, thick=thick))
+    np.testing.assert_array_equal(found.heavy, heavy & (np.arange(len(found.lines)) % 5 == 0))
+
+
+@pytest.mark.parametrize("n", [4, 5])
+def test_a_track_goes_on_where_up_to_four_columns_of_its_lines_are_worn(n):
+    grey = ruled()
+    grey[:, 120 : 120 + n] = 235
+    found = propose(grey).tracks
+    if n == 4:
+        np.testing.assert_allclose(found, [(30, 230), (330, 530)], atol=1)
+    else:
+        np.testing.assert_allclose(found, [(30, 119), (125, 230), (330, 530)], atol=3)
+
+
 @settings(max_examples=15)
 @given(
     st.floats(14, 45),

@@ -11,9 +11,12 @@ from rich.console import Console
 from torch import nn
 
 from veernet import Archive, Network, VeerNet
+from veernet.curves.error import CurveError
+from veernet.data.archive import Curves, Log
 from veernet.data.batch import ink
-from veernet.evaluation.evaluate import LogResult, evaluate
+from veernet.evaluation.evaluate import LogResult, PixelCounts, ValueErrors, evaluate
 from veernet.evaluation.pictures import draw, write_evaluation
+from veernet.evaluation.pixels import Counts
 from veernet.evaluation.summary import PixelScores, summarise
 from veernet.inference import classes_of, predict
 from veernet.report.tables import print_summary
@@ -145,6 +148,114 @@ def test_a_log_of_which_nothing_was_read_ranks_last_whatever_its_pixels(small_ar
     assert first == "001 of 4 from the worst, F1 0.00, 000001.png"
     assert (second[-10:-4], third[-10:-4]) == ("000003", "000000")
     assert last == "004 of 4 from the worst, no label, 000002.png"
+
+
+def result_of(name, f1=1.0, *, read=True, labelled=True, errors=()):
+    """A result whose curve has an F1 score: so many pixels in a thousand are right."""
+    counts = Counts(predicted=1000, predicted_met=round(1000 * f1), true=1000, true_met=0)
+    counts = replace(counts, true_met=counts.predicted_met)
+    coverage = replace(ERROR, coverage=1.0 if read else 0.0)
+    return LogResult(
+        file_name=name,
+        labelled=labelled,
+        counts=(PixelCounts(strict=counts, within_1_px=counts),),
+        errors=errors or (ValueErrors(columns=coverage, points_300=coverage),),
+    )
+
+
+ERROR = CurveError(mae=0, mse=0, r2=1, pearson_r=1, within_px=(1, 1, 1), coverage=1)
+
+
+def pictures_of(results, tmp_path):
+    """Numbers of the logs that an evaluation shows, by their rank."""
+    logs = SynthLogs(n_curves=1, height=(32, 32), width=(64, 64), look=PLAIN)
+    write_evaluation(
+        tmp_path, SeesTheMask(), logs.split(len(results)), results, ("background", "curve 1")
+    )
+    names = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert all(f" of {len(results)} from the worst" in name for name in names)
+    return {int(name[:3]): int(name[-10:-4]) for name in names}
+
+
+def test_logs_rank_from_those_not_read_over_the_worst_scores_to_those_without_label(tmp_path):
+    """Whatever order they come in."""
+    name = "images/00000{}.tif".format
+    results = [
+        result_of(name(0), 0.9),
+        result_of(name(1), 0.4),
+        result_of(name(2), labelled=False),
+        result_of(name(3), 0.7, read=False),
+        result_of(name(4), 0.0),
+        result_of(name(5), 0.5),
+        result_of(name(6), read=False, labelled=False),
+    ]
+    expected = dict(enumerate([3, 6, 4, 1, 5, 0, 2], start=1))
+    for number, order in enumerate((range(7), range(6, -1, -1), [2, 4, 6, 0, 1, 5, 3])):
+        folder = tmp_path / f"{number}"
+        assert pictures_of([results[i] for i in order], folder) == expected
+
+
+def test_the_ten_worst_logs_are_shown_and_five_evenly_from_the_worst_to_the_best(tmp_path):
+    """Log i of 41 is better the larger 7 i modulo 41 is."""
+    results = [result_of(f"images/{i:06d}.tif", (7 * i % 41) / 41) for i in range(41)]
+    shown = pictures_of(results, tmp_path)
+    assert [*shown] == [*range(1, 12), 21, 31, 41]
+    assert all(7 * i % 41 == rank - 1 for rank, i in shown.items())
+
+
+def error_of(x):
+    return CurveError(mae=x, mse=x, r2=x, pearson_r=x, within_px=(x, x / 2, x / 4), coverage=x)
+
+
+def test_a_tenth_of_the_logs_is_worse_than_what_is_told_of_every_measure():
+    """Errors are worse the larger they are, agreement the smaller it is: of 11 logs the second
+    worst is told, and the sixth is the median."""
+    levels = np.arange(11) / 20
+    results = [
+        result_of(
+            f"{i}",
+            errors=(ValueErrors(columns=error_of(x), points_300=error_of(x)),),
+        )
+        for i, x in enumerate(levels[[3, 9, 0, 7, 1, 10, 5, 2, 8, 4, 6]].tolist())
+    ]
+    told = asdict(summarise(results, ("background", "curve 1")).curves["curve 1"].columns)
+    scale = {"within_2_px": 2, "within_4_px": 4}
+    for name, measure in told.items():
+        worst = 9 if name in ("mae", "mse") else 1
+        assert measure["median"] * scale.get(name, 1) == pytest.approx(levels[5])
+        assert measure["worst_tenth"] * scale.get(name, 1) == pytest.approx(levels[worst])
+    assert {"mae", "mse", "r2", "pearson_r", "coverage", "within_1_px", *scale} == {*told}
+
+
+def test_a_curve_is_scored_by_what_shows_of_it_beside_the_one_drawn_over_it():
+    """Two rows of its six show for thirty columns; read off these it would be 2 px off there."""
+    row = replace(SynthLogs().row(0), height=100, width=300, traits=())
+    row = replace(row, curves=tuple(replace(curve, track=(0, 99)) for curve in row.curves))
+    mask = np.zeros((100, 300), np.uint8)
+    mask[40:46] = 2
+    mask[42:48, 100:130] = 1
+    heights = np.array([np.full(300, 44.5), np.full(300, 42.5)], np.float32)
+    curves = Curves(rows=heights, values=(99 - heights) / 99)
+    log = Log(grey=np.full_like(mask, 255), mask=mask, curves=curves)
+    seen = np.stack([mask == 1, mask == 2]).astype(np.float32)
+    _, second = LogResult.of(row, log, seen).errors
+    assert second.columns.mae * 99 < 0.75 * 2 * 30 / 300
+
+
+@pytest.mark.parametrize(("width", "windows"), [(64, 1), (65, 2), (124, 2), (125, 3), (184, 3)])
+def test_windows_overlap_by_a_sixteenth_and_more(width, windows):
+    """Two of 64 px that share 4 are 124 px wide, three are 184."""
+    seen = []
+
+    class Watch(SeesTheMask):
+        def forward(self, image, sizes=None):
+            seen.append(image.shape[-1])
+            return super().forward(image)
+
+    image = torch.randint(0, 255, (1, 8, width), dtype=torch.uint8)
+    found = predict(Watch(), image, window=64)
+    assert seen == [64] * windows
+    np.testing.assert_allclose(found, predict(SeesTheMask(), image), rtol=1e-5)
 
 
 class SeesTheMask(VeerNet):

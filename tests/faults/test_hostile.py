@@ -88,6 +88,18 @@ def test_a_tile_much_larger_than_its_picture_is_refused(tmp_path):
         read_grey(path)
 
 
+@pytest.mark.parametrize(("side", "largest"), [(100, 2048), (1000, 2848)])
+def test_a_tile_may_have_four_pictures_of_pixels_and_four_mebipixels_more(tmp_path, side, largest):
+    """A tile is decoded whole, whatever of it the picture shows; its sides go by sixteen."""
+    path = tmp_path / "tile.tif"
+    assert largest**2 <= 4 * side**2 + 2**22 < (largest + 16) ** 2
+    path.write_bytes(tiff(side, side, zlib.compress(bytes(largest**2)), tile=largest))
+    assert read_grey(path).shape == (side, side)
+    path.write_bytes(tiff(side, side, zlib.compress(bytes(100)), tile=largest + 16))
+    with pytest.raises(ImageError, match=f"tiles of {largest + 16} × {largest + 16} px"):
+        read_grey(path)
+
+
 def test_pages_in_a_circle_come_to_an_end(tmp_path):
     path = tmp_path / "circle.tif"
     path.write_bytes(tiff(10, 10, zlib.compress(bytes(100)), following=8))

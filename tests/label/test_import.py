@@ -18,7 +18,7 @@ from veernet.data.verify import verify
 from veernet.digitisation.strip import Strip
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LabelError, LasError
 from veernet.label import LasLabels, MaskLabels, import_scans
-from veernet.label.labels import paint_labels, rows_of
+from veernet.label.labels import Traced, paint_labels, rows_of
 from veernet.label.snap import snap
 
 TOML = """
@@ -191,6 +191,16 @@ def test_the_command_takes_a_unit_of_depth_and_says_so_on_one_line(well, veernet
     assert "well.las: depth is read as ft" in line
 
 
+@pytest.mark.parametrize(
+    ("tolerance", "code"), [("-1", 2), ("0", 2), ("0.1", 0), ("50", 0), ("50.1", 2), ("nan", 2)]
+)
+def test_a_tolerance_is_above_0_and_up_to_50_pixels(well, veernet, capfd, tolerance, code):
+    words = "import", well / "well.png", "--calibration", well / "c.toml"
+    labels = "--las", well / "well.las", "--out", well / "out", "--tolerance", tolerance
+    assert veernet(*words, *labels) == code
+    assert ("--tolerance must be from 0 to 50 px" in capfd.readouterr().err) == (code == 2)
+
+
 def test_labels_of_a_skewed_scan_are_those_of_the_straight_one(well):
     """Turned by 2 degrees, the corners given; mask and LAS file alike."""
     turn = cv2.getRotationMatrix2D((0, 0), -2, 1)
@@ -263,6 +273,21 @@ def test_the_offset_of_a_print_is_found_to_a_pixel(dx, dy, period, swing):
     assert np.median((np.abs(rows - expected) / np.hypot(1, slope))[seen]) < 0.75
     mask = paint_labels(strip, {1: found})
     assert (grey[mask == 1] < 200).mean() > 0.9
+
+
+@pytest.mark.parametrize("edge", ["upper", "lower"])
+def test_a_line_along_an_edge_is_labelled_two_pixels_beyond_it_and_no_further(edge):
+    """A pen of nine pixels, whose ink is held at an edge; three rows of its strip lie beyond."""
+    strip = Strip(
+        grey=np.full((40, 30), 255, np.uint8), top=8, bottom=28, first=0, last=29, span=(0, 29)
+    )
+    there, nowhere = np.ones(30, bool), np.zeros(30, bool)
+    at = np.full(30, 0.999 if edge == "upper" else 0.001)
+    traced = Traced(positions=at, on_ink=there, given=there, absent=nowhere, pen=9)
+    mask = paint_labels(strip, {1: traced})
+    rows = range(6, 13) if edge == "upper" else range(24, 31)
+    assert [*np.flatnonzero((mask == 1).all(1))] == [*rows]
+    assert (mask == 1).sum() == 30 * len(rows)
 
 
 @pytest.mark.parametrize("n", [2, 3])

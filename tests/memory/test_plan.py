@@ -94,6 +94,29 @@ def test_the_memory_of_a_cpu_is_that_of_the_process_with_its_data(made_up):
     assert choice.peak == choice.fixed + choice.widest.peak
 
 
+def test_what_is_fixed_on_a_cpu_is_the_process_its_libraries_and_the_data_of_a_step(
+    made_up, monkeypatch
+):
+    """Image and target of the most padded pixels of a step, a byte each."""
+    monkeypatch.setattr(planning, "resident", lambda: 123_456)
+    sizes = np.array([(40, 50), (20, 50), (20, 50)])
+    how = Training(schedule=Schedule(effective_batch=3))
+    (choice, *_) = plan(how, sizes, 10**12, device=CPU).choices
+    assert choice.fixed == 123_456 + (48 << 20) + 2 * 3 * 40 * 50
+    (choice, *_) = plan(how, sizes, 10**12, device=GPU).choices
+    assert choice.fixed == 0
+
+
+def test_a_plan_says_that_computing_slabs_again_takes_nearly_half_as_long_again(made_up):
+    """Padding and calls apart, which are those of the pixel budget alone."""
+    found = plan(Training(), np.array([(50, 100)] * 16), 10**12, device=GPU)
+    cost = {choice.recompute: choice.cost for choice in found.choices}
+    assert len({choice.pixel_budget for choice in found.choices}) == 1
+    assert cost["nothing"] == pytest.approx(1 + 20_000 / (16 * 50 * 100))
+    assert [cost[name] / cost["nothing"] for name in ("blocks", "stages")] == [1, 1]
+    assert cost["slabs"] / cost["nothing"] == pytest.approx(1.45)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("8GiB", 8 << 30), ("100 MB", 100_000_000), ("12", 12)]
 )

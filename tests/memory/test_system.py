@@ -72,15 +72,16 @@ def test_a_pytorch_without_onednn_has_no_convolutions_of_lower_precision(monkeyp
 
 WITHOUT = """
 import torch
+from veernet import Network
+from veernet.training import Training
 from veernet.memory.system import settle_allocator, support
-from veernet.memory.estimate import _Shape, _workspace
+from veernet.memory.estimate import need
 settle_allocator()
 torch.set_num_threads(1)
-maps, kernel = ((1, 16, 64, 2048), torch.bfloat16), ((16, 16, 3, 3), torch.bfloat16)
-options = None, (1, 1), (1, 1), (1, 1), False, (0, 0), 1
-convolution = torch.ops.aten.convolution.default
+how = Training(network=Network(planes=3, widths=(8, 16), heads=2, layers=1), precision="bf16")
+(last,) = [stage for stage in need(how, (64, 512)).stages if stage.name == "up.0"]
 print(support("bf16", torch.device("cpu")))
-print(_workspace(convolution, (_Shape(*maps), _Shape(*kernel), *options)))
+print(last.workspace)
 """
 
 
@@ -89,13 +90,14 @@ print(_workspace(convolution, (_Shape(*maps), _Shape(*kernel), *options)))
     reason="limits oneDNN to an instruction set of x86-64, and asks Linux for memory",
 )
 def test_a_convolution_that_the_processor_has_no_units_for_writes_out_its_input_nine_times():
-    """As an image to columns; the plan's workspace counts it."""
+    """As an image to columns; the plan's workspace counts it. Here it is the one that merges eight
+    channels of the encoder with eight of the decoder, at full resolution."""
     env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
     words = [sys.executable, "-c", WITHOUT]
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
     told, workspace = done.stdout.split()
     assert told == "missing"
-    assert int(workspace) == pytest.approx(9 * 2 * 16 * 64 * 2048, rel=0.02)
+    assert int(workspace) == pytest.approx(9 * 2 * (8 + 8) * 64 * 512, rel=0.02)
 
 
 def linear(training, size, images=1, *, recompute, workspaces):

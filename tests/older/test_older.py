@@ -1,7 +1,6 @@
 """Files that an older version wrote are read, and give the numbers that they gave then."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -9,17 +8,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from processor import processor
 from veernet.las import read_las
 
 HERE = Path(__file__).parent
 EXPECTED = HERE / "expected"
-
-
-def processor() -> str:
-    """Family, model and stepping of the processor, on Linux."""
-    path = Path("/proc/cpuinfo")
-    one = path.read_text().split("\n\n")[0] if path.exists() else ""
-    return "\n".join(re.findall(r"(?m)^(?:cpu family|model|model name|stepping)\s*: .*$", one))
 
 
 SAME_BITS = processor() == (EXPECTED / "processor.txt").read_text().strip()

@@ -3,7 +3,6 @@
 from dataclasses import fields, replace
 
 import cv2
-import lasio
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,6 +110,27 @@ def test_a_curve_off_scale_is_held_at_the_edge_or_gone():
     np.testing.assert_array_equal(
         lay_on_paper(course, "off scale").heights, [0.5, np.nan, np.nan, 0.4]
     )
+
+
+def edges_of(ending, *, pen=4):
+    """Masks of pages whose curve leaves its track, and its track's edges."""
+    still = {"skew": (0, 0), "drift": (0, 0), "margin": (0.1, 0.1), "swing": (0.7, 0.7)}
+    look = replace(PLAIN, **{ending: 1}, pen=(pen, pen), **still)
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(500, 600), look=look)
+    for number in range(6):
+        top, bottom = logs.row(number).curves[0].track
+        inked = np.flatnonzero((logs.log(number).mask == 1).any(1))
+        yield inked[0], inked[-1], round(top), round(bottom)
+
+
+def test_ink_of_a_curve_that_leaves_its_track_ends_at_the_edge_and_that_of_a_held_one_beyond():
+    """By half a pen, for a pen of four pixels at an edge covers two of them on either side."""
+    for ending in ("off_scale", "wrapped"):
+        ends = [*edges_of(ending)]
+        assert all(top <= first and last <= bottom for first, last, top, bottom in ends)
+        assert any(first == top or last == bottom for first, last, top, bottom in ends)
+    held = [*edges_of("clipped")]
+    assert {max(top - first, last - bottom) for first, last, top, bottom in held} == {2}
 
 
 def interrupted(log):
@@ -233,6 +253,69 @@ def test_ink_and_mask_move_together_with_a_skewed_page():
             assert (log.grey[:, part][trace] < threshold).mean() > 0.8
 
 
+def test_a_skewed_page_is_turned_about_its_middle():
+    """As far up at one end as down at the other: by half of 6 % of its height."""
+    look = replace(PLAIN, skew=(0.06, 0.06), drift=(0, 0))
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(301, 301), look=look)
+    sides = set()
+    for number in range(6):
+        curve, curves = logs.row(number).curves[0], logs.log(number).curves
+        top, bottom = curve.track
+        shift = curves.rows[0] - (bottom - curves.values[0] * (bottom - top))
+        half = 0.03 * 480 * np.sign(np.nanmean(shift[150:]))
+        seen = np.isfinite(shift)
+        np.testing.assert_allclose(shift[seen], np.linspace(-half, half, 301)[seen], atol=1e-3)
+        sides.add(np.sign(half))
+    assert sides == {-1, 1}
+
+
+CLEAN = {"grain": (0, 0), "jpeg": 0, "bilevel": 0, "uneven_light": 0, "paper": (200, 200)}
+
+
+def test_a_photocopy_has_specks_of_three_shades_everywhere_and_streaks_along_the_feed():
+    """Of a blank page: specks on 2 to 60 of 100,000 pixels, a third of them wider either way, and
+    up to three rows that are darker throughout."""
+    blank = replace(PLAIN, **CLEAN, photocopy=1, absent=1, grid=0, depth_column=0)
+    streaks, shares = [], []
+    for number in range(12):
+        logs = SynthLogs(n_curves=1, height=(480, 480), width=(600, 600), look=blank)
+        grey = logs.log(number).grey
+        paper = np.median(grey)
+        streak = (grey < paper).mean(1) > 0.9
+        specks = (grey != paper) & ~streak[:, None]
+        streaks.append(streak.sum())
+        shares.append(specks.mean())
+        assert {*np.unique(grey[specks])} <= {20, 90, 255}
+        assert all(np.median(row) >= np.floor(0.75 * paper) for row in grey[streak])
+        assert specks[:240].any()
+        assert specks[240:].any()
+    assert all(1e-5 < share < 1e-3 for share in shares)
+    assert max(shares) > 4 * min(shares)
+    assert {*streaks} == {0, 1, 2, 3}
+
+
+def test_hatching_lies_between_a_wrapped_curve_and_the_edge_that_it_came_in_from():
+    """Below a curve that went out above, above one that went out below, and on no other column."""
+    still = {**CLEAN, "wrapped": 1, "bleed": (0.3, 0.3)}
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(600, 600))
+    sides = {-1: 0, 1: 0}
+    for number in range(10):
+        hatched, bare = (
+            replace(logs, look=replace(PLAIN, **still, hatched=share)).log(number)
+            for share in (1, 0)
+        )
+        np.testing.assert_array_equal(hatched.mask, bare.mask)
+        values, rows = hatched.curves.values[0], hatched.curves.rows[0]
+        darker = hatched.grey.astype(int) < bare.grey.astype(int) - 60
+        inside = np.convolve((values >= 0) & (values <= 1), np.ones(5))[2:-2] == 5
+        assert not darker[:, inside].any()
+        for side, there in ((1, (values > 1) & (values < 2)), (-1, values < 0)):
+            y, x = np.nonzero(darker & there)
+            assert (side * (y - rows[x]) > -4).all()
+            sides[side] += len(y)
+    assert min(sides.values()) > 300
+
+
 def test_every_kind_of_scanner_and_paper_occurs():
     levels = [np.unique(SynthLogs(height=(64, 64), width=(90, 90)).log(i).grey) for i in range(40)]
     bilevel = sum(len(found) <= 2 for found in levels)
@@ -282,24 +365,3 @@ def test_a_look_is_read_from_toml_and_an_unknown_word_is_refused(tmp_path):
             read_look(path)
     with pytest.raises(OptionError, match="no such file"):
         read_look(tmp_path / "none.toml")
-
-
-def test_curves_take_their_shapes_from_las_files(tmp_path):
-    """A ramp stays a ramp: its slope has few signs; and the metadata names where it is from."""
-    depth = np.arange(0, 400, 0.5)
-    file = lasio.LASFile()
-    file.append_curve("DEPT", depth, unit="FT")
-    file.append_curve("RAMP", np.abs(depth - 200) + 20.0)
-    file.append_curve("FLAT", np.full(len(depth), 7.0))
-    file.append_curve("FEW", np.where(depth < 50, depth, np.nan))
-    file.write(str(tmp_path / "a.las"), version=2.0)
-    (tmp_path / "b.las").write_text("broken")
-    logs = SynthLogs(height=(64, 64), width=(300, 300), look=PLAIN, shapes=str(tmp_path))
-    for number in range(5):
-        for curve in logs.row(number).curves:
-            assert (curve.mnemonic, curve.source) == ("RAMP", "a.las")
-        for values in logs.log(number).curves.values:
-            slopes = np.sign(np.diff(values[np.isfinite(values)]))
-            assert (np.diff(slopes) != 0).sum() <= 2 * (300 / 800 * 10 + 2)
-    with pytest.raises(OptionError, match="no LAS file there"):
-        replace(logs, shapes=str(tmp_path / "none")).log(0)

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -94,37 +96,44 @@ def told(do):
 
 def start_up(run):
     """What is said where something of the second process differs, by what it is."""
-    read = resuming._read
-    other = distributed.rank() == 1
+    new, split, read_config = resuming.Trained.new, Archive.split, resuming.read_config
 
-    def weights(found):
+    def weights(*how):
+        trained = new(*how)
         with torch.no_grad():
-            next(found.trained.model.parameters())[0] += 1e-7
+            next(trained.model.parameters())[0] += 1e-7
+        return trained
+
+    def optimizer(*how):
+        trained = new(*how)
+        trained.optimizer.param_groups[0]["betas"] = (0.8, 0.9)
+        return trained
+
+    def data(archive, name):
+        found = split(archive, name)
+        if name == "train":
+            found.rows[2] = replace(found.rows[2], width=found.rows[2].width + 1)
         return found
 
-    def optimizer(found):
-        found.trained.optimizer.param_groups[0]["betas"] = (0.8, 0.9)
-        return found
+    def settings(run):
+        config = read_config(run)
+        return replace(config, training=replace(config.training, clip=2.0))
 
-    def data(found):
-        found.train.rows[2] = replace(found.train.rows[2], width=found.train.rows[2].width + 1)
-        return found
-
-    def settings(found):
-        training = replace(found.config.training, clip=2.0)
-        return replace(found, config=replace(found.config, training=training))
-
-    def place(found):
-        return replace(found, state=replace(found.state, step=1))
-
-    def nothing(found):
+    def nothing(*how):
         raise FileNotFoundError("a disk that is not mounted")
 
+    changes = {
+        "weights": (resuming.Trained, "new", staticmethod(weights)),
+        "optimizer": (resuming.Trained, "new", staticmethod(optimizer)),
+        "data": (Archive, "split", data),
+        "settings": (resuming, "read_config", settings),
+        "place": (resuming, "State", partial(resuming.State, step=1)),
+        "nothing": (resuming, "first_weights", nothing),
+    }
     messages = {}
-    for change in (weights, optimizer, data, settings, place, nothing):
-        fake = (lambda *a, change=change: change(read(*a))) if other else read
-        with mock.patch.object(resuming, "_read", fake):
-            messages[change.__name__] = told(lambda: fit(run, device=CPU, console=QUIET))
+    for name, change in changes.items():
+        with mock.patch.object(*change) if distributed.rank() == 1 else nullcontext():
+            messages[name] = told(lambda: fit(run, device=CPU, console=QUIET))
     return messages
 
 
