@@ -1,30 +1,18 @@
-"""The README runs as it stands."""
+"""The README is short and runs as it stands."""
 
 import re
 from pathlib import Path
 
-from veernet.cli.main import COMMANDS
-from veernet.digitisation import read_calibration
-
 README = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
 
-
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+MOST_WORDS = 900
 
 
-def test_the_loop_and_the_seal_in_the_readme_do_what_they_say(capsys):
-    loop, seal = blocks("python")
+def test_the_loop_in_the_readme_does_what_it_says(capsys):
+    (loop,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(compile(loop, "README.md", "exec"), {})
     assert re.fullmatch(r"loss 0\.\d+ over \d micro-batches\n", capsys.readouterr().out)
-    exec(compile(seal, "README.md", "exec"), {})
-    assert capsys.readouterr().out == "True\n"
 
 
-def test_the_calibration_in_the_readme_is_one(tmp_path):
-    (tmp_path / "c.toml").write_text(blocks("toml")[0], encoding="utf-8")
-    assert read_calibration(tmp_path / "c.toml").curves[0].mnemonic == "GR"
-
-
-def test_the_readme_names_every_command():
-    assert {*re.findall(r"^\| `veernet (\w+)", README, re.MULTILINE)} == {*COMMANDS}
+def test_the_readme_is_read_in_a_few_minutes():
+    assert len(README.split()) <= MOST_WORDS
