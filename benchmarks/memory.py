@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from veernet import Batch, VeerNet, step
 from veernet.model import Recompute
-from veernet.train.config import Training
+from veernet.train.config import Precision, Training
 from veernet.train.machine import Watch, resident, settle_allocator, support
 from veernet.train.memory import need
 
@@ -54,7 +54,7 @@ def batch_of(images: int, h: int, w: int) -> Batch:
     )
 
 
-def print_row(h: int, w: int, images: int, precision: str, recompute: Recompute) -> None:
+def print_row(h: int, w: int, images: int, precision: Precision, recompute: Recompute) -> None:
     settle_allocator()
     how = Training(precision=precision)
     on_cpu = DEVICE.type == "cpu"
@@ -139,4 +139,5 @@ if __name__ == "__main__":
         main()
     else:
         h, w, images = map(int, sys.argv[1:4])
-        print_row(h, w, images, *sys.argv[4:])
+        how = (*get_args(Precision), *POLICIES)
+        print_row(h, w, images, *(word for word in how if word in sys.argv[4:]))

@@ -146,6 +146,7 @@ def test_a_log_of_which_nothing_was_read_ranks_last_whatever_its_pixels(small_ar
     nothing = LogResult.of(split.rows[1], split.log(1), 0 * truth(split, 1))
     results[1] = replace(results[1], errors=nothing.errors)
     results[2] = replace(results[2], labelled=False)
+    assert results[3].worst_f1 is not None
     assert results[1].counts[0]["within_1_px"].f1 > results[3].worst_f1 - 0.1
     assert results[1].worst_f1 == 0
     summary = write_evaluation(tmp_path, model, split, results, archive.classes)

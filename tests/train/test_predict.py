@@ -5,15 +5,17 @@ from functools import cache
 from itertools import pairwise
 from mmap import mmap
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from veernet import Batch, Network, VeerNet, losses, step
+from veernet.model import Recompute
 from veernet.nn import norm, slabs
 from veernet.train import memory
-from veernet.train.config import Training
+from veernet.train.config import Precision, Training
 from veernet.train.machine import Watch
 from veernet.train.memory import LOSS, SMALL_BLOCKS, Need, need
 
@@ -40,7 +42,9 @@ def small():
     memory._traced.cache_clear()
 
 
-def needed(policy="nothing", precision="fp32", images=1, width=WIDTH, **how) -> Need:
+def needed(
+    policy: Recompute = "nothing", precision: Precision = "fp32", images=1, width=WIDTH, **how
+) -> Need:
     training = Training(network=NETWORK, precision=precision)
     how = {"workspaces": False, **how}
     return need(training, (HEIGHT, width), images, recompute=policy, **how)
@@ -93,7 +97,9 @@ def taken(policy, precision, images):
     total = peak = sum(x.nbytes for x in [*model.parameters(), *state])
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         run()
-    events = watched.profiler.kineto_results.events()
+    assert watched.profiler is not None
+    assert watched.profiler.kineto_results is not None
+    events: list[Any] = [*watched.profiler.kineto_results.events()]
     changes = [(event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]"]
     for _, change in sorted([*changes, *((end, 0) for end in ends(events))], key=lambda at: at[0]):
         total += change
