@@ -64,10 +64,12 @@ def pillow(kind: str, **options: Any) -> Format:
 
 
 def opencv(suffix: str, *options: int) -> Format:
-    return (
-        lambda picture: cv2.imencode(suffix, picture, options)[1].tobytes(),
-        lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED),
-    )
+    def decode(data: bytes) -> np.ndarray:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        assert picture is not None
+        return picture
+
+    return lambda picture: cv2.imencode(suffix, picture, options)[1].tobytes(), decode
 
 
 FORMATS: dict[str, Format] = {

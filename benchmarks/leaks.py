@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import matplotlib.pyplot as plt
 import torch
-from monai.networks.nets import UNet
+from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -107,7 +107,16 @@ def gradient(model: nn.Module, batch: Batch, *, masked: bool) -> Tensor:
     target = batch.target if masked else batch.target.masked_fill(batch.target == 255, 0)
     first = Batch(batch.image[:1], target[:1], batch.sizes[:1])
     Tversky().total(logits[:1], first).backward()
-    return torch.cat([p.grad.flatten() for p in model.parameters()])
+    return gradients(model)
+
+
+def gradients(model: nn.Module) -> Tensor:
+    """The gradients of all parameters, one after the other."""
+    each: list[Tensor] = []
+    for p in model.parameters():
+        assert p.grad is not None
+        each.append(p.grad.flatten())
+    return torch.cat(each)
 
 
 def a_log(size: tuple[int, int], seed: int) -> Scan:
@@ -158,7 +167,7 @@ def against_padding() -> dict[str, list[float]]:
     lines: dict[str, list[float]] = {}
     for opened in (*ALL, None):
         closed = [name for name in ALL if name != opened]
-        lines[OPENED.get(opened, "all closed")] = [
+        lines["all closed" if opened is None else OPENED[opened]] = [
             error(
                 veernet_network,
                 closed,

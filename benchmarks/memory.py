@@ -25,7 +25,7 @@ from veernet import Batch, VeerNet, train_step
 from veernet.memory.estimate import need
 from veernet.memory.system import Watch, resident, settle_allocator, support
 from veernet.model import Recompute
-from veernet.training import Training
+from veernet.training import Precision, Training
 
 OUT = Path(__file__).with_suffix(".json")
 PICTURE = Path(__file__).parents[1] / "docs" / "explanation" / "memory.png"
@@ -54,7 +54,7 @@ def batch_of(images: int, h: int, w: int) -> Batch:
     )
 
 
-def print_row(h: int, w: int, images: int, precision: str, recompute: Recompute) -> None:
+def print_row(h: int, w: int, images: int, precision: Precision, recompute: Recompute) -> None:
     settle_allocator()
     how = Training(precision=precision)
     on_cpu = DEVICE.type == "cpu"
@@ -139,4 +139,5 @@ if __name__ == "__main__":
         main()
     else:
         h, w, images = map(int, sys.argv[1:4])
-        print_row(h, w, images, *sys.argv[4:])
+        how = (*get_args(Precision), *POLICIES)
+        print_row(h, w, images, *(word for word in how if word in sys.argv[4:]))

@@ -17,10 +17,11 @@ import sys
 from pathlib import Path
 
 import torch
-from leaks import LOG, MATE, a_log
+from leaks import LOG, MATE, a_log, gradients
 from torch import Tensor
 
 from veernet import Batch, Network, Tversky, VeerNet, collate
+from veernet.nn.norm import Activation
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "invariants"))
 import laws
@@ -28,6 +29,7 @@ import laws
 OUT = Path(__file__).with_suffix(".json")
 SEEDS = range(20)
 CPU = torch.device("cpu")
+ACTIVATIONS: tuple[Activation, ...] = "relu", "silu"
 LOWERED = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -42,7 +44,7 @@ def outcome(
     loss = Tversky().total(logits[:1], Batch(batch.image[:1], batch.target[:1], batch.sizes[:1]))
     # As loss scaling would: small gradients vanish in float16.
     (loss * 2**10).backward()
-    gradient = torch.cat([p.grad.flatten() for p in model.parameters()]).double() / 2**10
+    gradient = gradients(model).double() / 2**10
     h, w = batch.sizes[0].tolist()
     return logits[0, :, :h, :w].detach().double(), loss.detach().double(), gradient
 
@@ -55,7 +57,7 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": sorted(values)[len(values) // 2], "largest": max(values)}
 
 
-def measure(activation: str, name: str) -> dict[str, object]:
+def measure(activation: Activation, name: str) -> dict[str, object]:
     compared = [f"{what}, together against alone" for what in ("logits", "loss", "gradient")]
     precise = "gradient, alone against float64"
     rows: dict[str, list[float]] = {name: [] for name in (*compared, precise)}
@@ -74,7 +76,7 @@ def measure(activation: str, name: str) -> dict[str, object]:
     return {what: spread(values) for what, values in rows.items()}
 
 
-def measure_small(activation: str) -> dict[str, float]:
+def measure_small(activation: Activation) -> dict[str, float]:
     """The gradient's error of the worst parameter, as the tests of the laws measure it."""
     errors: list[float] = []
     for seed in range(250):
@@ -92,7 +94,7 @@ def main() -> None:
             **{name: measure(activation, name) for name in LOWERED},
             "float32, gradient, small logs": measure_small(activation),
         }
-        for activation in ("relu", "silu")
+        for activation in ACTIVATIONS
     }
     OUT.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(OUT.read_text())

@@ -19,7 +19,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-from monai.networks.nets import UNet
+from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -59,7 +59,7 @@ def veernet_network(sealed: bool) -> nn.Module:
 def monai_network(sealed: bool) -> nn.Module:
     norm = ("group", {"num_groups": 1})
     unet = UNet(2, 1, 3, (8, 16, 32, 64), (2, 2, 2), num_res_units=2, norm=norm)
-    unet = unet.to(memory_format=torch.channels_last)
+    unet = unet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]: torch documents it
     return seal(unet) if sealed else unet
 
 

@@ -61,4 +61,5 @@ def gradient(loss, logits, batch):
     x = logits.clone().requires_grad_()
     total = loss.total(x, batch)
     total.backward()
+    assert x.grad is not None
     return total.detach(), x.grad

@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 import torch
 from laws import on_canvas
-from monai.losses import DiceLoss, FocalLoss, TverskyLoss
+from monai.losses.dice import DiceLoss
+from monai.losses.focal_loss import FocalLoss
+from monai.losses.tversky import TverskyLoss
 from torch.nn import functional as F
 
 from every_loss import EVERY, batch_of, gradient, labels, noise, rough
@@ -141,7 +144,9 @@ def test_an_image_whose_classes_all_weigh_nothing_costs_nothing():
 def test_dice_and_tversky_are_monais_on_each_images_own_pixels(planes):
     batch = batch_of(*rough((4, 7), (2, 3), (5, 1), planes=planes))
     logits = noise(batch, planes)
-    how = {"sigmoid": True} if planes == 1 else {"softmax": True, "include_background": False}
+    how: dict[str, Any] = (
+        {"sigmoid": True} if planes == 1 else {"softmax": True, "include_background": False}
+    )
     dice = DiceLoss(smooth_nr=0.6, smooth_dr=0.6, **how)
     tversky = TverskyLoss(alpha=0.2, beta=0.9, smooth_nr=0.3, smooth_dr=0.3, **how)
     for theirs, ours in [
@@ -250,6 +255,7 @@ def test_focal_tversky_has_a_gradient_on_a_curve_that_is_right():
         assert grad.isfinite().all()
         nearly = (right / 100).requires_grad_()  # costs of less than a rounding error of 1
         FocalTversky(gamma=gamma).total(nearly, batch).backward()
+        assert nearly.grad is not None
         assert nearly.grad.isfinite().all()
 
 

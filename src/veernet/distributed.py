@@ -16,7 +16,7 @@ import torch.distributed as dist
 # may then outlive the interpreter, abort the process at its end.
 import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport]
 from torch import Tensor, nn
-from torch.distributed import PrefixStore, rendezvous  # pyright: ignore[reportPrivateImportUsage]
+from torch.distributed import PrefixStore, rendezvous  # pyright: ignore[reportPrivateImportUsage, reportUnknownVariableType]
 
 from veernet.errors import RunError
 
@@ -111,7 +111,7 @@ def gather(value: T) -> list[T]:
     """What every process holds, in their order; of any type that can be pickled."""
     everyone = [value] * ranks()
     if _are_several():
-        dist.all_gather_object(everyone, value)
+        dist.all_gather_object(everyone, value)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
     return everyone
 
 
@@ -175,24 +175,25 @@ def digest(thing: Any) -> str:
 
 
 def _parts(thing: Any) -> Iterator[bytes]:
-    match thing:
+    nest: Tensor | dict[Any, Any] | list[Any] | tuple[Any, ...] | str | float = thing
+    match nest:
         case Tensor():
-            yield f"{thing.dtype}{tuple(thing.shape)}".encode()
-            yield thing.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
+            yield f"{nest.dtype}{tuple(nest.shape)}".encode()
+            yield nest.detach().cpu().flatten().view(torch.uint8).numpy().tobytes()
         case dict():
-            yield from _parts([list(thing), list(thing.values())])
+            yield from _parts([list(nest), list(nest.values())])
         case list() | tuple():
-            yield f"{len(thing)}[".encode()
-            for item in thing:
+            yield f"{len(nest)}[".encode()
+            for item in nest:
                 yield from _parts(item)
         case _:
-            yield f"{thing!r},".encode()
+            yield f"{nest!r},".encode()
 
 
 def total(x: Tensor) -> Tensor:
     """`x` summed over all processes, in place."""
     if _are_several():
-        dist.all_reduce(x)
+        dist.all_reduce(x)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
     return x
 
 
@@ -208,8 +209,10 @@ def sum_gradients_(parameters: Iterable[nn.Parameter]) -> None:
     trained = [p for p in parameters if p.requires_grad]
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
     holders = grads[0].new_tensor([p.grad is not None for p in trained])
-    *flat, holders = total(torch.cat([*(g.flatten() for g in grads), holders])).split(
-        [*(g.numel() for g in grads), len(trained)]
+    *flat, holders = torch.split(
+        total(torch.cat([*(g.flatten() for g in grads), holders])),
+        [*(g.numel() for g in grads), len(trained)],
     )
-    for p, part, held in zip(trained, flat, holders.tolist(), strict=True):
+    have = [*map(bool, holders.tolist())]  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]: untyped in torch
+    for p, part, held in zip(trained, flat, have, strict=True):
         p.grad = part.view_as(p).to(p.dtype) if held else None

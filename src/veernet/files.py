@@ -17,7 +17,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 from textwrap import shorten
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
@@ -31,6 +31,9 @@ MAX_TEXT = 2**28
 
 MAX_TOML = 2**20
 """Bytes of the largest TOML file read."""
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | None"
+"""What is read from JSON, numbers and truth values included."""
 
 _TEMPORARY = re.compile(r"\.veernet-([0-9a-f]{8})-(\d+)-([0-9a-f]{8})-\d+\.tmp(\..*)?", re.DOTALL)
 """Names of temporary files: machine, process, life of the process, number, and a suffix."""
@@ -219,7 +222,7 @@ def read_json_lines(
             raise ValueError(f"line {len(lines) + 1}, the last, is cut off")
         rows: list[dict[str, Any]] = []
         for number, line in enumerate(lines, start=1):
-            row = json.loads(line)
+            row: Json = json.loads(line)
             if not isinstance(row, dict):
                 raise ValueError(f"line {number} is not a JSON object")
             rows.append(row)
@@ -317,12 +320,13 @@ def check_inside(name: str) -> None:
 
 def finite(value: Any) -> Any:
     """Nested values with None, which JSON can hold, for NaN."""
-    match value:
+    nest: Json | tuple[Any, ...] = value
+    match nest:
         case dict():
-            return {key: finite(item) for key, item in value.items()}
+            return {key: finite(item) for key, item in nest.items()}
         case list() | tuple():
-            return [finite(item) for item in value]
-        case float() if not math.isfinite(value):
+            return [finite(item) for item in nest]
+        case float() if not math.isfinite(nest):
             return None
         case _:
             return value
@@ -330,10 +334,12 @@ def finite(value: Any) -> Any:
 
 def difference(found: Any, asked: Any, name: str = "") -> str:
     """The first place where two nests of plain data differ, in words."""
-    if isinstance(found, dict) and isinstance(asked, dict):
-        for key in sorted({*found, *asked}):
-            if found.get(key) != asked.get(key):
-                return difference(found.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
+    one: Json = found
+    other: Json = asked
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other}):
+            if one.get(key) != other.get(key):
+                return difference(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
     return f"{name}: found {found!r}, asked for {asked!r}"
 
 

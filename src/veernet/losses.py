@@ -343,7 +343,7 @@ STRIP = {"cpu": 1 << 16}
 
 def _summed(f: Sums, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, "sums B *_"]:
     """`f` summed over strips of rows: nothing but the logits and their gradient is ever whole."""
-    return _Summed.apply(f, logits, batch.target)  # pyright: ignore[reportReturnType]
+    return _Summed.apply(f, logits, batch.target)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
 
 
 class _Summed(torch.autograd.Function):
@@ -371,7 +371,7 @@ class _Summed(torch.autograd.Function):
 def _strips(x: Shaped[Tensor, "B *K H W"]) -> Iterator[Shaped[Tensor, "B *K h W"]]:
     """A batch in strips of rows, of about `STRIP` pixels each; detached views."""
     rows = max(1, STRIP.get(x.device.type, 1 << 20) // (x.shape[0] * x.shape[-1]))
-    return (part.detach() for part in x.split(rows, dim=-2))
+    return (part.detach() for part in torch.split(x, rows, dim=-2))
 
 
 def _labelled(

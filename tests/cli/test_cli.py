@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tomllib
 import warnings
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import lasio
 import numpy as np
@@ -254,11 +255,12 @@ def test_a_step_that_was_not_finite_is_replayed(veernet, archive, tmp_path, monk
         patched.setattr(VeerNet, "forward", lambda *args: forward(*args) * torch.nan)
         code, _, told = veernet("train", archive, "--out", run, *settings)
     assert code == 2
-    folder = re.search(r"`veernet replay (\S+)`", told)[1]
-    code, told, _ = veernet("replay", folder)
+    hint = re.search(r"`veernet replay (\S+)`", told)
+    assert hint is not None
+    code, told, _ = veernet("replay", hint[1])
     assert code == 0
     assert "Not finite alone: none" in told
-    found = json.loads(veernet("replay", folder, "--json")[1])
+    found = json.loads(veernet("replay", hint[1], "--json")[1])
     assert (found["then"], found["finite"], len(found["logs"])) == ("nan", True, 4)
 
 
@@ -277,7 +279,7 @@ def test_a_plan_tells_what_a_step_needs_and_draws_who_needs_it(veernet, tmp_path
     assert len(peaks) == 4
 
 
-def parsed(words):
+def parsed(words) -> Any:
     """A command as its words make it."""
     name, *others = words.split()
     return tyro.cli(command_class(name), args=checked(name, command_class(name), others))
@@ -406,7 +408,9 @@ def test_every_command_explains_itself_and_its_options(veernet, command):
     code, told, _ = veernet(command, "--help")
     assert code == 0
     assert "--json" in told
-    for option in fields(command_class(command)):
+    kind = command_class(command)
+    assert is_dataclass(kind)
+    for option in fields(kind):
         positional = option.name in (
             "root",
             "folder",

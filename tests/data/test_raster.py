@@ -31,6 +31,7 @@ def test_a_bilevel_tiff_is_black_on_white_whichever_way_it_counts(
         stored = Image.fromarray(page).convert("1")
     stored.save(path, compression=compression, tiffinfo=tags)
     with Image.open(path) as written:
+        assert isinstance(written, TiffImagePlugin.TiffImageFile)
         assert written.tag_v2[262] == (0 if white_is_zero else 1)
     np.testing.assert_array_equal(read_grey(path), page)
 
@@ -190,7 +191,7 @@ def test_a_lossless_webp_is_read(rng, page, tmp_path, mode):
             Image.fromarray(np.where(rng.random(page.shape) < 0.5, 255, 0).astype(np.uint8))
         )
     picture.save(tmp_path / "scan.webp", lossless=True)
-    expected = page if mode != "RGBA" else np.where(picture.getchannel("A"), page, 255)
+    expected = page if mode != "RGBA" else np.where(np.asarray(picture.getchannel("A")), page, 255)
     np.testing.assert_array_equal(read_grey(tmp_path / "scan.webp"), expected)
 
 

@@ -230,8 +230,10 @@ def test_what_stands_off_scale_is_asked_for_and_written_down(tmp_path, off_scale
     (told,) = written.told
     assert told.off_scale_share == pytest.approx(30 / 300, abs=0.01)
     assert told.read == (1 if off_scale == "edge" else pytest.approx(0.9, abs=0.01))
-    picture = cv2.imread(str(written.pictures[0])).astype(int)
-    blue = (picture[..., 0] - picture[..., 2] > 60).any(0)
+    picture = cv2.imread(str(written.pictures[0]))
+    assert picture is not None
+    picture = picture.astype(int)
+    blue = np.any(picture[..., 0] - picture[..., 2] > 60, axis=0)
     assert blue[175:226].all()
     assert not blue[:160].any()
 
@@ -256,11 +258,14 @@ def test_a_reference_is_compared_where_it_is_on_scale(scale):
     )
     found = digitise(page(300, drawn, pen=2), settings_, SeesBlack())
     (told,) = tell(found, reference(settings_, true))
+    assert told.pearson_r is not None
     assert told.pearson_r > 0.99
     depths = 2 * (250 - 75)
     assert told.compared == pytest.approx(depths, abs=8)
     assert told.coverage == pytest.approx(175 / 250, abs=0.02)
+    assert told.mae is not None
     if scale == "log":
+        assert told.mae_decades is not None
         assert told.mae_decades < 4 / 300
         at_middle = 20 * np.log(10) * told.mae_decades
         assert 0.2 * at_middle < told.mae < 20 * at_middle
@@ -282,6 +287,7 @@ def test_where_a_curve_is_not_as_the_reference_has_it_is_told():
     curve = settings_.curves[0]
     expected = curve.value(np.array([0.5])) - curve.value(np.array([0.62]))
     assert told.largest_error == pytest.approx(expected[0], rel=0.05)
+    assert told.largest_error_at is not None
     assert 1050 <= told.largest_error_at < 1080
     assert told.share_far == pytest.approx(60 / 560, abs=0.01)
     np.testing.assert_allclose(told.read_beyond, [(1100, 1109.5), (1290, 1299.5)], atol=1.1)
@@ -294,6 +300,7 @@ def test_laps_of_a_backup_scale_are_on_scale_in_a_reference():
     found = digitise(wrapped(300, course, pen=2), settings_, SeesBlack())
     spoilt = np.where(x < 20, 9.0, course)  # further round than a curve is followed
     (told,) = tell(found, reference(settings_, spoilt))
+    assert told.pearson_r is not None
     assert told.pearson_r > 0.999
     assert told.coverage == 1
     assert told.compared == pytest.approx(2 * (WIDTH - 20), abs=4)

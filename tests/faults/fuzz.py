@@ -28,6 +28,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -156,7 +157,9 @@ def seeds(folder: Path) -> None:
     start(folder / "run", archive, HOW)
     fit(folder / "run", device=CPU, console=Console(quiet=True))
     with safe_open(checkpoints(folder / "run")[0], "pt") as file:
-        about = json.loads(file.metadata()["checkpoint"])["about"]
+        metadata = file.metadata()
+    assert metadata is not None
+    about = json.loads(metadata["checkpoint"])["about"]
     (folder / "about.json").write_text(about)
     split, model = archive.split("test"), load_weights(folder / "run")
     results = [LogResult.of(split.rows[0], split.log(0), np.zeros((2, *split.sizes[0])))]
@@ -301,7 +304,7 @@ def use_calibration(path: Path, folder: Path) -> None:
             curve.position(curve.value(np.linspace(-0.2, 1.2, 50)))
 
 
-def label(make_labeller: Callable[..., object], path: Path, folder: Path) -> None:
+def label(make_labeller: Callable[..., Any], path: Path, folder: Path) -> None:
     calibration = read_calibration(folder / "calibration.toml")
     scan = folder / "pictures/grey.png"
     grey = read_grey(scan)
@@ -474,9 +477,9 @@ def work(folder: Path, kind: str, first: int, last: int) -> None:
             print(json.dumps({"number": number, "told": told, "seconds": seconds}), flush=True)
 
 
-def fuzz(folder: Path, kind: str, count: int) -> dict[str, object]:
+def fuzz(folder: Path, kind: str, count: int) -> dict[str, Any]:
     """Read `count` damaged inputs of a kind, whatever becomes of the process that does."""
-    told: dict[str, object] = {"read": 0, "refused": 0, "slowest_s": 0.0, "faults": {}}
+    told: dict[str, Any] = {"read": 0, "refused": 0, "slowest_s": 0.0, "faults": {}}
     number = 0
     while number < count:
         command = [sys.executable, __file__, "--work", folder, kind, number, count]

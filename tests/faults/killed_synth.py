@@ -35,8 +35,12 @@ def command(root: Path, *more: str, counts: tuple[str, ...] = COUNTS) -> list[st
 
 def begin(root: Path, *, counts: tuple[str, ...] = COUNTS) -> subprocess.Popen[bytes]:
     """Start the command in a group of processes of its own."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command(root, counts=counts), start_new_session=True, **quiet)
+    return subprocess.Popen(
+        command(root, counts=counts),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def group(leader: int) -> list[int]:

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -89,7 +90,7 @@ def test_an_evaluation_that_the_disk_does_not_take_leaves_the_older_one(
 
 @pytest.mark.parametrize("n", range(5))
 def test_a_digitisation_that_the_disk_does_not_take_leaves_the_older_one(
-    scan, tmp_path, monkeypatch, n
+    scan: tuple[Path, Path], tmp_path, monkeypatch, n
 ):
     out = tmp_path / "out"
     digitise_file(*scan, network(0), out)
@@ -107,7 +108,7 @@ def test_a_digitisation_that_the_disk_does_not_take_leaves_the_older_one(
 
 
 def test_of_two_scans_of_one_name_digitised_at_once_one_wins_and_the_other_is_told(
-    scan, tmp_path, monkeypatch
+    scan: tuple[Path, Path], tmp_path, monkeypatch
 ):
     """The second is as fast as the first, and begins after it and ends before."""
     at, out = sys.modules["veernet.digitisation.files"], tmp_path / "out"

@@ -17,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from veernet import Batch, Network, Scan, Tversky, VeerNet, collate, share, train_step
+from veernet.nn.norm import Activation
 
 EXAMPLES = int(os.environ.get("VEERNET_EXAMPLES", "200"))
 """Random examples a law."""
@@ -29,7 +30,9 @@ WIDTHS = (4, 8, 32, 8, 8, 16)
 """Channels of a network with norms of one group and of two."""
 
 
-def network(seed: int = 0, activation: str = "relu", widths: tuple[int, ...] = WIDTHS) -> VeerNet:
+def network(
+    seed: int = 0, activation: Activation = "relu", widths: tuple[int, ...] = WIDTHS
+) -> VeerNet:
     """A float64 network with every kind of layer."""
     torch.manual_seed(seed)
     model = VeerNet(Network(planes=3, widths=widths, heads=2, activation=activation))
@@ -63,6 +66,12 @@ def on_canvas(batch: Batch, canvas: tuple[int, int], value: float) -> Batch:
     return Batch(image=image, target=target, sizes=batch.sizes)
 
 
+def grad_of(p: Tensor) -> Tensor:
+    """The gradient that a backward has left."""
+    assert p.grad is not None
+    return p.grad
+
+
 def gradient(
     model: nn.Module, batches: Sequence[Batch]
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
@@ -77,7 +86,7 @@ def gradient(
         loss += total.detach()
         sizes = batch.sizes.tolist()
         logits += [x[:, :h, :w].detach() for x, (h, w) in zip(out, sizes, strict=True)]
-    return logits, [loss], [p.grad.clone() for p in model.parameters()]
+    return logits, [loss], [grad_of(p).clone() for p in model.parameters()]
 
 
 def error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
@@ -103,7 +112,7 @@ def padding_errors(
     more: tuple[int, int] = (5, 11),
     value: float = -3.0,
     seed: int = 0,
-    activation: str = "relu",
+    activation: Activation = "relu",
     dtype: torch.dtype = torch.float64,
 ) -> tuple[float, float, float]:
     """Logs together on a canvas larger by `more`, against every log alone: the errors of logits,
@@ -121,7 +130,7 @@ def padding_errors(
     return logits, loss, grad
 
 
-def padding_error(**where: object) -> float:
+def padding_error(**where: Any) -> float:
     """The largest of the three."""
     return worst(padding_errors(**where))
 

@@ -2,7 +2,7 @@
 
 import torch
 from hypothesis import given, settings
-from laws import EXAMPLES, cut_error, error, network, scans, stepped
+from laws import EXAMPLES, cut_error, error, grad_of, network, scans, stepped
 from scenes import scenes
 from torch import nn
 
@@ -25,5 +25,5 @@ def test_a_short_window_is_divided_by_the_logs_that_it_holds():
     loss = (1 - (tp + 1) / (tp + 0.3 * fp + 0.7 * fn + 1)).mean()
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), 0.01)
-    expected = [*(-p.grad for p in model.parameters()), loss.detach()]
+    expected = [*(-grad_of(p) for p in model.parameters()), loss.detach()]
     assert error(stepped([collate(logs[:1]), collate(logs[1:])]), expected) < 1e-10

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import laws
 import pytest
@@ -42,7 +43,7 @@ class Full:
     where: str = "forward"
     passes: frozenset[int] = frozenset()
     pixels: float = float("inf")
-    error: Callable[[], object] = ERRORS["cuda"]
+    error: Callable[..., Any] = ERRORS["cuda"]
     count: int = -1
     hits: int = 0
 

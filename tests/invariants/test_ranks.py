@@ -23,9 +23,12 @@ class Ranks:
 
     def step(self, scene: Scene) -> list[torch.Tensor]:
         for process in self.processes:
+            assert process.stdin is not None
             process.stdin.write(laws.as_line(scene))
             process.stdin.flush()
-        return torch.load(self.processes[0].stdout.readline().strip(), weights_only=True)
+        answers = self.processes[0].stdout
+        assert answers is not None
+        return torch.load(answers.readline().strip(), weights_only=True)
 
 
 @pytest.fixture(scope="module")

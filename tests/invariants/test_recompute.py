@@ -149,7 +149,7 @@ class CheckpointedUNet(nn.Module):
         self.full = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.SiLU())
         self.lower = nn.Sequential(nn.Conv2d(4, 4, 3, 2, 1), nn.GroupNorm(2, 4), nn.SiLU())
         self.out = nn.Conv2d(8, 3, 3, padding=1)
-        self.reentrant = None
+        self.reentrant: bool | None = None
 
     def forward(self, x):
         skip = self.full(x)  # not again: its input needs no gradient, of which torch would warn

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -122,7 +123,7 @@ def well(tmp_path, rng):
     return well
 
 
-def labelme(*shapes, name="well.png", size=(WIDTH, HEIGHT)):
+def labelme(*shapes, name="well.png", size=(WIDTH, HEIGHT)) -> dict[str, Any]:
     """A file of Labelme, of shapes (label, kind, points)."""
     table = {
         "version": "5.4.1",
@@ -137,7 +138,7 @@ def labelme(*shapes, name="well.png", size=(WIDTH, HEIGHT)):
     return table | ({} if size is None else {"imageWidth": size[0], "imageHeight": size[1]})
 
 
-def coco(*segmentations, names=("well.png",), size=(WIDTH, HEIGHT), label="GR"):
+def coco(*segmentations, names=("well.png",), size=(WIDTH, HEIGHT), label="GR") -> dict[str, Any]:
     """A file of COCO: a segmentation for every image."""
     return {
         "info": {},
@@ -680,7 +681,7 @@ def test_overlays_show_the_curve_and_what_is_not_labelled(well):
     zoom = len(colours) // len(log.grey)
     tinted = colours[..., 0] - colours[..., 2]
     assert (tinted[:, 210 * zoom :] > 20).all()
-    red = (tinted > 100).any(0)
+    red = np.any(tinted > 100, axis=0)
     assert red[10 * zoom : 190 * zoom].all()
     assert not red[210 * zoom :].any()
 

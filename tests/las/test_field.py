@@ -28,5 +28,6 @@ def test_files_from_wells_are_read_as_by_lasio(path):
     for name, values in ours.curves.items():
         expected = np.where(np.isin(theirs[name], NULLS), np.nan, theirs[name])
         np.testing.assert_array_equal(values, expected[order], err_msg=name)
+    assert theirs.index_unit is not None
     assert ours.unit == theirs.index_unit.lower()
     assert ours.notes == ()

@@ -97,15 +97,19 @@ def test_lines_of_headers_are_read_as_by_lasio(line, kind):
     theirs = lasio.reader.read_header_line(line, section_name=names[kind])
     ours = item_of(line, kind)
     unit = theirs["unit"].strip("[]()")
+    assert ours is not None
     expected = theirs["name"], unit, theirs["value"], theirs["descr"]
     assert (ours.mnemonic, ours.unit, ours.value, ours.description) == expected
 
 
 def test_units_with_a_period_before_them_keep_it():
     for kind in ("well", "curves"):
-        assert item_of("DEPT..1IN 5 : depth", kind).unit == ".1IN"
-        assert item_of("DEPT..1IN 5 : depth", kind).mnemonic == "DEPT"
-    assert item_of("Res..OHMM : resistivity", "curves").unit == "OHMM"
+        depth = item_of("DEPT..1IN 5 : depth", kind)
+        assert depth is not None
+        assert (depth.unit, depth.mnemonic) == (".1IN", "DEPT")
+    resistivity = item_of("Res..OHMM : resistivity", "curves")
+    assert resistivity is not None
+    assert resistivity.unit == "OHMM"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +123,7 @@ def test_units_with_a_period_before_them_keep_it():
 )
 def test_the_first_colon_of_a_parameter_that_is_no_time_ends_its_value(line, value, description):
     found = item_of(line, "parameters")
+    assert found is not None
     assert (found.value, found.description) == (value, description)
 
 

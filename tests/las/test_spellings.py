@@ -4,7 +4,6 @@ lasio is the oracle on every file that it reads rightly; where it does not, the 
 does (0.32), and the log as it was written down here is what counts.
 """
 
-import contextlib
 import logging
 from dataclasses import dataclass
 
@@ -312,8 +311,7 @@ def read_by_lasio(path):
     """Depth and curves, with what stands for no value besides NULL taken out as by the reader."""
     logging.disable(logging.CRITICAL)
     try:
-        with contextlib.suppress(UserWarning):
-            las = lasio.read(path, ignore_header_errors=True, engine="normal")
+        las = lasio.read(path, ignore_header_errors=True, engine="normal")
     finally:
         logging.disable(logging.NOTSET)
     return np.asarray(las.index, dtype=float), {

@@ -5,6 +5,7 @@ from functools import cache
 from itertools import pairwise
 from mmap import mmap
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +15,9 @@ from veernet import Batch, Network, VeerNet, losses, train_step
 from veernet.memory import estimate
 from veernet.memory.estimate import LOSS, SMALL_BLOCKS, Need, need
 from veernet.memory.system import Watch
+from veernet.model import Recompute
 from veernet.nn import norm, slabs
-from veernet.training import Training
+from veernet.training import Precision, Training
 
 CPU = torch.device("cpu")
 POLICIES = "nothing", "blocks", "stages", "slabs"
@@ -38,7 +40,14 @@ def small():
         yield
 
 
-def needed(policy="nothing", precision="fp32", images=1, width=WIDTH, epochs=997, **how) -> Need:
+def needed(
+    policy: Recompute = "nothing",
+    precision: Precision = "fp32",
+    images=1,
+    width=WIDTH,
+    epochs=997,
+    **how,
+) -> Need:
     """Told of a run of so many epochs, which no other test has: what was told once is kept."""
     training = Training(network=NETWORK, precision=precision, epochs=epochs)
     how = {"workspaces": False, **how}
@@ -92,7 +101,9 @@ def taken(policy, precision, images):
     total = peak = sum(x.nbytes for x in [*model.parameters(), *state])
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         run()
-    events = watched.profiler.kineto_results.events()
+    assert watched.profiler is not None
+    assert watched.profiler.kineto_results is not None
+    events: list[Any] = [*watched.profiler.kineto_results.events()]
     changes = [(event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]"]
     for _, change in sorted([*changes, *((end, 0) for end in ends(events))], key=lambda at: at[0]):
         total += change

@@ -17,8 +17,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
 
 OPTIONS = {
-    name: {one.name for one in options_of(command_class(name))} | {"--help"}
-    for name in COMMANDS
+    name: {one.name for one in options_of(command_class(name))} | {"--help"} for name in COMMANDS
 }
 OF_OTHERS = {"--nproc-per-node", "--max-restarts", "--shutdown-timeout", "--logdir"}
 """Options of torchrun and tensorboard."""

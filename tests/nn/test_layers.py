@@ -1,5 +1,7 @@
 """Each part of the network against a definition or an independent implementation."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -44,7 +46,8 @@ def test_the_default_network_is_the_one_described():
 def test_networks_that_cannot_be_are_refused():
     with pytest.raises(OptionError, match="at least 1 plane"):
         Network(planes=0)
-    for wrong in ({"widths": (8, 18)}, {"heads": 0}, {"heads": 3}):
+    several: list[dict[str, Any]] = [{"widths": (8, 18)}, {"heads": 0}, {"heads": 3}]
+    for wrong in several:
         with pytest.raises(OptionError, match="multiple of 4 × heads"):
             Network(**wrong)
     with pytest.raises(OptionError, match="even"):

@@ -63,7 +63,7 @@ def test_the_norm_is_the_formula_on_each_image_alone(
     assert y.is_contiguous(memory_format=torch.channels_last)
     assert (y.masked_select(outside) == 0).all()
     assert all((g.masked_select(outside) == 0).all() for g in found if g.shape == x.shape)
-    total = 0
+    total = upstream.new_zeros(())
     for i, (h, w) in enumerate(sizes):
         at = (slice(i, i + 1), slice(None), slice(h), slice(w))
         own = written_out(x[at], groups, weight, bias, r[at] if joined else 0, activation)
@@ -159,6 +159,7 @@ def test_autocast_keeps_the_features_in_bfloat16():
         y = ours(conv(torch.rand(1, 1, 9, 9)))
     assert y.dtype == torch.bfloat16
     y.float().sum().backward()
+    assert conv.weight.grad is not None
     assert conv.weight.grad.dtype == torch.float32
 
 

@@ -12,16 +12,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import error, worst
-from monai.networks.nets import BasicUNet, SegResNet
-from monai.networks.nets import UNet as MonaiUNet
+from monai.networks.nets.basic_unet import BasicUNet
+from monai.networks.nets.segresnet import SegResNet
+from monai.networks.nets.unet import UNet as MonaiUNet
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_input, conv2d_weight
 from torch.utils.checkpoint import checkpoint
 
 from veernet import Network, VeerNet
 from veernet.errors import CouplingError, LeakError, PerImageWarning
 from veernet.nn import GroupNorm, Transformer, group_norm, padded, plain, seal
-from veernet.nn.side import of_canvas
+from veernet.nn.side import of_canvas, of_images
 
 side = st.integers(1, 30)
 
@@ -340,7 +342,7 @@ def attention_weights(x):
 
 class OwnIdentity(torch.autograd.Function):
     forward = staticmethod(lambda ctx, x: x * 1)
-    backward = staticmethod(lambda ctx, grad: grad / grad.abs().mean())
+    backward = staticmethod(lambda ctx, *grads: grads[0] / grads[0].abs().mean())
 
 
 def pooled_if_large_enough(x):
@@ -399,7 +401,8 @@ def alone_and_together(model, sizes, more=(3, 5), value=7.0, seed=0):
     weights = [p for p in model.parameters() if p.requires_grad]
 
     def gradient(outputs):
-        total = sum((y * u).sum() for y, u in zip(outputs, upstream, strict=True))
+        nothing = upstream[0].new_zeros(())
+        total = sum(((y * u).sum() for y, u in zip(outputs, upstream, strict=True)), nothing)
         grads = torch.autograd.grad(total, weights, allow_unused=True)
         return [g for g in grads if g is not None]
 
@@ -657,10 +660,10 @@ class OwnConvolution(torch.autograd.Function):
         return F.conv2d(x, weight, padding=1)
 
     @staticmethod
-    def backward(ctx, grad):
-        x, weight = ctx.saved_tensors
-        into = nn.grad.conv2d_input(x.shape, weight, grad, padding=1)
-        return into, nn.grad.conv2d_weight(x, weight.shape, grad, padding=1)
+    def backward(ctx, *grads):
+        (x, weight), (grad,) = ctx.saved_tensors, grads
+        into = conv2d_input(x.shape, weight, grad, padding=1)
+        return into, conv2d_weight(x, weight.shape, grad, padding=1)
 
 
 class WithOwn(nn.Module):
@@ -791,7 +794,8 @@ def test_instance_norm_learns_the_same_alone_and_together(layout):
     model = nn.Sequential(
         nn.Conv2d(1, 4, 3, padding=1), nn.InstanceNorm2d(4), nn.GELU(), nn.Conv2d(4, 2, 3, 1, 1)
     )
-    assert leak(model.to(memory_format=layout), [(8, 9), (13, 12), (13, 12)]) < 1e-10
+    model = model.to(memory_format=layout)  # pyright: ignore[reportCallIssue]: torch documents it
+    assert leak(model, [(8, 9), (13, 12), (13, 12)]) < 1e-10
 
 
 def test_the_warning_comes_again_where_it_was_made_an_error():
@@ -861,8 +865,10 @@ def test_a_forward_that_passes_the_seal_by_is_refused():
     model.forward = lambda x: x
     with pytest.raises(LeakError, match=r"the model \(Net\): its `forward` was replaced"):
         seal(model)
+    compiled = torch.compile(Net(nn.ReLU()), backend="eager")
+    assert isinstance(compiled, nn.Module)
     with pytest.raises(LeakError, match=r"the model \(OptimizedModule\) is compiled"):
-        seal(torch.compile(Net(nn.ReLU()), backend="eager"))
+        seal(compiled)
     model = Net(nn.ReLU())
     model.body.compile()
     with pytest.raises(LeakError, match=r"body \(Sequential\) is compiled"):
@@ -876,7 +882,8 @@ def test_a_forward_that_passes_the_seal_by_is_refused():
 def test_a_norm_is_as_exact_alone_as_together(layout, norm, ratio, seed):
     """In float32, on values whose mean is up to 1,000 deviations off."""
     torch.manual_seed(seed)
-    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), norm()).to(memory_format=layout)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), norm())
+    model = model.to(memory_format=layout)  # pyright: ignore[reportCallIssue]: torch documents it
     images, batch = on_a_canvas([(40, 90), (70, 60)], dtype=torch.float32)
     batch = batch.contiguous(memory_format=layout)
     with torch.no_grad():
@@ -913,8 +920,8 @@ def test_batch_norm_put_back_into_training_is_refused_at_the_next_call():
 def test_padded_features_tell_what_they_are_and_no_more():
     x = padded(torch.randn(2, 1, 6, 9), torch.tensor([[6, 9], [4, 5]]))
     assert [*map(of_canvas, x.shape)] == [*map(of_canvas, x.size())] == [2, 1, 6, 9]
-    assert (x.ndim, x.size(-1).images, x.dtype) == (4, (9, 5), torch.float32)
-    assert (x.shape[0].images, x.shape[2].images) == ((1, 1), (6, 4))
+    assert (x.ndim, of_images(x.size(-1), 2), x.dtype) == (4, (9, 5), torch.float32)
+    assert (of_images(x.shape[0], 2), of_images(x.shape[2], 2)) == ((1, 1), (6, 4))
     assert isinstance(x.shape, torch.Size)
     assert repr(x)
     assert (plain(x)[1, :, 4:] == 0).all()

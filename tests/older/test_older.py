@@ -63,8 +63,8 @@ def test_a_run_of_an_older_version_goes_on_to_the_weights_that_it_would_have_had
         [json.loads(line) for line in path.read_text().splitlines()]
         for path in (written / "run/log.jsonl", EXPECTED / "log.jsonl")
     ]
-    losses = [[row["loss"] for row in rows if row["kind"] == "step"] for rows in told]
-    check_same(*losses)
+    found, then = ([row["loss"] for row in rows if row["kind"] == "step"] for rows in told)
+    check_same(found, then)
 
 
 def test_a_step_of_an_older_version_that_went_wrong_is_taken_again(written, veernet, capsys):

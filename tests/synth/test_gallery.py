@@ -13,6 +13,8 @@ def test_the_gallery_is_drawn_as_it_is_in_the_docs(tmp_path):
     docs = Path(__file__).parents[2] / "docs" / "gallery"
     for path in write_gallery(tmp_path):
         drawn, shown = (cv2.imread(str(p), 0) for p in (path, docs / path.name))
+        assert drawn is not None
+        assert shown is not None
         assert drawn.shape == shown.shape
         assert cv2.absdiff(drawn, shown).mean() < 3
 

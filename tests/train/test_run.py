@@ -71,6 +71,7 @@ def test_a_plan_is_a_setting_of_the_run_and_is_made_once(
     assert not checkpoints(run)
     plan = read_config(run).plan
     assert plan == read_config(calm).plan
+    assert plan is not None
     assert (plan.memory, plan.recompute) == (9 << 30, "nothing")
     monkeypatch.setattr(planning, "plan", killed)
     monkeypatch.setattr(system, "free", lambda _: 1)
@@ -160,9 +161,12 @@ def test_of_two_processes_that_begin_a_run_at_once_one_wins_and_the_other_is_tol
     words = [sys.executable, "-c", BEGIN, str(small_archive), str(tmp_path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": env}
     both = [subprocess.Popen([*words, str(seed)], **pipes) for seed in range(2)]
-    assert [one.stdout.readline() for one in both] == ["ready\n"] * 2
+    for one in both:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
     soon = f"{time.time() + 0.5}\n"
     for one in both:
+        assert one.stdin is not None
         one.stdin.write(soon)
         one.stdin.flush()
     said = [one.communicate(timeout=120)[0].splitlines() for one in both]

@@ -132,9 +132,13 @@ class Batch:
 
     def _part(self, scans: slice) -> "Batch":
         sizes = self.sizes[scans]
-        h, w = sizes.amax(0).tolist()
+        ((h, w),) = _pairs(sizes.amax(0, keepdim=True))
         image, target = self.image[scans, :, :h, :w], self.target[scans, :h, :w]
         return Batch(image, target, sizes, self.n_classes[scans])
+
+
+def _pairs(sizes: Int[Tensor, "B 2"]) -> list[list[int]]:
+    return sizes.tolist()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
 
 
 def labelled(target: Shaped[Tensor, "B H W"]) -> Bool[Tensor, "B 1 H W"]:
@@ -214,12 +218,12 @@ def _class_indices(target: Tensor) -> UInt8[Tensor, "h w"]:
 def _check_padding(target: UInt8[Tensor, "B H W"], sizes: Int[Tensor, "B 2"]) -> None:
     H, W = target.shape[1:]
     if sizes.shape != (len(target), 2) or not all(
-        1 <= h <= H and 1 <= w <= W for h, w in sizes.tolist()
+        1 <= h <= H and 1 <= w <= W for h, w in _pairs(sizes)
     ):
         raise BatchError(
-            f"sizes must be {len(target)} pairs from 1 × 1 to {H} × {W} px; got {sizes.tolist()}"
+            f"sizes must be {len(target)} pairs from 1 × 1 to {H} × {W} px; got {_pairs(sizes)}"
         )
-    for number, (own, (h, w)) in enumerate(zip(target, sizes.tolist(), strict=True)):
+    for number, (own, (h, w)) in enumerate(zip(target, _pairs(sizes), strict=True)):
         if bool((own[h:] != UNLABELLED).any() | (own[:h, w:] != UNLABELLED).any()):
             raise BatchError(
                 f"image {number} of the batch has labels beyond its {h} × {w} px, where the target "

@@ -6,12 +6,15 @@ epoch. Every process computes the same one, and its place in a run is two intege
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
 from veernet.errors import OptionError
+
+T = TypeVar("T")
 
 MicroBatch = tuple[int, ...]
 """Indices of the logs that pass through the network together."""
@@ -76,7 +79,7 @@ def cut(window: Sequence[int], sizes: Sizes, pixel_budget: int) -> Step:
     return (*step, run) if run else tuple(step)
 
 
-def share(step: Step, rank: int, ranks: int) -> Step:
+def share(step: tuple[T, ...], rank: int, ranks: int) -> tuple[T, ...]:
     """The micro-batches of a step that process `rank` of `ranks` works on; perhaps none."""
     return step[rank::ranks]
 

@@ -39,13 +39,14 @@ _stderr = threading.Lock()
 
 # Pillow unpacks these, but its table of kinds lacks them. It turns none of them round where white
 # is zero, as it does not for 16 bits in Intel's order: see `left_negative`.
+_kinds: dict[tuple[Any, ...], tuple[str, str]] = TiffImagePlugin.OPEN_INFO  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: keys of many types
 for _order in (b"II", b"MM"):
     for _photometric in (0, 1):
         _key = (_order, _photometric, (1,), 1, (12,), ())
-        TiffImagePlugin.OPEN_INFO.setdefault(_key, ("I;16", "I;12"))
+        _kinds.setdefault(_key, ("I;16", "I;12"))
     for _alpha, _mode in ((0, ("L", "LX")), (2, ("LA", "LA"))):
-        TiffImagePlugin.OPEN_INFO.setdefault((_order, 0, (1,), 1, (8, 8), (_alpha,)), _mode)
-TiffImagePlugin.OPEN_INFO.setdefault((b"MM", 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
+        _kinds.setdefault((_order, 0, (1,), 1, (8, 8), (_alpha,)), _mode)
+_kinds.setdefault((b"MM", 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
 
 
 def pages(file: BinaryIO) -> Iterator[int]:

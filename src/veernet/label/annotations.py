@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import Field
 
 from veernet.errors import LabelError
-from veernet.files import parse, read_json
+from veernet.files import Json, parse, read_json
 from veernet.label import rle
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -185,15 +185,16 @@ def _unknown(path: Path, found: str) -> str:
 
 
 def _described(table: Any) -> str:
-    match table:
+    nest: Json = table
+    match nest:
         case dict():
-            what = table
-            keys = ", ".join(map(repr, [*table][:5]))
+            what = nest
+            keys = ", ".join(map(repr, [*what][:5]))
             found = f"an object with the keys {keys}" if keys else "an empty object"
         case [dict() as what, *_]:
             found = f"a list of objects with the keys {', '.join(map(repr, [*what][:5]))}"
         case _:
-            return f"JSON of {type(table).__name__}"
+            return f"JSON of {type(nest).__name__}"
     return ", ".join([found, *[said for key, said in _OTHERS.items() if key in what][:1]])
 
 

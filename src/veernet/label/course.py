@@ -53,7 +53,8 @@ def _middles(
     or over more rows than `span`."""
     first, last = mine.argmax(0), len(mine) - 1 - mine[::-1].argmax(0)
     between = np.cumsum(~(mine | hiding), axis=0, dtype=np.int32)
-    columns = np.arange(mine.shape[1])
+    width: int = mine.shape[1]
+    columns = np.arange(width)
     whole = between[first, columns] == between[last, columns]
     return np.where(mine.any(0) & whole & (last - first <= span), (first + last) / 2, np.nan)
 

@@ -233,7 +233,7 @@ def _logs(
     scan: Path, track: Track, strip: Strip, labels: TrackLabels, window: int
 ) -> Iterator[tuple[Log, Row, list[Imported]]]:
     log, row = _log(strip, labels), _row(scan, strip, track)
-    width = log.grey.shape[1]
+    width: int = log.grey.shape[1]
     pieces = -(-width // window)
     edges = np.linspace(0, width, pieces + 1).round().astype(int).tolist()
     told = [_told(scan, strip, curve, labels, pieces) for curve in track.curve]

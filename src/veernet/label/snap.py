@@ -75,7 +75,7 @@ def snap(
 def _by_length(line: Float[ndarray, "n 2"]) -> Float[ndarray, "_ 2"]:
     """Points (x, y) a pixel apart along a line."""
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    at = np.arange(0, along[-1] + 1)
+    at = np.arange(0, float(along[-1]) + 1)
     return np.stack([np.interp(at, along, line[:, i]) for i in (0, 1)], axis=1)
 
 

@@ -6,6 +6,7 @@ again, and cropped, also to the shape of other features.
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -25,6 +26,9 @@ from veernet.nn.padded import (
     sides_of,
 )
 from veernet.nn.side import Side, Size, of_canvas, of_images, side
+
+Index = Tensor | slice | int | EllipsisType | None
+"""What may stand for one axis in brackets."""
 
 
 def concatenation(
@@ -72,7 +76,8 @@ def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
     """Channels may be picked, and every n-th pixel; the canvas may be cropped by a constant, and to
     the `shape` of other features, as to the skip connection's.
     """
-    given = index if isinstance(index, tuple) else (index,)
+    asked: tuple[Index, ...] | Index = index
+    given = asked if isinstance(asked, tuple) else (asked,)
     unnamed = input.ndim - sum(i is not None and i is not Ellipsis for i in given)
     at = next((n for n, i in enumerate(given) if i is Ellipsis), len(given))
     whole = (*given[:at], *(slice(None),) * unnamed, *given[at + 1 :])

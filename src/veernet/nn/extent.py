@@ -34,7 +34,7 @@ class Extent:
             raise ValueError(
                 f"sizes must be {B} × 2 whole numbers; got {tuple(sizes.shape)} of {sizes.dtype}"
             )
-        pairs = tuple((int(h), int(w)) for h, w in sizes.tolist())
+        pairs = tuple((int(h), int(w)) for h, w in _rows(sizes))
         if len(pairs) != B or not all(1 <= h <= H and 1 <= w <= W for h, w in pairs):
             raise ValueError(
                 f"sizes must be {B} pairs between 1 × 1 and the canvas {H} × {W}; got {pairs}"
@@ -92,7 +92,11 @@ class Extent:
         Args:
             clear: of every part, whether it is 0 there already.
         """
-        return _Joined.apply(self, tuple(clear), *parts)  # pyright: ignore[reportReturnType]
+        return _Joined.apply(self, tuple(clear), *parts)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
+
+
+def _rows(sizes: Int[Tensor, "B 2"]) -> list[list[int]]:
+    return sizes.tolist()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
 
 
 class _Joined(torch.autograd.Function):
@@ -108,5 +112,5 @@ class _Joined(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         extent, clear, channels = ctx.settings
-        parts = zip(grad.split(channels, dim=1), clear, strict=True)
+        parts = zip(torch.split(grad, channels, dim=1), clear, strict=True)
         return None, None, *(part if done else extent.clear_(part.clone()) for part, done in parts)

@@ -40,7 +40,7 @@ class GroupNorm(nn.GroupNorm):
     """Group normalisation sized by `half_or_16`, an optional sum, an activation: `group_norm`."""
 
     def __init__(self, channels: int, activation: Activation = "none"):
-        super().__init__(half_or_16(channels), channels)
+        super().__init__(half_or_16(channels), channels)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
         self.activation: Activation = activation
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -133,7 +133,7 @@ class _Block:
     def strips(self, x: Tensor) -> Strips:
         """The images of `x`, as strips of shape (b, rows, w × C) that share its memory."""
         cropped = x[self.images].permute(0, 2, 3, 1)[:, : self.h, : self.w]
-        return cropped.view(*cropped.shape[:2], -1).split(self.rows, dim=1)
+        return torch.split(cropped.view(*cropped.shape[:2], -1), self.rows, dim=1)
 
     def taken(self, x: Tensor) -> Strips:
         """The strips with 0 in place of padding."""
@@ -158,7 +158,7 @@ class _Block:
 
     def per_channel(self, row: Tensor) -> Tensor:
         """(b, w × C) summed over the pixels of a row: (b, C)."""
-        return row.unflatten(1, (self.w, -1)).sum(1)
+        return torch.unflatten(row, 1, (self.w, -1)).sum(1)
 
 
 def _blocks(x: Tensor, sides: Sequence[int]) -> Iterator[_Block]:
@@ -287,7 +287,7 @@ def _normalise(
     return y, torch.cat(statistics, dim=1)
 
 
-@_normalise.register_fake
+@_normalise.register_fake  # pyright: ignore[reportUnknownMemberType]: untyped in torch
 def _(x: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     statistics = x.new_empty((2, *x.shape[:2]), dtype=_wide(x))
     return _like(x), statistics
@@ -344,7 +344,7 @@ def _differentiate(
     return dx, torch.cat(sums, dim=1).sum(1), dr
 
 
-@_differentiate.register_fake
+@_differentiate.register_fake  # pyright: ignore[reportUnknownMemberType]: untyped in torch
 def _(grad: Tensor, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     dr = _like(x) if rest[-1] else x.new_empty(0)
     return _like(x), x.new_empty((2, x.shape[1]), dtype=_wide(x)), dr
@@ -373,7 +373,7 @@ def _backward(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, 
     )
 
 
-_normalise.register_autograd(_backward, setup_context=_keep)
+_normalise.register_autograd(_backward, setup_context=_keep)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
 
 
 def _layer(
@@ -414,7 +414,7 @@ def _line(
 def _group_means(sums: Tensor, pixels: Tensor, groups: int) -> Tensor:
     """Sums over pixels, (..., b, C), as means over the pixels and channels of a group, for each of
     its channels."""
-    members = sums.unflatten(-1, (groups, -1))
+    members = torch.unflatten(sums, -1, (groups, -1))
     return (members.mean(-1, keepdim=True) / pixels[:, None]).expand_as(members).flatten(-2)
 
 

@@ -194,7 +194,7 @@ def like(
     if not isinstance(x, Padded):
         return y
     axes = x.place.axes if axes is None else axes
-    cut = cut or (x.place.cut and torch._C._is_alias_of(plain(x), y))  # pyright: ignore
+    cut = cut or (x.place.cut and bool(torch._C._is_alias_of(plain(x), y)))  # pyright: ignore
     return place(y, axes=axes, extent=extent or x.place.extent, clear=clear, cut=cut)
 
 

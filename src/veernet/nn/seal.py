@@ -160,7 +160,8 @@ def _one_by_one(run: Callable[[Tensor], Any], images: Tensor, extent: Extent) ->
     """The results of every image as it would come alone: a batch of one, in memory of its own."""
     last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
     layout = torch.channels_last if last else torch.contiguous_format
-    for number, (image, (h, w)) in enumerate(zip(images.split(1), extent.sizes, strict=True)):
+    each = zip(torch.split(images, 1), extent.sizes, strict=True)
+    for number, (image, (h, w)) in enumerate(each):
         try:
             yield run(image[:, :, :h, :w].clone(memory_format=layout))
         except Exception as error:
@@ -222,8 +223,13 @@ def _sealed(cls: type) -> type:
     return type(f"Sealed{cls.__name__}", (_Sealed, cls), {"__doc__": cls.__doc__})
 
 
+def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every module of a model, itself included, and its name."""
+    yield from model.named_modules()  # which torch gives no type
+
+
 def _refuse_bypass(model: nn.Module) -> None:
-    for name, layer in model.named_modules():
+    for name, layer in _layers(model):
         inner = dict(layer.named_children())
         if getattr(layer, "_compiled_call_impl", None) or "_orig_mod" in inner:
             raise LeakError(
@@ -238,7 +244,7 @@ def _refuse_bypass(model: nn.Module) -> None:
 
 
 def _refuse_coupling(model: nn.Module) -> None:
-    for name, layer in model.named_modules():
+    for name, layer in _layers(model):
         batch = isinstance(layer, _BatchNorm) and (layer.training or layer.running_mean is None)
         running = isinstance(layer, _InstanceNorm) and layer.training and layer.track_running_stats
         if batch or running:
@@ -264,7 +270,7 @@ def _located(failed: Exception, model: nn.Module) -> str:
     """The message of an error with the name of the innermost module that it passed through."""
     kind = "" if isinstance(failed, LeakError) else f"{type(failed).__name__}: "
     message = kind + " ".join(str(failed).split())[:300]
-    names = {id(layer): name for name, layer in model.named_modules()}
+    names = {id(layer): name for name, layer in _layers(model)}
     for frame, _ in reversed(list(traceback.walk_tb(failed.__traceback__))):
         name = names.get(id(frame.f_locals.get("self")))
         if name:

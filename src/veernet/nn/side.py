@@ -168,16 +168,13 @@ def _alone(do: Callable[[Any], Any]) -> Callable[[Side], Any]:
     return lambda a: side(do(a.canvas), map(do, a.images))
 
 
-_ARITHMETIC = (
-    *(operator.add, operator.sub, operator.mul, operator.floordiv, operator.mod, operator.pow),
-    *(operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift),
-)
+_ARITHMETIC = "add sub mul floordiv mod pow and or xor lshift rshift"
 _COMPARISONS = operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge
 
-for _do in _ARITHMETIC:
-    _name = _do.__name__.rstrip("_")
-    setattr(Side, f"__{_name}__", _computed(_do))
-    setattr(Side, f"__r{_name}__", _computed(_do, swapped=True))
+for _name in _ARITHMETIC.split():
+    _compute: Callable[[Any, Any], Any] = getattr(operator, f"__{_name}__")
+    setattr(Side, f"__{_name}__", _computed(_compute))
+    setattr(Side, f"__r{_name}__", _computed(_compute, swapped=True))
 for _do in _COMPARISONS:
     setattr(Side, f"__{_do.__name__}__", _compared(_do))
 for _do in (operator.neg, operator.abs, operator.invert):

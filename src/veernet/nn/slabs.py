@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVariableType]: untyped
 
 from veernet.nn.norm import GroupNorm, activate_
 
@@ -52,7 +52,7 @@ def again(f: Callable[..., Any], *inputs: Any) -> Any:
     """`f` of `inputs`, which keeps nothing else for the backward and is computed again there."""
     if not torch.is_grad_enabled():
         return f(*inputs)
-    return checkpoint(f, *inputs, use_reentrant=False, preserve_rng_state=False)
+    return checkpoint(f, *inputs, use_reentrant=False, preserve_rng_state=False)  # pyright: ignore[reportUnknownVariableType]: untyped in torch
 
 
 def by_slabs(
@@ -68,9 +68,13 @@ def by_slabs(
     width = max(x.shape[3] for x in maps)
     cuts = slabs(width)
     strides = [1 if x.shape[3] == width else 2 for x in maps]
-    parts = zip(*(_Cut.apply(x, n, cuts) for x, n in zip(maps, strides, strict=True)), strict=True)
+    parts = zip(*(_cut(x, n, cuts) for x, n in zip(maps, strides, strict=True)), strict=True)
     made = [again(f, slab, *part) for slab, part in zip(cuts, parts, strict=True)]
     return tuple(torch.cat(result, dim=3) for result in zip(*made, strict=True))
+
+
+def _cut(x: Tensor, stride: int, cuts: Sequence[Slab]) -> tuple[Tensor, ...]:
+    return _Cut.apply(x, stride, cuts)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
 
 
 class _Cut(torch.autograd.Function):
@@ -105,7 +109,8 @@ def statistics(
     def moments(slab: Slab, *parts: Tensor) -> tuple[Tensor, ...]:
         """Of every group: how many values, their mean, and their sum of squared deviations."""
         x = slab.own(f(slab, *parts))
-        x = x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(1, (norm.num_groups, -1))
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        x = torch.unflatten(x, 1, (norm.num_groups, -1))
         mean = x.mean((2, 3, 4), keepdim=True)
         squares = (x - mean).square().sum((2, 3, 4), keepdim=True)
         n = torch.full_like(mean, x[0, 0].numel())

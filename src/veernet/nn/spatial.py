@@ -259,7 +259,7 @@ def per_image(func: Callable[[Tensor], Tensor], x: Tensor, target: Extent) -> Te
     H, W = target.canvas
     if not isinstance(x, Padded) and len(x) == 1:
         return func(x)
-    images = zip(plain(x).split(1), extent_of(x).sizes, target.sizes, strict=True)
+    images = zip(torch.split(plain(x), 1), extent_of(x).sizes, target.sizes, strict=True)
     whole = [
         F.pad(func(image[:, :, :h, :w]), (0, W - after_w, 0, H - after_h))
         for image, (h, w), (after_h, after_w) in images
@@ -370,7 +370,8 @@ def _scaled(factor: float) -> Callable[[int], int]:
 
 
 def _pair(value: Any) -> tuple[Any, Any]:
-    match tuple(value) if isinstance(value, tuple | list) else (value,):
+    given: tuple[Any, ...] | list[Any] | int = value
+    match tuple(given) if isinstance(given, tuple | list) else (given,):
         case (one,):
             return one, one
         case pair:

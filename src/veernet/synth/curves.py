@@ -103,7 +103,8 @@ def lay_on_paper(course: Float[ndarray, "w"], ending: Ending) -> Curve:
 def _walk(rng: Generator, n: int) -> Float[ndarray, "n"]:
     """A random walk that ends where it began, of unit spread."""
     walk = np.cumsum(rng.standard_normal(n))
-    walk -= np.linspace(walk[0], walk[-1], n)
+    start, end = float(walk[0]), float(walk[-1])
+    walk -= np.linspace(start, end, n)
     return walk / max(float(walk.std()), 1e-6)
 
 

@@ -96,12 +96,12 @@ def _nuisances(look: Look) -> UInt8[ndarray, "h w"]:
 
 
 def _pair(look: Look, name: str) -> UInt8[ndarray, "h w"]:
-    value, told = getattr(look, name), nuisances()[name]
+    value: tuple[float, float] | float = getattr(look, name)
     ranged = isinstance(value, tuple)
     ends = [(end, end) for end in value] if ranged else [0.0, 1.0]
     crops: list[ndarray] = []
     for end in ends:
-        setting = {**_CALM, **_SHOWN_BY.get(name, {}), name: end}
+        setting: dict[str, Any] = {**_CALM, **_SHOWN_BY.get(name, {}), name: end}
         height, width = _PAGE
         logs = SynthLogs(
             height=(height, height), width=(width, width), look=replace(PLAIN, **setting), seed=3
@@ -109,7 +109,7 @@ def _pair(look: Look, name: str) -> UInt8[ndarray, "h w"]:
         (h, w), grey = _CROP, logs.log(1).grey
         whole = cv2.resize(grey, (w, h), interpolation=cv2.INTER_AREA)
         crops.append(_framed(grey[-h:, :w] if name in _CLOSE else whole))
-    shown = f"{value[0]:g}, {value[1]:g} {told.unit}" if ranged else "without, with"
+    shown = f"{value[0]:g}, {value[1]:g} {nuisances()[name].unit}" if ranged else "without, with"
     title = np.full((24, 2 * crops[0].shape[1]), 255, np.uint8)
     words = printed(f"{name}: {shown}", size=17, font=0, darkness=255)[: 24 - 2]
     words = words[:, : title.shape[1] - 8]

@@ -47,7 +47,7 @@ def _word(rng: Generator, size: float) -> Float[ndarray, "n 2"]:
     """A pen that goes on while it circles: about as many loops as letters."""
     letters = int(rng.integers(2, 9))
     t = np.linspace(0, 2 * np.pi * letters, 16 * letters)
-    knots = np.linspace(0, t[-1], 2 * letters + 2)
+    knots = np.linspace(0, float(t[-1]), 2 * letters + 2)
 
     def varying(low: float, high: float) -> Float[ndarray, "n"]:
         return np.interp(t, knots, rng.uniform(low, high, len(knots)))

@@ -174,7 +174,7 @@ def _stains(rng: Generator, shape: tuple[int, ...], n: int) -> UInt8[ndarray, "h
 def _fold_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
     """A crease across the paper: ink gone from the middle, a shade beside it."""
     h, w = grey.shape
-    x, lean = rng.uniform(0, w), rng.uniform(-0.02, 0.02) * h
+    x, lean = rng.uniform(0, float(w)), rng.uniform(-0.02, 0.02) * h
     a, b = (round(x - lean), 0), (round(x + lean), h - 1)
     cv2.line(grey, a, b, int(rng.uniform(120, 215)), int(rng.integers(1, 4)), cv2.LINE_AA)
     cv2.line(grey, (a[0] + 2, 0), (b[0] + 2, h - 1), 250, 1, cv2.LINE_AA)

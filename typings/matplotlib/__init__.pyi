@@ -1,0 +1,6 @@
+# The part of Matplotlib that is used here: its own stubs leave keywords without a type.
+from contextlib import AbstractContextManager
+from typing import Any
+
+def get_data_path() -> str: ...
+def rc_context(rc: dict[str, Any]) -> AbstractContextManager[None]: ...
