@@ -25,7 +25,7 @@ import torch
 from memory import batch_of
 from veernet import VeerNet, train_step
 from veernet.memory.system import settle_allocator
-from veernet.model import Recompute
+from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
 
 OUT = Path(__file__).with_suffix(".json")
@@ -39,7 +39,7 @@ PROCESSORS = {
 ASLEEP = {"OMP_WAIT_POLICY": "passive"}
 """Threads sleep while they wait for one another, on a machine that others use."""
 
-RECOMPUTE: tuple[Recompute, ...] = "nothing", "slabs"
+RECOMPUTE: tuple[ActivationCheckpointing, ...] = "none", "tiles"
 PRECISIONS: tuple[Precision, ...] = "fp32", "bf16"
 PAIRS = 3
 SIZE, WIDEST = (640, 3200), (640, 12_800)

@@ -39,7 +39,7 @@ FEW, MANY = 8, 72
 PER_KIND = 6
 LOGS = RECIPES["multiclass"].logs
 CLEAN = replace(
-    LOGS.look,
+    LOGS.appearance,
     grain=(0, 0),
     **dict.fromkeys(
         ("jpeg", "bilevel", "uneven_light", "photocopy", "stains", "faded", "folds"), 0.0
@@ -166,9 +166,9 @@ def disk() -> dict[str, float]:
     """GB that all logs would take as TIFF with Zstandard, masks and curves left out: as drawn, if
     all were bilevel, and if none had grain."""
     looks = {
-        "as drawn": LOGS.look,
-        "all grey with grain": replace(LOGS.look, bilevel=0, jpeg=0),
-        "all bilevel": replace(LOGS.look, bilevel=1, jpeg=0),
+        "as drawn": LOGS.appearance,
+        "all grey with grain": replace(LOGS.appearance, bilevel=0, jpeg=0),
+        "all bilevel": replace(LOGS.appearance, bilevel=1, jpeg=0),
         "all clean": CLEAN,
     }
     encode, _ = FORMATS["TIFF, Zstandard (Pillow)"]
@@ -209,8 +209,8 @@ def main() -> None:
     figures[f"gb_{ALL}_pictures"] = disk()
     print(figures[f"gb_{ALL}_pictures"])
     kinds = {
-        "grey with grain": replace(LOGS.look, grain=(3, 9), jpeg=0, bilevel=0),
-        "bilevel": replace(LOGS.look, jpeg=0, bilevel=1),
+        "grey with grain": replace(LOGS.appearance, grain=(3, 9), jpeg=0, bilevel=0),
+        "bilevel": replace(LOGS.appearance, jpeg=0, bilevel=1),
         "clean": CLEAN,
     }
     figures["formats"] = {}

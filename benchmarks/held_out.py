@@ -17,7 +17,7 @@ from typing import Any
 from veernet.evaluation.evaluate import evaluate
 from veernet.evaluation.summary import summarise
 from veernet.recipes import RECIPES
-from veernet.synth.look import PLAIN, Look
+from veernet.synth.look import PLAIN, Appearance
 from veernet.weights import load_weights
 
 OUT = Path(__file__).with_suffix(".json")
@@ -34,7 +34,7 @@ LOOKS = {
     "wrapped and hatched": replace(PLAIN, wrapped=1.0),
     "off scale, with gaps": replace(PLAIN, off_scale=1.0, gaps=1.0),
     "thick and thin": replace(PLAIN, dotted=0.0, thick_thin=1.0),
-    "all that the generator knows": Look(),
+    "all that the generator knows": Appearance(),
 }
 
 

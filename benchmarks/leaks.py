@@ -21,7 +21,7 @@ from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from veernet import Batch, Network, Scan, Tversky, VeerNet, collate
+from veernet import Batch, Sample, Tversky, VeerNet, VeerNetConfig, collate
 from veernet.nn import Extent, attention, norm, plain, seal, spatial
 
 OUT = Path(__file__).with_suffix(".json")
@@ -50,7 +50,7 @@ OPENED = {
 
 
 def veernet_network() -> nn.Module:
-    return VeerNet(Network())
+    return VeerNet(VeerNetConfig())
 
 
 def monai_network() -> nn.Module:
@@ -119,7 +119,7 @@ def gradients(model: nn.Module) -> Tensor:
     return torch.cat(each)
 
 
-def a_log(size: tuple[int, int], seed: int) -> Scan:
+def a_log(size: tuple[int, int], seed: int) -> Sample:
     """Paper with a grid and two curves one pixel wide."""
     h, w = size
     random = torch.Generator().manual_seed(seed)
@@ -130,10 +130,10 @@ def a_log(size: tuple[int, int], seed: int) -> Scan:
         rows = ((drift - drift.min()) / (drift.max() - drift.min()) * (h - 1)).round().long()
         image[0, rows, torch.arange(w)] = 1
         target[rows, torch.arange(w)] = k
-    return Scan(image=image, target=target)
+    return Sample(image=image, target=target)
 
 
-def on_canvas(log: Scan, canvas: tuple[int, int]) -> Batch:
+def on_canvas(log: Sample, canvas: tuple[int, int]) -> Batch:
     (h, w), (H, W) = log.target.shape, canvas
     more = (0, W - w, 0, H - h)
     image = F.pad(log.image, more)[None]
@@ -154,7 +154,7 @@ def error(make: Callable[[], nn.Module], closed: Collection[str], batch: Callabl
     return median(errors)
 
 
-def beside_a_wider_one(log: Scan, seed: int) -> Batch:
+def beside_a_wider_one(log: Sample, seed: int) -> Batch:
     return collate([log, a_log(MATE, 100 + seed)])
 
 

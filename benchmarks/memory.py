@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from veernet import Batch, VeerNet, train_step
 from veernet.memory.estimate import need
 from veernet.memory.system import Watch, resident, settle_allocator, support
-from veernet.model import Recompute
+from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
 
 OUT = Path(__file__).with_suffix(".json")
@@ -32,7 +32,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "explanation" / "memory.png"
 
 SIZES = (480, 3200), (560, 6400), (640, 12_800)
 WIDTHS = 3200, 6400, 12_800, 25_600, 51_200
-POLICIES = get_args(Recompute)
+POLICIES = get_args(ActivationCheckpointing)
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 GIB = 2**30
 ABOUT = {
@@ -54,7 +54,9 @@ def batch_of(images: int, h: int, w: int) -> Batch:
     )
 
 
-def print_row(h: int, w: int, images: int, precision: Precision, recompute: Recompute) -> None:
+def print_row(
+    h: int, w: int, images: int, precision: Precision, recompute: ActivationCheckpointing
+) -> None:
     settle_allocator()
     how = Training(precision=precision)
     on_cpu = DEVICE.type == "cpu"
@@ -62,7 +64,7 @@ def print_row(h: int, w: int, images: int, precision: Precision, recompute: Reco
     told = need(how, (h, w), images, recompute=recompute, workspaces=on_cpu)
     telling = time.perf_counter() - start
     model = VeerNet(how.network).to(DEVICE)
-    model.recompute = recompute
+    model.activation_checkpointing = recompute
     optimizer = torch.optim.AdamW(model.parameters())
 
     def take(batch: Batch) -> None:
@@ -87,7 +89,7 @@ def print_row(h: int, w: int, images: int, precision: Precision, recompute: Reco
     print(json.dumps(row))
 
 
-def name(h: int, w: int, images: int, precision: str, recompute: Recompute) -> str:
+def name(h: int, w: int, images: int, precision: str, recompute: ActivationCheckpointing) -> str:
     return f"{h} × {w} × {images} {precision} {recompute}"
 
 
@@ -128,7 +130,7 @@ def main() -> None:
         measure(rows, 640, w, 1, "fp32", recompute)
     draw(rows)
     for what, row in rows.items():
-        plain = rows[" ".join([*what.split()[:-1], "nothing"])]
+        plain = rows[" ".join([*what.split()[:-1], "none"])]
         if "seconds" in row and "seconds" in plain:  # rows measured beside other work have none
             row["time"] = round(row["seconds"] / plain["seconds"], 2)
     OUT.write_text(json.dumps({**ABOUT, "rows": rows}, indent=2) + "\n")

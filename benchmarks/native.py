@@ -20,7 +20,7 @@ from veernet.evaluation.evaluate import LogResult, evaluate
 from veernet.evaluation.summary import summarise
 from veernet.files import parse
 from veernet.synth.logs import SynthLogs
-from veernet.weights import SHIPPED, load_weights
+from veernet.weights import PRETRAINED, load_weights
 
 OUT = Path(__file__).with_suffix(".json")
 COUNT = 100
@@ -44,7 +44,7 @@ def results(weights: Path, split: Split) -> list[LogResult]:
     return found
 
 
-def main(weights: Path = SHIPPED) -> None:
+def main(weights: Path = PRETRAINED) -> None:
     split = LOGS.split(COUNT)
     found = results(weights, split)
     summary = asdict(summarise(found, LOGS.classes))

@@ -15,12 +15,12 @@ import numpy as np
 from veernet.data.archive import Row
 from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import Look
+from veernet.synth.look import Appearance
 from veernet.weights import load_weights
 
 OUT = Path(__file__).with_suffix(".json")
 COUNT = 50
-LOGS = SynthLogs(seed=4_000_037, width=(3200, 4800), look=Look(absent=1))
+LOGS = SynthLogs(seed=4_000_037, width=(3200, 4800), appearance=Appearance(absent=1))
 
 
 def calibration_of(row: Row) -> Calibration:
@@ -31,12 +31,14 @@ def calibration_of(row: Row) -> Calibration:
             right=row.width - 1,
             top=round(curve.track[0]),
             bottom=round(curve.track[1]),
-            curve=(CurveScale(mnemonic=f"C{trace}", left=0.0, right=1.0, trace=trace),),
+            curves=(CurveScale(mnemonic=f"C{trace}", left=0.0, right=1.0, curve_class=trace),),
         )
         for trace, curve in enumerate(row.curves, start=1)
     )
     ties = ((0.0, 0.0), (row.width - 1.0, row.width - 1.0))
-    return Calibration(depth=Depth(ties=ties, step=1.0, unit="m"), track=tracks, depth_axis="right")
+    return Calibration(
+        depth=Depth(ties=ties, step=1.0, unit="m"), tracks=tracks, depth_axis="right"
+    )
 
 
 def main() -> None:

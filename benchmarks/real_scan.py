@@ -23,9 +23,16 @@ from pathlib import Path
 import numpy as np
 
 from veernet.data.raster import read_grey
-from veernet.digitisation import Digitised, Told, digitise, propose, read_calibration, tell
+from veernet.digitisation import (
+    CurveSummary,
+    Digitisation,
+    digitise,
+    propose,
+    read_calibration,
+    summarise_curves,
+)
 from veernet.las import Las, read_las
-from veernet.weights import SHIPPED, load_weights
+from veernet.weights import PRETRAINED, load_weights
 
 OUT = Path(__file__).with_suffix(".json")
 CALIBRATION = Path(__file__).with_name("heinen.toml")
@@ -46,7 +53,7 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
-def agreement(found: Digitised, index: int, told: Told, las: Las) -> dict:
+def agreement(found: Digitisation, index: int, told: CurveSummary, las: Las) -> dict:
     curve, read = found.calibration.curves[index], found.values[index]
     true = las.at(curve.mnemonic, found.depth, unit=found.calibration.depth.unit)
     error = read - true
@@ -55,13 +62,13 @@ def agreement(found: Digitised, index: int, told: Told, las: Las) -> dict:
     return {
         "unit": curve.unit,
         "depths": len(found.depth),
-        "share_read": round(told.read, 4),
+        "share_read": round(told.coverage, 4),
         "share_off_scale": round(told.off_scale_share, 4),
         "compared": told.compared,
         "pearson_r": None if told.pearson_r is None else round(told.pearson_r, 4),
         "mean_absolute_error": None if told.mae is None else round(told.mae, 3),
         "median_absolute_error": round(float(np.nanmedian(np.abs(error))), 3),
-        "goes_round": told.rounds,
+        "goes_round": told.wrap_count,
         "off_by_a_tenth": [
             {
                 "from": float(found.depth[a]),
@@ -101,12 +108,12 @@ def calibration_found(scan: Path) -> dict:
     }
 
 
-def main(scan: Path, reference: Path, weights: Path = SHIPPED) -> None:
+def main(scan: Path, reference: Path, weights: Path = PRETRAINED) -> None:
     las = read_las(reference)
     found = digitise(read_grey(scan), read_calibration(CALIBRATION), load_weights(weights))
     curves = {
         one.mnemonic: agreement(found, index, one, las)
-        for index, one in enumerate(tell(found, las))
+        for index, one in enumerate(summarise_curves(found, las))
     }
     told = {
         "scan": "D&K Heinen 1-4, Nemaha County, Kansas: bilevel G4 TIFF, 200 dpi, 300 to 1,050 ft",

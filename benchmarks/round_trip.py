@@ -20,23 +20,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from veernet import Network, VeerNet
+from veernet import VeerNet, VeerNetConfig
 from veernet.data.archive import Row
 from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import Look
+from veernet.synth.look import Appearance
 
 OUT = Path(__file__).with_suffix(".json")
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 SEED = 2_000_003
-PAPER = {"straight": Look(skew=(0, 0), drift=(0, 0)), "skewed, swaying": Look()}
+PAPER = {"straight": Appearance(skew=(0, 0), drift=(0, 0)), "skewed, swaying": Appearance()}
 
 
 class SeesMasks(VeerNet):
     """A network that is given class indices as shades of grey, and says them."""
 
     def __init__(self) -> None:
-        super().__init__(Network(planes=3, widths=(2, 4), heads=1))
+        super().__init__(VeerNetConfig(out_channels=3, channels=(2, 4), num_heads=1))
 
     def forward(self, image: torch.Tensor, sizes: torch.Tensor | None = None) -> torch.Tensor:
         first, second = image > 0.9, (image > 0.4) & (image < 0.6)
@@ -53,7 +53,7 @@ def scale_of(rng: np.random.Generator, number: int, wraps: bool) -> CurveScale:
         right=right,
         scale="log" if logarithmic else "linear",
         wraps=wraps,
-        trace=number,
+        curve_class=number,
     )
 
 
@@ -65,13 +65,13 @@ def calibration_of(rng: np.random.Generator, row: Row, wraps: list[bool]) -> Cal
             right=row.width - 1,
             top=round(curve.track[0]),
             bottom=round(curve.track[1]),
-            curve=(scale_of(rng, number, wraps[number - 1]),),
+            curves=(scale_of(rng, number, wraps[number - 1]),),
         )
         for number, curve in enumerate(row.curves, start=1)
     ]
     ties = ((0.0, 1000.0), (row.width - 1.0, 1000.0 + row.width - 1.0))
     return Calibration(
-        depth=Depth(ties=ties, step=1.0, unit="m"), track=tuple(tracks), depth_axis="right"
+        depth=Depth(ties=ties, step=1.0, unit="m"), tracks=tuple(tracks), depth_axis="right"
     )
 
 
@@ -134,7 +134,7 @@ def measured(logs: SynthLogs) -> dict[str, Any]:
 
 
 def main() -> None:
-    papers = {name: measured(SynthLogs(seed=SEED, look=look)) for name, look in PAPER.items()}
+    papers = {name: measured(SynthLogs(seed=SEED, appearance=look)) for name, look in PAPER.items()}
     OUT.write_text(json.dumps({"logs": COUNT, "paper": papers}, indent=2) + "\n")
     print(OUT.read_text())
 

@@ -20,7 +20,7 @@ import torch
 from leaks import LOG, MATE, a_log, gradients
 from torch import Tensor
 
-from veernet import Batch, Network, Tversky, VeerNet, collate
+from veernet import Batch, Tversky, VeerNet, VeerNetConfig, collate
 from veernet.nn.norm import Activation
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "invariants"))
@@ -63,7 +63,7 @@ def measure(activation: Activation, name: str) -> dict[str, object]:
     rows: dict[str, list[float]] = {name: [] for name in (*compared, precise)}
     for seed in SEEDS:
         torch.manual_seed(seed)
-        model = VeerNet(Network(activation=activation))
+        model = VeerNet(VeerNetConfig(activation=activation))
         log, mate = a_log(LOG, seed), a_log(MATE, 100 + seed)
         alone, together = (
             outcome(model.float(), collate(logs), torch.float32, LOWERED[name])

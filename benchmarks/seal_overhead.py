@@ -23,7 +23,7 @@ from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from veernet import Network, VeerNet
+from veernet import VeerNet, VeerNetConfig
 from veernet.memory.system import Watch
 from veernet.nn import Extent, GroupNorm, group_norm, seal
 
@@ -53,7 +53,7 @@ class NativeNorm(GroupNorm):
 
 def veernet_network(sealed: bool) -> nn.Module:
     with patch("veernet.model.GroupNorm", GroupNorm if sealed else NativeNorm):
-        return VeerNet(Network())
+        return VeerNet(VeerNetConfig())
 
 
 def monai_network(sealed: bool) -> nn.Module:
@@ -129,7 +129,7 @@ def silu_against_relu() -> float:
     """A whole network's forward and backward on a log of 640 × 3,200 px."""
     image, runs = torch.rand(1, 1, 640, 3200), list[Callable[[], None]]()
     for activation in ("silu", "relu"):
-        model = VeerNet(Network(activation=activation))
+        model = VeerNet(VeerNetConfig(activation=activation))
         runs.append(lambda model=model: model(image).sum().backward())
     return ratio(runs[0], runs[1], times=4)
 

@@ -22,7 +22,7 @@ settings.load_profile("veernet")
 def small_logs():
     """Logs of two whole curves one pixel wide, a hundred columns of them."""
     look = replace(PLAIN, pen=(1, 1))
-    return SynthLogs(height=(40, 56), width=(70, 130), seed=3, look=look)
+    return SynthLogs(height=(40, 56), width=(70, 130), seed=3, appearance=look)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from veernet import (
     Focal,
     FocalTversky,
     Lovasz,
-    Scan,
+    Sample,
     Tversky,
     collate,
 )
@@ -37,7 +37,7 @@ EVERY = pytest.mark.parametrize(("loss", "planes"), CASES, ids=lambda value: rep
 
 
 def batch_of(*targets):
-    return collate([Scan(torch.zeros(1, *t.shape).double(), t) for t in targets])
+    return collate([Sample(torch.zeros(1, *t.shape).double(), t) for t in targets])
 
 
 def labels(*rows):

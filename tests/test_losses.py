@@ -20,8 +20,8 @@ from veernet import (
     Focal,
     FocalTversky,
     Lovasz,
-    Network,
     Tversky,
+    VeerNetConfig,
 )
 from veernet.errors import BatchError, OptionError, RunError
 from veernet.files import parse, write_json
@@ -286,7 +286,7 @@ def test_one_plane_is_two_planes_whose_background_is_0(loss):
 
 @EVERY
 def test_every_loss_is_read_back_from_the_settings_of_a_run_as_itself(loss, planes, tmp_path):
-    how = Training(network=Network(planes=planes), loss=loss)
+    how = Training(network=VeerNetConfig(out_channels=planes), loss=loss)
     write_json(
         tmp_path / CONFIG, asdict(Config(archive="", logs={}, training=how, versions={}, threads=1))
     )
@@ -323,7 +323,7 @@ def test_a_loss_that_does_not_fit_the_planes_is_refused(loss, planes, needs):
     with pytest.raises(OptionError, match=needs):
         loss.total(noise(batch, planes), batch)
     with pytest.raises(OptionError, match=needs):
-        Training(network=Network(planes=planes), loss=loss)
+        Training(network=VeerNetConfig(out_channels=planes), loss=loss)
 
 
 @EVERY

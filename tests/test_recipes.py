@@ -8,7 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from veernet import BCE, Network, Tversky, VeerNet
+from veernet import BCE, Tversky, VeerNet, VeerNetConfig
 from veernet.data.raster import stand_up, write_picture
 from veernet.demo import draw_scan, run_recipe
 from veernet.digitisation import digitise_file
@@ -20,7 +20,7 @@ class SeesShades(VeerNet):
     """Black is curve 1, middle grey is curve 2."""
 
     def __init__(self):
-        super().__init__(Network(planes=3, widths=(2, 4), heads=1))
+        super().__init__(VeerNetConfig(out_channels=3, channels=(2, 4), num_heads=1))
 
     def forward(self, image, sizes=None):
         first, second = image > 0.9, (image > 0.4) & (image < 0.6)

@@ -7,7 +7,7 @@ import torch
 from laws import network, scans
 from torch import nn
 
-from veernet import Dice, Scan, Tversky, collate, train_step
+from veernet import Dice, Sample, Tversky, collate, train_step
 from veernet.errors import BatchError, LeakError, OptionError
 from veernet.nn import seal
 
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 def blank(h, w):
     """A scan that nobody labelled."""
-    return Scan(torch.rand(1, h, w).double(), torch.full((h, w), 255, dtype=torch.uint8))
+    return Sample(torch.rand(1, h, w).double(), torch.full((h, w), 255, dtype=torch.uint8))
 
 
 def changes(batches, optimizer=torch.optim.SGD, **options):
@@ -120,7 +120,7 @@ class Calls(nn.Module):
 )
 def test_a_network_that_was_not_sealed_is_refused_and_shown_the_way(network):
     model = network()
-    batch = collate([Scan(torch.rand(1, 5, 9), torch.zeros(5, 9, dtype=torch.uint8))])
+    batch = collate([Sample(torch.rand(1, 5, 9), torch.zeros(5, 9, dtype=torch.uint8))])
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(LeakError, match=r"takes no sizes.*veernet\.nn\.seal\(model\)"):
         train_step(model, optimizer, Tversky(), [batch], device=CPU)
@@ -128,7 +128,7 @@ def test_a_network_that_was_not_sealed_is_refused_and_shown_the_way(network):
 
 @pytest.mark.parametrize("around", [lambda model: model, Calls], ids=["itself", "wrapped"])
 def test_a_sealed_network_is_taken(around):
-    batch = collate([Scan(torch.rand(1, 5, 9), torch.zeros(5, 9, dtype=torch.uint8))])
+    batch = collate([Sample(torch.rand(1, 5, 9), torch.zeros(5, 9, dtype=torch.uint8))])
     model = around(seal(nn.Sequential(nn.Conv2d(1, 3, 3, padding=1))))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     assert train_step(model, optimizer, Tversky(), [batch], device=CPU).applied

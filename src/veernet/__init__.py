@@ -2,7 +2,7 @@
 
 The batching layer, for a training loop of your own:
 
-    from veernet import Scan, Schedule, Tversky, VeerNet, collate, train_step
+    from veernet import Sample, Schedule, Tversky, VeerNet, collate, train_step
 """
 
 from importlib import import_module
@@ -10,8 +10,8 @@ from importlib import import_module
 TYPE_CHECKING = False  # not from typing, which takes longer to import than all that is here
 if TYPE_CHECKING:
     from veernet.data.archive import Archive
-    from veernet.data.batch import UNLABELLED, Batch, Scan, collate
-    from veernet.data.schedule import Schedule, share
+    from veernet.data.batch import UNLABELLED, Batch, Sample, collate
+    from veernet.data.schedule import Schedule, shard
     from veernet.losses import (
         BCE,
         CrossEntropy,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Lovasz,
         Tversky,
     )
-    from veernet.model import Network, VeerNet
+    from veernet.model import VeerNet, VeerNetConfig
     from veernet.step import StepResult, train_step
 
     __version__: str
@@ -38,25 +38,25 @@ __all__ = [
     "FocalTversky",
     "Loss",
     "Lovasz",
-    "Network",
-    "Scan",
+    "Sample",
     "Schedule",
     "StepResult",
     "Tversky",
     "VeerNet",
+    "VeerNetConfig",
     "collate",
-    "share",
+    "shard",
     "train_step",
 ]
 
 _HOMES = {
     "veernet.data.archive": ("Archive",),
-    "veernet.data.batch": ("UNLABELLED", "Batch", "Scan", "collate"),
-    "veernet.data.schedule": ("Schedule", "share"),
+    "veernet.data.batch": ("UNLABELLED", "Batch", "Sample", "collate"),
+    "veernet.data.schedule": ("Schedule", "shard"),
     "veernet.losses": (
         *("BCE", "CrossEntropy", "Dice", "Focal", "FocalTversky", "Loss", "Lovasz", "Tversky"),
     ),
-    "veernet.model": ("Network", "VeerNet"),
+    "veernet.model": ("VeerNetConfig", "VeerNet"),
     "veernet.step": ("StepResult", "train_step"),
 }
 

@@ -29,7 +29,7 @@ CURVES = (
         left=0.2,
         right=20.0,
         scale="log",
-        trace=2,
+        curve_class=2,
         description="Deep resistivity",
     ),
 )
@@ -88,13 +88,13 @@ def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path
     lowest, last = row.height - 1, row.width - 1  # rows become columns from right to left
     calibration = Calibration(
         depth=Depth(ties=((0.0, 1000.0), (last, 1000 + last / 10)), step=0.5),
-        track=tuple(
+        tracks=tuple(
             Track(
                 left=lowest - round(bottom),
                 right=lowest - round(top),
                 top=0,
                 bottom=last,
-                curve=tuple(
+                curves=tuple(
                     scale
                     for scale, curve in zip(CURVES, row.curves, strict=False)
                     if curve.track == (top, bottom)

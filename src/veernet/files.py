@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from textwrap import shorten
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 
 from veernet.errors import VeerNetError
@@ -307,6 +307,11 @@ def _short(value: object) -> str:
     return shorten(repr(value), 60, placeholder="…")
 
 
+def formerly(name: str) -> Any:
+    """Annotate a field of a dataclass that older files call `name`: `parse` takes either."""
+    return Field(validation_alias=name)
+
+
 def check_inside(name: str) -> None:
     """Check that a name is of a file in the folder that it is relative to.
 
@@ -343,7 +348,11 @@ def difference(found: Any, asked: Any, name: str = "") -> str:
     return f"{name}: found {found!r}, asked for {asked!r}"
 
 
+def _config(extra: Literal["forbid", "ignore"]) -> ConfigDict:
+    return ConfigDict(extra=extra, validate_by_name=True, validate_by_alias=True)
+
+
 @cache
 def _checker(kind: type[T], extra: Literal["forbid", "ignore"]) -> Callable[[Any], T]:
     """What checks a dataclass and those inside it; slow to make."""
-    return TypeAdapter(with_config(ConfigDict(extra=extra))(kind)).validate_python
+    return TypeAdapter(with_config(_config(extra))(kind)).validate_python

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal, cast, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -10,63 +10,65 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from veernet.errors import OptionError
+from veernet.files import formerly
 from veernet.nn import GroupNorm, Padded, Transformer, padded, plain
 from veernet.nn.norm import Activation
 from veernet.nn.padded import extent_of
 from veernet.nn.slabs import Slab, again, by_slabs, normalised, statistics
 from veernet.nn.spatial import per_image
 
-Recompute = Literal["nothing", "blocks", "stages", "slabs"]
-"""What a network computes again in the backward instead of keeping it, from most memory to least.
+ActivationCheckpointing = Literal["none", "blocks", "stages", "tiles"]
+"""Activations that a network computes again in the backward instead of keeping them, from most
+memory to least.
 
-nothing: all that the backward reads is kept
-blocks:  convolutions; what comes out of their norms is kept
-stages:  all inside the stages of stride 2; what passes between them is kept
-slabs:   besides, what is at full resolution, slab by slab: none of it is ever whole
+none:   all that the backward reads is kept
+blocks: convolutions; what comes out of their norms is kept
+stages: all inside the stages of stride 2; what passes between them is kept
+tiles:  besides, what is at full resolution, tile by tile: none of it is ever whole
 """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class VeerNetConfig:
     """The shape of a VeerNet."""
 
-    planes: int = 3
+    out_channels: Annotated[int, formerly("planes")] = 3
     """Planes of logits: 1 for curve or not, or one a class, background first."""
-    widths: tuple[int, ...] = (8, 16, 32, 64, 128, 128)
+    channels: Annotated[tuple[int, ...], formerly("widths")] = (8, 16, 32, 64, 128, 128)
     """Channels at full resolution and after every stage of stride 2; the last is the bottleneck."""
-    layers: int = 2
+    num_layers: Annotated[int, formerly("layers")] = 2
     """Transformer layers on the bottleneck."""
-    heads: int = 4
+    num_heads: Annotated[int, formerly("heads")] = 4
     """Heads of each; the bottleneck's channels are a multiple of 4 × heads."""
     activation: Activation = "relu"
     """relu, or silu, which is smooth and slower."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
-        if self.planes < 1 or len(self.widths) < 2 or min(self.widths) < 2:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        if self.out_channels < 1 or len(self.channels) < 2 or min(self.channels) < 2:
             raise OptionError(
-                "a network needs at least 1 plane, 2 widths and 2 channels; "
-                f"got planes={self.planes}, widths={self.widths}"
+                "a network needs at least 1 out_channels, 2 stages and 2 channels in each; "
+                f"got out_channels={self.out_channels}, channels={self.channels}"
             )
-        if self.planes > 255 or len(self.widths) > 16 or max(self.widths) > 65_536:
+        if self.out_channels > 255 or len(self.channels) > 16 or max(self.channels) > 65_536:
             raise OptionError(
-                "a network has at most 255 planes, 16 widths and 65,536 channels; "
-                f"got planes={self.planes}, {len(self.widths)} widths up to {max(self.widths)}"
+                "a network has at most 255 out_channels, 16 stages and 65,536 channels in each; "
+                f"got out_channels={self.out_channels}, channels={self.channels[:17]}"
             )
-        if not 0 <= self.layers <= 1024:
-            raise OptionError(f"layers must be from 0 to 1024; got {self.layers}")
-        if self.heads < 1 or self.widths[-1] % (4 * self.heads):
+        if not 0 <= self.num_layers <= 1024:
+            raise OptionError(f"num_layers must be from 0 to 1024; got {self.num_layers}")
+        if self.num_heads < 1 or self.channels[-1] % (4 * self.num_heads):
             raise OptionError(
-                "the bottleneck's channels must be a multiple of 4 × heads; "
-                f"got {self.widths[-1]} channels, heads={self.heads}"
+                "the bottleneck's channels must be a multiple of 4 × num_heads; "
+                f"got {self.channels[-1]} channels, num_heads={self.num_heads}"
             )
-        if any(width >= 32 and width % 2 for width in self.widths):
-            raise OptionError(f"widths from 32 on must be even; got {self.widths}")
+        if any(width >= 32 and width % 2 for width in self.channels):
+            raise OptionError(f"channels from 32 on must be even; got {self.channels}")
 
     @property
-    def curves(self) -> int:
+    def num_curves(self) -> int:
         """How many kinds of curve the network tells apart."""
-        return max(1, self.planes - 1)
+        return max(1, self.out_channels - 1)
 
 
 class VeerNet(nn.Module):
@@ -80,35 +82,39 @@ class VeerNet(nn.Module):
     (decoder).
     """
 
-    def __init__(self, network: Network):
+    def __init__(self, config: VeerNetConfig):
         super().__init__()
-        self.network = network
-        full, *below = network.widths
-        act = network.activation
+        self.config = config
+        full, *below = config.channels
+        act = config.activation
         self.stem = ConvNormAct(1, full, activation=act)
         self.down = nn.ModuleList(
             Residual(c_in, c_out, activation=act)
-            for c_in, c_out in zip(network.widths, below, strict=False)
+            for c_in, c_out in zip(config.channels, below, strict=False)
         )
-        self.bottleneck = Transformer(below[-1], layers=network.layers, heads=network.heads)
+        self.bottleneck = Transformer(
+            below[-1], num_layers=config.num_layers, num_heads=config.num_heads
+        )
         self.up = nn.ModuleList(
             Up(c_in, c_out, activation=act)
-            for c_in, c_out in zip(network.widths[:0:-1], network.widths[-2::-1], strict=True)
+            for c_in, c_out in zip(config.channels[:0:-1], config.channels[-2::-1], strict=True)
         )
-        self.head = nn.Conv2d(full, network.planes, 1)
+        self.head = nn.Conv2d(full, config.out_channels, 1)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.recompute = "nothing"
+        self.activation_checkpointing = "none"
 
     @property
-    def recompute(self) -> Recompute:
+    def activation_checkpointing(self) -> ActivationCheckpointing:
         """What is computed again in the backward; it changes time and memory alone."""
         return self._recompute
 
-    @recompute.setter
-    def recompute(self, recompute: Recompute) -> None:
-        if recompute not in get_args(Recompute):
-            raise OptionError(f"recompute must be one of {get_args(Recompute)}; got {recompute!r}")
-        self._recompute: Recompute = recompute
+    @activation_checkpointing.setter
+    def activation_checkpointing(self, recompute: ActivationCheckpointing) -> None:
+        if recompute not in get_args(ActivationCheckpointing):
+            raise OptionError(
+                f"recompute must be one of {get_args(ActivationCheckpointing)}; got {recompute!r}"
+            )
+        self._recompute: ActivationCheckpointing = recompute
         for module in self.modules():
             if isinstance(module, ConvNormAct):
                 module.again = recompute == "blocks"
@@ -118,7 +124,7 @@ class VeerNet(nn.Module):
     ) -> Float[Tensor, "B K H W"]:
         """The logits; only those inside `sizes`, (h, w) of every image, mean anything."""
         images = padded(image.contiguous(memory_format=torch.channels_last), sizes)
-        if self.recompute == "slabs":
+        if self.activation_checkpointing == "tiles":
             logits = per_image(self._by_slabs, images, extent_of(images))
         else:
             x = self._run(self.stem, images)
@@ -168,7 +174,11 @@ class VeerNet(nn.Module):
         return by_slabs(finished, x, image)[0]
 
     def _run(self, stage: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-        return again(stage, *inputs) if self.recompute in ("stages", "slabs") else stage(*inputs)
+        return (
+            again(stage, *inputs)
+            if self.activation_checkpointing in ("stages", "tiles")
+            else stage(*inputs)
+        )
 
 
 class ConvNormAct(nn.Module):

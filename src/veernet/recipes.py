@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from veernet.data.schedule import Schedule
 from veernet.losses import BCE, Tversky
-from veernet.model import Network
+from veernet.model import VeerNetConfig
 from veernet.synth.logs import SynthLogs
 from veernet.synth.look import PLAIN
 from veernet.training import Training
@@ -32,7 +32,7 @@ def binary() -> Recipe:
         logs=SynthLogs(n_curves=1),
         counts=(1_600, 200, 200),
         training=Training(
-            network=Network(planes=1),
+            network=VeerNetConfig(out_channels=1),
             loss=BCE(positive_weight=42.0),
             schedule=Schedule(effective_batch=1),
         ),
@@ -47,7 +47,9 @@ def multiclass() -> Recipe:
     return Recipe(
         logs=SynthLogs(n_curves=2),
         counts=(12_000, 1_500, 1_500),
-        training=Training(network=Network(planes=3), loss=Tversky(), schedule=Schedule()),
+        training=Training(
+            network=VeerNetConfig(out_channels=3), loss=Tversky(), schedule=Schedule()
+        ),
     )
 
 
@@ -57,10 +59,10 @@ def demo() -> Recipe:
     veernet demo
     """
     return Recipe(
-        logs=SynthLogs(n_curves=2, height=(64, 80), width=(160, 400), look=PLAIN),
+        logs=SynthLogs(n_curves=2, height=(64, 80), width=(160, 400), appearance=PLAIN),
         counts=(320, 16, 32),
         training=Training(
-            network=Network(planes=3),
+            network=VeerNetConfig(out_channels=3),
             loss=Tversky(),
             schedule=Schedule(pixel_budget=300_000),
             epochs=11,

@@ -10,7 +10,7 @@ from pydantic import Field
 from veernet.data.schedule import Schedule
 from veernet.errors import OptionError
 from veernet.losses import AnyLoss, Tversky, check_planes
-from veernet.model import Network
+from veernet.model import VeerNetConfig
 
 Precision = Literal["fp32", "bf16", "fp16", "fp64"]
 
@@ -21,7 +21,7 @@ _LOWERED: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.
 class Training:
     """Everything that decides what a run learns, but for the data."""
 
-    network: Network = field(default_factory=Network)
+    network: VeerNetConfig = field(default_factory=VeerNetConfig)
     loss: Annotated[AnyLoss, Field(discriminator="kind")] = field(default_factory=Tversky)
     schedule: Schedule = field(default_factory=Schedule)
     epochs: int = 50
@@ -48,7 +48,7 @@ class Training:
                 raise OptionError(f"{name} must be > 0 and finite; got {getattr(self, name)}")
         if not 0 <= self.weight_decay < math.inf:
             raise OptionError(f"weight_decay must be >= 0 and finite; got {self.weight_decay}")
-        check_planes(self.loss, self.network.planes)
+        check_planes(self.loss, self.network.out_channels)
 
     @property
     def autocast(self) -> torch.dtype | None:

@@ -14,13 +14,13 @@ from torch import Tensor
 from veernet.distributed import digest
 from veernet.errors import CheckpointError
 from veernet.files import parse, replacing
-from veernet.model import Network, VeerNet
+from veernet.model import VeerNet, VeerNetConfig
 
-WEIGHTS = "best.safetensors"
+BEST = "best.safetensors"
 """The weights of the epoch that validated best, inside the folder of a run."""
 
 
-SHIPPED = Path(__file__).with_name("weights.safetensors")
+PRETRAINED = Path(__file__).with_name("weights.safetensors")
 """Weights that come with VeerNet: background and two curves; docs/model-card.md tells of them."""
 
 
@@ -37,17 +37,17 @@ def save_weights(path: Path, model: VeerNet) -> None:
     """
     tensors = model.state_dict()
     _check_finite(path, tensors)
-    write_tensors(path, "weights", asdict(model.network), tensors)
+    write_tensors(path, "weights", asdict(model.config), tensors)
 
 
-def load_weights(path: Path = SHIPPED) -> VeerNet:
+def load_weights(path: Path = PRETRAINED) -> VeerNet:
     """Read a network written by `save_weights`; `path` may be the folder of a run.
 
     Raises:
         CheckpointError: no such file, damaged, of another network, or not finite.
     """
     if path.is_dir():
-        path = path / WEIGHTS
+        path = path / BEST
     if not path.exists():
         raise CheckpointError(
             f"{path}: no such weights; `veernet train` writes them after an epoch"
@@ -56,7 +56,7 @@ def load_weights(path: Path = SHIPPED) -> VeerNet:
     about = _network(path, tensors, metadata)
     if about is None:
         raise CheckpointError(f"{path}: weights of another network: not written by VeerNet")
-    network = parse(Network, about, where=str(path), error=CheckpointError)
+    network = parse(VeerNetConfig, about, where=str(path), error=CheckpointError)
     _check_room(path, network, tensors)
     _check_finite(path, tensors)
     model = VeerNet(network)
@@ -136,7 +136,7 @@ def _network(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, s
         raise CheckpointError(f"{path}: not whole weights ({broken})") from broken
 
 
-def _check_room(path: Path, network: Network, tensors: Mapping[str, Tensor]) -> None:
+def _check_room(path: Path, network: VeerNetConfig, tensors: Mapping[str, Tensor]) -> None:
     """Before memory is taken for a network, whether the file holds one of that size."""
     with torch.device("meta"):
         needed = sum(p.numel() for p in VeerNet(network).parameters())

@@ -270,7 +270,7 @@ def test_a_plan_tells_what_a_step_needs_and_draws_who_needs_it(veernet, tmp_path
     code, told, _ = veernet(*words, "--precision", "fp32", "--profile", picture)
     assert code == 0
     assert "widest log 80 × 400 px" in told
-    assert all(word in told for word in ("nothing", "blocks", "stages", "slabs", "down.4"))
+    assert all(word in told for word in ("none", "blocks", "stages", "tiles", "down.4"))
     assert "<svg" in picture.read_text()
     plan = json.loads(veernet(*words, "--precision", "fp32", "--json")[1])
     assert (plan["best"], plan["size"]) == (0, [80, 400])

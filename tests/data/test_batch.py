@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import default_collate
 
-from veernet import UNLABELLED, Batch, Scan, collate
+from veernet import UNLABELLED, Batch, Sample, collate
 
 side = st.integers(1, 20)
 
 
 def scan(h, w, *, channels=1, seed=0):
     random = torch.Generator().manual_seed(seed)
-    return Scan(
+    return Sample(
         image=torch.randint(0, 256, (channels, h, w), generator=random, dtype=torch.uint8),
         target=torch.randint(0, 3, (h, w), generator=random, dtype=torch.uint8),
     )
@@ -85,7 +85,7 @@ def test_a_target_of_another_type_of_whole_numbers_is_the_same_classes(dtype):
     """True is class 1, and the padding is not labelled: 255 would be True in a mask."""
     targets = [torch.randint(0, 2, size, dtype=torch.uint8) for size in [(3, 4), (5, 9)]]
     plain, other = (
-        collate([Scan(torch.zeros(1, *t.shape), t.to(kind)) for t in targets])
+        collate([Sample(torch.zeros(1, *t.shape), t.to(kind)) for t in targets])
         for kind in (torch.uint8, dtype)
     )
     assert torch.equal(other.target, plain.target)
@@ -95,7 +95,7 @@ def test_a_target_of_another_type_of_whole_numbers_is_the_same_classes(dtype):
 def test_a_batch_knows_how_many_classes_each_scan_takes_however_it_is_cut_and_moved():
     labels = [[0, 2, 255], [255, 255, 255], [0, 0, 0], [254, 1, 0]]
     targets = [torch.tensor([row], dtype=torch.uint8) for row in labels]
-    batch = collate([Scan(torch.zeros(1, 1, 3), target) for target in targets])
+    batch = collate([Sample(torch.zeros(1, 1, 3), target) for target in targets])
     assert batch.n_classes == (3, 0, 1, 255)
     assert batch.n_labelled == 3
     assert [half.n_classes for half in batch.halves()] == [(3, 0), (1, 255)]

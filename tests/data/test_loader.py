@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from runs import newest
-from veernet import Archive, Network, Schedule, collate
+from veernet import Archive, Schedule, VeerNetConfig, collate
 from veernet.data.archive import Row, Split
-from veernet.data.batch import Scan
+from veernet.data.batch import Sample
 from veernet.data.loader import Loader
 from veernet.data.raster import write_picture
 from veernet.errors import ImageError, RunError
@@ -28,7 +28,7 @@ from veernet.train.trainer import fit
 from veernet.training import Training
 
 TINY = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=1,
 )
@@ -50,7 +50,7 @@ class MadeUp(Split):
     def scan(self, index):
         h, w = self.sizes[index].tolist()
         image = torch.full((1, h, w), index % 256, dtype=torch.uint8)
-        return Scan(image=image, target=torch.zeros((h, w), dtype=torch.uint8))
+        return Sample(image=image, target=torch.zeros((h, w), dtype=torch.uint8))
 
     def batch(self, indices):
         return collate([self.scan(i) for i in indices])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veernet import Schedule, share
+from veernet import Schedule, shard
 from veernet.data.schedule import padded_pixels, padding_waste
 from veernet.errors import OptionError
 
@@ -64,7 +64,7 @@ def test_the_highest_of_equally_wide_logs_come_first():
 @given(sizes, schedules, st.integers(1, 5))
 def test_the_shares_of_all_processes_make_the_step(sizes, schedule, ranks):
     for step in schedule.steps(sizes, epoch=0):
-        shares = [batch for rank in range(ranks) for batch in share(step, rank, ranks)]
+        shares = [batch for rank in range(ranks) for batch in shard(step, rank, ranks)]
         assert sorted(shares) == sorted(step)
 
 

@@ -32,7 +32,7 @@ def test_the_waste_of_unsorted_windows_is_that_of_the_order_they_were_drawn_in()
     unless it is sorted first."""
     split = split_of((10, 100), (10, 100), (10, 50), (10, 50))
     schedule = Schedule(effective_batch=4, pixel_budget=2000, seed=5)
-    (order,) = schedule.windows(4, epoch=0)
+    (order,) = schedule.draw(4, epoch=0)
     wide = [i < 2 for i in order]
     assert wide[0] != wide[1], "a seed that draws them in turn"
     found = survey(split, schedule)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veernet import Network, VeerNet
+from veernet import VeerNet, VeerNetConfig
 from veernet.data.raster import write_picture
 from veernet.digitisation import (
     Calibration,
@@ -19,7 +19,7 @@ from veernet.digitisation import (
     Track,
     digitise,
     digitise_file,
-    tell,
+    summarise_curves,
 )
 from veernet.digitisation.strip import MOST_DARK, cut_strip, dark_share
 from veernet.inference import read_curve
@@ -46,7 +46,7 @@ class SeesBlack(VeerNet):
     """Calls every black pixel the curve; grids and frames are grey."""
 
     def __init__(self):
-        super().__init__(Network(planes=1, widths=(2, 4), heads=1))
+        super().__init__(VeerNetConfig(out_channels=1, channels=(2, 4), num_heads=1))
 
     def forward(self, image, sizes=None):
         return 40 * (image - 0.8)
@@ -71,9 +71,9 @@ def page(height, course, *, pen=2, frame=0, ink=0, frame_ink=110, outside=False)
 
 def calibration(height, width=WIDTH, **curve):
     scale = CurveScale(**{"mnemonic": "DT", "left": 140.0, "right": 40.0, **curve})
-    track = Track(left=0, right=width - 1, top=MARGIN, bottom=MARGIN + height, curve=(scale,))
+    track = Track(left=0, right=width - 1, top=MARGIN, bottom=MARGIN + height, curves=(scale,))
     depth = Depth(ties=((0.0, 1000.0), (width - 1.0, 1000.0 + (width - 1) / 2)), step=0.25)
-    return Calibration(depth=depth, track=(track,), depth_axis="right")
+    return Calibration(depth=depth, tracks=(track,), depth_axis="right")
 
 
 def swing(rng, n=WIDTH, *, peak=1.3):
@@ -96,7 +96,7 @@ def test_a_curve_held_at_the_edge_is_off_scale_there_and_nowhere_else(
     course = swing(np.random.default_rng(seed))
     held = course.clip(0, 1)
     grey = page(height, held, pen=pen, frame=frame, frame_ink=0 if black else 110)
-    (printed,) = digitise(grey, calibration(height), SeesBlack()).prints
+    (printed,) = digitise(grey, calibration(height), SeesBlack()).readings
     side = np.sign(course - held)
     assert (printed.beyond[side != 0] == side[side != 0]).all()
     far = height * np.minimum(held, 1 - held) > frame / 2 + pen / 2 + 6
@@ -119,7 +119,7 @@ def test_a_curve_that_leaves_its_track_is_off_scale_until_it_comes_back(
     course = np.where(np.abs(x - at) < 1.33 * half, spike, 0.5)
     grey = page(height, course, pen=pen, frame=frame, outside=outside)
     found = digitise(grey, calibration(height), SeesBlack())
-    (printed,) = found.prints
+    (printed,) = found.readings
     gone = np.abs(x - at) < half - 3
     assert (printed.beyond[gone] == side).all()
     assert not printed.beyond[np.abs(x - at) > half + 6].any()
@@ -147,7 +147,7 @@ def test_values_on_scale_are_those_of_the_path_to_the_bit(height, pen, frame, se
     course = swing(np.random.default_rng(seed)).clip(0, 1)
     grey, settings_ = page(height, course, pen=pen, frame=frame), calibration(height)
     found = digitise(grey, settings_, SeesBlack())
-    strip = cut_strip(grey, settings_, settings_.track[0])
+    strip = cut_strip(grey, settings_, settings_.tracks[0])
     black = 1 / (1 + np.exp(-40 * ((255 - strip.grey) / 255 - 0.8)))
     trace = read_curve(black[None, strip.top : strip.bottom + 1].astype(np.float32), 0)
     at = np.interp(settings_.depth.pixel_of(found.depth), strip.pixels(), 1 - trace.rows / height)
@@ -175,7 +175,7 @@ def test_a_curve_that_goes_round_unasked_is_off_scale_while_it_is_beyond(
     )
     grey = wrapped(height, course, pen=pen, frame=frame)
     found = digitise(grey, calibration(height, wraps=asked), SeesBlack())
-    (printed,) = found.prints
+    (printed,) = found.readings
     if asked:
         assert not found.beyond.any()
         return
@@ -199,7 +199,7 @@ def test_a_curve_on_a_backup_scale_that_rests_on_an_edge_for_long_is_told(n):
     away = np.maximum(np.abs(x - 300) - n / 2, 0)
     course = 1 - np.minimum(away / 60, 0.5)
     found = digitise(page(300, course, pen=2), calibration(300, wraps=True), SeesBlack())
-    (printed,) = found.prints
+    (printed,) = found.readings
     assert len(printed.off_scale) == (n > 100)
     assert (printed.beyond[np.abs(x - 300) < n / 2] == (n > 100)).all()
 
@@ -227,9 +227,9 @@ def test_what_stands_off_scale_is_asked_for_and_written_down(tmp_path, off_scale
     name, *_, first, last = las.other.split()
     assert (name, "right edge" in las.other) == ("DT", True)
     np.testing.assert_allclose([float(first), float(last)], [1085, 1115], atol=1.1)
-    (told,) = written.told
+    (told,) = written.summaries
     assert told.off_scale_share == pytest.approx(30 / 300, abs=0.01)
-    assert told.read == (1 if off_scale == "edge" else pytest.approx(0.9, abs=0.01))
+    assert told.coverage == (1 if off_scale == "edge" else pytest.approx(0.9, abs=0.01))
     picture = cv2.imread(str(written.pictures[0]))
     assert picture is not None
     picture = picture.astype(int)
@@ -257,12 +257,12 @@ def test_a_reference_is_compared_where_it_is_on_scale(scale):
         300, scale=scale, **({"left": 0.2, "right": 2000} if scale == "log" else {})
     )
     found = digitise(page(300, drawn, pen=2), settings_, SeesBlack())
-    (told,) = tell(found, reference(settings_, true))
+    (told,) = summarise_curves(found, reference(settings_, true))
     assert told.pearson_r is not None
     assert told.pearson_r > 0.99
     depths = 2 * (250 - 75)
     assert told.compared == pytest.approx(depths, abs=8)
-    assert told.coverage == pytest.approx(175 / 250, abs=0.02)
+    assert told.reference_coverage == pytest.approx(175 / 250, abs=0.02)
     assert told.mae is not None
     if scale == "log":
         assert told.mae_decades is not None
@@ -283,14 +283,14 @@ def test_where_a_curve_is_not_as_the_reference_has_it_is_told():
     course = np.where((x >= 100) & (x < 160), 0.62, 0.5)
     course = np.where((x >= 200) & (x < 220), 1.4, course)
     course[[199, 220, *range(580, WIDTH)]] = np.nan  # it does not pass the rest of its scale
-    (told,) = tell(found, reference(settings_, course))
+    (told,) = summarise_curves(found, reference(settings_, course))
     curve = settings_.curves[0]
     expected = curve.value(np.array([0.5])) - curve.value(np.array([0.62]))
     assert told.largest_error == pytest.approx(expected[0], rel=0.05)
     assert told.largest_error_at is not None
     assert 1050 <= told.largest_error_at < 1080
     assert told.share_far == pytest.approx(60 / 560, abs=0.01)
-    np.testing.assert_allclose(told.read_beyond, [(1100, 1109.5), (1290, 1299.5)], atol=1.1)
+    np.testing.assert_allclose(told.read_off_reference, [(1100, 1109.5), (1290, 1299.5)], atol=1.1)
 
 
 def test_laps_of_a_backup_scale_are_on_scale_in_a_reference():
@@ -299,20 +299,27 @@ def test_laps_of_a_backup_scale_are_on_scale_in_a_reference():
     settings_ = calibration(300, wraps=True)
     found = digitise(wrapped(300, course, pen=2), settings_, SeesBlack())
     spoilt = np.where(x < 20, 9.0, course)  # further round than a curve is followed
-    (told,) = tell(found, reference(settings_, spoilt))
+    (told,) = summarise_curves(found, reference(settings_, spoilt))
     assert told.pearson_r is not None
     assert told.pearson_r > 0.999
-    assert told.coverage == 1
+    assert told.reference_coverage == 1
     assert told.compared == pytest.approx(2 * (WIDTH - 20), abs=4)
 
 
 def test_a_reference_that_is_never_on_scale_is_compared_nowhere():
     settings_ = calibration(300)
     found = digitise(page(300, np.full(WIDTH, 0.5)), settings_, SeesBlack())
-    (told,) = tell(found, reference(settings_, np.full(WIDTH, 1.5)))
-    assert (told.compared, told.coverage, told.mae, told.pearson_r) == (0, None, None, None)
-    (told,) = tell(found, reference(settings_, np.where(np.arange(WIDTH) == 300, 0.5, 9.0)))
-    assert (told.compared, told.coverage) == (1, 1)
+    (told,) = summarise_curves(found, reference(settings_, np.full(WIDTH, 1.5)))
+    assert (told.compared, told.reference_coverage, told.mae, told.pearson_r) == (
+        0,
+        None,
+        None,
+        None,
+    )
+    (told,) = summarise_curves(
+        found, reference(settings_, np.where(np.arange(WIDTH) == 300, 0.5, 9.0))
+    )
+    assert (told.compared, told.reference_coverage) == (1, 1)
     assert (told.mae, told.pearson_r) == (None, None)
 
 
@@ -323,10 +330,10 @@ def test_a_narrow_track_in_a_frame_lies_on_paper(height):
 
 
 def test_two_curves_of_one_trace_in_one_place_are_refused():
-    track = calibration(300).track[0]
-    gr = replace(track.curve[0], mnemonic="GR")
+    track = calibration(300).tracks[0]
+    gr = replace(track.curves[0], mnemonic="GR")
     with pytest.raises(ValueError, match="DT and GR are both trace 1 of one track"):
-        replace(track, curve=(*track.curve, gr))
+        replace(track, curve=(*track.curves, gr))
     other = replace(track, curve=(gr,))
     with pytest.raises(ValueError, match="DT and GR are both trace 1"):
         replace(calibration(300), track=(track, other))

@@ -14,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 
 from hand_made import pdf, scanned
-from veernet import Network, VeerNet
+from veernet import VeerNet, VeerNetConfig
 from veernet.data.raster import lay_on_side, write_picture
 from veernet.digitisation import (
     Calibration,
@@ -69,7 +69,7 @@ class SeesInk(VeerNet):
     """Calls every dark pixel curve 1."""
 
     def __init__(self):
-        super().__init__(Network(planes=1, widths=(2, 4), heads=1))
+        super().__init__(VeerNetConfig(out_channels=1, channels=(2, 4), num_heads=1))
 
     def forward(self, image, sizes=None):
         return 40 * (image - 0.5)
@@ -137,7 +137,7 @@ def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, hei
     written = digitise_file(tmp_path / "scan.png", tmp_path / "c.toml", SeesInk(), tmp_path / "out")
     coloured = np.ptp(colours(written.pictures[0])[:, :402], axis=2) > 60
     assert (coloured.sum(1) < 0.4 * coloured.shape[1]).all()  # no line across where it goes round
-    assert written.told[0].rounds == 2
+    assert written.summaries[0].wrap_count == 2
     read = lasio.read(written.las)
     rows = np.interp(read["DEPT"], [1000, 1020, 1030], [10, 210, 410])
     expected = np.interp(rows, y, across)
@@ -155,9 +155,9 @@ def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
     """Turned, x = y and y = 259 - x; the left edge of the track is its lower one."""
     upright = read_calibration(calibration)
     lying = Calibration(
-        track=tuple(
-            Track(left=10, right=t.bottom, top=259 - 220, bottom=259 - 20, curve=t.curve)
-            for t in upright.track
+        tracks=tuple(
+            Track(left=10, right=t.bottom, top=259 - 220, bottom=259 - 20, curves=t.curves)
+            for t in upright.tracks
         ),
         depth=upright.depth,
         depth_axis="right",
@@ -165,8 +165,8 @@ def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
     a = digitise(scan, upright, SeesInk())
     b = digitise(lay_on_side(scan), lying, SeesInk())
     np.testing.assert_array_equal(a.values, b.values)
-    np.testing.assert_array_equal(a.prints[0].rows, b.prints[0].rows)
-    np.testing.assert_array_equal(a.prints[0].grey, b.prints[0].grey)
+    np.testing.assert_array_equal(a.readings[0].rows, b.readings[0].rows)
+    np.testing.assert_array_equal(a.readings[0].grey, b.readings[0].grey)
 
 
 SECOND = """
@@ -198,14 +198,14 @@ def test_a_skewed_scan_gives_the_same_values(scan, calibration, degrees, axis):
         return (x, y) if axis == "down" else (y, 299 - x)
 
     tracks = []
-    for t in straight.track:
+    for t in straight.tracks:
         around = ((t.left, t.top), (t.right, t.top), (t.right, t.bottom), (t.left, t.bottom))
-        tracks.append(Track(corners=tuple(moved(x, y) for x, y in around), curve=t.curve))
+        tracks.append(Track(corners=tuple(moved(x, y) for x, y in around), curves=t.curves))
     along = [moved(20, y)[1 if axis == "down" else 0] for y in (10, 210, 410)]
     ties = tuple(zip(along, (1000.0, 1020.0, 1030.0), strict=True))
     found = digitise(
         turned if axis == "down" else lay_on_side(turned),
-        Calibration(depth=Depth(ties=ties, step=0.5), track=tuple(tracks), depth_axis=axis),
+        Calibration(depth=Depth(ties=ties, step=0.5), tracks=tuple(tracks), depth_axis=axis),
         SeesInk(),
     )
     expected = digitise(scan, straight, SeesInk())
@@ -433,7 +433,7 @@ def test_the_confidence_told_of_a_curve_is_reached_at_half_of_its_depths(
     written = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
     sure = digitise(scan, read_calibration(calibration), SeesInk()).confidence
     assert (sure < 0.1).mean() > 0.25
-    for told, of_one in zip(written.told, sure, strict=True):
+    for told, of_one in zip(written.summaries, sure, strict=True):
         assert (of_one >= told.confidence).mean() == pytest.approx(0.5, abs=0.05)
         assert told.confidence > 0.99
 
@@ -587,7 +587,7 @@ def test_the_reference_is_asked_for_a_curve_by_its_name_there(
             digitise_file(*paths, reference=reference)
         return
     written = digitise_file(*paths, reference=reference)
-    gr, ild = written.told
+    gr, ild = written.summaries
     assert gr.mae is not None
     assert ild.mae is None
     print_written(Console(), written)
@@ -624,7 +624,7 @@ def test_a_curve_that_lies_on_an_edge_does_not_go_round(rng, calibration):
         page[y, x] = 0
         found = digitise(page, read_calibration(calibration), SeesInk(), off_scale="edge")
         np.testing.assert_array_equal(found.values[0], 150 * (x[0] > 100))
-        assert found.rounds == ((),)
+        assert found.wraps == ((),)
 
 
 def test_a_click_beside_a_corner_of_a_far_track_moves_its_depths_little(calibration):
@@ -642,7 +642,7 @@ right = 1
     )
     calibration.write_text(ONE + far)
     found = read_calibration(calibration)
-    spans = [span_of(found, track) for track in found.track]
+    spans = [span_of(found, track) for track in found.tracks]
     assert spans[0] == (10, 410)
     np.testing.assert_allclose(spans[1:], [(10, 410)] * 2, atol=5)
 
@@ -666,12 +666,12 @@ def test_a_reference_in_metres_tells_how_far_off_the_curve_is(scan, calibration,
         digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / name, reference=las)
         for name, las in (("plain", None), ("compared", reference))
     )
-    gr, ild = compared.told
+    gr, ild = compared.summaries
     assert gr.mae == pytest.approx(2, abs=0.5)
     assert gr.pearson_r is not None
     assert gr.pearson_r > 0.95
     assert ild.mae is ild.pearson_r is None
-    assert (gr.read, gr.confidence) == (1, pytest.approx(1, abs=0.01))
+    assert (gr.coverage, gr.confidence) == (1, pytest.approx(1, abs=0.01))
     narrow, wide = (colours(one.pictures[0]) for one in (plain, compared))
     assert wide.shape[1] == narrow.shape[1] + 126
     residual = wide[26:-4, -120:]
@@ -731,8 +731,8 @@ def test_a_calibration_of_a_scan_of_another_size_is_refused(scan, calibration, t
     pdf_file.write_bytes(pdf(scanned(scan, 200)))
     h, w = scan.shape
     calibration.write_text(f"size = [{w}, {h}]\n{TOML}")
-    told = digitise_file(pdf_file, calibration, SeesInk(), tmp_path / "out").told
-    assert told[0].read > 0.5
+    told = digitise_file(pdf_file, calibration, SeesInk(), tmp_path / "out").summaries
+    assert told[0].coverage > 0.5
     with pytest.raises(CalibrationError, match=f"scan of {w} × {h} px .* this one has"):
         digitise_file(pdf_file, calibration, SeesInk(), tmp_path / "other", dpi=300)
     assert not (tmp_path / "other").exists()

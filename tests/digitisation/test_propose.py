@@ -157,7 +157,7 @@ def test_a_second_curve_of_a_track_needs_to_be_the_second_trace(rng, tmp_path, v
     assert ":2" in said
     assert not (tmp_path / "c.toml").exists()
     assert veernet(*words, "--curve", *curves[:2], f"{curves[2]}:2") == 0
-    assert [c.trace for c in read_calibration(tmp_path / "c.toml").curves] == [1, 2, 1]
+    assert [c.curve_class for c in read_calibration(tmp_path / "c.toml").curves] == [1, 2, 1]
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise", "a photograph"])
@@ -199,10 +199,14 @@ def test_a_calibration_is_written_that_cuts_the_tracks_out(rng, tmp_path, monkey
     found = read_calibration(tmp_path / "calibration.toml")
     depths = found.depth.at(lines[[5, 55]].astype(float))
     np.testing.assert_allclose(depths, [100, 200], atol=0.2)
-    assert [bool(track.corners) for track in found.track] == [askew, askew]
+    assert [bool(track.corners) for track in found.tracks] == [askew, askew]
     assert [curve.mnemonic for curve in found.curves] == ["GR", "ILD"]
-    assert (found.curves[0].wraps, found.curves[1].scale, found.curves[1].trace) == (True, "log", 2)
-    for track, (left, right) in zip(found.track, [(30, 230), (330, 530)], strict=True):
+    assert (found.curves[0].wraps, found.curves[1].scale, found.curves[1].curve_class) == (
+        True,
+        "log",
+        2,
+    )
+    for track, (left, right) in zip(found.tracks, [(30, 230), (330, 530)], strict=True):
         strip = cut_strip(scan, found, track)
         assert strip.height == pytest.approx(right - left, abs=2)
         edge = strip.grey[strip.bottom, strip.first : strip.last]
@@ -226,7 +230,7 @@ def test_a_calibration_is_written_that_cuts_the_tracks_out(rng, tmp_path, monkey
             run("--curve", "1:SP:MV:0:1", "--tie", *tie, "--line", "2", "--overwrite")
     assert (tmp_path / "calibration.toml").read_bytes() == before
     run("--curve", "2:SP:MV:0:1", "--tie", "330", "120", "130", "100", "--overwrite")
-    assert len(read_calibration(tmp_path / "calibration.toml").track) == 1
+    assert len(read_calibration(tmp_path / "calibration.toml").tracks) == 1
 
 
 def test_the_page_that_was_calibrated_is_named_in_the_file(rng, tmp_path, veernet):
@@ -250,7 +254,7 @@ def test_what_calibrate_lacks_to_write_a_file_is_told(rng, tmp_path, capsys, vee
     words = ("--curve", "1:GR:API:0:150", "--tie", 130, 100, 330, 120)
     assert veernet("calibrate", tmp_path / "s.png", "--out", out, *words) == 0
     told = read_calibration(out)
-    first, last = told.depth.at(np.array([told.track[0].top, told.track[0].bottom], float))
+    first, last = told.depth.at(np.array([told.tracks[0].top, told.tracks[0].bottom], float))
     assert f"{first:.1f} to {last:.1f} ft; if the log goes on" in capsys.readouterr().out
 
 
@@ -271,7 +275,7 @@ def test_lines_are_counted_where_the_paper_has_stretched(rng):
     calibration = calibrate(found, grey.shape, curves, [(row + 2, 300.0)], line=2.0)
     depths = calibration.depth.at(rows.astype(float))
     np.testing.assert_allclose(depths, 300 + 2 * (np.arange(240) - 100), atol=0.15)
-    assert calibration.track[0].top == pytest.approx(rows[0], abs=1)
+    assert calibration.tracks[0].top == pytest.approx(rows[0], abs=1)
 
 
 def test_a_skewed_track_that_leaves_the_scan_ends_at_the_last_line_on_it(rng, tmp_path):
@@ -283,7 +287,7 @@ def test_a_skewed_track_that_leaves_the_scan_ends_at_the_last_line_on_it(rng, tm
     calibration = calibrate(found, skewed.shape, curves, [(30.0, 1.0), (1900.0, 2.0)])
     text = calibration.to_toml(about="of a scan")
     assert calibration_of(tomllib.loads(text), where="s") == calibration
-    for track in calibration.track:
+    for track in calibration.tracks:
         strip = cut_strip(skewed, calibration, track)
         assert strip.last - strip.first > 1000
 

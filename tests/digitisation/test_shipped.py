@@ -7,12 +7,12 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from veernet import VeerNet
-from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise, tell
+from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise, summarise_curves
 from veernet.digitisation.strip import MOST_DARK, dark_share
 from veernet.errors import CalibrationError
 from veernet.evaluation.evaluate import evaluate
 from veernet.synth.logs import SynthLogs
-from veernet.weights import SHIPPED, load_weights
+from veernet.weights import PRETRAINED, load_weights
 
 HEIGHT, WIDTH = 480, 900
 
@@ -64,19 +64,19 @@ REFUSED = {
 def calibration() -> Calibration:
     """Both curves across the page."""
     curves = tuple(
-        CurveScale(mnemonic=f"C{trace}", left=0.0, right=1.0, trace=trace) for trace in (1, 2)
+        CurveScale(mnemonic=f"C{trace}", left=0.0, right=1.0, curve_class=trace) for trace in (1, 2)
     )
-    track = Track(left=0, right=WIDTH - 1, top=24, bottom=HEIGHT - 24, curve=curves)
+    track = Track(left=0, right=WIDTH - 1, top=24, bottom=HEIGHT - 24, curves=curves)
     depth = Depth(ties=((0.0, 1000.0), (WIDTH - 1.0, 1000.0 + WIDTH - 1)), step=1.0, unit="m")
-    return Calibration(depth=depth, track=(track,), depth_axis="right")
+    return Calibration(depth=depth, tracks=(track,), depth_axis="right")
 
 
 @pytest.mark.parametrize("page", NOTHING.values(), ids=NOTHING.keys())
 def test_of_a_page_without_a_curve_no_values_are_made(
     shipped: VeerNet, page: UInt8[ndarray, "h w"]
 ) -> None:
-    for told in tell(digitise(page, calibration(), shipped), None):
-        assert told.read < 0.02
+    for told in summarise_curves(digitise(page, calibration(), shipped), None):
+        assert told.coverage < 0.02
         assert told.confidence < 0.5
 
 
@@ -104,4 +104,4 @@ def test_curves_of_a_log_that_no_network_was_trained_on_are_read_to_a_hundredth(
 
 
 def test_the_weights_are_small_enough_to_travel_with_the_package() -> None:
-    assert SHIPPED.stat().st_size < 10e6
+    assert PRETRAINED.stat().st_size < 10e6

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from veernet import Archive, Network, VeerNet
+from veernet import Archive, VeerNet, VeerNetConfig
 from veernet.curves.error import CurveError
 from veernet.data.archive import Curves, Log
 from veernet.data.batch import ink
@@ -127,7 +127,10 @@ def test_medians_say_over_how_many_logs_and_leave_out_those_without_the_curve(sp
 def test_a_log_of_which_nothing_was_read_ranks_last_whatever_its_pixels(small_archive, tmp_path):
     """Pixels here and there are no curve, though half of them be right."""
     archive = Archive.open(small_archive)
-    split, model = archive.split("train"), VeerNet(Network(planes=3, widths=(2, 4), heads=1))
+    split, model = (
+        archive.split("train"),
+        VeerNet(VeerNetConfig(out_channels=3, channels=(2, 4), num_heads=1)),
+    )
     shares = [1.0, 0.5, 1.0, 0.5]
     results = [
         LogResult.of(
@@ -168,7 +171,7 @@ ERROR = CurveError(mae=0, mse=0, r2=1, pearson_r=1, within_px=(1, 1, 1), coverag
 
 def pictures_of(results, tmp_path):
     """Numbers of the logs that an evaluation shows, by their rank."""
-    logs = SynthLogs(n_curves=1, height=(32, 32), width=(64, 64), look=PLAIN)
+    logs = SynthLogs(n_curves=1, height=(32, 32), width=(64, 64), appearance=PLAIN)
     write_evaluation(
         tmp_path, SeesTheMask(), logs.split(len(results)), results, ("background", "curve 1")
     )
@@ -262,7 +265,7 @@ class SeesTheMask(VeerNet):
     """A perfect network, for a log whose ink is its mask."""
 
     def __init__(self):
-        super().__init__(Network(planes=1, widths=(2, 4), heads=1))
+        super().__init__(VeerNetConfig(out_channels=1, channels=(2, 4), num_heads=1))
 
     def forward(self, image, sizes=None):
         return 40 * (image - 0.5)
@@ -272,7 +275,7 @@ class SeesTheMask(VeerNet):
 def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
     """Where it goes round its track too: drawn where its value is printed."""
     look = replace(PLAIN, wrapped=1, skew=(0, 0), drift=(0, 0), hatched=0)
-    logs = SynthLogs(n_curves=1, height=(160, 160), width=(600, 600), look=look, seed=3)
+    logs = SynthLogs(n_curves=1, height=(160, 160), width=(600, 600), appearance=look, seed=3)
     row, log = logs.row(number), logs.log(number)
     log = replace(log, grey=np.where(log.mask == 1, 0, 255).astype(np.uint8))
     pictures, scores = (
@@ -308,7 +311,9 @@ def test_the_class_of_a_pixel_is_the_most_probable_one():
 
 def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
     torch.manual_seed(0)
-    model = VeerNet(Network(planes=3, widths=(2, 4, 8), heads=2, layers=1)).eval()
+    model = VeerNet(
+        VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1)
+    ).eval()
     called = []
     results = evaluate(model, split, [1, 0], advance=lambda: called.append(1))
     assert [r.file_name for r in results] == [split.rows[i].file_name for i in (1, 0)]

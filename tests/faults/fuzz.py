@@ -40,7 +40,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from hand_made import pdf, scanned, tiff
-from veernet import Archive, Network, Schedule
+from veernet import Archive, Schedule, VeerNetConfig
 from veernet.data.raster import read_grey, read_index, write_picture
 from veernet.demo import CURVES
 from veernet.digitisation import Calibration, Depth, Track, cut_strip, read_calibration
@@ -52,7 +52,7 @@ from veernet.label import LasLabels, MaskLabels, PolylineLabels
 from veernet.las import read_header, read_las
 from veernet.report.page import write_report
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, read_look
+from veernet.synth.look import PLAIN, read_appearance
 from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import checkpoints, read_checkpoint
 from veernet.train.run import read_config, start
@@ -77,11 +77,11 @@ WORDS = (
 )
 
 HOW = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=1,
 )
-LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, look=replace(PLAIN, pen=(1, 1)))
+LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, appearance=replace(PLAIN, pen=(1, 1)))
 
 
 STRUCTURED: dict[str, structured.Damage] = {
@@ -186,7 +186,7 @@ def seeds(folder: Path) -> None:
     h, w = tall.shape
     calibration = Calibration(
         depth=Depth(ties=((0.0, 1000.0), (h - 1, 1000 + h / 10)), step=0.5),
-        track=(Track(left=2, right=w - 2, top=0, bottom=h - 1, curve=CURVES),),
+        tracks=(Track(left=2, right=w - 2, top=0, bottom=h - 1, curves=CURVES),),
     )
     (folder / "calibration.toml").write_text(calibration.to_toml())
     depths = np.arange(1000, 1000 + h / 10, 0.5)
@@ -292,7 +292,7 @@ def use_calibration(path: Path, folder: Path) -> None:
     """Read it, and do with it what digitising does but for the network."""
     calibration, scan = read_calibration(path), read_grey(folder / "pictures/grey.png")
     pixels = np.linspace(0, len(scan) - 1, 50)
-    for track in calibration.track:
+    for track in calibration.tracks:
         try:
             strip = cut_strip(scan, calibration, track)
             depth = calibration.depth.grid(*strip.span)
@@ -300,7 +300,7 @@ def use_calibration(path: Path, folder: Path) -> None:
             raise CalibrationError(f"{path}: {misfit}") from misfit
         calibration.depth.pixel_of(depth[:1000])
         calibration.depth.at(pixels)
-        for curve in track.curve:
+        for curve in track.curves:
             curve.position(curve.value(np.linspace(-0.2, 1.2, 50)))
 
 
@@ -310,7 +310,7 @@ def label(make_labeller: Callable[..., Any], path: Path, folder: Path) -> None:
     grey = read_grey(scan)
     labeller = make_labeller(path=path)
     labels = labeller.read(scan, grey.shape, calibration, alone=True)
-    for track in calibration.track:
+    for track in calibration.tracks:
         labels.trace(cut_strip(grey, calibration, track), track)
 
 
@@ -425,7 +425,7 @@ def readers(folder: Path) -> dict[str, list[tuple[Path, Callable[..., Path], Rea
             inside("run/evaluation/test/summary.json", use_run),
             inside("run/config.json", resume),
         ],
-        "look": [one("look.toml", lambda path, _: read_look(path))],
+        "look": [one("look.toml", lambda path, _: read_appearance(path))],
     }
 
 

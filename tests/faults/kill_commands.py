@@ -30,17 +30,17 @@ from veernet.cli.evaluate import Evaluate
 from veernet.cli.train import Train
 from veernet.demo import draw_scan
 from veernet.filesets import SET
-from veernet.model import Network, VeerNet
+from veernet.model import VeerNet, VeerNetConfig
 from veernet.synth.make import make
 from veernet.train.checkpoint import checkpoints
 from veernet.train.run import CONFIG
-from veernet.weights import WEIGHTS, save_weights
+from veernet.weights import BEST, save_weights
 
 QUIET = Console(quiet=True)
 LEFT_ALONE = 0.4
 """Share of the processes that are not killed."""
 
-SMALL = Network(planes=3, widths=(2, 4, 8), heads=2, layers=1)
+SMALL = VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1)
 Files = dict[str, bytes]
 
 
@@ -96,7 +96,7 @@ def train_small(folder: Path) -> None:
 
 def other_weights(run: Path) -> None:
     torch.manual_seed(5)
-    save_weights(run / WEIGHTS, VeerNet(SMALL))
+    save_weights(run / BEST, VeerNet(SMALL))
 
 
 def evaluate(folder: Path) -> None:
@@ -118,7 +118,7 @@ def digitise(folder: Path) -> None:
     Digitise(
         scan=scan / "scan.png",
         calibration=scan / "calibration.toml",
-        weights=str(folder / WEIGHTS),
+        weights=str(folder / BEST),
         out=folder / "out",
         overwrite=True,
         device="cpu",

@@ -25,7 +25,7 @@ import torch.distributed as dist
 from rich.console import Console
 
 from runs import newest
-from veernet import Archive, Network, Schedule
+from veernet import Archive, Schedule, VeerNetConfig
 from veernet.synth.logs import SynthLogs
 from veernet.synth.look import PLAIN
 from veernet.synth.make import make
@@ -35,9 +35,9 @@ from veernet.train.run import start
 from veernet.train.trainer import CheckpointPolicy, fit
 from veernet.training import Training
 
-LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, look=replace(PLAIN, pen=(1, 1)))
+LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, appearance=replace(PLAIN, pen=(1, 1)))
 HOW = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=4,
 )

@@ -15,7 +15,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from veernet import Archive, Network, Schedule
+from veernet import Archive, Schedule, VeerNetConfig
 from veernet.data.raster import read_grey
 from veernet.digitisation import read_calibration
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LasError
@@ -29,7 +29,7 @@ from veernet.training import Training
 
 CPU = torch.device("cpu")
 TINY = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=1,
 )

@@ -51,7 +51,7 @@ def full_after(monkeypatch, n):
 @pytest.fixture
 def scan(tmp_path):
     """A scan and its calibration, of two curves."""
-    logs = SynthLogs(height=(64, 64), width=(120, 120), look=PLAIN)
+    logs = SynthLogs(height=(64, 64), width=(120, 120), appearance=PLAIN)
     return draw_scan(tmp_path / "scan", logs, number=7)
 
 

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from veernet import Batch, Network, Scan, Tversky, VeerNet, collate, share, train_step
+from veernet import Batch, Sample, Tversky, VeerNet, VeerNetConfig, collate, shard, train_step
 from veernet.nn.norm import Activation
 
 EXAMPLES = int(os.environ.get("VEERNET_EXAMPLES", "200"))
@@ -35,19 +35,21 @@ def network(
 ) -> VeerNet:
     """A float64 network with every kind of layer."""
     torch.manual_seed(seed)
-    model = VeerNet(Network(planes=3, widths=widths, heads=2, activation=activation))
+    model = VeerNet(
+        VeerNetConfig(out_channels=3, channels=widths, num_heads=2, activation=activation)
+    )
     with torch.no_grad():  # away from the symmetric start, where some seals would not show
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
     return model.double()
 
 
-def scans(sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Scan]:
+def scans(sizes: Sequence[tuple[int, int]], seed: int = 0) -> list[Sample]:
     """Logs of noise, a tenth of their pixels not labelled."""
     random = torch.Generator().manual_seed(seed)
     labels = torch.tensor([0, 0, 0, 1, 2, 0, 1, 2, 0, 255], dtype=torch.uint8)
     return [
-        Scan(
+        Sample(
             image=torch.rand((1, h, w), generator=random, dtype=torch.float64),
             target=labels[torch.randint(0, 10, (h, w), generator=random)],
         )
@@ -189,7 +191,7 @@ def serve(rank: int, ranks: int, store: Path) -> None:
     dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=ranks)
     for number, line in enumerate(sys.stdin):
         scene = Scene(**json.loads(line))
-        mine = share(tuple(scene.batches()), rank, ranks)
+        mine = shard(tuple(scene.batches()), rank, ranks)
         change = stepped(mine, seed=scene.seed)
         if rank == 0:
             out = store.with_name(f"{ranks}-{number}.pt")

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from rich.console import Console
 
 from runs import newest
-from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate, share, train_step
+from veernet import Archive, Schedule, Tversky, VeerNet, VeerNetConfig, collate, shard, train_step
 from veernet.train.run import start
 from veernet.train.trainer import fit
 from veernet.training import Training
@@ -149,7 +149,7 @@ CASES = [(where, victims) for where in ("forward", "backward") for victims in ([
 def one_of_two(rank: int, ranks: int, store: Path, out: Path) -> None:
     """Take this process's share of one step a case."""
     dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=ranks)
-    mine = batches(share(((0, 1, 3), (2, 4, 5)), rank, ranks))
+    mine = batches(shard(((0, 1, 3), (2, 4, 5)), rank, ranks))
     results = []
     for where, victims in CASES:
         fulls = [Full(where, frozenset([0] if rank in victims else [])) for _ in range(2)]
@@ -174,7 +174,7 @@ def test_step_does_not_depend_on_the_process_that_ran_out(tmp_path, undisturbed)
 def test_a_run_remembers_what_memory_holds(small_archive, tmp_path, monkeypatch, pause):
     """Also when it is paused and resumed; and it learns what it would have learned."""
     how = Training(
-        network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+        network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
         schedule=Schedule(effective_batch=3, pixel_budget=10**6),
         epochs=2,
         precision="fp64",

@@ -18,10 +18,10 @@ from torch.utils.checkpoint import checkpoint
 
 from veernet import losses
 from veernet.errors import PerImageWarning
-from veernet.model import Recompute
+from veernet.model import ActivationCheckpointing
 from veernet.nn import seal, slabs
 
-POLICIES = [policy for policy in get_args(Recompute) if policy != "nothing"]
+POLICIES = [policy for policy in get_args(ActivationCheckpointing) if policy != "none"]
 
 columns = st.sampled_from([2, 4, 6, 16, 256])
 """Width of a slab, px: a few of them, or hundreds, or one."""
@@ -69,7 +69,7 @@ def test_step_does_not_depend_on_what_is_computed_again(scene, columns, strip, s
 def computed(policy, dtype=torch.float64, autocast=False):
     """The logits of two logs, each cropped to its own size, and the gradient of their loss."""
     model = laws.network(seed=5).to(dtype)
-    model.recompute = policy
+    model.activation_checkpointing = policy
     batch = batches(CUT[:1])[0].to(torch.device("cpu"), dtype)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast), cut_into(16):
         whole = model(batch.image, batch.sizes)
@@ -83,7 +83,7 @@ def computed(policy, dtype=torch.float64, autocast=False):
 @pytest.mark.parametrize("policy", ["blocks", "stages"])
 def test_under_autocast_what_is_computed_again_is_bit_for_bit_what_was_kept(policy):
     found = computed(policy, torch.float32, autocast=True)
-    kept = computed("nothing", torch.float32, autocast=True)
+    kept = computed("none", torch.float32, autocast=True)
     assert found[0][0].dtype == torch.bfloat16
     for a, b in zip(found, kept, strict=True):
         assert all(map(torch.equal, a, b))
@@ -91,9 +91,9 @@ def test_under_autocast_what_is_computed_again_is_bit_for_bit_what_was_kept(poli
 
 def test_under_autocast_slabs_round_as_the_whole_does():
     """Logits to bfloat16's 2^-8; gradients as far from those of float64 as the whole's are."""
-    truth = computed("nothing")
-    found = computed("slabs", torch.float32, autocast=True)
-    whole = computed("nothing", torch.float32, autocast=True)
+    truth = computed("none")
+    found = computed("tiles", torch.float32, autocast=True)
+    whole = computed("none", torch.float32, autocast=True)
     assert found[0][0].dtype == torch.bfloat16
     assert error(found[0], whole[0]) < 2**-8
     assert error(found[1], whole[1]) < 0.1 * error(whole[1], truth[1])
@@ -102,7 +102,7 @@ def test_under_autocast_slabs_round_as_the_whole_does():
 @pytest.mark.parametrize("policy", POLICIES)
 def test_inference_does_not_depend_on_what_training_would_compute_again(policy):
     with torch.no_grad():
-        assert error(computed(policy)[0], computed("nothing")[0]) < 1e-12
+        assert error(computed(policy)[0], computed("none")[0]) < 1e-12
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 from laws import SIZES, Scene, cut_error, padding_error
 from torch import nn
 
-from veernet import Network, Tversky, VeerNet
+from veernet import Tversky, VeerNet, VeerNetConfig
 from veernet.nn import Extent, GroupNorm, attention, norm, padded, plain
 from veernet.nn.padded import Padded, extent_of, like
 
@@ -72,4 +72,4 @@ def test_a_batch_without_padding_takes_the_plain_path(monkeypatch):
     monkeypatch.setattr(Extent, "outside", refuse)
     x = torch.ones(2, 1, 50, 70)
     assert padded(x, torch.tensor([[50, 70]] * 2)) is x
-    VeerNet(Network())(x, torch.tensor([[50, 70]] * 2))
+    VeerNet(VeerNetConfig())(x, torch.tensor([[50, 70]] * 2))

@@ -11,20 +11,20 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from veernet import Batch, Network, VeerNet, losses, train_step
+from veernet import Batch, VeerNet, VeerNetConfig, losses, train_step
 from veernet.memory import estimate
 from veernet.memory.estimate import LOSS, SMALL_BLOCKS, Need, need
 from veernet.memory.system import Watch
-from veernet.model import Recompute
+from veernet.model import ActivationCheckpointing
 from veernet.nn import norm, slabs
 from veernet.training import Precision, Training
 
 CPU = torch.device("cpu")
-POLICIES = "nothing", "blocks", "stages", "slabs"
+POLICIES = "none", "blocks", "stages", "tiles"
 PRECISIONS = [("fp32", 1), ("bf16", 2)]
 """And how many images."""
 HEIGHT, WIDTH = 64, 384
-NETWORK = Network(planes=3, widths=(8, 16, 32), heads=2, layers=1)
+NETWORK = VeerNetConfig(out_channels=3, channels=(8, 16, 32), num_heads=2, num_layers=1)
 SLABS = 12
 """Of an image of that width."""
 
@@ -41,7 +41,7 @@ def small():
 
 
 def needed(
-    policy: Recompute = "nothing",
+    policy: ActivationCheckpointing = "none",
     precision: Precision = "fp32",
     images=1,
     width=WIDTH,
@@ -59,7 +59,7 @@ def _told(*how) -> Need:
     return needed(*how)
 
 
-def told(policy="nothing", precision="fp32", images=1, width=WIDTH) -> Need:
+def told(policy="none", precision="fp32", images=1, width=WIDTH) -> Need:
     """The same, asked once."""
     return _told(policy, precision, images, width)
 
@@ -84,7 +84,7 @@ def taken(policy, precision, images):
     torch.manual_seed(0)
     how = Training(network=NETWORK, precision=precision)
     model = VeerNet(NETWORK)
-    model.recompute = policy
+    model.activation_checkpointing = policy
     optimizer = torch.optim.AdamW(model.parameters())
     batch = Batch(
         image=torch.randint(0, 255, (images, 1, HEIGHT, WIDTH), dtype=torch.uint8),
@@ -156,7 +156,7 @@ def test_a_need_is_told_of_the_parts_of_the_network_and_is_the_same_when_asked_a
 
 @pytest.mark.parametrize(
     ("policy", "maps", "numbers"),
-    [("nothing", 2, 2), ("blocks", 1, 0), ("stages", 1, 0), ("slabs", 0, 0)],
+    [("none", 2, 2), ("blocks", 1, 0), ("stages", 1, 0), ("tiles", 0, 0)],
 )
 def test_the_stem_keeps_what_its_norm_reads_or_what_the_next_stage_reads(policy, maps, numbers):
     """What its convolution and its activation give, of 8 channels in float32, and the norm's two

@@ -15,7 +15,7 @@ from rich.console import Console
 from test_memory import Full
 
 from runs import newest
-from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate
+from veernet import Archive, Schedule, Tversky, VeerNet, VeerNetConfig, collate
 from veernet.data.schedule import padding_waste
 from veernet.errors import OptionError
 from veernet.memory import plan as planning
@@ -29,7 +29,7 @@ from veernet.train.trainer import fit
 from veernet.training import Training
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
-PIXEL = {"nothing": 500, "blocks": 400, "stages": 300, "slabs": 200}
+PIXEL = {"none": 500, "blocks": 400, "stages": 300, "tiles": 200}
 """Bytes a pixel of a made-up network, which takes 10,000 more."""
 
 
@@ -57,7 +57,7 @@ def test_as_many_of_the_widest_fit_as_the_line_says(sizes, memory):
     h, w = found.size
     assert h * w == max(math.prod(size) for size in sizes)
     for choice in found.choices:
-        a_pixel = PIXEL[choice.recompute] + 2
+        a_pixel = PIXEL[choice.activation_checkpointing] + 2
         assert choice.per_pixel == pytest.approx(a_pixel)
         assert choice.images == max(0, (memory - 10_000) // (a_pixel * h * w))
         assert choice.pixel_budget <= max(1, choice.images) * h * w
@@ -66,7 +66,7 @@ def test_as_many_of_the_widest_fit_as_the_line_says(sizes, memory):
     if fitting_ones:
         assert found.best is fitting_ones[0]
     else:
-        with pytest.raises(OptionError, match="slabs computed again, takes"):
+        with pytest.raises(OptionError, match="activation checkpointing tiles, takes"):
             found.best  # noqa: B018
 
 
@@ -110,11 +110,11 @@ def test_what_is_fixed_on_a_cpu_is_the_process_its_libraries_and_the_data_of_a_s
 def test_a_plan_says_that_computing_slabs_again_takes_nearly_half_as_long_again(made_up):
     """Padding and calls apart, which are those of the pixel budget alone."""
     found = plan(Training(), np.array([(50, 100)] * 16), 10**12, device=GPU)
-    cost = {choice.recompute: choice.cost for choice in found.choices}
+    cost = {choice.activation_checkpointing: choice.cost for choice in found.choices}
     assert len({choice.pixel_budget for choice in found.choices}) == 1
-    assert cost["nothing"] == pytest.approx(1 + 20_000 / (16 * 50 * 100))
-    assert [cost[name] / cost["nothing"] for name in ("blocks", "stages")] == [1, 1]
-    assert cost["slabs"] / cost["nothing"] == pytest.approx(1.45)
+    assert cost["none"] == pytest.approx(1 + 20_000 / (16 * 50 * 100))
+    assert [cost[name] / cost["none"] for name in ("blocks", "stages")] == [1, 1]
+    assert cost["tiles"] / cost["none"] == pytest.approx(1.45)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_rehearsal_leaves_nothing_behind_and_finds_what_memory_holds():
 
 
 TRAINING = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=3),
     epochs=2,
     precision="fp64",
@@ -182,7 +182,7 @@ def only(recompute, budget):
     return planner
 
 
-@pytest.mark.parametrize(("recompute", "budget"), [("slabs", 1), ("stages", 10**6)])
+@pytest.mark.parametrize(("recompute", "budget"), [("tiles", 1), ("stages", 10**6)])
 def test_a_run_learns_the_same_however_its_memory_is_planned(
     recompute, budget, small_archive, tmp_path, monkeypatch
 ):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from veernet import Archive, Network, Schedule
+from veernet import Archive, Schedule, VeerNetConfig
 from veernet.memory import plan as planning
 from veernet.memory.estimate import Need, Stage
 from veernet.memory.system import drawback, support
@@ -23,7 +23,7 @@ from veernet.training import Training
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 SMALL = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=5),
     epochs=2,
 )
@@ -102,7 +102,7 @@ def test_a_convolution_that_the_processor_has_no_units_for_writes_out_its_input_
 
 def linear(training, size, images=1, *, recompute, workspaces):
     """Twice as much in float32, and more the less is computed again."""
-    a_pixel = {"nothing": 5, "blocks": 4, "stages": 3, "slabs": 2}[recompute]
+    a_pixel = {"none": 5, "blocks": 4, "stages": 3, "tiles": 2}[recompute]
     peak = 10_000 + (2 if training.precision == "fp32" else 1) * a_pixel * math.prod(size)
     stage = Stage(name="stem", peak=peak, kept=0, temporary=0, workspace=0)
     return Need(always=0, small=0, stages=(stage,))

@@ -10,7 +10,7 @@ import pytest
 from veernet.cli.main import COMMANDS, command_class
 from veernet.cli.words import options_of
 from veernet.digitisation.calibration import calibration_of
-from veernet.synth.look import read_look
+from veernet.synth.look import read_appearance
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -102,7 +102,7 @@ def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
             else:
                 kinds["look"] += 1
                 (tmp_path / "look.toml").write_text(block, encoding="utf-8")
-                read_look(tmp_path / "look.toml")
+                read_appearance(tmp_path / "look.toml")
     assert kinds == {"calibration": 2, "part": 1, "look": 2}
 
 

@@ -14,15 +14,15 @@ def test_the_public_names():
         "FocalTversky",
         "Loss",
         "Lovasz",
-        "Network",
-        "Scan",
+        "Sample",
         "Schedule",
         "StepResult",
         "Tversky",
         "UNLABELLED",
         "VeerNet",
+        "VeerNetConfig",
         "collate",
-        "share",
+        "shard",
         "train_step",
     ]
 

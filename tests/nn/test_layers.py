@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from veernet import Network, VeerNet
+from veernet import VeerNet, VeerNetConfig
 from veernet.errors import OptionError
 from veernet.nn import Extent, SelfAttention
 
@@ -13,7 +13,7 @@ from veernet.nn import Extent, SelfAttention
 def test_attention_sees_differences_of_positions_only():
     """Against attention written out with the rotation as complex numbers, from another origin."""
     torch.manual_seed(0)
-    attention = SelfAttention(16, heads=2).double()
+    attention = SelfAttention(16, num_heads=2).double()
     H, W = 3, 5
     x = torch.randn(1, H, W, 16, dtype=torch.float64)
     q, k, v = attention.to_qkv(x).view(H * W, 3, 2, 8).permute(1, 2, 0, 3)
@@ -36,19 +36,19 @@ def test_sizes_beyond_the_canvas_are_refused():
 
 
 def test_the_default_network_is_the_one_described():
-    model = VeerNet(Network())
+    model = VeerNet(VeerNetConfig())
     assert len(model.down) == len(model.up) == 5
-    assert model.network.widths[-1] == 128
+    assert model.config.channels[-1] == 128
     assert len(model.bottleneck) == 2
     assert sum(p.numel() for p in model.parameters()) == 1_434_907
 
 
 def test_networks_that_cannot_be_are_refused():
     with pytest.raises(OptionError, match="at least 1 plane"):
-        Network(planes=0)
+        VeerNetConfig(out_channels=0)
     several: list[dict[str, Any]] = [{"widths": (8, 18)}, {"heads": 0}, {"heads": 3}]
     for wrong in several:
         with pytest.raises(OptionError, match="multiple of 4 × heads"):
-            Network(**wrong)
+            VeerNetConfig(**wrong)
     with pytest.raises(OptionError, match="even"):
-        Network(widths=(8, 33, 16))
+        VeerNetConfig(channels=(8, 33, 16))

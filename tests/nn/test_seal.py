@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 from torch.utils.checkpoint import checkpoint
 
-from veernet import Network, VeerNet
+from veernet import VeerNet, VeerNetConfig
 from veernet.errors import CouplingError, LeakError, PerImageWarning
 from veernet.nn import GroupNorm, Transformer, group_norm, padded, plain, seal
 from veernet.nn.side import of_canvas, of_images
@@ -245,7 +245,9 @@ LAYERS = {
     "transformer encoder layer": lambda: Attend(encoder_layer),
     "transformer encoder layer, evaluating": lambda: Attend(encoder_layer).eval(),
     "our transformer": lambda: nn.Sequential(
-        nn.Conv2d(1, 8, 3, 1, 1), Transformer(8, layers=1, heads=2), nn.Conv2d(8, 2, 3, 1, 1)
+        nn.Conv2d(1, 8, 3, 1, 1),
+        Transformer(8, num_layers=1, num_heads=2),
+        nn.Conv2d(8, 2, 3, 1, 1),
     ),
     "channel arithmetic": lambda: Call(
         lambda x: box(2 - x.chunk(2, 1)[0] * x[:, 2:].sigmoid() + x.mean(1, keepdim=True) / 2)
@@ -281,7 +283,8 @@ LAYERS = {
     "cropped U-Net": CroppedUNet,
     "sealed in sealed": lambda: nn.Sequential(seal(after_bias(edge())), nn.Conv2d(2, 2, 3, 1, 1)),
     "ours in sealed": lambda: nn.Sequential(
-        VeerNet(Network(planes=4, widths=(4, 8, 16), heads=2, layers=1)), edge()
+        VeerNet(VeerNetConfig(out_channels=4, channels=(4, 8, 16), num_heads=2, num_layers=1)),
+        edge(),
     ),
     "by hand": ByHand,
     "reflected": lambda: after_bias(nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), edge()),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from veernet import Network, VeerNet
+from veernet import VeerNet, VeerNetConfig
 from veernet.nn import GroupNorm, norm, slabs
 from veernet.nn.slabs import by_slabs, statistics
 
@@ -120,13 +120,15 @@ def test_nothing_of_full_resolution_is_ever_whole_but_image_and_logits(
     """Features have 8 channels there; 8 at half the resolution weigh as much as 2 of them."""
     monkeypatch.setattr(slabs, "COLUMNS", 8)
     monkeypatch.setattr(norm, "STRIP", {"cpu": 256})
-    network = Network(planes=planes, widths=(8, 4), layers=0, heads=1, activation=activation)
+    network = VeerNetConfig(
+        out_channels=planes, channels=(8, 4), num_layers=0, num_heads=1, activation=activation
+    )
     model, largest = VeerNet(network), {}
     image = torch.rand(len(sizes), 1, 32, 160)
-    for policy in ("stages", "slabs"):
-        model.recompute = policy
+    for policy in ("stages", "tiles"):
+        model.activation_checkpointing = policy
         with Largest() as seen:
             model(image, torch.tensor(sizes)).square().mean().backward()
         largest[policy] = seen.nbytes
-    assert largest["slabs"] == max(planes * image.nbytes, 2 * image[:1].nbytes)
+    assert largest["tiles"] == max(planes * image.nbytes, 2 * image[:1].nbytes)
     assert largest["stages"] >= 8 * image.nbytes  # where it is, it is seen

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from veernet import Archive, Network
+from veernet import Archive, VeerNetConfig
 from veernet.evaluation.evaluate import LogResult
 from veernet.evaluation.summary import summarise
 from veernet.files import write_json, write_json_lines
@@ -18,7 +18,11 @@ from veernet.training import Training
 
 @pytest.fixture
 def run(small_archive, tmp_path):
-    start(tmp_path / "run", Archive.open(small_archive), Training(network=Network(planes=3)))
+    start(
+        tmp_path / "run",
+        Archive.open(small_archive),
+        Training(network=VeerNetConfig(out_channels=3)),
+    )
     write_json_lines(tmp_path / "run" / NAME, [])
     return tmp_path / "run"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 
 from veernet.synth.gallery import table, write_gallery
-from veernet.synth.look import nuisances
+from veernet.synth.look import appearance_fields
 
 
 def test_the_gallery_is_drawn_as_it_is_in_the_docs(tmp_path):
@@ -22,4 +22,4 @@ def test_the_gallery_is_drawn_as_it_is_in_the_docs(tmp_path):
 def test_the_reference_lists_every_nuisance_with_its_range_and_unit():
     docs = Path(__file__).parents[2] / "docs" / "reference" / "look.md"
     assert table() in docs.read_text()
-    assert table().count("\n") == 2 + len(nuisances())
+    assert table().count("\n") == 2 + len(appearance_fields())

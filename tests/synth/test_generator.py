@@ -17,7 +17,7 @@ import pytest
 from processor import processor
 from veernet.synth import generator
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, Look, nuisances
+from veernet.synth.look import PLAIN, Appearance, appearance_fields
 
 GOLDEN = Path(__file__).parent / "golden.json"
 """The packages and the processor that drew logs of a version, and those logs: digests of their
@@ -25,23 +25,26 @@ pixels, curves and metadata, and what other packages or processors must come nea
 
 PACKAGES = "numpy", "opencv-python-headless", "pillow"
 
-EVERY_NUISANCE = Look(
-    **{name: 0.5 for name in nuisances() if isinstance(getattr(PLAIN, name), int | float)}
+EVERY_NUISANCE = Appearance(
+    **{name: 0.5 for name in appearance_fields() if isinstance(getattr(PLAIN, name), int | float)}
     | {"two_tracks": 0.3, "three_tracks": 0.3, "dotted": 0.2, "dash_dot": 0.3, "thick_thin": 0.3}
     | {"wrapped": 0.4, "clipped": 0.2, "off_scale": 0.2, "hatched": 0.8, "absent": 0.2}
     | {"grid": 0.8, "jpeg": 0.4, "bilevel": 0.3}
 )
 
 FAMILIES = {
-    "plain": (SynthLogs(height=(80, 100), width=(200, 300), seed=3, look=PLAIN), 6),
+    "plain": (SynthLogs(height=(80, 100), width=(200, 300), seed=3, appearance=PLAIN), 6),
     "as it comes": (SynthLogs(height=(64, 90), width=(150, 250), seed=5), 12),
     "native": (SynthLogs(width=(3200, 3300), seed=2), 1),
     "every nuisance": (
-        SynthLogs(height=(480, 500), width=(500, 700), seed=11, look=EVERY_NUISANCE),
+        SynthLogs(height=(480, 500), width=(500, 700), seed=11, appearance=EVERY_NUISANCE),
         24,
     ),
-    "pieces": (SynthLogs(height=(80, 100), width=(300, 400), piece=(40, 90), seed=7), 6),
-    "shapes": (SynthLogs(height=(80, 100), width=(300, 400), seed=13, look=PLAIN, shapes=""), 8),
+    "pieces": (SynthLogs(height=(80, 100), width=(300, 400), crop=(40, 90), seed=7), 6),
+    "shapes": (
+        SynthLogs(height=(80, 100), width=(300, 400), seed=13, appearance=PLAIN, shapes=""),
+        8,
+    ),
 }
 """And how many logs of each are drawn."""
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from veernet.errors import OptionError
 from veernet.synth.curves import lay_on_paper
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, Look, nuisances, read_look
+from veernet.synth.look import PLAIN, Appearance, appearance_fields, read_appearance
 
 numbers = st.integers(0, 10_000)
 
@@ -59,7 +59,7 @@ def test_a_piece_is_cut_out_of_the_log_of_the_same_number(number):
 @settings(max_examples=20)
 @given(numbers)
 def test_the_mask_of_a_curve_is_one_unbroken_line_even_through_dashes(number):
-    log = SynthLogs(n_curves=1, height=(60, 90), width=(90, 300), look=PLAIN).log(number)
+    log = SynthLogs(n_curves=1, height=(60, 90), width=(90, 300), appearance=PLAIN).log(number)
     assert cv2.connectedComponents(log.mask, connectivity=8)[0] - 1 == 1
     present = np.isfinite(log.curves.rows[0])
     assert (log.mask.any(0) == present).all()
@@ -80,8 +80,8 @@ def test_the_mask_goes_through_the_true_rows(number):
 @given(numbers)
 def test_a_value_is_the_height_in_the_track_but_for_whole_laps(number):
     """Where the paper is neither skewed nor drifting."""
-    look = replace(Look(), skew=(0, 0), drift=(0, 0))
-    logs = SynthLogs(height=(60, 90), width=(90, 200), look=look)
+    look = replace(Appearance(), skew=(0, 0), drift=(0, 0))
+    logs = SynthLogs(height=(60, 90), width=(90, 200), appearance=look)
     row, curves = logs.row(number), logs.log(number).curves
     for curve, rows, values in zip(row.curves, curves.rows, curves.values, strict=True):
         top, bottom = curve.track
@@ -116,7 +116,7 @@ def edges_of(ending, *, pen=4):
     """Masks of pages whose curve leaves its track, and its track's edges."""
     still = {"skew": (0, 0), "drift": (0, 0), "margin": (0.1, 0.1), "swing": (0.7, 0.7)}
     look = replace(PLAIN, **{ending: 1}, pen=(pen, pen), **still)
-    logs = SynthLogs(n_curves=1, height=(480, 480), width=(500, 600), look=look)
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(500, 600), appearance=look)
     for number in range(6):
         top, bottom = logs.row(number).curves[0].track
         inked = np.flatnonzero((logs.log(number).mask == 1).any(1))
@@ -164,7 +164,7 @@ def test_traits_tell_what_is_on_the_page(trait):
         PLAIN, paper=(220, 220), grain=(0, 0), jpeg=0, bilevel=0, grid_darkness=(255, 255)
     )
     for look, expected in ((replace(calm, **changes), True), (calm, False)):
-        logs = SynthLogs(n_curves=1, height=(200, 220), width=(600, 700), look=look)
+        logs = SynthLogs(n_curves=1, height=(200, 220), width=(600, 700), appearance=look)
         for number in range(8):
             assert (trait in logs.row(number).traits) == expected
             assert seen(logs.log(number)) == expected, number
@@ -180,7 +180,7 @@ def test_everything_that_a_look_knows_occurs():
         *("track numbers", "header", "footer", "ticks", "handwriting", "stamp", "skew", "drift"),
         *("faded", "uneven light", "stains", "folds", "photocopy", "grain", "JPEG", "bilevel"),
     }
-    plain = [SynthLogs(look=PLAIN).row(i).traits for i in range(60)]
+    plain = [SynthLogs(appearance=PLAIN).row(i).traits for i in range(60)]
     assert not {"wrapped", "gaps", "2 tracks", "stamp"} & {t for row in plain for t in row}
 
 
@@ -195,7 +195,7 @@ def test_everything_that_a_look_knows_occurs():
 )
 def test_a_look_that_makes_no_sense_is_refused(wrong, told):
     with pytest.raises(OptionError, match=told):
-        Look(**wrong)
+        Appearance(**wrong)
 
 
 EXCLUSIVE = (
@@ -204,22 +204,22 @@ EXCLUSIVE = (
 )
 
 
-@pytest.mark.parametrize("name", [*nuisances()])
+@pytest.mark.parametrize("name", [*appearance_fields()])
 def test_a_log_is_drawn_at_the_limits_of_every_nuisance(name):
-    most = nuisances()[name].most
+    most = appearance_fields()[name].most
     for height, end in ((64, 0), (64, most), (300, 0), (300, most)):
         least = max(end, 1) if name == "pen" else end
-        value = (least, least) if isinstance(getattr(Look(), name), tuple) else end
-        look = replace(Look(), **{**dict.fromkeys(EXCLUSIVE, 0), name: value})
-        logs = SynthLogs(height=(height, height), width=(100, 120), look=look)
+        value = (least, least) if isinstance(getattr(Appearance(), name), tuple) else end
+        look = replace(Appearance(), **{**dict.fromkeys(EXCLUSIVE, 0), name: value})
+        logs = SynthLogs(height=(height, height), width=(100, 120), appearance=look)
         for number in range(2):
             log = logs.log(number)
             assert log.grey.shape == log.mask.shape
 
 
 def test_every_field_of_a_look_is_told_with_its_unit():
-    assert [*nuisances()] == [field.name for field in fields(Look)]
-    assert all(told.unit and told.what for told in nuisances().values())
+    assert [*appearance_fields()] == [field.name for field in fields(Appearance)]
+    assert all(told.unit and told.what for told in appearance_fields().values())
 
 
 def test_curves_are_darker_than_the_page_on_their_trace(small_logs):
@@ -244,7 +244,7 @@ def test_solid_curves_are_inked_throughout_and_broken_ones_are_not():
 def test_ink_and_mask_move_together_with_a_skewed_page():
     """Pages of 480 px, 29 px lower at one end; a solid curve stays under its mask to both ends."""
     look = replace(PLAIN, skew=(0.06, 0.06))
-    logs = SynthLogs(n_curves=1, height=(480, 480), width=(300, 300), look=look)
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(300, 300), appearance=look)
     for number in range(12):
         log = logs.log(number)
         threshold = (int(log.grey.max()) + int(log.grey.min())) / 2
@@ -256,7 +256,7 @@ def test_ink_and_mask_move_together_with_a_skewed_page():
 def test_a_skewed_page_is_turned_about_its_middle():
     """As far up at one end as down at the other: by half of 6 % of its height."""
     look = replace(PLAIN, skew=(0.06, 0.06), drift=(0, 0))
-    logs = SynthLogs(n_curves=1, height=(480, 480), width=(301, 301), look=look)
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(301, 301), appearance=look)
     sides = set()
     for number in range(6):
         curve, curves = logs.row(number).curves[0], logs.log(number).curves
@@ -278,7 +278,7 @@ def test_a_photocopy_has_specks_of_three_shades_everywhere_and_streaks_along_the
     blank = replace(PLAIN, **CLEAN, photocopy=1, absent=1, grid=0, depth_column=0)
     streaks, shares = [], []
     for number in range(12):
-        logs = SynthLogs(n_curves=1, height=(480, 480), width=(600, 600), look=blank)
+        logs = SynthLogs(n_curves=1, height=(480, 480), width=(600, 600), appearance=blank)
         grey = logs.log(number).grey
         paper = np.median(grey)
         streak = (grey < paper).mean(1) > 0.9
@@ -354,7 +354,7 @@ def test_a_family_that_makes_no_sense_is_refused(wrong):
 def test_a_look_is_read_from_toml_and_an_unknown_word_is_refused(tmp_path):
     path = tmp_path / "look.toml"
     path.write_text("folds = 1.0\ngrain = [2, 3]\n")
-    assert read_look(path) == Look(folds=1, grain=(2, 3))
+    assert read_appearance(path) == Appearance(folds=1, grain=(2, 3))
     for content, told in (
         ("fold = 1.0", "fold: "),
         ("grain = [3, 2]", "least"),
@@ -362,6 +362,6 @@ def test_a_look_is_read_from_toml_and_an_unknown_word_is_refused(tmp_path):
     ):
         path.write_text(content)
         with pytest.raises(OptionError, match=f"look.toml: .*{told}"):
-            read_look(path)
+            read_appearance(path)
     with pytest.raises(OptionError, match="no such file"):
-        read_look(tmp_path / "none.toml")
+        read_appearance(tmp_path / "none.toml")

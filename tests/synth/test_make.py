@@ -197,7 +197,7 @@ def test_an_archive_that_is_drawn_needs_who_draws(small_logs, tmp_path):
 
 
 def worn_otherwise(monkeypatch, **change):
-    age = logs.age
+    age = logs.degrade
     monkeypatch.setattr(
         logs, "age", lambda rng, wear, page: age(rng, replace(wear, **change), page)
     )

@@ -21,7 +21,7 @@ def test_curves_take_their_shapes_from_las_files(tmp_path):
     file.append_curve("FEW", np.where(depth < 50, depth, np.nan))
     file.write(str(tmp_path / "a.las"), version=2.0)
     (tmp_path / "b.las").write_text("broken")
-    logs = SynthLogs(height=(64, 64), width=(300, 300), look=PLAIN, shapes=str(tmp_path))
+    logs = SynthLogs(height=(64, 64), width=(300, 300), appearance=PLAIN, shapes=str(tmp_path))
     for number in range(5):
         for curve in logs.row(number).curves:
             assert (curve.mnemonic, curve.source) == ("RAMP", "a.las")
@@ -40,7 +40,7 @@ def test_a_shape_that_is_too_short_goes_on_backwards_without_a_jump(tmp_path):
     file.append_curve("RAMP", depth + 20.0)
     file.write(str(tmp_path / "a.las"), version=2.0)
     logs = SynthLogs(
-        n_curves=1, height=(64, 64), width=(900, 900), look=PLAIN, shapes=str(tmp_path)
+        n_curves=1, height=(64, 64), width=(900, 900), appearance=PLAIN, shapes=str(tmp_path)
     )
     turns = 0
     for number in range(12):

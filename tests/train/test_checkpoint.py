@@ -16,7 +16,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from runs import newest
-from veernet import Archive, Network, Schedule
+from veernet import Archive, Schedule, VeerNetConfig
 from veernet.distributed import digest
 from veernet.errors import CheckpointError, OptionError, RunError
 from veernet.files import read_json, replacing, write_json
@@ -30,7 +30,7 @@ from veernet.weights import load_weights
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 TINY = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=2,
 )
@@ -179,7 +179,7 @@ def test_settings_that_were_changed_since_are_refused_with_the_difference(run):
 
 
 def test_a_checkpoint_of_another_network_is_refused(run, small_archive, tmp_path):
-    other = replace(TINY, network=Network(planes=3, widths=(2, 4, 16), heads=2))
+    other = replace(TINY, network=VeerNetConfig(out_channels=3, channels=(2, 4, 16), num_heads=2))
     start(tmp_path / "other", Archive.open(small_archive), other)
     shutil.copytree(run / CHECKPOINTS, tmp_path / "other" / CHECKPOINTS)
     with pytest.raises(RunError, match="training.network.layers: found 1, asked for 2"):

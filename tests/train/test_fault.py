@@ -7,7 +7,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from veernet import Archive, Network, Schedule, VeerNet
+from veernet import Archive, Schedule, VeerNet, VeerNetConfig
 from veernet.errors import CheckpointError, RunError
 from veernet.train.fault import replay
 from veernet.train.run import start
@@ -16,7 +16,7 @@ from veernet.training import Training
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 HOW = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=3, pixel_budget=9000, seed=4),
     epochs=2,
 )
@@ -48,7 +48,7 @@ def test_the_step_is_written_down_and_the_log_found(small_archive, tmp_path, poi
     told = json.loads((folder / "fault.json").read_text())
     assert (told["step"], told["seed"], told["loss"]) == (int(folder.name), 4, "nan")
     logs = [log for batch in told["micro_batches"] for log in batch]
-    window = HOW.schedule.windows(5, 0)[told["step"] - 1]
+    window = HOW.schedule.draw(5, 0)[told["step"] - 1]
     assert {log["index"] for log in logs} == {*window}
 
     found = replay(folder, device=CPU)

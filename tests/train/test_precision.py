@@ -13,7 +13,7 @@ from rich.console import Console
 from torch import nn
 
 from runs import newest
-from veernet import Archive, Network, Schedule, Tversky, VeerNet, collate, train_step
+from veernet import Archive, Schedule, Tversky, VeerNet, VeerNetConfig, collate, train_step
 from veernet.errors import RunError
 from veernet.train.checkpoint import checkpoints
 from veernet.train.run import start
@@ -22,7 +22,7 @@ from veernet.training import Training
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 FP16 = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=2,
     precision="fp16",

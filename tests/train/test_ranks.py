@@ -23,7 +23,7 @@ from torch import nn
 
 import veernet
 from runs import newest
-from veernet import Archive, Batch, Network, Schedule, VeerNet, distributed
+from veernet import Archive, Batch, Schedule, VeerNet, VeerNetConfig, distributed
 from veernet.cli import main as cli
 from veernet.demo import run_recipe
 from veernet.recipes import RECIPES
@@ -37,7 +37,7 @@ from veernet.training import Training
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
 SINGLE = {**os.environ, "OMP_NUM_THREADS": "1"}
 TINY = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=4, pixel_budget=8000),
     epochs=1,
 )
@@ -96,7 +96,7 @@ def told(do):
 
 def start_up(run):
     """What is said where something of the second process differs, by what it is."""
-    new, split, read_config = resuming.Trained.new, Archive.split, resuming.read_config
+    new, split, read_config = resuming.TrainState.new, Archive.split, resuming.read_config
 
     def weights(*how):
         trained = new(*how)
@@ -123,11 +123,11 @@ def start_up(run):
         raise FileNotFoundError("a disk that is not mounted")
 
     changes = {
-        "weights": (resuming.Trained, "new", staticmethod(weights)),
-        "optimizer": (resuming.Trained, "new", staticmethod(optimizer)),
+        "weights": (resuming.TrainState, "new", staticmethod(weights)),
+        "optimizer": (resuming.TrainState, "new", staticmethod(optimizer)),
         "data": (Archive, "split", data),
         "settings": (resuming, "read_config", settings),
-        "place": (resuming, "State", partial(resuming.State, step=1)),
+        "place": (resuming, "State", partial(resuming.Progress, step=1)),
         "nothing": (resuming, "first_weights", nothing),
     }
     messages = {}

@@ -72,7 +72,7 @@ def test_a_plan_is_a_setting_of_the_run_and_is_made_once(
     plan = read_config(run).plan
     assert plan == read_config(calm).plan
     assert plan is not None
-    assert (plan.memory, plan.recompute) == (9 << 30, "nothing")
+    assert (plan.memory, plan.activation_checkpointing) == (9 << 30, "none")
     monkeypatch.setattr(planning, "plan", killed)
     monkeypatch.setattr(system, "free", lambda _: 1)
     assert veernet("train", "--resume", run, "--workers", 0, "--device", "cpu") == 0

@@ -14,7 +14,7 @@ from rich.console import Console
 from safetensors.torch import save_file
 
 from runs import newest
-from veernet import BCE, Archive, Network, Schedule, StepResult, Tversky, VeerNet, collate
+from veernet import BCE, Archive, Schedule, StepResult, Tversky, VeerNet, VeerNetConfig, collate
 from veernet.data.loader import Loader
 from veernet.errors import CheckpointError, ImageError, OptionError, RunError
 from veernet.evaluation.evaluate import evaluate
@@ -25,11 +25,11 @@ from veernet.train.checkpoint import checkpoints
 from veernet.train.run import FIRST, read_config, start
 from veernet.train.trainer import CheckpointPolicy, fit
 from veernet.training import Training
-from veernet.weights import WEIGHTS, load_weights, save_weights
+from veernet.weights import BEST, load_weights, save_weights
 
 CPU = torch.device("cpu")
 TINY = Training(
-    network=Network(planes=3, widths=(2, 4, 8), heads=2, layers=1),
+    network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=2,
 )
@@ -90,7 +90,7 @@ def test_a_run_is_adamw_on_the_mean_loss_of_each_window(small_archive, tmp_path)
     torch.manual_seed(7)
     model, split = VeerNet(how.network), archive.split("train")
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.3)
-    windows = [w for epoch in (0, 1) for w in how.schedule.windows(len(split), epoch)]
+    windows = [w for epoch in (0, 1) for w in how.schedule.draw(len(split), epoch)]
     for number, window in enumerate(windows):
         optimizer.param_groups[0]["lr"] = how.learning_rate_at(number, len(windows))
         optimizer.zero_grad()
@@ -118,7 +118,12 @@ def test_a_run_begins_from_given_weights_also_when_resumed(small_archive, tmp_pa
     with pytest.raises(RunError, match="first.safetensors: not the weights"):
         fit(tmp_path / "run", device=CPU, console=QUIET)
     with pytest.raises(RunError, match="another network to begin from"):
-        start(tmp_path / "b", archive, replace(TINY, network=Network(planes=3)), first=first)
+        start(
+            tmp_path / "b",
+            archive,
+            replace(TINY, network=VeerNetConfig(out_channels=3)),
+            first=first,
+        )
 
 
 def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
@@ -222,19 +227,19 @@ def test_the_settings_of_a_run_are_read_back(run):
 
 
 def test_both_losses_are_told_apart_in_a_config(tmp_path):
-    how = Training(network=Network(planes=1), loss=BCE(positive_weight=3.0))
+    how = Training(network=VeerNetConfig(out_channels=1), loss=BCE(positive_weight=3.0))
     make(tmp_path / "archive", SynthLogs(n_curves=1, height=(32, 32), width=(64, 64)), (1, 1, 0))
     start(tmp_path / "run", Archive.open(tmp_path / "archive"), how)
     assert read_config(tmp_path / "run").training == how
     with pytest.raises(OptionError, match="BCE needs one plane"):
-        Training(network=Network(planes=3), loss=BCE())
+        Training(network=VeerNetConfig(out_channels=3), loss=BCE())
 
 
 def test_weights_are_read_back(tmp_path):
     model = VeerNet(TINY.network)
-    save_weights(tmp_path / WEIGHTS, model)
+    save_weights(tmp_path / BEST, model)
     again = load_weights(tmp_path)
-    assert again.network == TINY.network
+    assert again.config == TINY.network
     for name, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
 
@@ -246,7 +251,7 @@ def save_without_digest(path, model):
 
 
 def test_damaged_weights_are_refused_and_those_from_before_digests_are_read(tmp_path):
-    model, path = VeerNet(TINY.network), tmp_path / WEIGHTS
+    model, path = VeerNet(TINY.network), tmp_path / BEST
     save_weights(path, model)
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # one bit of the last weight
@@ -259,7 +264,7 @@ def test_damaged_weights_are_refused_and_those_from_before_digests_are_read(tmp_
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_weights_that_are_not_finite_are_neither_read_nor_written(tmp_path, bad):
-    model, path = VeerNet(TINY.network), tmp_path / WEIGHTS
+    model, path = VeerNet(TINY.network), tmp_path / BEST
     save_weights(path, model)
     before = path.read_bytes()
     first = next(iter(model.state_dict()))
@@ -312,7 +317,7 @@ def test_a_run_is_not_begun_twice_or_on_other_classes(run, small_archive, tmp_pa
     with pytest.raises(RunError, match="holds a run already"):
         start(run, archive, TINY)
     with pytest.raises(RunError, match=r"has 3 classes .* 1 plane"):
-        start(tmp_path / "other", archive, Training(network=Network(planes=1)))
+        start(tmp_path / "other", archive, Training(network=VeerNetConfig(out_channels=1)))
     assert not (tmp_path / "other").exists()
     with pytest.raises(RunError, match="no run here"):
         fit(tmp_path / "other", device=CPU)

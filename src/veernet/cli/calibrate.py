@@ -121,7 +121,7 @@ class Calibrate:
             calibration.to_toml(about=f"Calibration of '{one_line(self.scan.name)}'{page}."),
         )
         if not self.json:
-            for track in calibration.track:
+            for track in calibration.tracks:
                 console.print(_extent(calibration, track), soft_wrap=True)
             console.print(f"wrote {one_line(self.out)}", soft_wrap=True)
 
@@ -135,7 +135,7 @@ class Calibrate:
 
 def _extent(calibration: Calibration, track: Track) -> str:
     """Describe what a track covers."""
-    names, ends = ", ".join(curve.mnemonic for curve in track.curve), span_of(calibration, track)
+    names, ends = ", ".join(curve.mnemonic for curve in track.curves), span_of(calibration, track)
     (top, bottom), unit = calibration.depth.at(np.array(ends)), calibration.depth.unit
     return (
         f"{names}: from {ends[0]:.0f} to {ends[1]:.0f} px along the scan, {top:.1f} to "
@@ -212,7 +212,7 @@ def _curve(text: str) -> tuple[int, CurveScale]:
             unit=unit,
             left=edges[0],
             right=edges[1],
-            trace=2 if "2" in more else 1,
+            curve_class=2 if "2" in more else 1,
             scale="log" if "log" in more else "linear",
             wraps="wraps" in more,
         )
@@ -224,10 +224,10 @@ def _check_traces(curves: Iterable[tuple[int, CurveScale]]) -> None:
     """Check that the curves of every track are told apart."""
     first = dict[tuple[int, int], str]()
     for number, curve in curves:
-        other = first.setdefault((number, curve.trace), curve.mnemonic)
+        other = first.setdefault((number, curve.curve_class), curve.mnemonic)
         if other != curve.mnemonic:
             raise OptionError(
                 f"--curve: {other} and {curve.mnemonic} of track {number} would be read as one "
-                f"curve, trace {curve.trace}; put :2 behind the one that is dashed or dotted, or, "
-                "if both are solid or both broken, leave one out: only one can be read"
+                f"curve, curve_class {curve.curve_class}; put :2 behind the one that is dashed or "
+                "dotted, or, if both are solid or both broken, leave one out: only one can be read"
             )

@@ -92,7 +92,9 @@ class Digitise:
         )
         if self.json:
             files = [str(path) for path in written.files]
-            print_json(console, {"curves": [asdict(one) for one in written.told], "files": files})
+            print_json(
+                console, {"curves": [asdict(one) for one in written.summaries], "files": files}
+            )
             return
         print_written(console, written)
 

@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from veernet.cli.console import print_files
 from veernet.cli.options import OUT
 from veernet.synth.gallery import write_gallery
-from veernet.synth.look import read_look
+from veernet.synth.look import read_appearance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,5 +26,5 @@ class Gallery:
 
     def run(self, console: Console) -> None:
         """Draw them."""
-        paths = write_gallery(self.out, None if self.look is None else read_look(self.look))
+        paths = write_gallery(self.out, None if self.look is None else read_appearance(self.look))
         print_files(console, paths, as_json=self.json)

@@ -106,13 +106,23 @@ def _print_plan(console: Console, found: Found, note: str | None) -> None:
         f"{human(found.memory)} of memory, widest log {h} × {w} px; * is the plan to train by",
         soft_wrap=True,
     )
-    columns = ("", "", "again", "peak", "logs", "pixel budget", "batches", "padding", "time")
+    columns = (
+        "",
+        "",
+        "checkpointing",
+        "peak",
+        "logs",
+        "pixel budget",
+        "batches",
+        "padding",
+        "time",
+    )
     table = Table(*columns, box=None)
     for choice in found.choices:
         table.add_row(
             "*" if found.fits and choice is found.best else "",
             choice.precision,
-            choice.recompute,
+            choice.activation_checkpointing,
             human(choice.peak),
             str(choice.images) if choice.images else "–",
             f"{choice.pixel_budget:,}" if choice.images else "does not fit",
@@ -122,10 +132,10 @@ def _print_plan(console: Console, found: Found, note: str | None) -> None:
         )
     console.print(table)
     console.print(
-        "again: what is computed again in the backward; peak: of the process at the widest log "
-        "alone; logs: how many of the widest fit together; batches: micro-batches of a step; "
+        "checkpointing: activations that the backward computes again; peak: of the process at the "
+        "widest log alone; logs: how many of the widest fit together; batches: micro-batches of a step; "
         "padding: share of the pixels computed; time: 1 is a step of the same precision without "
-        "padding and with nothing computed again",
+        "padding and without activation checkpointing",
         soft_wrap=True,
     )
     if note is not None:
@@ -140,11 +150,11 @@ def _print_stages(console: Console, found: Found) -> None:
     )
     for stage in found.best.widest.stages:
         bytes_each = (getattr(stage, part) for part in PARTS[1:])
-        table.add_row(stage.name or "in slabs", *(f"{n / 2**20:,.0f}" for n in bytes_each))
+        table.add_row(stage.name or "in tiles", *(f"{n / 2**20:,.0f}" for n in bytes_each))
     console.print(table)
 
 
 def _title(found: Found, choice: Choice) -> str:
     h, w = found.size
-    what = f"{choice.precision}, {choice.recompute} computed again"
+    what = f"{choice.precision}, activation checkpointing {choice.activation_checkpointing}"
     return f"a step on {h} × {w} px, {what}: {human(choice.widest.peak)}"

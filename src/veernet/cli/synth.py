@@ -20,7 +20,7 @@ from veernet.cli.options import (
     given,
 )
 from veernet.data.archive import SPLITS, PictureFormat
-from veernet.synth.look import read_look
+from veernet.synth.look import read_appearance
 from veernet.synth.make import make
 from veernet.synth.shapes import passed_over
 from veernet.terminal import bar, say
@@ -71,7 +71,7 @@ class Synth:
         check_at_least(1, workers=self.workers)
         recipe = recipes.RECIPES[self.recipe]
         ranges = given(height=self.height, width=self.width, piece=self.piece)
-        look = None if self.look is None else read_look(self.look)
+        look = None if self.look is None else read_appearance(self.look)
         shapes = None if self.curves is None else str(self.curves.resolve())
         for fault in () if shapes is None else passed_over(shapes):
             say(f"{fault}; passed over, no curve has a shape of it")

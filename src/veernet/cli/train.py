@@ -168,7 +168,7 @@ class Train:
         training = replace(training, schedule=schedule, **self._training())
         first = None if self.start_from is None else weights_of(self.start_from)
         if first is not None:
-            training = replace(training, network=first.network)
+            training = replace(training, network=first.config)
         archive = open_archive(self.archive or Path("" if model is None else model.archive))
         check_fit(archive, training)
         plan = None if model is None or self.pixel_budget is not None else model.plan

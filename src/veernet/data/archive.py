@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
-from veernet.data.batch import UNLABELLED, Scan, ink
+from veernet.data.batch import UNLABELLED, Sample, ink
 from veernet.data.raster import MAX_PIXELS, read_grey, read_index
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
@@ -194,12 +194,12 @@ class Split:
         drawn = f", drawn by {self.generator}" if self.generator else ""
         return f"{len(rows)} logs, {digest[:16]}{drawn}"
 
-    def __getitem__(self, index: int) -> Scan:
+    def __getitem__(self, index: int) -> Sample:
         if self.draw is not None:
             log = self._drawn(self.draw, index)
-            return Scan(image=ink(log.grey), target=torch.from_numpy(log.mask))
+            return Sample(image=ink(log.grey), target=torch.from_numpy(log.mask))
         row = self.rows[index]
-        return Scan(
+        return Sample(
             image=ink(self._grey(row)),
             target=torch.from_numpy(self._mask(row)),
         )

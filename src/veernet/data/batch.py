@@ -16,7 +16,7 @@ UNLABELLED = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class Sample:
     """One image with its labels, at its own size.
 
     image:  ink, 0 = paper: uint8 from 0 to 255, or floating point from 0 to 1
@@ -152,7 +152,7 @@ def as_float(image: Shaped[Tensor, "*B C H W"], dtype: torch.dtype) -> Shaped[Te
     return converted / 255 if image.dtype == torch.uint8 else converted
 
 
-def collate(scans: Sequence[Scan]) -> Batch:
+def collate(scans: Sequence[Sample]) -> Batch:
     """Pad `scans` to their own common height and width, at the bottom and right.
 
     The image is padded with 0 (paper), the target with `UNLABELLED`. Usable as it is as the
@@ -162,13 +162,13 @@ def collate(scans: Sequence[Scan]) -> Batch:
         BatchError: no scans, something else than scans, or images that differ in their channels or
             in their type.
     """
-    if isinstance(scans, Scan):
+    if isinstance(scans, Sample):
         raise BatchError("collate() takes a list of scans; got one Scan")
     scans = list(scans)
     if not scans:
         raise BatchError("collate() needs at least one scan, got none")
     for number, scan in enumerate(scans):
-        if not isinstance(scan, Scan):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(scan, Sample):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BatchError(
                 f"collate() takes Scan(image, target); number {number} is a {type(scan).__name__}"
             )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from veernet.data.archive import Split
-from veernet.data.batch import Batch, Scan, collate
+from veernet.data.batch import Batch, Sample, collate
 from veernet.data.schedule import MicroBatch, Step, padded_pixels
 from veernet.errors import OnError, VeerNetError
 
@@ -63,7 +63,7 @@ class Loader:
         Raises:
             VeerNetError: a log cannot be read, and is not to be skipped.
         """
-        scans, skipped = list[Scan](), list[Skipped]()
+        scans, skipped = list[Sample](), list[Skipped]()
         for index in indices:
             try:
                 scans.append(self.split[index])

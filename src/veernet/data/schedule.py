@@ -49,7 +49,7 @@ class Schedule:
                 f"got {self.effective_batch}, {self.pixel_budget} and {self.seed}"
             )
 
-    def windows(self, n_logs: int, epoch: int) -> list[list[int]]:
+    def draw(self, n_logs: int, epoch: int) -> list[list[int]]:
         """The logs of every step of an epoch, in the order they were drawn."""
         order = np.random.default_rng([self.seed, epoch]).permutation(n_logs).tolist()
         return [order[i : i + self.effective_batch] for i in range(0, n_logs, self.effective_batch)]
@@ -58,12 +58,12 @@ class Schedule:
         """The steps of an epoch, or the first `most` of them, cut into micro-batches."""
         return [
             cut(sorted(window, key=lambda i: _by_shape(sizes, i)), sizes, self.pixel_budget)
-            for window in self.windows(len(sizes), epoch)[:most]
+            for window in self.draw(len(sizes), epoch)[:most]
         ]
 
     def unsorted_steps(self, sizes: Sizes, epoch: int) -> list[Step]:
         """The same windows cut in the order they were drawn: what `steps` is compared with."""
-        return [cut(window, sizes, self.pixel_budget) for window in self.windows(len(sizes), epoch)]
+        return [cut(window, sizes, self.pixel_budget) for window in self.draw(len(sizes), epoch)]
 
 
 def cut(window: Sequence[int], sizes: Sizes, pixel_budget: int) -> Step:
@@ -79,9 +79,9 @@ def cut(window: Sequence[int], sizes: Sizes, pixel_budget: int) -> Step:
     return (*step, run) if run else tuple(step)
 
 
-def share(step: tuple[T, ...], rank: int, ranks: int) -> tuple[T, ...]:
+def shard(step: tuple[T, ...], rank: int, world_size: int) -> tuple[T, ...]:
     """The micro-batches of a step that process `rank` of `ranks` works on; perhaps none."""
-    return step[rank::ranks]
+    return step[rank::world_size]
 
 
 def padded_pixels(batch: MicroBatch, sizes: Sizes) -> int:

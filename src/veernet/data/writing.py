@@ -54,7 +54,12 @@ _PALETTE = bytes(
 
 @contextmanager
 def begun(
-    root: Path, *, classes: Iterable[str], made_by: dict[str, Any], drawn: bool = False
+    root: Path,
+    *,
+    classes: Iterable[str],
+    made_by: dict[str, Any],
+    drawn: bool = False,
+    present: Callable[[dict[str, Any]], dict[str, Any]] = lambda made_by: made_by,
 ) -> Generator[dict[str, Any]]:
     """Begin an archive in `root`, or go on with one begun with the same settings.
 
@@ -63,6 +68,7 @@ def begun(
 
     Args:
         drawn: it will have metadata only.
+        present: says in present names what an archive of an older version was made by.
 
     Raises:
         ArchiveError: `root` holds something else, or an archive made with other settings; or
@@ -79,6 +85,7 @@ def begun(
                 raise ArchiveError(f"{root}: not empty, and no archive; choose another folder")
             write_json(path, {"format": FORMAT, **settings})
         found = Archive.open(root)
+        found = replace(found, made_by=present(found.made_by))
         _check_same(found, settings)
         sweep(root)
         try:

@@ -1,35 +1,35 @@
 """From a scan to curves by depth, in a LAS file."""
 
 from veernet.digitisation.calibration import Calibration, Depth, read_calibration
-from veernet.digitisation.digitise import Digitised, OffScale, Print, Stretch, digitise
-from veernet.digitisation.files import Written, digitise_file
+from veernet.digitisation.digitise import Digitisation, OffScale, Stretch, TrackReading, digitise
+from veernet.digitisation.files import DigitisedFiles, digitise_file
 from veernet.digitisation.las import Header, write_csv, write_las
 from veernet.digitisation.propose import Proposal, propose
-from veernet.digitisation.quality import Told, draw_quality, tell
+from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
 from veernet.digitisation.strip import Strip, cut_strip
 from veernet.digitisation.track import CurveScale, Track
 
 __all__ = [
     "Calibration",
     "CurveScale",
+    "CurveSummary",
     "Depth",
-    "Digitised",
+    "Digitisation",
+    "DigitisedFiles",
     "Header",
     "OffScale",
-    "Print",
     "Proposal",
     "Stretch",
     "Strip",
-    "Told",
     "Track",
-    "Written",
+    "TrackReading",
     "cut_strip",
     "digitise",
     "digitise_file",
     "draw_quality",
     "propose",
     "read_calibration",
-    "tell",
+    "summarise_curves",
     "write_csv",
     "write_las",
 ]

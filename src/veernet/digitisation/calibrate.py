@@ -62,7 +62,7 @@ def calibrate(
     try:
         return Calibration(
             depth=Depth(ties=tied, step=step, unit=unit),
-            track=tuple(
+            tracks=tuple(
                 _track(found, number, lines, shape, axis, [c for n, c in curves if n == number])
                 for number in numbers
             ),
@@ -99,11 +99,13 @@ def _track(
     if found.turned:
         read = [(left, rows[0]), (right, rows[0]), (right, rows[-1]), (left, rows[-1])]
         places = (on_scan(*one) for one in read)
-        return Track(corners=tuple((round(x, 1), round(y, 1)) for x, y in places), curve=(*curves,))
+        return Track(
+            corners=tuple((round(x, 1), round(y, 1)) for x, y in places), curves=(*curves,)
+        )
     first, last = round(rows[0]), round(rows[-1])
     if down:
-        return Track(left=left, right=right, top=first, bottom=last, curve=(*curves,))
-    return Track(left=first, right=last, top=h - 1 - right, bottom=h - 1 - left, curve=(*curves,))
+        return Track(left=left, right=right, top=first, bottom=last, curves=(*curves,))
+    return Track(left=first, right=last, top=h - 1 - right, bottom=h - 1 - left, curves=(*curves,))
 
 
 def _tied(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from numpy import ndarray
 from veernet.curves.trace import MAX_GAP
 from veernet.digitisation.track import LARGEST, SMALLEST, Axis, CurveScale, Track, check_traces
 from veernet.errors import CalibrationError
-from veernet.files import parse, read_toml
+from veernet.files import formerly, parse, read_toml
 from veernet.las import Unit
 
 MAX_DEPTHS = 10_000_000
@@ -123,7 +123,7 @@ class Calibration:
     """
 
     depth: Depth
-    track: tuple[Track, ...]
+    tracks: Annotated[tuple[Track, ...], formerly("track")]
     depth_axis: Axis = "down"
     """Which way depth runs on the scan."""
     size: tuple[int, int] | None = None
@@ -132,16 +132,16 @@ class Calibration:
     def __post_init__(self) -> None:
         names = [curve.mnemonic for curve in self.curves]
         columns = {n.upper() + end for n in names for end in ("", "_CONF")}  # as LAS may hold them
-        if not names or len(columns) < 2 * len(names) or not all(t.curve for t in self.track):
+        if not names or len(columns) < 2 * len(names) or not all(t.curves for t in self.tracks):
             raise ValueError(
                 "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
                 f"mnemonics, also but for capitals and _CONF; got {names}"
             )
         places = dict[frozenset[tuple[float, ...]], list[CurveScale]]()
-        for track in self.track:
+        for track in self.tracks:
             track.check(self.depth_axis)
             corners = frozenset(map(tuple, track.places.tolist()))
-            places.setdefault(corners, []).extend(track.curve)
+            places.setdefault(corners, []).extend(track.curves)
         for curves in places.values():
             check_traces(curves)
 
@@ -162,7 +162,7 @@ class Calibration:
     @property
     def curves(self) -> tuple[CurveScale, ...]:
         """Curves of all tracks, in their order."""
-        return tuple(curve for track in self.track for curve in track.curve)
+        return tuple(curve for track in self.tracks for curve in track.curves)
 
     def to_toml(self, *, about: str = "") -> str:
         """Return the text of its file, which `read_calibration` reads as the same calibration.
@@ -177,7 +177,7 @@ class Calibration:
         lines += [
             "",
             *self.depth.to_toml(),
-            *(line for one in self.track for line in one.to_toml()),
+            *(line for one in self.tracks for line in one.to_toml()),
         ]
         return "\n".join(lines) + "\n"
 

@@ -37,7 +37,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Print:
+class TrackReading:
     """One curve as it is printed, in every column of its track laid on its side.
 
     grey:       the track, 255 = paper
@@ -77,7 +77,7 @@ class Print:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Digitised:
+class Digitisation:
     """The curves of one scan, in the order of the calibration.
 
     depth:      multiples of the calibration's step, over all tracks
@@ -95,8 +95,8 @@ class Digitised:
     values: Float[ndarray, "K n"]
     confidence: Float[ndarray, "K n"]
     beyond: Int[ndarray, "K n"]
-    rounds: tuple[tuple[tuple[float, int], ...], ...]
-    prints: tuple[Print, ...]
+    wraps: tuple[tuple[tuple[float, int], ...], ...]
+    readings: tuple[TrackReading, ...]
 
 
 def digitise(
@@ -107,7 +107,7 @@ def digitise(
     off_scale: OffScale = "null",
     window: int = WINDOW,
     autocast: torch.dtype | None = None,
-) -> Digitised:
+) -> Digitisation:
     """Read every curve of the calibration from a scan (255 = paper).
 
     Where a curve lies on an edge of its track it is off scale, unless the edge is where it goes
@@ -122,30 +122,30 @@ def digitise(
             know a trace.
     """
     _check(calibration, model)
-    spans = np.array([span_of(calibration, track) for track in calibration.track])
+    spans = np.array([span_of(calibration, track) for track in calibration.tracks])
     depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
-    strips = [cut_from_paper(scan, calibration, track) for track in calibration.track]
+    strips = [cut_from_paper(scan, calibration, track) for track in calibration.tracks]
     read = [
         (_at(at, strip, curve, one, off_scale), _rounds(one) if curve.wraps else (), one)
-        for track, strip in zip(calibration.track, strips, strict=True)
+        for track, strip in zip(calibration.tracks, strips, strict=True)
         for curve, one in _read(strip, calibration, track, model, window, autocast)
     ]
     at_depths, rounds, prints = zip(*read, strict=True)
     values, confidence, beyond = (np.stack(one) for one in zip(*at_depths, strict=True))
-    return Digitised(
+    return Digitisation(
         calibration=calibration,
         depth=depth,
         values=values,
         confidence=confidence,
         beyond=beyond,
-        rounds=rounds,
-        prints=prints,
+        wraps=rounds,
+        readings=prints,
     )
 
 
 def _at(
-    at: Float[ndarray, "n"], strip: Strip, curve: CurveScale, one: Print, off_scale: OffScale
+    at: Float[ndarray, "n"], strip: Strip, curve: CurveScale, one: TrackReading, off_scale: OffScale
 ) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"], Int[ndarray, "n"]]:
     """Values of a curve, its confidence and `beyond` at positions along the scan; a position
     between two columns is off scale if one of them is."""
@@ -177,20 +177,20 @@ def _read(
     model: VeerNet,
     window: int,
     autocast: torch.dtype | None,
-) -> Iterator[tuple[CurveScale, Print]]:
+) -> Iterator[tuple[CurveScale, TrackReading]]:
     """The curves of a track as they are printed. They are followed beyond both ends of it, where
     their strokes go on."""
     seen = predict(model, ink(strip.grey), window=window, autocast=autocast)
     seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
     depth = calibration.depth.at(strip.pixels()[part])
-    for curve in track.curve:
+    for curve in track.curves:
         turn = (0, strip.height) if curve.wraps else None
-        whole = read_curve(seen, curve.trace - 1, max_gap=calibration.depth.gap(), turn=turn)
+        whole = read_curve(seen, curve.curve_class - 1, max_gap=calibration.depth.gap(), turn=turn)
         trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
-        beyond = beyond_scale(strip, seen[curve.trace - 1, :, part], trace, wraps=curve.wraps)
+        beyond = beyond_scale(strip, seen[curve.curve_class - 1, :, part], trace, wraps=curve.wraps)
         yield (
             curve,
-            Print(
+            TrackReading(
                 grey=strip.track,
                 positions=1 - trace.rows / strip.height,
                 confidence=np.where(beyond, 0, trace.confidence),
@@ -200,7 +200,7 @@ def _read(
         )
 
 
-def _rounds(one: Print) -> tuple[tuple[float, int], ...]:
+def _rounds(one: TrackReading) -> tuple[tuple[float, int], ...]:
     """Depths at which a curve has gone round its track."""
     laps = laps_of(one.positions)
     return tuple((float(one.depth[column]), lap) for column, lap in jumps(laps))
@@ -208,8 +208,8 @@ def _rounds(one: Print) -> tuple[tuple[float, int], ...]:
 
 def _check(calibration: Calibration, model: VeerNet) -> None:
     for curve in calibration.curves:
-        if curve.trace > model.network.curves:
+        if curve.curve_class > model.config.num_curves:
             raise CalibrationError(
-                f"curve {curve.mnemonic} is trace {curve.trace}; the network knows "
-                f"{model.network.curves}"
+                f"curve {curve.mnemonic} has curve_class {curve.curve_class}; the network knows "
+                f"{model.config.num_curves}"
             )

@@ -12,7 +12,7 @@ from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitisation.calibration import Calibration, read_calibration
 from veernet.digitisation.digitise import OffScale, digitise
 from veernet.digitisation.las import Header, write_csv, write_las
-from veernet.digitisation.quality import Told, draw_quality, tell
+from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
 from veernet.errors import CalibrationError, OptionError
 from veernet.filesets import replacing_set, whole_set
 from veernet.inference import WINDOW
@@ -21,7 +21,7 @@ from veernet.model import VeerNet
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class DigitisedFiles:
     """The files of one scan, and what is told of its curves."""
 
     las: Path
@@ -30,7 +30,7 @@ class Written:
     """Another CSV, of `POINTS` depths."""
     pictures: tuple[Path, ...]
     """One a curve."""
-    told: tuple[Told, ...]
+    summaries: tuple[CurveSummary, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -54,7 +54,7 @@ def digitise_file(
     max_pixels: int = MAX_PIXELS,
     window: int = WINDOW,
     autocast: torch.dtype | None = None,
-) -> Written:
+) -> DigitisedFiles:
     """Digitise one scan into `folder`.
 
     The files are named after the scan (well.las; well.p2.las for its second page), and replace
@@ -94,7 +94,7 @@ def digitise_file(
         )
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
-    told = tell(digitised, reference)
+    told = summarise_curves(digitised, reference)
     drawn = [draw_quality(digitised, index, reference) for index in range(len(pictures))]
 
     def older() -> list[str]:
@@ -108,7 +108,9 @@ def digitise_file(
         write_csv(made / points.name, digitised, points=POINTS)
         for path, picture in zip(pictures, drawn, strict=True):
             write_picture(made / path.name, picture)
-    return Written(las=las, csv=table, points=points, pictures=tuple(pictures), told=told)
+    return DigitisedFiles(
+        las=las, csv=table, points=points, pictures=tuple(pictures), summaries=told
+    )
 
 
 def _check_reference(reference: Las, calibration: Calibration) -> None:

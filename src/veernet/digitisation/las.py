@@ -13,7 +13,7 @@ import numpy as np
 
 from veernet.curves.error import drawn_out
 from veernet.digitisation.calibration import Calibration
-from veernet.digitisation.digitise import Digitised
+from veernet.digitisation.digitise import Digitisation
 from veernet.errors import OptionError
 from veernet.files import replacing
 from veernet.las import OWN, Item, read_header
@@ -91,7 +91,7 @@ class Header:
 
 def write_las(
     path: Path,
-    digitised: Digitised,
+    digitised: Digitisation,
     *,
     header: Header | None = None,
     confidence: bool = False,
@@ -121,19 +121,19 @@ def write_las(
         las.write(file, version=2.0, fmt=f"%.{digits}f", STEP=digitised.calibration.depth.step)
 
 
-def _other(digitised: Digitised, digits: int) -> Iterator[str]:
+def _other(digitised: Digitisation, digits: int) -> Iterator[str]:
     """What is said of the curves in words, a line each."""
     names = [curve.mnemonic for curve in digitised.calibration.curves]
-    for name, rounds in zip(names, digitised.rounds, strict=True):
+    for name, rounds in zip(names, digitised.wraps, strict=True):
         for depth, lap in rounds:
             yield f"{name} goes round its track: {depth:.{digits}f} {lap:+d}"
-    for name, one in zip(names, digitised.prints, strict=True):
+    for name, one in zip(names, digitised.readings, strict=True):
         for stretch in one.off_scale:
             ends = f"{stretch.first:.{digits}f} {stretch.last:.{digits}f}"
             yield f"{name} is off scale at the {stretch.edge} edge: {ends}"
 
 
-def write_csv(path: Path, digitised: Digitised, *, points: int | None = None) -> None:
+def write_csv(path: Path, digitised: Digitisation, *, points: int | None = None) -> None:
     """Write depth, every curve and its confidence as CSV; no value is an empty field.
 
     Args:

@@ -13,7 +13,7 @@ from veernet.curves.overlay import overlay
 from veernet.curves.trace import LAPS_DOWN, LAPS_UP, THRESHOLD
 from veernet.data.raster import stand_up
 from veernet.digitisation.beyond import runs_of
-from veernet.digitisation.digitise import Digitised, Stretch
+from veernet.digitisation.digitise import Digitisation, Stretch
 from veernet.digitisation.track import Axis, CurveScale
 from veernet.files import finite
 from veernet.las import Las, Unit
@@ -32,16 +32,16 @@ _GOOD, _BAD, _SMALL = (44, 160, 44), (214, 39, 40), (31, 119, 180)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class CurveSummary:
     """What is told of a curve, over the depths of its track."""
 
     mnemonic: str
     unit: str
-    read: float
+    coverage: float
     """Share of the depths with a value."""
     confidence: float
     """Median over all depths, 0 to 1; it is 0 where the curve is off scale."""
-    rounds: int
+    wrap_count: int
     """How often it goes round its track, in or out."""
     off_scale: tuple[Stretch, ...]
     """Stretches in which it lies on an edge of its track."""
@@ -54,7 +54,7 @@ class Told:
     compared: int | None = None
     """Number of depths at which it is compared with the reference: both are on scale, and it has a
     value."""
-    coverage: float | None = None
+    reference_coverage: float | None = None
     """Share of the depths at which the reference is on scale that are compared."""
     mae: float | None = None
     """Mean absolute difference from the reference, in `unit`."""
@@ -68,29 +68,29 @@ class Told:
     """Depth of that difference."""
     share_far: float | None = None
     """Share of the depths compared at which the difference is above `RESIDUAL` of the scale."""
-    read_beyond: tuple[tuple[float, float], ...] = ()
+    read_off_reference: tuple[tuple[float, float], ...] = ()
     """First and last depth of every stretch with values where the reference is off scale or has
     none."""
 
 
-def tell(digitised: Digitised, reference: Las | None) -> tuple[Told, ...]:
+def summarise_curves(digitised: Digitisation, reference: Las | None) -> tuple[CurveSummary, ...]:
     """Figures of every curve; those against the reference where it has the curve."""
     return tuple(_tell(digitised, index, reference) for index in range(len(digitised.values)))
 
 
-def _tell(digitised: Digitised, index: int, reference: Las | None) -> Told:
+def _tell(digitised: Digitisation, index: int, reference: Las | None) -> CurveSummary:
     curve, values = digitised.calibration.curves[index], digitised.values[index]
     confidence, beyond = digitised.confidence[index], digitised.beyond[index]
     inside = np.isfinite(confidence)
     true = _true(digitised, index, reference, digitised.depth)
     read = np.where(beyond == 0, values, np.nan)
-    return Told(
+    return CurveSummary(
         mnemonic=curve.mnemonic,
         unit=curve.unit,
-        read=float(np.isfinite(values[inside]).mean()) if inside.any() else 0.0,
+        coverage=float(np.isfinite(values[inside]).mean()) if inside.any() else 0.0,
         confidence=float(np.median(confidence[inside])) if inside.any() else 0.0,
-        rounds=len(digitised.rounds[index]),
-        off_scale=digitised.prints[index].off_scale,
+        wrap_count=len(digitised.wraps[index]),
+        off_scale=digitised.readings[index].off_scale,
         depth_unit=digitised.calibration.depth.unit,
         off_scale_share=float((beyond[inside] != 0).mean()) if inside.any() else 0.0,
         wraps=curve.wraps,
@@ -143,7 +143,7 @@ def on_scale(curve: CurveScale, values: Float[ndarray, "n"]) -> Float[ndarray, "
 
 
 def _true(
-    digitised: Digitised, index: int, reference: Las | None, depth: Float[ndarray, "n"]
+    digitised: Digitisation, index: int, reference: Las | None, depth: Float[ndarray, "n"]
 ) -> Float[ndarray, "n"] | None:
     """What the reference says of a curve; None where it has no such curve."""
     name = digitised.calibration.curves[index].las_name
@@ -153,13 +153,13 @@ def _true(
 
 
 def draw_quality(
-    digitised: Digitised, index: int, reference: Las | None = None
+    digitised: Digitisation, index: int, reference: Las | None = None
 ) -> UInt8[ndarray, "H W 3"]:
     """One curve over its scan, as the scan lies, red, and blue where it is off scale; beside it how
     sure it is, green from `THRESHOLD` on; where the reference has the curve, also by how much it
     differs where both are on scale.
     """
-    curve, printed = digitised.calibration.curves[index], digitised.prints[index]
+    curve, printed = digitised.calibration.curves[index], digitised.readings[index]
     beyond = printed.beyond != 0
     scan = overlay(
         printed.grey, [np.where(there, printed.rows, np.nan) for there in (~beyond, beyond)]

@@ -94,7 +94,7 @@ def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
     """Where a track begins and ends along the scan, px: where the lines of its first and last depth
     cross the left edge of the calibration's first track, at which ties are read. The lines of all
     depths are taken for parallel, at the slope that the ends of all tracks have on average."""
-    ends = [t.read(calibration.depth_axis) for t in calibration.track]
+    ends = [t.read(calibration.depth_axis) for t in calibration.tracks]
     sides = [b - a for one in ends for a, b in ((one[0], one[1]), (one[3], one[2]))]
     rise, run = np.sum(sides, axis=0)
     slope = rise / run

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+
+from veernet.files import formerly
 
 LARGEST, SMALLEST = 1e9, 1e-9
 """Of all numbers in a calibration, and of those that must not be 0."""
@@ -28,7 +30,7 @@ class CurveScale:
     right: float
     """Value at the right edge; may be less than `left`."""
     unit: str = ""
-    trace: int = 1
+    curve_class: Annotated[int, formerly("trace")] = 1
     """Which of the network's curves it is, from 1; another one than the others of its track."""
     scale: Literal["linear", "log"] = "linear"
     description: str = ""
@@ -52,8 +54,8 @@ class CurveScale:
             )
         if not self.las.isprintable():
             raise ValueError(f"las must be printable, on one line; got {self.las!r}")
-        if self.trace < 1:
-            raise ValueError(f"trace counts from 1, got {self.trace}")
+        if self.curve_class < 1:
+            raise ValueError(f"curve_class counts from 1, got {self.curve_class}")
         edges = self.left, self.right
         if not (np.abs(edges) <= LARGEST).all():
             raise ValueError(f"the edges reach from -{LARGEST:g} to {LARGEST:g}, got {edges}")
@@ -103,7 +105,7 @@ class Track:
     corners: tuple[tuple[float, float], ...] = ()
     """Four times (x, y), as one reads the track with depth down: shallow left, shallow right, deep
     right, deep left."""
-    curve: tuple[CurveScale, ...] = ()
+    curves: Annotated[tuple[CurveScale, ...], formerly("curve")] = ()
     """What is printed in it."""
 
     def __post_init__(self) -> None:
@@ -121,7 +123,7 @@ class Track:
                     f"needs 0 <= left < right and 0 <= top < bottom; got {left}, {right}, {top}, "
                     f"{bottom}"
                 )
-        check_traces(self.curve)
+        check_traces(self.curves)
 
     def to_toml(self) -> list[str]:
         """Return the lines of its table in a calibration file, with those of its curves."""
@@ -132,7 +134,7 @@ class Track:
         else:
             sides = "left", "right", "top", "bottom"
             place = [f"{side} = {getattr(self, side)}" for side in sides]
-        curves = [line for curve in self.curve for line in curve.to_toml()]
+        curves = [line for curve in self.curves for line in curve.to_toml()]
         return ["", "[[track]]", *place, *curves]
 
     @property
@@ -179,11 +181,11 @@ def check_traces(curves: Iterable[CurveScale]) -> None:
     """
     names = dict[int, str]()
     for curve in curves:
-        if curve.trace in names:
+        if curve.curve_class in names:
             raise ValueError(
-                f"{names[curve.trace]} and {curve.mnemonic} are both trace {curve.trace} of one "
-                "track, and would be read as one curve. Of two solid curves, or two broken ones, "
+                f"{names[curve.curve_class]} and {curve.mnemonic} are both curve_class "
+                f"{curve.curve_class} of one track, and would be read as one curve. Of two solid curves, or two broken ones, "
                 "only one can be read: leave the other out, or, if it is drawn in the other style, "
-                "say so: trace = 1 is solid, trace = 2 dashed or dotted"
+                "say so: curve_class = 1 is solid, curve_class = 2 dashed or dotted"
             )
-        names[curve.trace] = curve.mnemonic
+        names[curve.curve_class] = curve.mnemonic

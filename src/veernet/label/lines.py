@@ -71,14 +71,14 @@ class PolylineLabels:
         def trace(strip: Strip, track: Track) -> TrackLabels:
             cut = partial(_cut, calibration, track)
             curves: dict[int, Traced] = {}
-            for curve in track.curve:
+            for curve in track.curves:
                 mine = cut(page.draw(drawn[curve.mnemonic]))
                 positions = course_of(mine, np.zeros_like(mine), strip, wraps=curve.wraps)
                 traced = snap(strip, positions, tolerance=self.tolerance, in_place=True)
                 none = strip.inside & (curve.mnemonic in complete)
                 if said := absent[curve.mnemonic]:
                     none |= cut(page.depths(said))[(strip.top + strip.bottom) // 2]
-                curves[curve.trace] = replace(traced, absent=none & ~mine.any(0))
+                curves[curve.curve_class] = replace(traced, absent=none & ~mine.any(0))
             return TrackLabels(curves=curves)
 
         remarks = tuple(filter(None, (named, sized)))
@@ -181,12 +181,12 @@ def _by_curve(
 def _named(label: str, curves: Iterable[CurveScale]) -> list[CurveScale]:
     """The curve of a mnemonic, or those of a class."""
     name = label.casefold()
-    return [c for c in curves if name in (c.mnemonic.casefold(), f"curve {c.trace}")]
+    return [c for c in curves if name in (c.mnemonic.casefold(), f"curve {c.curve_class}")]
 
 
 def _unknown(picture: Picture, shape: Shape, calibration: Calibration) -> str:
     held = Counter(one.label for one in picture.shapes).most_common(9)
-    known = [f"{c.mnemonic} (curve {c.trace})" for c in calibration.curves]
+    known = [f"{c.mnemonic} (curve {c.curve_class})" for c in calibration.curves]
     return (
         f"{picture.file}: a shape is labelled {shape.label!r}; the calibration has "
         f"{', '.join(known)}, and the file {', '.join(f'{label!r} × {n}' for label, n in held)}"

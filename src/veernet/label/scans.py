@@ -56,7 +56,7 @@ class Labeller(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Imported:
+class ImportSummary:
     """How the labels of one curve of a scan turned out."""
 
     scan: str
@@ -95,7 +95,7 @@ def import_scans(
     overlays: Path | None = None,
     on_error: OnError = "stop",
     report: Callable[[str], object] = lambda _: None,
-) -> list[Imported]:
+) -> list[ImportSummary]:
     """Write the tracks of scans as logs of one split of an archive.
 
     Every track that the calibration gives is cut out with the margin that `digitise` shows the
@@ -116,7 +116,7 @@ def import_scans(
     """
     settings = read_calibration(calibration)
     _check(scans, settings, window)
-    folder, rows, told = root / split, list[Row](), list[Imported]()
+    folder, rows, told = root / split, list[Row](), list[ImportSummary]()
     with writing.begun(root, classes=CLASSES, made_by={"imported": "scans"}):
         if (folder / METADATA).exists():
             raise ArchiveError(
@@ -163,10 +163,10 @@ def _check(scans: Sequence[Path], calibration: Calibration, window: int) -> None
             "one name into archives of their own, and merge these"
         )
     for curve in calibration.curves:
-        if curve.trace >= len(CLASSES):
+        if curve.curve_class >= len(CLASSES):
             raise LabelError(
-                f"{curve.mnemonic} is trace {curve.trace}, where an archive of scans has 1 (solid) "
-                "and 2 (broken)"
+                f"{curve.mnemonic} has curve_class {curve.curve_class}, where an archive of scans "
+                "has 1 (solid) and 2 (broken)"
             )
 
 
@@ -177,14 +177,14 @@ def _import(
     labels: ScanLabels,
     window: int,
     report: Callable[[str], object],
-) -> list[tuple[Log, Row, list[Imported]]]:
+) -> list[tuple[Log, Row, list[ImportSummary]]]:
     """The logs of a scan; the first of every track comes with what is told of the track."""
     try:
-        strips = [cut_from_paper(grey, calibration, track) for track in calibration.track]
+        strips = [cut_from_paper(grey, calibration, track) for track in calibration.tracks]
     except CalibrationError as misfit:
         raise CalibrationError(f"{scan}: {misfit}") from misfit
     found = [
-        labels.trace(strip, track) for strip, track in zip(strips, calibration.track, strict=True)
+        labels.trace(strip, track) for strip, track in zip(strips, calibration.tracks, strict=True)
     ]
     found, doubts = _believed(calibration, strips, found)
     if not any(traced.on_ink.any() for one in found for traced in one.curves.values()):
@@ -199,7 +199,7 @@ def _import(
         report(f"{labels.source}: {doubt}, and is left unlabelled there")
     return [
         log
-        for track, strip, one in zip(calibration.track, strips, found, strict=True)
+        for track, strip, one in zip(calibration.tracks, strips, found, strict=True)
         for log in _logs(scan, track, strip, one, window)
     ]
 
@@ -210,10 +210,10 @@ def _believed(
     """The labels without the curves that hardly lie on ink, where it may be by chance, and what
     there is to say of these."""
     believed, doubts = list[TrackLabels](), list[str]()
-    for track, strip, labels in zip(calibration.track, strips, found, strict=True):
+    for track, strip, labels in zip(calibration.tracks, strips, found, strict=True):
         curves = dict(labels.curves)
-        for curve in track.curve:
-            traced = curves[curve.trace]
+        for curve in track.curves:
+            traced = curves[curve.curve_class]
             share = traced.share_on_ink(strip.inside)
             if share < LEAST_ON_INK:
                 n = (traced.given & strip.inside).sum()
@@ -221,22 +221,22 @@ def _believed(
                     f"{curve.mnemonic} lies on ink in {share:.0%} of the {n:,} columns where it is "
                     f"given, less than {LEAST_ON_INK:.0%}"
                 )
-                curves[curve.trace] = traced.forgotten()
+                curves[curve.curve_class] = traced.forgotten()
             elif (beside := traced.beside_ink() & strip.inside).any():
                 doubts.append(f"{curve.mnemonic} lies beside the ink over {beside.sum():,} columns")
-                curves[curve.trace] = traced.without(beside)
+                curves[curve.curve_class] = traced.without(beside)
         believed.append(replace(labels, curves=curves))
     return believed, doubts
 
 
 def _logs(
     scan: Path, track: Track, strip: Strip, labels: TrackLabels, window: int
-) -> Iterator[tuple[Log, Row, list[Imported]]]:
+) -> Iterator[tuple[Log, Row, list[ImportSummary]]]:
     log, row = _log(strip, labels), _row(scan, strip, track)
     width: int = log.grey.shape[1]
     pieces = -(-width // window)
     edges = np.linspace(0, width, pieces + 1).round().astype(int).tolist()
-    told = [_told(scan, strip, curve, labels, pieces) for curve in track.curve]
+    told = [_told(scan, strip, curve, labels, pieces) for curve in track.curves]
     for a, b in pairwise(edges):
         yield _cut(log, a, b), replace(row, width=b - a), told if a == 0 else []
 
@@ -266,7 +266,7 @@ def _cut(log: Log, a: int, b: int) -> Log:
 
 
 def _row(scan: Path, strip: Strip, track: Track) -> Row:
-    names = {curve.trace: curve.mnemonic for curve in track.curve}
+    names = {curve.curve_class: curve.mnemonic for curve in track.curves}
     edges = float(strip.top), float(strip.bottom)
     height, width = strip.grey.shape
     return Row.of(
@@ -287,15 +287,15 @@ def _told(
     curve: CurveScale,
     labels: TrackLabels,
     pieces: int,
-) -> Imported:
-    one = labels.curves[curve.trace]
+) -> ImportSummary:
+    one = labels.curves[curve.curve_class]
     given, on_ink, absent = (
         float(part[strip.inside].mean()) for part in (one.given, one.on_ink, one.absent)
     )
-    return Imported(
+    return ImportSummary(
         scan=scan.name,
         mnemonic=curve.mnemonic,
-        curve=curve.trace,
+        curve=curve.curve_class,
         logs=pieces,
         columns=int(strip.inside.sum()),
         given=given,

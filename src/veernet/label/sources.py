@@ -65,7 +65,7 @@ class LasLabels:
     def _trace(self, las: Las, calibration: Calibration, strip: Strip, track: Track) -> TrackLabels:
         depth = calibration.depth.at(strip.pixels())
         traced: dict[int, Traced] = {}
-        for curve in track.curve:
+        for curve in track.curves:
             values = las.at(curve.las_name, depth, unit=calibration.depth.unit)
             if not np.isfinite(values).any():
                 (top, bottom), unit = las.depth[[0, -1]], las.unit
@@ -76,7 +76,7 @@ class LasLabels:
                 )
             positions = curve.position(values)
             positions[np.abs(positions) > MOST_LAPS] = np.nan
-            traced[curve.trace] = snap(strip, positions, tolerance=self.tolerance)
+            traced[curve.curve_class] = snap(strip, positions, tolerance=self.tolerance)
         return TrackLabels(curves=traced)
 
 
@@ -124,13 +124,13 @@ class MaskLabels:
         labels = cut_strip(mask, calibration, track, interpolation=cv2.INTER_NEAREST).grey
         curves: dict[int, Traced] = {}
         is_open = labels == UNLABELLED
-        for curve in track.curve:
-            mine = labels == curve.trace
+        for curve in track.curves:
+            mine = labels == curve.curve_class
             hiding = ~mine & ~is_open & (labels > 0)
             positions = course_of(mine, hiding, strip, wraps=curve.wraps)
             traced = snap(strip, positions, tolerance=self.tolerance, in_place=True)
             none = strip.inside & ~mine.any(0) & ~is_open.all(0) & (curve.mnemonic in complete)
-            curves[curve.trace] = replace(traced, absent=none)
+            curves[curve.curve_class] = replace(traced, absent=none)
         return TrackLabels(curves=curves, open_pixels=is_open)
 
 
@@ -165,7 +165,7 @@ def _check_classes(path: Path, mask: UInt8[ndarray, "h w"], calibration: Calibra
     """
     counts = np.array(Image.fromarray(mask).histogram())
     held = ", ".join(f"{k} on {counts[k] / mask.size:.2%}" for k in np.flatnonzero(counts)[:9])
-    known = {curve.trace: curve.mnemonic for curve in calibration.curves[::-1]}
+    known = {curve.curve_class: curve.mnemonic for curve in calibration.curves[::-1]}
     wanted = ", ".join(f"{trace} ({known[trace]})" for trace in sorted(known))
     unknown = [k for k in np.flatnonzero(counts).tolist() if k not in (0, UNLABELLED, *known)]
     if unknown:

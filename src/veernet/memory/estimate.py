@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from veernet import distributed
 from veernet.data.batch import Batch
 from veernet.memory.system import Watch
-from veernet.model import Recompute, VeerNet
+from veernet.model import ActivationCheckpointing, VeerNet
 from veernet.nn.slabs import COLUMNS
 from veernet.step import train_step
 from veernet.training import Training
@@ -98,7 +98,7 @@ def need(
     size: tuple[int, int],
     images: int = 1,
     *,
-    recompute: Recompute = "nothing",
+    recompute: ActivationCheckpointing = "none",
     workspaces: bool = True,
 ) -> Need:
     """What a step on one micro-batch needs, of so many images of one `size`, (h, w) px.
@@ -124,12 +124,12 @@ def _traced(
     training: Training,
     size: tuple[int, int],
     images: int,
-    recompute: Recompute,
+    recompute: ActivationCheckpointing,
     workspaces: bool,
 ) -> Need:
     with torch.random.fork_rng(devices=[]):
         model = VeerNet(training.network).to(training.dtype)
-    model.recompute = recompute
+    model.activation_checkpointing = recompute
     sizes = torch.tensor([size] * images)
     _make_fake(model, fakes := FakeTensorMode())
     with fakes:

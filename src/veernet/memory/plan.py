@@ -6,10 +6,11 @@ Memory grows with the padded pixels of a micro-batch along a line, which two tra
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Annotated, get_args
 
 import numpy as np
 import torch
+from pydantic import BeforeValidator
 
 from veernet.data.schedule import (
     MicroBatch,
@@ -20,12 +21,18 @@ from veernet.data.schedule import (
     padding_waste,
 )
 from veernet.errors import OptionError
+from veernet.files import formerly
 from veernet.memory.estimate import NARROW, Need, need
 from veernet.memory.system import human, resident
-from veernet.model import Recompute
+from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
 
-TIME: dict[Recompute, float] = {"nothing": 1.0, "blocks": 1.0, "stages": 1.0, "slabs": 1.45}
+TIME: dict[ActivationCheckpointing, float] = {
+    "none": 1.0,
+    "blocks": 1.0,
+    "stages": 1.0,
+    "tiles": 1.45,
+}
 """Time of a step, relative to that with nothing computed again, on a CPU: medians of
 `benchmarks/memory.py`, where memory that is new cost as much as computing again."""
 
@@ -59,7 +66,7 @@ class Choice:
     """
 
     precision: Precision
-    recompute: Recompute
+    activation_checkpointing: ActivationCheckpointing
     fixed: int
     on_device: int
     widest: Need
@@ -110,8 +117,8 @@ class Plan:
         h, w = self.size
         raise OptionError(
             f"a log of {h} × {w} px does not fit into {human(self.memory)}: the smallest plan, "
-            f"{least.precision} with {least.recompute} computed again, takes {human(least.peak)}; "
-            "give it more --memory, or --pixel-budget to train without a plan"
+            f"{least.precision} with activation checkpointing {least.activation_checkpointing}, "
+            f"takes {human(least.peak)}; give it more --memory, or --pixel-budget to train without a plan"
         )
 
 
@@ -146,13 +153,23 @@ def plan(
     return Plan(memory=memory, size=(h, w), choices=tuple(choices))
 
 
+StoredCheckpointing = Annotated[
+    ActivationCheckpointing,
+    formerly("recompute"),
+    BeforeValidator(lambda name: _FORMER.get(str(name), name)),
+]
+"""Activation checkpointing as files hold it; older ones have other names."""
+
+_FORMER = {"nothing": "none", "slabs": "tiles"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Planned:
     """A plan that a run keeps to."""
 
     memory: int
     """Bytes that it was made for."""
-    recompute: Recompute
+    activation_checkpointing: StoredCheckpointing
     """Features that the backward computes again."""
     pixel_budget: int
     """Most pixels of one micro-batch, padding included, in place of that of the settings."""
@@ -178,7 +195,7 @@ def plan_run(
     widest = widest_batch(schedule.steps(sizes, epoch), sizes)
     return Planned(
         memory=memory,
-        recompute=choice.recompute,
+        activation_checkpointing=choice.activation_checkpointing,
         pixel_budget=choice.pixel_budget,
         predicted=found.taken(choice, padded_pixels(widest, sizes)),
     )
@@ -237,7 +254,7 @@ def _choices(
     fixed = resident() + LIBRARIES + max(cut.data for cut in cuts) if on_cpu else 0
     copied = 0 if on_cpu else BATCH
     for precision in precisions:
-        for recompute in get_args(Recompute):
+        for recompute in get_args(ActivationCheckpointing):
             how = replace(training, precision=precision)
             whole, far, farther = (
                 need(how, (h, width), recompute=recompute, workspaces=on_cpu)
@@ -249,7 +266,7 @@ def _choices(
             cut = min(cuts[: max(1, images)], key=lambda cut: cut.cost)
             yield Choice(
                 precision=precision,
-                recompute=recompute,
+                activation_checkpointing=recompute,
                 fixed=fixed,
                 on_device=copied * h * w,
                 widest=whole,

@@ -14,8 +14,10 @@ class Transformer(nn.Sequential):
     Every pixel of an image sees every other of that image, and no padding.
     """
 
-    def __init__(self, channels: int, *, layers: int, heads: int):
-        super().__init__(*(TransformerLayer(channels, heads=heads) for _ in range(layers)))
+    def __init__(self, channels: int, *, num_layers: int, num_heads: int):
+        super().__init__(
+            *(TransformerLayer(channels, num_heads=num_heads) for _ in range(num_layers))
+        )
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, x: Float[Tensor, "B C H W"]
@@ -34,10 +36,10 @@ class TransformerLayer(nn.Module):
     Source: Vaswani et al. 2017, arXiv:1706.03762; pre-norm of Xiong et al. 2020, arXiv:2002.04745.
     """
 
-    def __init__(self, channels: int, *, heads: int):
+    def __init__(self, channels: int, *, num_heads: int):
         super().__init__()
         self.norm_attention = nn.LayerNorm(channels)
-        self.attention = SelfAttention(channels, heads=heads)
+        self.attention = SelfAttention(channels, num_heads=num_heads)
         self.norm_feed = nn.LayerNorm(channels)
         self.feed = nn.Sequential(
             nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)
@@ -59,11 +61,13 @@ class SelfAttention(nn.Module):
     Source: Su et al. 2021, arXiv:2104.09864, applied to each axis.
     """
 
-    def __init__(self, channels: int, *, heads: int):
+    def __init__(self, channels: int, *, num_heads: int):
         super().__init__()
-        if channels % (4 * heads):
-            raise ValueError(f"channels must be a multiple of 4 × heads; got {channels=}, {heads=}")
-        self.heads = heads
+        if channels % (4 * num_heads):
+            raise ValueError(
+                f"channels must be a multiple of 4 × heads; got {channels=}, {num_heads=}"
+            )
+        self.heads = num_heads
         self.to_qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
 

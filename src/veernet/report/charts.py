@@ -47,7 +47,7 @@ def draw_stages(path: Path, stages: Sequence[Stage], *, title: str) -> None:
     of `path` says in which format."""
     figure = Figure(figsize=(9, 0.6 + 0.28 * len(stages)), layout="constrained")
     axes = figure.subplots()
-    names, left = [stage.name or "in slabs" for stage in stages], [0.0] * len(stages)
+    names, left = [stage.name or "in tiles" for stage in stages], [0.0] * len(stages)
     for part, shade in zip(PARTS[1:], _SHADES, strict=False):
         wide = [getattr(stage, part) / 2**20 for stage in stages]
         axes.barh(names, wide, left=left, label=part, color=shade)

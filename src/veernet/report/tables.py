@@ -6,8 +6,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from veernet.digitisation.files import Written
-from veernet.digitisation.quality import RESIDUAL, Told
+from veernet.digitisation.files import DigitisedFiles
+from veernet.digitisation.quality import RESIDUAL, CurveSummary
 from veernet.evaluation.summary import Summary
 from veernet.terminal import one_line
 
@@ -50,15 +50,15 @@ def print_summary(console: Console, summary: Summary) -> None:
     )
 
 
-def print_written(console: Console, written: Written) -> None:
+def print_written(console: Console, written: DigitisedFiles) -> None:
     """Print what is told of the curves as a table, the files, and what is to be looked at."""
     columns = ("curve", "unit", "read", "off scale", "confidence", "rounds")
-    compared = any(one.compared is not None for one in written.told)
+    compared = any(one.compared is not None for one in written.summaries)
     against = ("compared", "covered", "MAE", "r") if compared else ()
     table = Table(*columns, *against, box=SIMPLE, padding=0)
-    for one in written.told:
-        shares = f"{one.read:.1%}", f"{one.off_scale_share:.1%}"
-        figures = *shares, f"{one.confidence:.2f}", str(one.rounds)
+    for one in written.summaries:
+        shares = f"{one.coverage:.1%}", f"{one.off_scale_share:.1%}"
+        figures = *shares, f"{one.confidence:.2f}", str(one.wrap_count)
         told = _figures_against(one) if against else ()
         table.add_row(one.mnemonic, one.unit, *figures, *told)
     console.print(table)
@@ -70,7 +70,7 @@ def print_written(console: Console, written: Written) -> None:
         )
     files = (f"wrote {one_line(file)}" for file in written.files)
     console.print(*files, sep="\n", soft_wrap=True)
-    for one in written.told:
+    for one in written.summaries:
         if compared and one.compared is None:
             console.print(
                 f"{one.mnemonic}: the reference has no curve of that name; if it goes by another "
@@ -81,17 +81,17 @@ def print_written(console: Console, written: Written) -> None:
             console.print(line, soft_wrap=True)
 
 
-def _figures_against(one: Told) -> Iterator[str]:
+def _figures_against(one: CurveSummary) -> Iterator[str]:
     """Cells of a table about one curve against the reference."""
     yield "–" if one.compared is None else f"{one.compared:,}"
-    yield "–" if one.coverage is None else f"{one.coverage:.1%}"
+    yield "–" if one.reference_coverage is None else f"{one.reference_coverage:.1%}"
     decades = one.mae_decades is not None
     mae = one.mae_decades if decades else one.mae
     yield "–" if mae is None else f"{mae:.3f}{' dec' if decades else ''}"
     yield "–" if one.pearson_r is None else f"{one.pearson_r:.3f}"
 
 
-def _to_look_at(one: Told) -> Iterator[str]:
+def _to_look_at(one: CurveSummary) -> Iterator[str]:
     """Lines on what is to be doubted of a curve."""
     name, unit, some = one.mnemonic, one.depth_unit, one.off_scale
     if some:
@@ -107,13 +107,13 @@ def _to_look_at(one: Told) -> Iterator[str]:
     yield from _against_reference(one)
     if one.off_scale_share > 0.5 or (some and one.wraps):
         yield f"{name}: the frame of the track may have been taken for it; look at its picture"
-    if one.read == 0:
+    if one.coverage == 0:
         yield f"{name}: nothing was read; look at its picture: {FIT}"
-    elif one.read < 0.5:
-        yield f"{name}: {one.read:.0%} of the depths have a value; look at its picture: {FIT}"
+    elif one.coverage < 0.5:
+        yield f"{name}: {one.coverage:.0%} of the depths have a value; look at its picture: {FIT}"
 
 
-def _against_reference(one: Told) -> Iterator[str]:
+def _against_reference(one: CurveSummary) -> Iterator[str]:
     """Lines on where a curve is not as the reference has it."""
     name, unit = one.mnemonic, one.depth_unit
     if one.share_far:
@@ -122,8 +122,8 @@ def _against_reference(one: Told) -> Iterator[str]:
             f"{one.share_far:.1%} of the depths compared, most at {one.largest_error_at:.1f} "
             f"{unit}: {one.largest_error:+.4g} {one.unit}"
         )
-    if one.read_beyond:
-        places = _first_of([f"{a:.1f} to {b:.1f} {unit}" for a, b in one.read_beyond])
+    if one.read_off_reference:
+        places = _first_of([f"{a:.1f} to {b:.1f} {unit}" for a, b in one.read_off_reference])
         yield (
             f"{name}: has values where the reference is off scale or has none, and nothing is "
             f"compared: {places}"

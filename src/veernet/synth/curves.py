@@ -8,7 +8,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from veernet.synth.layout import Ending
-from veernet.synth.look import Look, drawn
+from veernet.synth.look import Appearance, uniform
 
 FURTHEST = (-0.95, 2.95)
 """Least and greatest value of a curve that wraps, in heights of the track."""
@@ -38,7 +38,7 @@ class Curve:
 
 
 def draw_shape(
-    rng: Generator, look: Look, n_columns: int, *, unit: float, scale: float
+    rng: Generator, look: Appearance, n_columns: int, *, unit: float, scale: float
 ) -> Float[ndarray, "w"]:
     """A curve of zero mean and unit spread: a walk through beds, with spikes, as a tool sees it.
 
@@ -46,16 +46,16 @@ def draw_shape(
         unit: the length, in pixels, to which beds are proportional: the height of the page.
         scale: of the lengths in `look`.
     """
-    step = max(2.0, drawn(rng, look.step) * max(scale, 0.5))
+    step = max(2.0, uniform(rng, look.sample_spacing) * max(scale, 0.5))
     n = max(4, round(n_columns / step))
     bed = max(2.0, unit / step * rng.uniform(0.1, 0.5))
     z = (
         rng.uniform(0.2, 0.9) * _walk(rng, n)
         + rng.uniform(0.3, 1.0) * _beds(rng, n, bed)
         + rng.uniform(0, 0.1) * rng.standard_normal(n)
-        + _spikes(rng, n, rate=drawn(rng, look.spikes) * step / unit)
+        + _spikes(rng, n, rate=uniform(rng, look.spikes) * step / unit)
     )
-    z = _smooth(z, width=max(1, round(drawn(rng, look.tool))))
+    z = _smooth(z, width=max(1, round(uniform(rng, look.tool_resolution))))
     z = np.interp(np.linspace(0, n - 1, n_columns), np.arange(n), z)
     return standard(_smooth(z, width=max(1, round(rng.uniform(0, 0.6) * step))))
 
@@ -66,10 +66,14 @@ def standard(x: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
 
 
 def draw_course(
-    rng: Generator, look: Look, shape: Float[ndarray, "w"], ending: Ending, *, gaps: int
+    rng: Generator, look: Appearance, shape: Float[ndarray, "w"], ending: Ending, *, gaps: int
 ) -> Float[ndarray, "w"]:
     """Lay a shape across a track, beyond an edge unless it is to stay inside, and interrupt it."""
-    swing, offset, flipped = drawn(rng, look.swing), rng.uniform(-0.3, 0.3), rng.random() < 0.3
+    swing, offset, flipped = (
+        uniform(rng, look.amplitude),
+        rng.uniform(-0.3, 0.3),
+        rng.random() < 0.3,
+    )
     low, beyond = rng.uniform(0.05, 0.5), rng.uniform(0.8, 0.97)
     if ending == "inside":
         course = 0.5 + 0.49 * np.tanh(2 * (swing * shape + offset))

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from veernet.data.raster import write_picture
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, Look, nuisances
+from veernet.synth.look import PLAIN, Appearance, appearance_fields
 from veernet.synth.text import printed
 
 _PAGE = (480, 700)
@@ -30,8 +30,8 @@ _CALM: dict[str, Any] = {
     "uneven_light": 0,
     "dotted": 0,
     "pen": (2, 2),
-    "pen_darkness": Look().pen_darkness,
-    "bleed": Look().bleed,
+    "pen_darkness": Appearance().line_darkness,
+    "bleed": Appearance().bleed,
     "grid_darkness": (120, 120),
     "depth_lines": (24, 24),
     "spikes": (0, 0),
@@ -60,15 +60,15 @@ _CLOSE = (
 """What is seen pixel by pixel only."""
 
 
-def write_gallery(folder: Path, look: Look | None = None) -> list[Path]:
+def write_gallery(folder: Path, look: Appearance | None = None) -> list[Path]:
     """Write nuisances.png, sheet.png and zoom.png; returns their paths.
 
     nuisances.png has both ends of every field of `Look` on pages that are calm otherwise; sheet.png
     the beginnings of 24 native logs of `look`, shrunk; zoom.png parts of 8 of them, as they are.
     """
-    logs = SynthLogs(look=look or Look(), seed=7)
+    logs = SynthLogs(appearance=look or Appearance(), seed=7)
     pictures = {
-        "nuisances.png": _nuisances(logs.look),
+        "nuisances.png": _nuisances(logs.appearance),
         "sheet.png": _sheet(logs, 24),
         "zoom.png": _zoom(logs, 8),
     }
@@ -77,25 +77,25 @@ def write_gallery(folder: Path, look: Look | None = None) -> list[Path]:
     return [folder / name for name in pictures]
 
 
-def table(look: Look | None = None) -> str:
+def table(look: Appearance | None = None) -> str:
     """Every nuisance with its range and unit, as a table in Markdown."""
     rows = ["| field | range or share | unit | what |", "|---|---|---|---|"]
-    for name, told in nuisances().items():
-        value = getattr(look or Look(), name)
+    for name, told in appearance_fields().items():
+        value = getattr(look or Appearance(), name)
         ends = f"{value[0]:g} – {value[1]:g}" if isinstance(value, tuple) else f"{value:g}"
         rows.append(f"| `{name}` | {ends} | {told.unit} | {told.what} |")
     return "\n".join(rows) + "\n"
 
 
-def _nuisances(look: Look) -> UInt8[ndarray, "h w"]:
+def _nuisances(look: Appearance) -> UInt8[ndarray, "h w"]:
     """Two crops a field, four fields a row, under their name, ends and unit."""
-    tiles = [_pair(look, field.name) for field in fields(Look)]
+    tiles = [_pair(look, field.name) for field in fields(Appearance)]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 4)
     rows = [np.concatenate(tiles[i : i + 4], axis=1) for i in range(0, len(tiles), 4)]
     return np.concatenate(rows)
 
 
-def _pair(look: Look, name: str) -> UInt8[ndarray, "h w"]:
+def _pair(look: Appearance, name: str) -> UInt8[ndarray, "h w"]:
     value: tuple[float, float] | float = getattr(look, name)
     ranged = isinstance(value, tuple)
     ends = [(end, end) for end in value] if ranged else [0.0, 1.0]
@@ -104,12 +104,19 @@ def _pair(look: Look, name: str) -> UInt8[ndarray, "h w"]:
         setting: dict[str, Any] = {**_CALM, **_SHOWN_BY.get(name, {}), name: end}
         height, width = _PAGE
         logs = SynthLogs(
-            height=(height, height), width=(width, width), look=replace(PLAIN, **setting), seed=3
+            height=(height, height),
+            width=(width, width),
+            appearance=replace(PLAIN, **setting),
+            seed=3,
         )
         (h, w), grey = _CROP, logs.log(1).grey
         whole = cv2.resize(grey, (w, h), interpolation=cv2.INTER_AREA)
         crops.append(_framed(grey[-h:, :w] if name in _CLOSE else whole))
-    shown = f"{value[0]:g}, {value[1]:g} {nuisances()[name].unit}" if ranged else "without, with"
+    shown = (
+        f"{value[0]:g}, {value[1]:g} {appearance_fields()[name].unit}"
+        if ranged
+        else "without, with"
+    )
     title = np.full((24, 2 * crops[0].shape[1]), 255, np.uint8)
     words = printed(f"{name}: {shown}", size=17, font=0, darkness=255)[: 24 - 2]
     words = words[:, : title.shape[1] - 8]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from numpy.random import Generator
 
-from veernet.synth.look import Look, drawn, happens
+from veernet.synth.look import Appearance, bernoulli, uniform
 
 Style = Literal["solid", "dashed", "dotted", "dash-dot", "thick-thin"]
 
@@ -131,15 +131,15 @@ def scale_of(height: int) -> float:
     return min(1.0, height / FULL)
 
 
-def lay_out(rng: Generator, look: Look, *, height: int, width: int, n_curves: int) -> Layout:
+def lay_out(rng: Generator, look: Appearance, *, height: int, width: int, n_curves: int) -> Layout:
     """Draw a layout for a page of this size."""
     scale = scale_of(height)
     tracks, column = _bands(rng, look, height)
-    header, footer = happens(rng, look.header), happens(rng, look.footer)
+    header, footer = bernoulli(rng, look.header), bernoulli(rng, look.footer)
     longest = 0.25 * width
-    ends = [min(longest, drawn(rng, look.block) * height) for _ in range(2)]
-    light_grid = int(drawn(rng, look.grid_darkness))
-    heavy_width = round(drawn(rng, look.grid_pen))
+    ends = [min(longest, uniform(rng, look.header_length) * height) for _ in range(2)]
+    light_grid = int(uniform(rng, look.grid_darkness))
+    heavy_width = round(uniform(rng, look.grid_line_width))
     return Layout(
         height=height,
         width=width,
@@ -151,28 +151,30 @@ def lay_out(rng: Generator, look: Look, *, height: int, width: int, n_curves: in
         header=header,
         footer=footer,
         depth_column=column,
-        depth_step=max(4.0, drawn(rng, look.depth_lines) * max(scale, 0.4)),
+        depth_step=max(4.0, uniform(rng, look.depth_lines) * max(scale, 0.4)),
         heavy_every=int(rng.choice([5, 10])),
         light=Pen(width=1, darkness=light_grid),
         heavy=Pen(width=heavy_width, darkness=int(rng.uniform(light_grid, 255))),
-        letters=max(5, round(scale * drawn(rng, look.letters))),
+        letters=max(5, round(scale * uniform(rng, look.text_height))),
         font=int(rng.integers(0, 2**31)),
-        ticks=happens(rng, look.ticks),
-        handwriting=happens(rng, look.handwriting),
-        stamp=happens(rng, look.stamp),
+        ticks=bernoulli(rng, look.integration_pips),
+        handwriting=bernoulli(rng, look.handwriting),
+        stamp=bernoulli(rng, look.stamp),
         curves=tuple(
             _curve(rng, look, tracks, scale, broken=number > 0) for number in range(n_curves)
         ),
     )
 
 
-def _bands(rng: Generator, look: Look, height: int) -> tuple[tuple[Track, ...], tuple[int, int]]:
+def _bands(
+    rng: Generator, look: Appearance, height: int
+) -> tuple[tuple[Track, ...], tuple[int, int]]:
     """The tracks from top to bottom, and the rows of the depth column."""
-    chance, column = rng.random(), happens(rng, look.depth_column)
+    chance, column = rng.random(), bernoulli(rng, look.depth_track)
     n = 1 + (chance < look.three_tracks + look.two_tracks) + (chance < look.three_tracks)
     if height < 32 * (n + 1):
         n = 1
-    margin = drawn(rng, look.margin) * height
+    margin = uniform(rng, look.margin) * height
     thickness = rng.uniform(0.09, 0.15) * height if column else 0.02 * height
     place = int(rng.integers(0, n + 1)) if n == 1 else int(rng.integers(1, n))  # between tracks
     parts = rng.dirichlet([20.0] * n) * (
@@ -189,11 +191,11 @@ def _bands(rng: Generator, look: Look, height: int) -> tuple[tuple[Track, ...], 
     return tracks, band if column else (0, 0)
 
 
-def _track(rng: Generator, look: Look, top: int, bottom: int) -> Track:
-    grid, logarithmic = happens(rng, look.grid), happens(rng, look.log_grid)
-    numbers = happens(rng, look.track_numbers)
+def _track(rng: Generator, look: Appearance, top: int, bottom: int) -> Track:
+    grid, logarithmic = bernoulli(rng, look.grid), bernoulli(rng, look.log_grid)
+    numbers = bernoulli(rng, look.track_numbers)
     divisions, decades = (
-        max(1, round(drawn(rng, lines))) for lines in (look.divisions, look.decades)
+        max(1, round(uniform(rng, lines))) for lines in (look.divisions, look.decades)
     )
     roomy = bottom - top >= 120  # lines closer than some pixels are a grey area
     return Track(
@@ -207,7 +209,7 @@ def _track(rng: Generator, look: Look, top: int, bottom: int) -> Track:
 
 
 def _curve(
-    rng: Generator, look: Look, tracks: tuple[Track, ...], scale: float, *, broken: bool
+    rng: Generator, look: Appearance, tracks: tuple[Track, ...], scale: float, *, broken: bool
 ) -> CurveLayout:
     track = tracks[int(rng.integers(0, len(tracks)))]
     chance = rng.random()
@@ -221,8 +223,8 @@ def _curve(
         if 0 <= chance < share:
             ending = name
         chance -= share
-    hatched, spacing = happens(rng, look.hatched), drawn(rng, look.hatch_lines)
-    gaps = int(rng.integers(1, 4)) if happens(rng, look.gaps) else 0
+    hatched, spacing = bernoulli(rng, look.hatched), uniform(rng, look.hatch_lines)
+    gaps = int(rng.integers(1, 4)) if bernoulli(rng, look.gaps) else 0
     pen, style = _pen(rng, look, scale, broken=broken)
     return CurveLayout(
         track=track,
@@ -234,14 +236,14 @@ def _curve(
     )
 
 
-def _pen(rng: Generator, look: Look, scale: float, *, broken: bool) -> tuple[Pen, Style]:
+def _pen(rng: Generator, look: Appearance, scale: float, *, broken: bool) -> tuple[Pen, Style]:
     """A pen whose gaps, where it has any, stay open when the ink bleeds."""
-    width = drawn(rng, look.pen)
+    width = uniform(rng, look.line_width)
     width = min(width, 2.0) if scale < 0.5 else width
-    darkness = int(drawn(rng, look.pen_darkness))
+    darkness = int(uniform(rng, look.line_darkness))
     chance = rng.random()
-    dash = max(3.0 + width, scale * drawn(rng, look.dash))
-    gap = width + max(2.5, scale * drawn(rng, look.gap))
+    dash = max(3.0 + width, scale * uniform(rng, look.dash))
+    gap = width + max(2.5, scale * uniform(rng, look.gap))
     dot = max(1.0, 0.5 * width)
     if not broken:
         return Pen(width=width, darkness=darkness), "solid"

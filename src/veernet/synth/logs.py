@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.random import Generator
@@ -9,12 +10,13 @@ from numpy.random import Generator
 from veernet.data.archive import CurveRow, Curves, Log, PictureFormat, Row, Split
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OptionError
+from veernet.files import formerly
 from veernet.synth.curves import Curve, draw_course, draw_shape, lay_on_paper
 from veernet.synth.layout import Layout, lay_out, scale_of
-from veernet.synth.look import Look, happens
+from veernet.synth.look import Appearance, bernoulli
 from veernet.synth.paint import Line, paint_curves, paint_mask, paint_page
 from veernet.synth.shapes import Shape, shapes_of, take_shape
-from veernet.synth.wear import Wear, age, draw_wear, feed, shift_columns
+from veernet.synth.wear import Degradation, degrade, draw_degradation, paper_shift, shift_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +29,11 @@ class SynthLogs:
     """Least and greatest height, px; drawn uniformly."""
     width: tuple[int, int] = (3200, 12_800)
     """Least and greatest width, px; drawn uniformly."""
-    piece: tuple[int, int] | None = None
+    crop: Annotated[tuple[int, int] | None, formerly("piece")] = None
     """Least and greatest width of the piece that is cut out of every log, px; the whole log if
     None. Pieces are as steep and as full as long logs are; a short log is drawn steeper."""
     seed: int = 0
-    look: Look = field(default_factory=Look)
+    appearance: Annotated[Appearance, formerly("look")] = field(default_factory=Appearance)
     """What they may look like."""
     shapes: str | None = None
     """Folder of LAS files from which curves take their shapes; drawn if None."""
@@ -43,10 +45,10 @@ class SynthLogs:
                     f"{name} must be a range from {least} up to at most 1,000,000 px; "
                     f"got {low} to {high}"
                 )
-        if self.piece and not 1 <= self.piece[0] <= self.piece[1] <= self.width[0]:
+        if self.crop and not 1 <= self.crop[0] <= self.crop[1] <= self.width[0]:
             raise OptionError(
                 f"piece must be a range from 1 px up to at most the least width, {self.width[0]} "
-                f"px; got {self.piece[0]} to {self.piece[1]}"
+                f"px; got {self.crop[0]} to {self.crop[1]}"
             )
         if self.height[1] * self.width[1] > MAX_PIXELS:
             raise OptionError(
@@ -90,7 +92,7 @@ class SynthLogs:
         """Draw log `index`."""
         layout = self._layout(index)
         wear = self._wear(index, layout)
-        shift = feed(wear, layout.width)
+        shift = paper_shift(wear, layout.width)
         lines = [
             Line(how=how, curve=curve, shift=shift)
             for how, curve in zip(layout.curves, self._curves(index, layout), strict=True)
@@ -98,7 +100,7 @@ class SynthLogs:
         rng = self._rng(index, purpose=3)
         page = shift_columns(paint_page(rng, layout), shift)
         paint_curves(page, lines)
-        grey, mask = age(rng, wear, page), paint_mask(page.shape, lines)
+        grey, mask = degrade(rng, wear, page), paint_mask(page.shape, lines)
         cut = self._cut(index, layout)
         part = slice(cut.start, cut.stop)
         return Log(
@@ -119,20 +121,20 @@ class SynthLogs:
         height, width = (
             int(rng.integers(low, high + 1)) for low, high in (self.height, self.width)
         )
-        return lay_out(rng, self.look, height=height, width=width, n_curves=self.n_curves)
+        return lay_out(rng, self.appearance, height=height, width=width, n_curves=self.n_curves)
 
     def _cut(self, index: int, layout: Layout) -> range:
         """Columns of the page that are kept."""
-        if self.piece is None:
+        if self.crop is None:
             return range(layout.width)
         rng = self._rng(index, purpose=5)
-        width = int(rng.integers(self.piece[0], self.piece[1] + 1))
+        width = int(rng.integers(self.crop[0], self.crop[1] + 1))
         start = int(rng.integers(0, layout.width - width + 1))
         return range(start, start + width)
 
-    def _wear(self, index: int, layout: Layout) -> Wear:
+    def _wear(self, index: int, layout: Layout) -> Degradation:
         rng = self._rng(index, purpose=2)
-        return draw_wear(rng, self.look, height=layout.height, width=layout.width)
+        return draw_degradation(rng, self.appearance, height=layout.height, width=layout.width)
 
     def _curves(self, index: int, layout: Layout) -> list[Curve]:
         rng, scale = self._rng(index, purpose=1), scale_of(layout.height)
@@ -141,12 +143,12 @@ class SynthLogs:
             layout.curves, self._shapes(index), self._absent(index), strict=True
         ):
             shape = (
-                draw_shape(rng, self.look, stop - start, unit=layout.height, scale=scale)
+                draw_shape(rng, self.appearance, stop - start, unit=layout.height, scale=scale)
                 if real is None
                 else take_shape(rng, real, stop - start)
             )
             course = np.full(layout.width, np.nan)
-            course[start:stop] = draw_course(rng, self.look, shape, how.ending, gaps=how.gaps)
+            course[start:stop] = draw_course(rng, self.appearance, shape, how.ending, gaps=how.gaps)
             if absent:
                 course[:] = np.nan
             curves.append(lay_on_paper(course, how.ending))
@@ -155,7 +157,7 @@ class SynthLogs:
     def _absent(self, index: int) -> list[bool]:
         """Which curves are not there."""
         rng = self._rng(index, purpose=6)
-        return [happens(rng, self.look.absent) for _ in range(self.n_curves)]
+        return [bernoulli(rng, self.appearance.absent) for _ in range(self.n_curves)]
 
     def _shapes(self, index: int) -> list[Shape | None]:
         """Where the curves of a log take their shapes from; None where they are drawn."""

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple, get_type_hints
 from numpy.random import Generator
 
 from veernet.errors import OptionError
-from veernet.files import parse, read_toml
+from veernet.files import formerly, parse, read_toml
 
 Range = tuple[float, float]
 """Least and greatest; drawn uniformly."""
@@ -17,7 +17,7 @@ SHARE = "share"
 """The unit of a probability."""
 
 
-class Told(NamedTuple):
+class FieldInfo(NamedTuple):
     """What a field of `Look` is."""
 
     unit: str
@@ -27,7 +27,7 @@ class Told(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Appearance:
     """What a log may look like; as it is, all that the generator knows.
 
     Lengths are in pixels of a page of 480 px and more; on a lower one all of them but the widths of
@@ -35,123 +35,173 @@ class Look:
     """
 
     two_tracks: Annotated[
-        float, Told(SHARE, "two tracks side by side, the depth column between them")
+        float, FieldInfo(SHARE, "two tracks side by side, the depth column between them")
     ] = 0.2
-    three_tracks: Annotated[float, Told(SHARE, "three tracks side by side")] = 0.06
-    depth_column: Annotated[float, Told(SHARE, "a column of depth numbers")] = 0.75
+    three_tracks: Annotated[float, FieldInfo(SHARE, "three tracks side by side")] = 0.06
+    depth_track: Annotated[
+        float, FieldInfo(SHARE, "a column of depth numbers"), formerly("depth_column")
+    ] = 0.75
     margin: Annotated[
-        Range, Told("heights of the page", "paper above and below the tracks", 0.3)
+        Range, FieldInfo("heights of the page", "paper above and below the tracks", 0.3)
     ] = (
         0.02,
         0.07,
     )
     header: Annotated[
-        float, Told(SHARE, "a header: a frame with lines of words before the tracks")
+        float, FieldInfo(SHARE, "a header: a frame with lines of words before the tracks")
     ] = 0.5
-    footer: Annotated[float, Told(SHARE, "a footer: the same behind them")] = 0.2
-    block: Annotated[Range, Told("heights of the page", "length of a header or footer", 10)] = (
+    footer: Annotated[float, FieldInfo(SHARE, "a footer: the same behind them")] = 0.2
+    header_length: Annotated[
+        Range,
+        FieldInfo("heights of the page", "length of a header or footer", 10),
+        formerly("block"),
+    ] = (
         0.1,
         1.2,
     )
 
-    grid: Annotated[float, Told(SHARE, "a grid")] = 0.95
+    grid: Annotated[float, FieldInfo(SHARE, "a grid")] = 0.95
     log_grid: Annotated[
-        float, Told(SHARE, "a track whose lines of equal value are logarithmic")
+        float, FieldInfo(SHARE, "a track whose lines of equal value are logarithmic")
     ] = 0.25
     divisions: Annotated[
-        Range, Told("parts", "into which lines of equal value cut a track", 50)
+        Range, FieldInfo("parts", "into which lines of equal value cut a track", 50)
     ] = (
         4,
         10,
     )
-    decades: Annotated[Range, Told("decades", "across a logarithmic track", 10)] = (1, 4)
-    depth_lines: Annotated[Range, Told("px", "distance of lines of equal depth", 1000)] = (12, 40)
-    grid_darkness: Annotated[Range, Told("grey levels", "ink of the light lines", 255)] = (40, 255)
-    grid_pen: Annotated[Range, Told("px", "width of the heavy lines", 20)] = (1, 2)
+    decades: Annotated[Range, FieldInfo("decades", "across a logarithmic track", 10)] = (1, 4)
+    depth_lines: Annotated[Range, FieldInfo("px", "distance of lines of equal depth", 1000)] = (
+        12,
+        40,
+    )
+    grid_darkness: Annotated[Range, FieldInfo("grey levels", "ink of the light lines", 255)] = (
+        40,
+        255,
+    )
+    grid_line_width: Annotated[
+        Range, FieldInfo("px", "width of the heavy lines", 20), formerly("grid_pen")
+    ] = (1, 2)
 
-    letters: Annotated[Range, Told("px", "height of a line of printed words", 200)] = (14, 30)
+    text_height: Annotated[
+        Range, FieldInfo("px", "height of a line of printed words", 200), formerly("letters")
+    ] = (14, 30)
     track_numbers: Annotated[
-        float, Told(SHARE, "numbers in a track, on white, that interrupt its lines")
+        float, FieldInfo(SHARE, "numbers in a track, on white, that interrupt its lines")
     ] = 0.4
-    ticks: Annotated[
-        float, Told(SHARE, "pulses of integrated time or volume at a track's edge")
+    integration_pips: Annotated[
+        float,
+        FieldInfo(SHARE, "pulses of integrated time or volume at a track's edge"),
+        formerly("ticks"),
     ] = 0.4
-    handwriting: Annotated[float, Told(SHARE, "remarks written by hand")] = 0.2
-    stamp: Annotated[float, Told(SHARE, "a stamp on the page")] = 0.1
+    handwriting: Annotated[float, FieldInfo(SHARE, "remarks written by hand")] = 0.2
+    stamp: Annotated[float, FieldInfo(SHARE, "a stamp on the page")] = 0.1
 
-    pen: Annotated[Range, Told("px", "width of a curve", 50)] = (1, 4)
-    pen_darkness: Annotated[Range, Told("grey levels", "ink of a curve", 255)] = (170, 255)
+    line_width: Annotated[Range, FieldInfo("px", "width of a curve", 50), formerly("pen")] = (1, 4)
+    line_darkness: Annotated[
+        Range, FieldInfo("grey levels", "ink of a curve", 255), formerly("pen_darkness")
+    ] = (170, 255)
     dotted: Annotated[
-        float, Told(SHARE, "the second curve dotted; dashed if none of these three")
+        float, FieldInfo(SHARE, "the second curve dotted; dashed if none of these three")
     ] = 0.2
-    dash_dot: Annotated[float, Told(SHARE, "the second curve in dashes and dots")] = 0.2
-    thick_thin: Annotated[float, Told(SHARE, "the second curve thick and thin in turn")] = 0.2
-    dash: Annotated[Range, Told("px", "length of a dash", 1000)] = (6, 22)
-    gap: Annotated[Range, Told("px", "length of the gap after a dash or dot", 1000)] = (4, 12)
+    dash_dot: Annotated[float, FieldInfo(SHARE, "the second curve in dashes and dots")] = 0.2
+    thick_thin: Annotated[float, FieldInfo(SHARE, "the second curve thick and thin in turn")] = 0.2
+    dash: Annotated[Range, FieldInfo("px", "length of a dash", 1000)] = (6, 22)
+    gap: Annotated[Range, FieldInfo("px", "length of the gap after a dash or dot", 1000)] = (4, 12)
 
-    step: Annotated[Range, Told("px", "distance of two samples of a curve", 1000)] = (2, 10)
-    swing: Annotated[Range, Told("widths of the track", "standard deviation before limits", 10)] = (
+    sample_spacing: Annotated[
+        Range, FieldInfo("px", "distance of two samples of a curve", 1000), formerly("step")
+    ] = (2, 10)
+    amplitude: Annotated[
+        Range,
+        FieldInfo("widths of the track", "standard deviation before limits", 10),
+        formerly("swing"),
+    ] = (
         0.25,
         0.75,
     )
     spikes: Annotated[
-        Range, Told("for every height of the page", "single samples that stand out", 1000)
+        Range, FieldInfo("for every height of the page", "single samples that stand out", 1000)
     ] = (0, 3)
-    tool: Annotated[Range, Told("samples", "length over which the tool averages", 100)] = (1, 5)
+    tool_resolution: Annotated[
+        Range, FieldInfo("samples", "length over which the tool averages", 100), formerly("tool")
+    ] = (1, 5)
     wrapped: Annotated[
-        float, Told(SHARE, "a curve that leaves at one edge and comes in at the other")
+        float, FieldInfo(SHARE, "a curve that leaves at one edge and comes in at the other")
     ] = 0.2
     hatched: Annotated[
-        float, Told(SHARE, "of the wrapped curves: hatched up to the edge it came in from")
+        float, FieldInfo(SHARE, "of the wrapped curves: hatched up to the edge it came in from")
     ] = 0.6
-    hatch_lines: Annotated[Range, Told("px", "distance of the lines of hatching", 1000)] = (6, 32)
-    clipped: Annotated[float, Told(SHARE, "a curve held at the edge while it is off scale")] = 0.15
-    off_scale: Annotated[
-        float, Told(SHARE, "a curve that leaves at an edge and comes back there")
+    hatch_lines: Annotated[Range, FieldInfo("px", "distance of the lines of hatching", 1000)] = (
+        6,
+        32,
+    )
+    clipped: Annotated[
+        float, FieldInfo(SHARE, "a curve held at the edge while it is off scale")
     ] = 0.15
-    gaps: Annotated[float, Told(SHARE, "a curve that is absent for a while")] = 0.25
-    absent: Annotated[float, Told(SHARE, "a curve that is not on the log at all")] = 0.05
+    off_scale: Annotated[
+        float, FieldInfo(SHARE, "a curve that leaves at an edge and comes back there")
+    ] = 0.15
+    gaps: Annotated[float, FieldInfo(SHARE, "a curve that is absent for a while")] = 0.25
+    absent: Annotated[float, FieldInfo(SHARE, "a curve that is not on the log at all")] = 0.05
 
     skew: Annotated[
-        Range, Told("heights of the page", "of the right end against the left", 0.5)
+        Range, FieldInfo("heights of the page", "of the right end against the left", 0.5)
     ] = (
         0,
         0.03,
     )
-    drift: Annotated[Range, Told("heights of the page", "sway of the paper in the feed", 0.5)] = (
+    drift: Annotated[
+        Range, FieldInfo("heights of the page", "sway of the paper in the feed", 0.5)
+    ] = (
         0,
         0.012,
     )
-    bleed: Annotated[Range, Told("px", "standard deviation of ink in the paper", 10)] = (0.3, 0.9)
-    ink: Annotated[Range, Told("times", "ink that is left after it has spread", 10)] = (1.1, 1.9)
+    bleed: Annotated[Range, FieldInfo("px", "standard deviation of ink in the paper", 10)] = (
+        0.3,
+        0.9,
+    )
+    ink: Annotated[Range, FieldInfo("times", "ink that is left after it has spread", 10)] = (
+        1.1,
+        1.9,
+    )
     faded: Annotated[
-        float, Told(SHARE, "ink that has faded, more in some places than in others")
+        float, FieldInfo(SHARE, "ink that has faded, more in some places than in others")
     ] = 0.25
-    fading: Annotated[Range, Told("share", "of the ink that is left where it is least", 1)] = (
+    fading: Annotated[Range, FieldInfo("share", "of the ink that is left where it is least", 1)] = (
         0.45,
         0.8,
     )
-    paper: Annotated[Range, Told("grey levels", "of bare paper", 255)] = (205, 255)
-    uneven_light: Annotated[float, Told(SHARE, "light that is not the same all over the page")] = (
-        0.4
+    paper: Annotated[Range, FieldInfo("grey levels", "of bare paper", 255)] = (205, 255)
+    uneven_light: Annotated[
+        float, FieldInfo(SHARE, "light that is not the same all over the page")
+    ] = 0.4
+    light: Annotated[Range, FieldInfo("share", "of the light in the darkest place", 1)] = (
+        0.75,
+        0.95,
     )
-    light: Annotated[Range, Told("share", "of the light in the darkest place", 1)] = (0.75, 0.95)
-    stains: Annotated[float, Told(SHARE, "stains")] = 0.15
-    folds: Annotated[float, Told(SHARE, "folds across the paper")] = 0.2
-    photocopy: Annotated[float, Told(SHARE, "a photocopy: specks, and streaks along the feed")] = (
-        0.2
+    stains: Annotated[float, FieldInfo(SHARE, "stains")] = 0.15
+    folds: Annotated[float, FieldInfo(SHARE, "folds across the paper")] = 0.2
+    photocopy: Annotated[
+        float, FieldInfo(SHARE, "a photocopy: specks, and streaks along the feed")
+    ] = 0.2
+    grain: Annotated[Range, FieldInfo("grey levels", "deviation of the scanner's noise", 255)] = (
+        0,
+        9,
     )
-    grain: Annotated[Range, Told("grey levels", "deviation of the scanner's noise", 255)] = (0, 9)
-    jpeg: Annotated[float, Told(SHARE, "compressed as JPEG")] = 0.3
-    jpeg_quality: Annotated[Range, Told("libjpeg's scale", "quality of the JPEG", 100)] = (35, 95)
-    bilevel: Annotated[float, Told(SHARE, "black and white only, and no JPEG")] = 0.3
-    threshold: Annotated[Range, Told("of paper white", "below which a pixel is black", 1)] = (
+    jpeg: Annotated[float, FieldInfo(SHARE, "compressed as JPEG")] = 0.3
+    jpeg_quality: Annotated[Range, FieldInfo("libjpeg's scale", "quality of the JPEG", 100)] = (
+        35,
+        95,
+    )
+    bilevel: Annotated[float, FieldInfo(SHARE, "black and white only, and no JPEG")] = 0.3
+    threshold: Annotated[Range, FieldInfo("of paper white", "below which a pixel is black", 1)] = (
         0.45,
         0.75,
     )
 
     def __post_init__(self) -> None:
-        for name, told in nuisances().items():
+        for name, told in appearance_fields().items():
             match getattr(self, name):
                 case (low, high) if not 0 <= low <= high <= told.most:
                     raise OptionError(
@@ -162,8 +212,8 @@ class Look:
                     raise OptionError(f"{name} is a share from 0 to 1; got {share}")
                 case _:
                     pass
-        if self.pen[0] < 1:
-            raise OptionError(f"pen must be 1 px wide and more; got {self.pen[0]}")
+        if self.line_width[0] < 1:
+            raise OptionError(f"pen must be 1 px wide and more; got {self.line_width[0]}")
         for names in (
             ("two_tracks", "three_tracks"),
             ("dotted", "dash_dot", "thick_thin"),
@@ -175,13 +225,13 @@ class Look:
 
 
 @cache
-def nuisances() -> dict[str, Told]:
+def appearance_fields() -> dict[str, FieldInfo]:
     """Unit and meaning of every field of `Look`."""
-    hints = get_type_hints(Look, include_extras=True)
+    hints = get_type_hints(Appearance, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
-PLAIN = Look(
+PLAIN = Appearance(
     two_tracks=0,
     three_tracks=0,
     header=0,
@@ -189,7 +239,7 @@ PLAIN = Look(
     log_grid=0,
     handwriting=0,
     stamp=0,
-    ticks=0,
+    integration_pips=0,
     track_numbers=0,
     thick_thin=0,
     dash_dot=0,
@@ -198,8 +248,8 @@ PLAIN = Look(
     off_scale=0,
     gaps=0,
     absent=0,
-    pen=(1, 2),
-    pen_darkness=(190, 255),
+    line_width=(1, 2),
+    line_darkness=(190, 255),
     grid_darkness=(40, 200),
     stains=0,
     folds=0,
@@ -210,22 +260,22 @@ PLAIN = Look(
 """One track, two whole curves, paper in good order: what a small network learns in minutes."""
 
 
-def read_look(path: Path) -> Look:
+def read_appearance(path: Path) -> Appearance:
     """Read a TOML file of fields of `Look`; what it does not name stays as it is.
 
     Raises:
         OptionError: no such file, not TOML, or a field that is unknown or makes no sense.
     """
     table = read_toml(path, error=OptionError, missing=f"{path}: no such file")
-    return parse(Look, table, where=str(path), error=OptionError)
+    return parse(Appearance, table, where=str(path), error=OptionError)
 
 
-def drawn(rng: Generator, bounds: Range) -> float:
+def uniform(rng: Generator, bounds: Range) -> float:
     """A number from a range."""
     return float(rng.uniform(*bounds))
 
 
-def happens(rng: Generator, share: float) -> bool:
+def bernoulli(rng: Generator, share: float) -> bool:
     """True as often as `share` says. Always takes one number, so that changing one share moves
     nothing else of a log."""
     return bool(rng.random() < share)

@@ -61,7 +61,13 @@ def make(
         raise OptionError(f"an archive needs at least one log to train on; got {counts}")
     now = generator_of(logs)
     made = _Made(synth=logs, counts=counts, pictures=pictures, generator=now)
-    begun = writing.begun(root, classes=logs.classes, made_by=asdict(made), drawn=on_the_fly)
+    begun = writing.begun(
+        root,
+        classes=logs.classes,
+        made_by=asdict(made),
+        drawn=on_the_fly,
+        present=lambda found: asdict(_parse(root, found)),
+    )
     with begun as made_by, _painters(workers) as painters:
         write = _drawn if on_the_fly else partial(_written, painters=painters)
         doubt = _doubt(root, _parse(root, made_by).generator, now)

@@ -13,7 +13,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from veernet.synth.layout import scale_of
-from veernet.synth.look import Look, drawn, happens
+from veernet.synth.look import Appearance, bernoulli, uniform
 from veernet.synth.text import Ink
 
 JPEG_LIMIT = 65_535
@@ -24,7 +24,7 @@ _COARSE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wear:
+class Degradation:
     """What becomes of one page."""
 
     skew: float
@@ -68,38 +68,38 @@ class Wear:
         yield from (name for name, there in worn.items() if there)
 
 
-def draw_wear(rng: Generator, look: Look, *, height: int, width: int) -> Wear:
+def draw_degradation(rng: Generator, look: Appearance, *, height: int, width: int) -> Degradation:
     """Draw what becomes of a page of this size."""
-    faded, uneven = happens(rng, look.faded), happens(rng, look.uneven_light)
-    fading, light = drawn(rng, look.fading), drawn(rng, look.light)
-    stained, folded = happens(rng, look.stains), happens(rng, look.folds)
+    faded, uneven = bernoulli(rng, look.faded), bernoulli(rng, look.uneven_light)
+    fading, light = uniform(rng, look.fading), uniform(rng, look.light)
+    stained, folded = bernoulli(rng, look.stains), bernoulli(rng, look.folds)
     stains, folds = int(rng.integers(1, 5)), int(rng.integers(1, 6))
-    scanner, quality = rng.random(), int(drawn(rng, look.jpeg_quality))
-    threshold = drawn(rng, look.threshold)
+    scanner, quality = rng.random(), int(uniform(rng, look.jpeg_quality))
+    threshold = uniform(rng, look.threshold)
     jpeg = scanner < look.jpeg and max(height, width) <= JPEG_LIMIT
     bilevel = look.jpeg <= scanner < look.jpeg + look.bilevel
-    return Wear(
-        skew=float(rng.choice([-1, 1])) * drawn(rng, look.skew) * height,
+    return Degradation(
+        skew=float(rng.choice([-1, 1])) * uniform(rng, look.skew) * height,
         drift=(
-            drawn(rng, look.drift) * height,
+            uniform(rng, look.drift) * height,
             rng.uniform(1.5, 8) * height,
             rng.uniform(0, 2 * np.pi),
         ),
-        bleed=drawn(rng, look.bleed) * max(scale_of(height), 0.7),
-        ink=drawn(rng, look.ink),
+        bleed=uniform(rng, look.bleed) * max(scale_of(height), 0.7),
+        ink=uniform(rng, look.ink),
         fading=fading if faded else 1.0,
-        paper=round(drawn(rng, look.paper)),
+        paper=round(uniform(rng, look.paper)),
         light=light if uneven else 1.0,
         stains=stains if stained else 0,
         folds=folds if folded else 0,
-        photocopy=happens(rng, look.photocopy),
-        grain=drawn(rng, look.grain),
+        photocopy=bernoulli(rng, look.photocopy),
+        grain=uniform(rng, look.grain),
         jpeg=quality if jpeg else None,
         bilevel=threshold if bilevel else None,
     )
 
 
-def feed(wear: Wear, width: int) -> Float[ndarray, "w"]:
+def paper_shift(wear: Degradation, width: int) -> Float[ndarray, "w"]:
     """Rows by which each column lies lower than the feed should have laid it."""
     amplitude, period, phase = wear.drift
     x = np.arange(width)
@@ -119,7 +119,7 @@ def shift_columns(ink: Ink, rows: Float[ndarray, "w"]) -> Ink:
     return moved
 
 
-def age(rng: Generator, wear: Wear, ink: Ink) -> UInt8[ndarray, "h w"]:
+def degrade(rng: Generator, wear: Degradation, ink: Ink) -> UInt8[ndarray, "h w"]:
     """Bleed and fade the ink, put it on worn paper, and scan it: grey, 255 = paper."""
     levels = np.arange(256)
     wet = cv2.GaussianBlur(ink, (0, 0), max(wear.bleed, 0.05))

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from veernet.errors import CheckpointError
 from veernet.files import parse
-from veernet.model import Recompute, VeerNet
+from veernet.memory.plan import StoredCheckpointing
+from veernet.model import VeerNet
 from veernet.training import Training
 from veernet.weights import fill, read_tensors, unseal, write_tensors
 
@@ -24,7 +25,7 @@ DAMAGED = ".damaged"
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class Progress:
     """A run between two steps."""
 
     epoch: int = 0
@@ -35,7 +36,7 @@ class State:
     """The best validation score so far; -1 before the first."""
     pixel_budget: int | None = None
     """Of the schedule from now on, where a plan or full memory changed that of the settings."""
-    recompute: Recompute = "nothing"
+    activation_checkpointing: StoredCheckpointing = "none"
     """Features that the backward computes again."""
 
     def __post_init__(self) -> None:
@@ -44,7 +45,7 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainState:
     """What changes while a run learns. The learning rate follows from the step."""
 
     model: VeerNet
@@ -52,10 +53,10 @@ class Trained:
     scaler: torch.amp.GradScaler
 
     @staticmethod
-    def new(training: Training, device: torch.device) -> "Trained":
+    def new(training: Training, device: torch.device) -> "TrainState":
         """Before the first step; the weights are drawn from torch's random state."""
         model = VeerNet(training.network).to(device, training.dtype)
-        return Trained(
+        return TrainState(
             model=model,
             optimizer=torch.optim.AdamW(model.parameters(), weight_decay=training.weight_decay),
             scaler=torch.amp.GradScaler(device.type, enabled=training.precision == "fp16"),
@@ -83,7 +84,7 @@ class Checkpoint:
     """A run as it was written down."""
 
     path: Path
-    state: State
+    state: Progress
     config: dict[str, Any]
     """The settings of the run."""
     plain: dict[str, Any]
@@ -98,7 +99,7 @@ class Checkpoint:
             if name.startswith("model.")
         }
 
-    def restore(self, trained: Trained) -> None:
+    def restore(self, trained: TrainState) -> None:
         """Put network, optimizer, scaler and random states where they were.
 
         Raises:
@@ -114,7 +115,7 @@ class Checkpoint:
         except Exception as other:  # what is missing, or of another type or shape
             raise CheckpointError(f"{self.path}: of another optimizer ({other!r})") from other
 
-    def _restore_optimizer(self, trained: Trained) -> None:
+    def _restore_optimizer(self, trained: TrainState) -> None:
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in self.tensors.items():
             if name.startswith("optimizer."):
@@ -131,7 +132,9 @@ class Checkpoint:
                 raise ValueError("moments of other shapes")
 
 
-def save_checkpoint(path: Path, state: State, config: Mapping[str, Any], trained: Trained) -> None:
+def save_checkpoint(
+    path: Path, state: Progress, config: Mapping[str, Any], trained: TrainState
+) -> None:
     """Write everything that the rest of a run depends on.
 
     Raises:
@@ -157,7 +160,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: not a whole checkpoint ({broken})") from broken
     return Checkpoint(
         path=path,
-        state=parse(State, state, where=str(path), error=CheckpointError),
+        state=parse(Progress, state, where=str(path), error=CheckpointError),
         config=config,
         plain=plain,
         tensors=tensors,

@@ -15,7 +15,7 @@ from veernet.data.schedule import Step
 from veernet.errors import RunError
 from veernet.files import parse, read_json, write_json
 from veernet.step import StepResult, train_step
-from veernet.train.checkpoint import State, Trained, read_checkpoint, save_checkpoint
+from veernet.train.checkpoint import Progress, TrainState, read_checkpoint, save_checkpoint
 from veernet.train.run import Config, archive_of, check_same_data, determinism, fingerprints
 
 FAULTS = "faults"
@@ -54,9 +54,9 @@ class Fault:
 def write_fault(
     run: Path,
     number: int,
-    state: State,
+    state: Progress,
     config: Config,
-    trained: Trained,
+    trained: TrainState,
     cut: Step,
     split: Split,
     result: StepResult,
@@ -110,9 +110,9 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
     archive, how = archive_of(folder, config), config.training
     split = archive.split("train")
     check_same_data(folder, config, fingerprints(split, archive.split("val")))
-    trained = Trained.new(how, device)
+    trained = TrainState.new(how, device)
     before.restore(trained)
-    trained.model.recompute = before.state.recompute
+    trained.model.activation_checkpointing = before.state.activation_checkpointing
     _check_logs(path, fault, split)
     reader = Loader(split=split, on_error="skip")
 

@@ -13,8 +13,8 @@ from veernet.files import sweep
 from veernet.memory.plan import Planned
 from veernet.memory.system import drawback
 from veernet.train.checkpoint import (
-    State,
-    Trained,
+    Progress,
+    TrainState,
     checkpoints,
     newest_checkpoint,
     set_aside,
@@ -31,7 +31,7 @@ from veernet.train.run import (
     first_weights,
     read_config,
 )
-from veernet.weights import WEIGHTS
+from veernet.weights import BEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class Resumed:
     classes: tuple[str, ...]
     train: Split
     val: Split
-    trained: Trained
-    state: State
+    trained: TrainState
+    state: Progress
     damaged: dict[Path, str]
     """Checkpoints that could not be read, and why."""
 
@@ -96,7 +96,7 @@ def _read(run: Path, device: torch.device) -> Resumed:
     archive, training = archive_of(run, config), config.training
     check_fit(archive, training)
     torch.manual_seed(training.schedule.seed)
-    trained = Trained.new(training, device)
+    trained = TrainState.new(training, device)
     if (first := first_weights(run, config)) is not None:
         trained.model.load_state_dict(first)
     train, val = archive.split("train"), archive.split("val")
@@ -112,7 +112,7 @@ def _read(run: Path, device: torch.device) -> Resumed:
         damaged=damaged,
     )
     if checkpoint is None:
-        if (run / WEIGHTS).exists():  # which come after a checkpoint
+        if (run / BEST).exists():  # which come after a checkpoint
             raise CheckpointError(
                 f"{run}: it has best weights, and its checkpoints are gone; put them back, or "
                 "begin another run"
@@ -125,7 +125,9 @@ def _read(run: Path, device: torch.device) -> Resumed:
     return found
 
 
-def _first_state(plan: Planned | None) -> State:
+def _first_state(plan: Planned | None) -> Progress:
     if plan is None:
-        return State()
-    return State(pixel_budget=plan.pixel_budget, recompute=plan.recompute)
+        return Progress()
+    return Progress(
+        pixel_budget=plan.pixel_budget, activation_checkpointing=plan.activation_checkpointing
+    )

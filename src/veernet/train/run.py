@@ -110,9 +110,9 @@ def start(
     """
     check_name(run)
     check_fit(archive, training)
-    if first is not None and first.network != training.network:
+    if first is not None and first.config != training.network:
         raise RunError(
-            f"{run}: weights of another network to begin from: theirs is {first.network}, the "
+            f"{run}: weights of another network to begin from: theirs is {first.config}, the "
             f"run's {training.network}"
         )
     logs = fingerprints(archive.split("train"), archive.split("val"))
@@ -250,12 +250,22 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     """
     told = "training", "logs", "first", "deterministic", "plan", "on_error", "threads"
     keys = [key for key in told if key in written]  # older versions wrote fewer
-    found, asked = ({key: one.get(key) for key in keys} for one in (written, config.plain()))
+    found = {key: _presently(key, written[key], path) for key in keys}
+    asked = {key: config.plain()[key] for key in keys}
     if found != asked:
         raise RunError(
             f"{run}: {CONFIG} was changed since {path.name} was written "
             f"({difference(found, asked)}); put it back, or begin another run"
         )
+
+
+def _presently(key: str, value: Any, path: Path) -> Any:
+    """Say in present names what an older version may have written of a setting."""
+    kinds: dict[str, type[Training | Planned]] = {"training": Training, "plan": Planned}
+    if key not in kinds or value is None:
+        return value
+    found = parse(kinds[key], value, where=str(path), error=RunError)
+    return json.loads(json.dumps(asdict(found)))
 
 
 def check_fit(archive: Archive, training: Training) -> None:
@@ -264,7 +274,7 @@ def check_fit(archive: Archive, training: Training) -> None:
     Raises:
         RunError: their classes do not match.
     """
-    n, planes = len(archive.classes), training.network.planes
+    n, planes = len(archive.classes), training.network.out_channels
     if planes not in (n, 1 if n == 2 else n):
         raise RunError(
             f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network {planes} "

@@ -13,7 +13,7 @@ from rich.console import Console
 from veernet import distributed
 from veernet.data.batch import Batch
 from veernet.data.loader import IN_FLIGHT, Loader, Skipped
-from veernet.data.schedule import Step, share
+from veernet.data.schedule import Step, shard
 from veernet.errors import OnError, OptionError, RunError
 from veernet.evaluation.evaluate import evaluate
 from veernet.evaluation.summary import summarise
@@ -21,14 +21,14 @@ from veernet.memory.plan import Planned, plan_run, widest_batch
 from veernet.memory.system import Watch
 from veernet.step import StepResult, rehearse, train_step
 from veernet.terminal import lasting
-from veernet.train.checkpoint import State, checkpoint_path, checkpoints, prune, save_checkpoint
+from veernet.train.checkpoint import Progress, checkpoint_path, checkpoints, prune, save_checkpoint
 from veernet.train.fault import write_fault
 from veernet.train.log import RunLog, voice
 from veernet.train.resume import Resumed, resume
 from veernet.train.run import check_name, claimed, determinism, read_config, threads
 from veernet.train.signals import Pausing, listening
 from veernet.training import Training
-from veernet.weights import WEIGHTS, not_finite, save_weights
+from veernet.weights import BEST, not_finite, save_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,17 +169,17 @@ class Trainer:
         """Number of steps of the whole run."""
         return self.run.steps_per_epoch * self.training.epochs
 
-    def global_step(self, state: State) -> int:
+    def global_step(self, state: Progress) -> int:
         """Number of steps of the run that are done."""
         return self.run.steps_per_epoch * state.epoch + state.step
 
-    def steps(self, state: State) -> list[Step]:
+    def steps(self, state: Progress) -> list[Step]:
         """Steps of the epoch that are left."""
         budget = state.pixel_budget or self.training.schedule.pixel_budget
         schedule = replace(self.training.schedule, pixel_budget=budget)
         return schedule.steps(self.run.train.sizes, state.epoch)[state.step :]
 
-    def settle(self, memory: int | None, state: State) -> State:
+    def settle(self, memory: int | None, state: Progress) -> Progress:
         """Use memory as the state says, or plan anew for so many bytes; a plan is tried before the
         first step under it. Returns the state then."""
         begins = distributed.once(lambda: not checkpoints(self.folder))
@@ -190,12 +190,14 @@ class Trainer:
             planned = distributed.once(
                 lambda: plan_run(self.training, sizes, memory, device=self.device, epoch=epoch)
             )
-            state = replace(state, pixel_budget=planned.pixel_budget, recompute=planned.recompute)
+            state = replace(
+                state, pixel_budget=planned.pixel_budget, recompute=planned.activation_checkpointing
+            )
             self.save(state)  # what is tried now may end the process
-        self.run.trained.model.recompute = state.recompute
+        self.run.trained.model.activation_checkpointing = state.activation_checkpointing
         return state if planned is None else self._try_widest(planned, state)
 
-    def _try_widest(self, planned: Planned, state: State) -> State:
+    def _try_widest(self, planned: Planned, state: Progress) -> Progress:
         """Try the widest micro-batch of the epoch, whose gradient is dropped: a surprise comes at
         once, and not in the last hour of an epoch."""
         widest = widest_batch(self.steps(replace(state, step=0)), self.run.train.sizes)
@@ -210,8 +212,8 @@ class Trainer:
                 pixels=batch.padded_pixels,
                 predicted=planned.predicted,
                 measured=watch.peak(),
-                plan=f"{planned.recompute} computed again, {planned.pixel_budget:,} px a "
-                "micro-batch",
+                plan=f"activation checkpointing {planned.activation_checkpointing}, "
+                f"{planned.pixel_budget:,} px per micro-batch",
             )
             if room is not None:
                 self.log.budget(self.global_step(state) + 1, state.epoch, room)
@@ -225,11 +227,11 @@ class Trainer:
         loss, autocast = self.training.loss, self.training.autocast
         return rehearse(self.model, loss, batch, device=self.device, autocast=autocast)
 
-    def epoch(self, state: State, pausing: Pausing) -> tuple[State, bool]:
+    def epoch(self, state: Progress, pausing: Pausing) -> tuple[Progress, bool]:
         """Train on the rest of an epoch, and validate; returns the state then, and whether to
         pause. A step that has to be cut finer ends it early."""
         steps, saved = self.steps(state), (time.monotonic(), self.global_step(state))
-        mine = [share(step, distributed.rank(), distributed.ranks()) for step in steps]
+        mine = [shard(step, distributed.rank(), distributed.ranks()) for step in steps]
         with self.loader.steps(mine) as loaded:
             for step, batches in zip(steps, loaded, strict=True):
                 before, state = state, self.train_step(step, batches, state)
@@ -250,7 +252,7 @@ class Trainer:
         self.save(state)  # validation takes a while
         return self.validate(state, pausing)
 
-    def train_step(self, whole: Step, batches: Iterable[Batch], state: State) -> State:
+    def train_step(self, whole: Step, batches: Iterable[Batch], state: Progress) -> Progress:
         """Step on `batches`, this process's share of a step; returns the state then.
 
         Raises:
@@ -291,7 +293,7 @@ class Trainer:
             self._check_learned(state.epoch)
         return state
 
-    def validate(self, state: State, pausing: Pausing) -> tuple[State, bool]:
+    def validate(self, state: Progress, pausing: Pausing) -> tuple[Progress, bool]:
         """Validate, every process on its share of the logs; keep the weights if they are the best.
         A pause leaves the validation to the next time."""
 
@@ -320,13 +322,13 @@ class Trainer:
         summary = summarise(results, self.run.classes)
         self.log.epoch(number, state.epoch, summary)
         if (score := summary.mean_f1) is not None and score > state.best:
-            distributed.once(lambda: save_weights(self.folder / WEIGHTS, self.run.trained.model))
+            distributed.once(lambda: save_weights(self.folder / BEST, self.run.trained.model))
             state = replace(state, best=score)
         state = replace(state, epoch=state.epoch + 1, step=0)
         self.save(state)
         return state, False
 
-    def save(self, state: State) -> None:
+    def save(self, state: Progress) -> None:
         """Write a checkpoint, and let go of the oldest; what the log says is on the disk before.
 
         Raises:
@@ -359,14 +361,14 @@ class Trainer:
                 "is as it was"
             )
 
-    def _check_weights(self, state: State) -> None:
+    def _check_weights(self, state: Progress) -> None:
         if (wrong := not_finite(self.model.state_dict())) is not None:
             raise RunError(
                 f"{self.folder}: after step {self.global_step(state)}, whose gradient was finite, "
                 f"{wrong}. A lower learning rate may help. The last checkpoint is as it was"
             )
 
-    def _fault(self, whole: Step, state: State, result: StepResult) -> RunError:
+    def _fault(self, whole: Step, state: Progress, result: StepResult) -> RunError:
         """Write down a step whose gradient is not finite; returns what to raise."""
         folder = distributed.once(
             lambda: write_fault(
