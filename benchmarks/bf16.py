@@ -24,7 +24,7 @@ import torch
 
 from memory import batch_of
 from veernet import VeerNet, train_step
-from veernet.memory.system import settle_allocator
+from veernet.memory.system import configure_allocator
 from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
 
@@ -47,7 +47,7 @@ SIZE, WIDEST = (640, 3200), (640, 12_800)
 
 def print_times() -> None:
     """Print processor seconds of a step, and by how much bfloat16 multiplies them."""
-    settle_allocator()
+    configure_allocator()
     torch.set_num_threads(1)
     batch, seconds = batch_of(1, *SIZE), {precision: list[float]() for precision in PRECISIONS}
     hows = {precision: Training(precision=precision) for precision in PRECISIONS}
@@ -94,10 +94,10 @@ def main() -> None:
         if processor not in times:
             times[processor] = printed(processor, __file__, "times")
             save()
-    for processor, recompute in product(("AVX2", "AVX-512"), RECOMPUTE):
-        name = f"{processor} bf16 {recompute}"
+    for processor, activation_checkpointing in product(("AVX2", "AVX-512"), RECOMPUTE):
+        name = f"{processor} bf16 {activation_checkpointing}"
         if name not in rows:
-            rows[name] = printed(processor, MEMORY, *WIDEST, 1, "bf16", recompute)
+            rows[name] = printed(processor, MEMORY, *WIDEST, 1, "bf16", activation_checkpointing)
             save()
 
 

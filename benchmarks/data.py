@@ -175,7 +175,7 @@ def disk() -> dict[str, float]:
     pixels = 10 * sum(r.height * r.width for r in map(LOGS.row, range(0, ALL, 10)))
     told: dict[str, float] = {}
     for name, look in looks.items():
-        pages = [replace(LOGS, look=look).log(i).grey for i in range(2 * PER_KIND)]
+        pages = [replace(LOGS, appearance=look).log(i).grey for i in range(2 * PER_KIND)]
         size = sum(len(encode(page)) for page in pages) / sum(page.size for page in pages)
         told[name] = round(size * pixels / 1e9, 1)
     return told
@@ -215,7 +215,7 @@ def main() -> None:
     }
     figures["formats"] = {}
     for kind, look in kinds.items():
-        pages = [replace(LOGS, look=look).log(i).grey for i in range(PER_KIND)]
+        pages = [replace(LOGS, appearance=look).log(i).grey for i in range(PER_KIND)]
         figures["formats"][kind] = compared(kind, pages)
     masks = [LOGS.log(i).mask for i in range(PER_KIND)]
     figures["formats"]["mask"] = compared("mask", masks)

@@ -17,7 +17,7 @@ from typing import Any
 from veernet.evaluation.evaluate import evaluate
 from veernet.evaluation.summary import summarise
 from veernet.recipes import RECIPES
-from veernet.synth.look import PLAIN, Appearance
+from veernet.synth.appearance import PLAIN, Appearance
 from veernet.weights import load_weights
 
 OUT = Path(__file__).with_suffix(".json")
@@ -41,7 +41,7 @@ LOOKS = {
 def main(run: Path) -> None:
     model, told = load_weights(run / "run"), dict[str, Any]()
     for name, look in LOOKS.items():
-        logs = replace(LOGS, look=look, seed=SEED)
+        logs = replace(LOGS, appearance=look, seed=SEED)
         split = logs.split(COUNT)
         summary = summarise(evaluate(model, split, range(COUNT)), logs.classes)
         told[name] = {

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from veernet import Batch, Sample, Tversky, VeerNet, VeerNetConfig, collate
-from veernet.nn import Extent, attention, norm, plain, seal, spatial
+from veernet.nn import Extent, attention, norm, seal, spatial, unwrap
 
 OUT = Path(__file__).with_suffix(".json")
 FIGURE = Path(__file__).parents[1] / "docs" / "explanation" / "leaks.png"
@@ -85,7 +85,7 @@ def seals(closed: Collection[str]) -> Iterator[None]:
         for module in (norm, spatial):
             stack.enter_context(patch.object(module, "group_norm", norm_with(closed)))
         if ATTENTION not in closed:
-            everywhere = patch.object(attention, "extent_of", lambda x: Extent.of(plain(x)))
+            everywhere = patch.object(attention, "extent_of", lambda x: Extent.of(unwrap(x)))
             stack.enter_context(everywhere)
         if EDGE not in closed:
             stack.enter_context(patch.object(Extent, "joined", joined_unless_single))

@@ -26,8 +26,8 @@ import torch
 
 from veernet import Schedule, Tversky, VeerNet, train_step
 from veernet.data.archive import Split
-from veernet.data.loader import IN_FLIGHT, Loader
-from veernet.memory.system import settle_allocator
+from veernet.data.loader import PREFETCH_BYTES, Loader
+from veernet.memory.system import configure_allocator
 from veernet.recipes import RECIPES
 from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make, open_archive
@@ -85,12 +85,12 @@ def peak(*, anew: bool = False) -> float:
 
 def grown(root: Path, bound: int) -> float:
     """MiB by which the peak of this process grows over an epoch of an archive."""
-    settle_allocator()  # as the command line does
+    configure_allocator()  # as the command line does
     split = open_archive(root).split("train")
     split[0]
     before = peak(anew=True)
     steps = Schedule(effective_batch=16, pixel_budget=1).steps(split.sizes, epoch=0)
-    with Loader(split=split, workers=2, in_flight=bound).steps(steps) as loaded:
+    with Loader(split=split, workers=2, prefetch_bytes=bound).steps(steps) as loaded:
         for _ in chain.from_iterable(loaded):
             time.sleep(0.1)
     return peak() - before
@@ -114,7 +114,7 @@ def measure_grown(folder: Path, logs: SynthLogs) -> dict[str, int]:
 def main() -> None:
     figures: dict[str, Any] = {
         "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}",
-        "bound_mib": IN_FLIGHT / 2**20,
+        "bound_mib": PREFETCH_BYTES / 2**20,
         "waiting": {},
         "grown_mib": {},
     }

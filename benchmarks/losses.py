@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from veernet.files import finite
+from veernet.files import nan_to_none
 from veernet.losses import CrossEntropy, Dice, Focal, Loss, Lovasz, Tversky
 from veernet.recipes import RECIPES
 from veernet.synth.make import make, open_archive
@@ -94,7 +94,7 @@ def main(root: Path) -> None:
         for name, runs in found.items()
     }
     seconds = round(time.perf_counter() - begun)
-    told = finite({"seconds_of_this_run": seconds, "losses": table})
+    told = nan_to_none({"seconds_of_this_run": seconds, "losses": table})
     OUT.write_text(json.dumps(told, indent=2) + "\n")
     keys = [*next(iter(table.values()))]
     print("| loss |", " | ".join(keys), "|")

@@ -22,8 +22,8 @@ import torch
 from matplotlib.figure import Figure
 
 from veernet import Batch, VeerNet, train_step
-from veernet.memory.estimate import need
-from veernet.memory.system import Watch, resident, settle_allocator, support
+from veernet.memory.estimate import estimate
+from veernet.memory.system import PeakMemory, configure_allocator, rss, support
 from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
 
@@ -55,16 +55,22 @@ def batch_of(images: int, h: int, w: int) -> Batch:
 
 
 def print_row(
-    h: int, w: int, images: int, precision: Precision, recompute: ActivationCheckpointing
+    h: int,
+    w: int,
+    images: int,
+    precision: Precision,
+    activation_checkpointing: ActivationCheckpointing,
 ) -> None:
-    settle_allocator()
+    configure_allocator()
     how = Training(precision=precision)
     on_cpu = DEVICE.type == "cpu"
     start = time.perf_counter()
-    told = need(how, (h, w), images, recompute=recompute, workspaces=on_cpu)
+    told = estimate(
+        how, (h, w), images, activation_checkpointing=activation_checkpointing, workspaces=on_cpu
+    )
     telling = time.perf_counter() - start
     model = VeerNet(how.network).to(DEVICE)
-    model.activation_checkpointing = recompute
+    model.activation_checkpointing = activation_checkpointing
     optimizer = torch.optim.AdamW(model.parameters())
 
     def take(batch: Batch) -> None:
@@ -75,22 +81,24 @@ def print_row(
     for width in (64, 600):
         take(batch_of(images, 64, width))
     batch = batch_of(images, h, w)
-    watch, start = Watch(DEVICE), time.perf_counter()
+    watch, start = PeakMemory(DEVICE), time.perf_counter()
     take(batch)
-    predicted = told.peak - told.always + (0 if on_cpu else 2 * images * h * w)
+    predicted = told.peak - told.persistent + (0 if on_cpu else 2 * images * h * w)
     row = {
         "predicted": round(predicted / GIB, 3),
         "measured": round(watch.peak() / GIB, 3),
         "error": round(predicted / watch.peak() - 1, 3),
-        "process": round(resident("VmHWM") / GIB, 3),
+        "process": round(rss("VmHWM") / GIB, 3),
         "seconds": round(time.perf_counter() - start, 2),
         "seconds to predict": round(telling, 2),
     }
     print(json.dumps(row))
 
 
-def name(h: int, w: int, images: int, precision: str, recompute: ActivationCheckpointing) -> str:
-    return f"{h} × {w} × {images} {precision} {recompute}"
+def name(
+    h: int, w: int, images: int, precision: str, activation_checkpointing: ActivationCheckpointing
+) -> str:
+    return f"{h} × {w} × {images} {precision} {activation_checkpointing}"
 
 
 def measure(rows: dict[str, dict[str, float]], *what: Any) -> None:
@@ -106,9 +114,15 @@ def measure(rows: dict[str, dict[str, float]], *what: Any) -> None:
 def draw(rows: dict[str, dict[str, float]]) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    for recompute in POLICIES:
-        seen = {w: rows[key] for w in WIDTHS if (key := name(640, w, 1, "fp32", recompute)) in rows}
-        (line,) = axes.plot([*seen], [r["predicted"] for r in seen.values()], lw=1, label=recompute)
+    for activation_checkpointing in POLICIES:
+        seen = {
+            w: rows[key]
+            for w in WIDTHS
+            if (key := name(640, w, 1, "fp32", activation_checkpointing)) in rows
+        }
+        (line,) = axes.plot(
+            [*seen], [r["predicted"] for r in seen.values()], lw=1, label=activation_checkpointing
+        )
         axes.plot([*seen], [r["measured"] for r in seen.values()], "o", color=line.get_color())
     axes.set(
         xlabel="width of a log of 640 px height, px",
@@ -124,10 +138,10 @@ def draw(rows: dict[str, dict[str, float]]) -> None:
 def main() -> None:
     rows = json.loads(OUT.read_text())["rows"] if OUT.exists() else {}
     for (h, w), images, precision in product(SIZES, (1, 2, 4), ("fp32", "bf16")):
-        for recompute in POLICIES:
-            measure(rows, h, w, images, precision, recompute)
-    for w, recompute in product(WIDTHS, POLICIES):
-        measure(rows, 640, w, 1, "fp32", recompute)
+        for activation_checkpointing in POLICIES:
+            measure(rows, h, w, images, precision, activation_checkpointing)
+    for w, activation_checkpointing in product(WIDTHS, POLICIES):
+        measure(rows, 640, w, 1, "fp32", activation_checkpointing)
     draw(rows)
     for what, row in rows.items():
         plain = rows[" ".join([*what.split()[:-1], "none"])]

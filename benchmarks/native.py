@@ -18,7 +18,7 @@ from veernet.data.archive import Split, sha256
 from veernet.errors import VeerNetError
 from veernet.evaluation.evaluate import LogResult, evaluate
 from veernet.evaluation.summary import summarise
-from veernet.files import parse
+from veernet.files import validate
 from veernet.synth.logs import SynthLogs
 from veernet.weights import PRETRAINED, load_weights
 
@@ -33,7 +33,7 @@ def results(weights: Path, split: Split) -> list[LogResult]:
     told = sha256(weights)
     done = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     done = [one["result"] for one in done if one["weights"] == told]
-    found = [parse(LogResult, one, where=str(lines), error=VeerNetError) for one in done]
+    found = [validate(LogResult, one, where=str(lines), error=VeerNetError) for one in done]
     with lines.open("a") as file:
         for index in range(len(found), COUNT):
             start = time.perf_counter()

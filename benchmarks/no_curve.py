@@ -14,8 +14,8 @@ import numpy as np
 
 from veernet.data.archive import Row
 from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise
+from veernet.synth.appearance import Appearance
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import Appearance
 from veernet.weights import load_weights
 
 OUT = Path(__file__).with_suffix(".json")

@@ -103,7 +103,7 @@ def calibration_found(scan: Path) -> dict:
         "true_edges": EDGES,
         "spacing": round(found.spacing, 4),
         "true_spacing": SPACING,
-        "turned_degrees": round(float(np.degrees(found.turned)), 3),
+        "turned_degrees": round(float(np.degrees(found.skew)), 3),
         "seconds": round(time.perf_counter() - start, 1),
     }
 

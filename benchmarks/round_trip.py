@@ -23,8 +23,8 @@ import torch
 from veernet import VeerNet, VeerNetConfig
 from veernet.data.archive import Row
 from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise
+from veernet.synth.appearance import Appearance
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import Appearance
 
 OUT = Path(__file__).with_suffix(".json")
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 200

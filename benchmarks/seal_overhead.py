@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from veernet import VeerNet, VeerNetConfig
-from veernet.memory.system import Watch
+from veernet.memory.system import PeakMemory
 from veernet.nn import Extent, GroupNorm, group_norm, seal
 
 OUT = Path(__file__).with_suffix(".json")
@@ -119,7 +119,7 @@ def peak(network: str, batch: str, sealed: bool) -> float:
 
 def print_peak(network: str, batch: str, sealed: bool) -> None:
     run = pass_through(network, batch, sealed)
-    watch = Watch(torch.device("cpu"))
+    watch = PeakMemory(torch.device("cpu"))
     run()
     run()
     print(watch.peak() / 2**30)

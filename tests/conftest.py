@@ -9,8 +9,8 @@ import torch
 from hypothesis import settings
 
 from veernet.cli import main as cli
+from veernet.synth.appearance import PLAIN
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN
 from veernet.synth.make import make
 
 torch.set_num_threads(1)  # pytest-xdist already fills the cores
@@ -21,7 +21,7 @@ settings.load_profile("veernet")
 @pytest.fixture(scope="session")
 def small_logs():
     """Logs of two whole curves one pixel wide, a hundred columns of them."""
-    look = replace(PLAIN, pen=(1, 1))
+    look = replace(PLAIN, line_width=(1, 1))
     return SynthLogs(height=(40, 56), width=(70, 130), seed=3, appearance=look)
 
 

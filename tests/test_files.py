@@ -14,12 +14,12 @@ import pytest
 
 from veernet.errors import ArchiveError, RunError
 from veernet.files import (
+    atomic_write,
     claimed,
     is_temporary,
-    parse,
     read_json_lines,
-    replacing,
-    sweep,
+    remove_stale,
+    validate,
     write_json_lines,
     write_text,
 )
@@ -27,9 +27,9 @@ from veernet.files import (
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "new" / "file.txt"
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("old")
-    with pytest.raises(UnicodeEncodeError), replacing(path) as temporary:
+    with pytest.raises(UnicodeEncodeError), atomic_write(path) as temporary:
         temporary.write_text("half \ud800", encoding="utf-8")
     assert path.read_text() == "old"
     assert [*path.parent.iterdir()] == [path]
@@ -85,13 +85,13 @@ def test_what_a_killed_process_left_is_removed_and_no_file_of_a_user(tmp_path):
     ]
     for name in users:
         (tmp_path / "deep" / name).touch()
-    sweep(tmp_path)
+    remove_stale(tmp_path)
     assert not stray.exists()
     assert {path.name for path in (tmp_path / "deep").iterdir()} == {*users}
 
 
 def test_what_may_still_be_written_is_left_alone(tmp_path):
-    with replacing(tmp_path / "own.json") as own:
+    with atomic_write(tmp_path / "own.json") as own:
         own.write_text("{}")
         machine, process, life, rest = re.split(r"(?<=[0-9a-f])-", own.name, maxsplit=3)
         others = {
@@ -106,7 +106,7 @@ def test_what_may_still_be_written_is_left_alone(tmp_path):
             assert is_temporary(tmp_path / name)
         yesterday = time.time() - 25 * 3600
         os.utime(tmp_path / [*others][-1], (yesterday, yesterday))
-        sweep(tmp_path)
+        remove_stale(tmp_path)
         assert own.exists()
     assert {name: (tmp_path / name).exists() for name in others} == others
 
@@ -115,14 +115,14 @@ def test_what_may_still_be_written_is_left_alone(tmp_path):
     "name", ["x" * 251 + ".tif", "x." + "y" * 253, "m\udcfchle.\udcff", "a.b\nc", ".hidden"]
 )
 def test_a_file_may_have_any_name_that_the_disk_takes(tmp_path, name):
-    with replacing(tmp_path / name) as temporary:
+    with atomic_write(tmp_path / name) as temporary:
         temporary.write_text("whole")
         assert is_temporary(temporary)
     assert [os.fsencode(path) for path in tmp_path.iterdir()] == [os.fsencode(tmp_path / name)]
 
 
 def test_writers_that_share_a_name_do_not_share_a_temporary_file(tmp_path):
-    with replacing(tmp_path / "a") as one, replacing(tmp_path / "a") as other:
+    with atomic_write(tmp_path / "a") as one, atomic_write(tmp_path / "a") as other:
         assert one != other
         one.write_text("one")
         other.write_text("other")
@@ -154,7 +154,7 @@ def test_an_error_of_the_disk_names_the_file_that_it_is_about(tmp_path, wrong):
             case _:
                 raise OSError("encoder error -2")
 
-    with pytest.raises(OSError) as told, replacing(path) as temporary:  # noqa: PT011
+    with pytest.raises(OSError) as told, atomic_write(path) as temporary:  # noqa: PT011
         fail(temporary)
     named = other if wrong == "another" else path
     assert (told.value.filename, told.value.filename2) == (str(named), None)
@@ -199,7 +199,7 @@ GOOD = {"side": "left", "length": 2}
 )
 def test_what_does_not_fit_is_told_by_its_place_and_what_came(value, told):
     with pytest.raises(RunError) as refused:
-        parse(Outer, value, where="f.toml", error=RunError)
+        validate(Outer, value, where="f.toml", error=RunError)
     assert str(refused.value).startswith(f"f.toml: {told}")
     assert len(str(refused.value)) < 120
 

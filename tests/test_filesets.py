@@ -9,13 +9,13 @@ from contextlib import suppress
 import pytest
 
 from veernet.files import write_text
-from veernet.filesets import replacing_set, whole_set
+from veernet.filesets import atomic_write_set, whole_set
 
 SET = "a.txt", "b.txt", "main.txt"
 
 
 def write_set(folder, version, names=SET):
-    with replacing_set(folder, "main.txt", older=lambda: SET) as made:
+    with atomic_write_set(folder, "main.txt", older=lambda: SET) as made:
         for name in names:
             write_text(made / name, version)
 
@@ -100,7 +100,7 @@ def test_sets_that_are_put_in_place_at_once_lose_nothing(tmp_path):
 
     def write_other(_):
         for turn in range(8):
-            with replacing_set(tmp_path, "other.txt") as made:
+            with atomic_write_set(tmp_path, "other.txt") as made:
                 write_text(made / "other.txt", f"{turn}")
 
     with ThreadPoolExecutor(4) as pool:

@@ -24,7 +24,7 @@ from veernet import (
     VeerNetConfig,
 )
 from veernet.errors import BatchError, OptionError, RunError
-from veernet.files import parse, write_json
+from veernet.files import validate, write_json
 from veernet.train.run import CONFIG, Config, read_config
 from veernet.training import Training
 
@@ -305,7 +305,7 @@ def test_every_loss_is_read_back_from_the_settings_of_a_run_as_itself(loss, plan
 def test_a_loss_that_is_not_named_or_has_anothers_options_is_refused(table):
     settings = {**asdict(Training()), "loss": table}
     with pytest.raises(RunError, match="here: loss"):
-        parse(Training, settings, where="here", error=RunError)
+        validate(Training, settings, where="here", error=RunError)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from veernet import BCE, Tversky, VeerNet, VeerNetConfig
-from veernet.data.raster import stand_up, write_picture
+from veernet.data.raster import to_depth_down, write_picture
 from veernet.demo import draw_scan, run_recipe
 from veernet.digitisation import digitise_file
 from veernet.recipes import RECIPES
@@ -56,7 +56,7 @@ def test_a_drawn_scan_and_its_calibration_give_back_the_true_values(tmp_path):
     logs, number = SynthLogs(height=(300, 300), width=(500, 500)), 5
     log = logs.log(number)
     scan, calibration = draw_scan(tmp_path, logs, number=number)
-    write_picture(scan, stand_up(np.array([255, 0, 128], np.uint8)[log.mask]))
+    write_picture(scan, to_depth_down(np.array([255, 0, 128], np.uint8)[log.mask]))
     las = digitise_file(scan, calibration, SeesShades(), tmp_path / "out").las
 
     read = lasio.read(las)

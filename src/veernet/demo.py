@@ -6,7 +6,7 @@ import torch
 from rich.console import Console
 
 from veernet import distributed
-from veernet.data.raster import stand_up, write_picture
+from veernet.data.raster import to_depth_down, write_picture
 from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise_file
 from veernet.files import write_text
 from veernet.recipes import Recipe
@@ -15,7 +15,7 @@ from veernet.report.tables import print_summary, print_written
 from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make, open_archive
 from veernet.terminal import bar, one_line
-from veernet.train.log import voice
+from veernet.train.log import rank0_console
 from veernet.train.run import CONFIG, check_name, start
 from veernet.train.score import evaluate_run
 from veernet.train.trainer import fit
@@ -45,12 +45,12 @@ def run_recipe(
     CSV, and report.html. Run again, it goes on where it was stopped.
     """
     check_name(root)
-    console = voice(console)
-    distributed.once(lambda: _before_training(recipe, root, device, workers, console))
+    console = rank0_console(console)
+    distributed.on_rank0(lambda: _before_training(recipe, root, device, workers, console))
     if not fit(root / "run", device=device, workers=workers, console=console):
         console.print("paused; the same command goes on", soft_wrap=True)
         return False
-    distributed.once(lambda: _after_training(recipe, root, device, console))
+    distributed.on_rank0(lambda: _after_training(recipe, root, device, console))
     return True
 
 
@@ -84,7 +84,7 @@ def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path
     """Draw a log as somebody would scan it, depth down the page, and write its calibration."""
     row, log = logs.row(number), logs.log(number)
     scan, path = folder / "scan.png", folder / "calibration.toml"
-    write_picture(scan, stand_up(log.grey))
+    write_picture(scan, to_depth_down(log.grey))
     lowest, last = row.height - 1, row.width - 1  # rows become columns from right to left
     calibration = Calibration(
         depth=Depth(ties=((0.0, 1000.0), (last, 1000 + last / 10)), step=0.5),

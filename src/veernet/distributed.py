@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 _ALONE = ContextVar("alone", default=False)
 
-PATIENCE = timedelta(days=1)
+TIMEOUT = timedelta(days=1)
 """Longest that processes wait for one another: the first one may draw an archive meanwhile."""
 
 
 @contextmanager
-def joined(device: torch.device) -> Generator[None]:
+def process_group(device: torch.device) -> Generator[None]:
     """Join the processes that `torchrun` launched, and leave them at the end of the block.
 
     Does nothing where `torchrun` launched none, or where they are joined already.
@@ -42,7 +42,7 @@ def joined(device: torch.device) -> Generator[None]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    _join("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    _init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     except RuntimeError as lost:
@@ -53,14 +53,14 @@ def joined(device: torch.device) -> Generator[None]:
         dist.destroy_process_group()
 
 
-def _join(backend: str) -> None:
+def _init_process_group(backend: str) -> None:
     """Find the others. After a restart the agent's store still holds where the processes before it
     listened, so that every start has a name of its own there."""
     try:
-        store, number, several = next(rendezvous("env://", timeout=PATIENCE))
+        store, number, several = next(rendezvous("env://", timeout=TIMEOUT))
         store = PrefixStore(f"start {restarts()}", store)
         dist.init_process_group(
-            backend, store=store, rank=number, world_size=several, timeout=PATIENCE
+            backend, store=store, rank=number, world_size=several, timeout=TIMEOUT
         )
     except RuntimeError as lost:
         raise RunError(f"the processes of this run did not find each other ({lost})") from lost
@@ -79,7 +79,7 @@ def own_device(device: torch.device) -> torch.device:
 
 
 @contextmanager
-def alone() -> Generator[None]:
+def single_process() -> Generator[None]:
     """Let this process do without the others while the block runs, in what it does by itself."""
     token = _ALONE.set(True)
     try:
@@ -97,7 +97,7 @@ def rank() -> int:
     return dist.get_rank() if _are_several() else 0
 
 
-def ranks() -> int:
+def world_size() -> int:
     """How many processes train together."""
     return dist.get_world_size() if _are_several() else 1
 
@@ -107,25 +107,25 @@ def restarts() -> int:
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
-def gather(value: T) -> list[T]:
+def all_gather(value: T) -> list[T]:
     """What every process holds, in their order; of any type that can be pickled."""
-    everyone = [value] * ranks()
+    everyone = [value] * world_size()
     if _are_several():
         dist.all_gather_object(everyone, value)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
     return everyone
 
 
-def any_of(*flags: bool) -> tuple[bool, ...]:
+def any_rank(*flags: bool) -> tuple[bool, ...]:
     """Whether each flag is set in any process."""
-    return tuple(any(flag) for flag in zip(*gather(flags), strict=True))
+    return tuple(any(flag) for flag in zip(*all_gather(flags), strict=True))
 
 
-def least(value: int | None) -> int | None:
+def min_over_ranks(value: int | None) -> int | None:
     """The least of what the processes hold; None where none holds any."""
-    return min((held for held in gather(value) if held is not None), default=None)
+    return min((held for held in all_gather(value) if held is not None), default=None)
 
 
-def together(do: Callable[[], T]) -> T:
+def raise_on_all_ranks(do: Callable[[], T]) -> T:
     """Do something in every process; where it fails in one, it raises in all.
 
     Raises:
@@ -135,7 +135,7 @@ def together(do: Callable[[], T]) -> T:
         done, failed = do(), None
     except Exception as error:
         done, failed = None, error
-    everyone = gather(failed and (str(failed) or type(failed).__name__))
+    everyone = all_gather(failed and (str(failed) or type(failed).__name__))
     if failed is not None:
         raise failed
     for number, text in enumerate(everyone):
@@ -144,19 +144,19 @@ def together(do: Callable[[], T]) -> T:
     return done  # pyright: ignore[reportReturnType]: `do` returned it
 
 
-def once(do: Callable[[], T]) -> T:
+def on_rank0(do: Callable[[], T]) -> T:
     """Do something in the first process while the others wait; all of them get what it returns,
     and where it fails, it raises in all."""
-    return gather(together(do if rank() == 0 else lambda: None))[0]  # pyright: ignore[reportReturnType]
+    return all_gather(raise_on_all_ranks(do if rank() == 0 else lambda: None))[0]  # pyright: ignore[reportReturnType]
 
 
-def require_same(things: Mapping[str, Any]) -> None:
+def assert_equal_on_ranks(things: Mapping[str, Any]) -> None:
     """Check that every process holds the same things: numbers, text, tensors, and nests of them.
 
     Raises:
         RunError: some differ, in every process; it names them, and the processes.
     """
-    everyone = gather({name: digest(thing) for name, thing in things.items()})
+    everyone = all_gather({name: digest(thing) for name, thing in things.items()})
     told: list[str] = []
     for name in things:
         others = [i for i, them in enumerate(everyone) if them[name] != everyone[0][name]]
@@ -190,7 +190,7 @@ def _parts(thing: Any) -> Iterator[bytes]:
             yield f"{nest!r},".encode()
 
 
-def total(x: Tensor) -> Tensor:
+def sum_over_ranks(x: Tensor) -> Tensor:
     """`x` summed over all processes, in place."""
     if _are_several():
         dist.all_reduce(x)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
@@ -210,7 +210,7 @@ def sum_gradients_(parameters: Iterable[nn.Parameter]) -> None:
     grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
     holders = grads[0].new_tensor([p.grad is not None for p in trained])
     *flat, holders = torch.split(
-        total(torch.cat([*(g.flatten() for g in grads), holders])),
+        sum_over_ranks(torch.cat([*(g.flatten() for g in grads), holders])),
         [*(g.numel() for g in grads), len(trained)],
     )
     have = [*map(bool, holders.tolist())]  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]: untyped in torch

@@ -53,7 +53,7 @@ _DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){32}""")
 
 
 @contextmanager
-def replacing(path: Path, *, sure: bool = False) -> Generator[Path]:
+def atomic_write(path: Path, *, durable: bool = False) -> Generator[Path]:
     """A temporary path in the folder of `path`, renamed to `path` when the block ends well.
 
     The data is flushed to the disk before the rename; if the block raises, nothing is left behind
@@ -68,12 +68,12 @@ def replacing(path: Path, *, sure: bool = False) -> Generator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(_temporary_name(path.suffix))
     try:
-        with naming(path):
+        with with_filename(path):
             yield temporary
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
-            if sure:
+            if durable:
                 flush_names(path.parent)
                 flush_names(path.parent.parent)
     finally:
@@ -82,7 +82,7 @@ def replacing(path: Path, *, sure: bool = False) -> Generator[Path]:
 
 
 @contextmanager
-def naming(path: Path) -> Generator[None]:
+def with_filename(path: Path) -> Generator[None]:
     """Have errors of the disk in the block name `path`, where they name no other file."""
     try:
         yield
@@ -117,7 +117,7 @@ def is_temporary(path: Path) -> bool:
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
-def sweep(folder: Path) -> None:
+def remove_stale(folder: Path) -> None:
     """Remove what `replacing` left under `folder` when its process was killed, and nothing else.
 
     A file of a process that runs stays; one of another machine, whose processes cannot be seen
@@ -180,7 +180,7 @@ def lock(handle: int) -> bool:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -260,7 +260,7 @@ def _named(
         raise error(f"{path}: {broken} ({reason})") from reason
 
 
-def parse(
+def validate(
     kind: type[T],
     value: Any,
     *,
@@ -323,28 +323,28 @@ def check_inside(name: str) -> None:
         raise ValueError(f"{name!r} is no name of a file inside the split's folder")
 
 
-def finite(value: Any) -> Any:
+def nan_to_none(value: Any) -> Any:
     """Nested values with None, which JSON can hold, for NaN."""
     nest: Json | tuple[Any, ...] = value
     match nest:
         case dict():
-            return {key: finite(item) for key, item in nest.items()}
+            return {key: nan_to_none(item) for key, item in nest.items()}
         case list() | tuple():
-            return [finite(item) for item in nest]
+            return [nan_to_none(item) for item in nest]
         case float() if not math.isfinite(nest):
             return None
         case _:
             return value
 
 
-def difference(found: Any, asked: Any, name: str = "") -> str:
+def first_difference(found: Any, asked: Any, name: str = "") -> str:
     """The first place where two nests of plain data differ, in words."""
     one: Json = found
     other: Json = asked
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted({*one, *other}):
             if one.get(key) != other.get(key):
-                return difference(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
+                return first_difference(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
     return f"{name}: found {found!r}, asked for {asked!r}"
 
 

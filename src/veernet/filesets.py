@@ -19,13 +19,13 @@ go. With the key of a set alone: it is whole. With more: it is being made."""
 _GONE = ".gone.json"
 """Names of files that go when a set is put in place, inside its folder."""
 
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 """Longest wait for the lock of a folder, s. Sets are put in place in far less; whoever holds it for
 longer does something else there, like training a run."""
 
 
 @contextmanager
-def replacing_set(
+def atomic_write_set(
     folder: Path, main: str, *, older: Callable[[], Iterable[str]] = tuple
 ) -> Generator[Path]:
     """Make files that belong together in a folder of their own, whose path is yielded; they go to
@@ -100,7 +100,7 @@ def _finish(folder: Path, main: str) -> None:
 @contextmanager
 def _locked(folder: Path) -> Generator[None]:
     """Be the only one who puts sets in place there, where the system has locks for folders."""
-    handle, limit = os.open(folder, os.O_RDONLY), time.monotonic() + _PATIENCE
+    handle, limit = os.open(folder, os.O_RDONLY), time.monotonic() + _TIMEOUT
     try:
         while not _lock(handle) and time.monotonic() < limit:
             time.sleep(0.01)

@@ -101,8 +101,10 @@ def read_curve(
     curve: int,
     *,
     max_gap: int = MAX_GAP,
-    turn: tuple[int, int] | None = None,
+    wrap_edges: tuple[int, int] | None = None,
 ) -> Trace:
     """Follow one of the curves that a network tells apart, counted from 0; those before it are
     drawn over it. `read_trace` says what `max_gap` and `turn` are."""
-    return read_trace(probability[curve], over=probability[:curve], max_gap=max_gap, turn=turn)
+    return read_trace(
+        probability[curve], occluders=probability[:curve], max_gap=max_gap, wrap_edges=wrap_edges
+    )

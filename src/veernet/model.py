@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from veernet.errors import OptionError
 from veernet.files import formerly
-from veernet.nn import GroupNorm, Padded, Transformer, padded, plain
+from veernet.nn import GroupNorm, Padded, Transformer, padded, unwrap
 from veernet.nn.norm import Activation
 from veernet.nn.padded import extent_of
-from veernet.nn.slabs import Slab, again, by_slabs, normalised, statistics
+from veernet.nn.slabs import Tile, checkpointed, map_tiles, normalised, statistics
 from veernet.nn.spatial import per_image
 
 ActivationCheckpointing = Literal["none", "blocks", "stages", "tiles"]
@@ -106,18 +106,18 @@ class VeerNet(nn.Module):
     @property
     def activation_checkpointing(self) -> ActivationCheckpointing:
         """What is computed again in the backward; it changes time and memory alone."""
-        return self._recompute
+        return self._activation_checkpointing
 
     @activation_checkpointing.setter
-    def activation_checkpointing(self, recompute: ActivationCheckpointing) -> None:
-        if recompute not in get_args(ActivationCheckpointing):
+    def activation_checkpointing(self, activation_checkpointing: ActivationCheckpointing) -> None:
+        if activation_checkpointing not in get_args(ActivationCheckpointing):
             raise OptionError(
-                f"recompute must be one of {get_args(ActivationCheckpointing)}; got {recompute!r}"
+                f"activation_checkpointing must be one of {get_args(ActivationCheckpointing)}; got {activation_checkpointing!r}"
             )
-        self._recompute: ActivationCheckpointing = recompute
+        self._activation_checkpointing: ActivationCheckpointing = activation_checkpointing
         for module in self.modules():
             if isinstance(module, ConvNormAct):
-                module.again = recompute == "blocks"
+                module.checkpointed = activation_checkpointing == "blocks"
 
     def forward(
         self, image: Float[Tensor, "B 1 H W"], sizes: Int[Tensor, "B 2"] | None = None
@@ -125,14 +125,14 @@ class VeerNet(nn.Module):
         """The logits; only those inside `sizes`, (h, w) of every image, mean anything."""
         images = padded(image.contiguous(memory_format=torch.channels_last), sizes)
         if self.activation_checkpointing == "tiles":
-            logits = per_image(self._by_slabs, images, extent_of(images))
+            logits = per_image(self._in_tiles, images, extent_of(images))
         else:
             x = self._run(self.stem, images)
-            y = self._coarse(self._run(self.down[0], x))
-            logits = self._run(self._finish, y, x)
-        return logits if isinstance(image, Padded) else plain(logits)
+            y = self._half_resolution(self._run(self.down[0], x))
+            logits = self._run(self._decode_last, y, x)
+        return logits if isinstance(image, Padded) else unwrap(logits)
 
-    def _coarse(self, x: Float[Tensor, "B I h w"]) -> Float[Tensor, "B O h w"]:
+    def _half_resolution(self, x: Float[Tensor, "B I h w"]) -> Float[Tensor, "B O h w"]:
         """All that is at half the resolution or below, after the first stage down."""
         skips = [x]
         for down in self.down[1:]:
@@ -142,40 +142,40 @@ class VeerNet(nn.Module):
             x = self._run(up, x, skips.pop())
         return x
 
-    def _finish(
+    def _decode_last(
         self, x: Float[Tensor, "B I h w"], skip: Float[Tensor, "B O H W"]
     ) -> Float[Tensor, "B K H W"]:
         return self.head(self.up[-1](x, skip))
 
-    def _by_slabs(self, image: Float[Tensor, "1 1 H W"]) -> Float[Tensor, "1 K H W"]:
+    def _in_tiles(self, image: Float[Tensor, "1 1 H W"]) -> Float[Tensor, "1 K H W"]:
         """The same, with nothing at full resolution ever whole but the image and the logits."""
         stem, down, up = self.stem, cast(Residual, self.down[0]), cast(Up, self.up[-1])
 
-        def stemmed(slab: Slab, image: Tensor) -> Tensor:
+        def stemmed(slab: Tile, image: Tensor) -> Tensor:
             return stem.conv(image)
 
-        def features(slab: Slab, image: Tensor) -> Tensor:
+        def features(slab: Tile, image: Tensor) -> Tensor:
             return normalised(stem.norm, stemmed(slab, image), of_stem)
 
-        def halved(slab: Slab, image: Tensor) -> tuple[Tensor, ...]:
-            return tuple(slab.own(x, stride=2) for x in down.halved(features(slab, image)))
+        def halved(slab: Tile, image: Tensor) -> tuple[Tensor, ...]:
+            return tuple(slab.interior(x, stride=2) for x in down.halved(features(slab, image)))
 
-        def merged(slab: Slab, x: Tensor, image: Tensor) -> Tensor:
+        def merged(slab: Tile, x: Tensor, image: Tensor) -> Tensor:
             return up.merge.conv(up.joined(x, features(slab, image)))
 
-        def finished(slab: Slab, x: Tensor, image: Tensor) -> tuple[Tensor]:
-            x = slab.own(merged(slab, x, image))
+        def finished(slab: Tile, x: Tensor, image: Tensor) -> tuple[Tensor]:
+            x = slab.interior(merged(slab, x, image))
             return (self.head(normalised(up.merge.norm, x, of_up)),)
 
         of_stem = statistics(stem.norm, stemmed, image)
-        x = self._coarse(self._run(down.added, *by_slabs(halved, image)))
+        x = self._half_resolution(self._run(down.added, *map_tiles(halved, image)))
         x = up.reduce(x)
         of_up = statistics(up.merge.norm, merged, x, image)
-        return by_slabs(finished, x, image)[0]
+        return map_tiles(finished, x, image)[0]
 
     def _run(self, stage: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         return (
-            again(stage, *inputs)
+            checkpointed(stage, *inputs)
             if self.activation_checkpointing in ("stages", "tiles")
             else stage(*inputs)
         )
@@ -188,12 +188,12 @@ class ConvNormAct(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1, bias=False)
         self.norm = GroupNorm(c_out, activation)
-        self.again = False
+        self.checkpointed = False
 
     def forward(
         self, x: Float[Tensor, "B I _ _"], residual: Float[Tensor, "B O H W"] | None = None
     ) -> Float[Tensor, "B O H W"]:
-        return again(self._run, x, residual) if self.again else self._run(x, residual)
+        return checkpointed(self._run, x, residual) if self.checkpointed else self._run(x, residual)
 
     def _run(self, x: Tensor, residual: Tensor | None) -> Tensor:
         return self.norm(self.conv(x), residual)

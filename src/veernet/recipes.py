@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from veernet.data.schedule import Schedule
 from veernet.losses import BCE, Tversky
 from veernet.model import VeerNetConfig
+from veernet.synth.appearance import PLAIN
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN
 from veernet.training import Training
 
 

@@ -67,36 +67,48 @@ def train_step(
     """
     _check_takes_sizes(model)
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
-    trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    _check_step(loss, batches, trained, clip)
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    _check_step(loss, batches, parameters, clip)
     optimizer.zero_grad(set_to_none=True)
-    weighed = _Weighed(loss, batches)
+    weighed = _WeighedBatches(loss, batches)
     # The weight of the step is known after its last batch. Until then the sum is divided by that
     # of the first batches, lest it pass the range of float16.
-    guess = _total(weighed.first, trained[0].dtype, device).clamp(min=1)
-    scaler.scale(guess)  # for a process without work, which must know the scale all the same
-    run = partial(_differentiate, model, loss, trained, guess, autocast=autocast, scaler=scaler)
-    value, room = _accumulate_(trained, guess.new_zeros(()), weighed, run)
-    weight = _total(weighed.so_far, trained[0].dtype, device)
-    distributed.sum_gradients_(trained)
-    correction = guess / weight
+    provisional_weight = _total(weighed.first, parameters[0].dtype, device).clamp(min=1)
+    scaler.scale(
+        provisional_weight
+    )  # for a process without work, which must know the scale all the same
+    run = partial(
+        _differentiate,
+        model,
+        loss,
+        parameters,
+        provisional_weight,
+        autocast=autocast,
+        scaler=scaler,
+    )
+    value, room = _accumulate_(parameters, provisional_weight.new_zeros(()), weighed, run)
+    weight = _total(weighed.total_weight, parameters[0].dtype, device)
+    distributed.sum_gradients_(parameters)
+    correction = provisional_weight / weight
     # Without any label nothing moves: on a gradient of 0 an optimizer follows those before.
-    moved = [p for p in trained if p.grad is not None] if weight else []
+    moved = [p for p in parameters if p.grad is not None] if weight else []
     if moved:  # or the scaler would miss what it has to check
         scaler.unscale_(optimizer)
     for p in moved:
         p.grad *= correction
-    grad_norm = nn.utils.clip_grad_norm_(moved, clip).to(guess.device)
+    grad_norm = nn.utils.clip_grad_norm_(moved, clip).to(provisional_weight.device)
     applied = bool(grad_norm.isfinite())
     if moved and applied:
         scaler.step(optimizer)
     if moved:
         scaler.update()
-    value = distributed.total(value) * correction  # 0 · ∞ where nothing weighs: not a number
-    return StepResult(value, grad_norm, applied, distributed.least(room))
+    value = (
+        distributed.sum_over_ranks(value) * correction
+    )  # 0 · ∞ where nothing weighs: not a number
+    return StepResult(value, grad_norm, applied, distributed.min_over_ranks(room))
 
 
-def rehearse(
+def dry_run(
     model: nn.Module,
     loss: Loss,
     batch: Batch,
@@ -123,13 +135,13 @@ def rehearse(
     return room
 
 
-class _Weighed:
+class _WeighedBatches:
     """Batches that are weighed as they pass."""
 
     def __init__(self, loss: Loss, batches: Iterable[Batch]):
         self.loss, self.rest = loss, iter(batches)
         self.waiting = next(self.rest, None)
-        self.first = self.so_far = 0 if self.waiting is None else loss.weight(self.waiting)
+        self.first = self.total_weight = 0 if self.waiting is None else loss.weight(self.waiting)
 
     def __iter__(self) -> Iterator[Batch]:
         batch, self.waiting = self.waiting, None
@@ -137,13 +149,13 @@ class _Weighed:
             yield batch
             batch = None  # it may go before the next one comes
             batch = next(self.rest, None)
-            self.so_far += 0 if batch is None else self.loss.weight(batch)
+            self.total_weight += 0 if batch is None else self.loss.weight(batch)
 
 
 def _total(mine: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, ""]:
     """A weight over all processes, in `dtype` or wider, for float16 ends at 65,504."""
     wide = torch.promote_types(dtype, torch.float32)
-    return distributed.total(torch.tensor(mine, dtype=wide, device=device))
+    return distributed.sum_over_ranks(torch.tensor(mine, dtype=wide, device=device))
 
 
 def _check_takes_sizes(model: nn.Module) -> None:
@@ -175,7 +187,7 @@ def _check_step(loss: Loss, batches: Iterable[Batch], trained: Sequence[Any], cl
         raise OptionError(f"clip must be > 0, infinity for none; got {clip}")
 
 
-_Share = tuple[Tensor, Sequence[Tensor | None]]
+_Partial = tuple[Tensor, Sequence[Tensor | None]]
 """What a micro-batch adds to the loss of the step, and to the gradient of every parameter."""
 
 
@@ -188,7 +200,7 @@ def _differentiate(
     *,
     autocast: torch.dtype | None,
     scaler: torch.amp.GradScaler,
-) -> _Share:
+) -> _Partial:
     batch = batch.to(weight.device, trained[0].dtype)
     with torch.autocast(weight.device.type, autocast, enabled=autocast is not None):
         logits = model(batch.image, batch.sizes)
@@ -207,11 +219,11 @@ def _accumulate_(
     trained: Sequence[nn.Parameter],
     value: Float[Tensor, ""],
     batches: Iterable[Batch],
-    run: Callable[[Batch], _Share],
+    run: Callable[[Batch], _Partial],
 ) -> tuple[Float[Tensor, ""], int | None]:
     """Add up values and gradients of `batches`, cut in two where memory runs out; returns the sum
     of values, and how many padded pixels memory is known to hold where it did not hold all."""
-    held, refused = list[int](), list[int]()
+    fitted, out_of_memory = list[int](), list[int]()
     for batch in batches:
         waiting = [batch]
         del batch  # or it would be held while the next one is waited for
@@ -225,15 +237,15 @@ def _accumulate_(
             if share is None:
                 # The error is gone by here, and with it the frames that held the activations.
                 _empty_cache()
-                refused.append(part.padded_pixels)
+                out_of_memory.append(part.padded_pixels)
                 waiting += reversed(_halves(part))
                 continue
-            held.append(part.padded_pixels)
+            fitted.append(part.padded_pixels)
             value = value + share[0]
             _add_gradients(trained, share[1])
             del part, share
-    least = min(refused, default=0)
-    return value, max((pixels for pixels in held if pixels < least), default=None)
+    least = min(out_of_memory, default=0)
+    return value, max((pixels for pixels in fitted if pixels < least), default=None)
 
 
 def _add_gradients(trained: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:

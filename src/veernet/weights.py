@@ -13,14 +13,14 @@ from torch import Tensor
 
 from veernet.distributed import digest
 from veernet.errors import CheckpointError
-from veernet.files import parse, replacing
+from veernet.files import atomic_write, validate
 from veernet.model import VeerNet, VeerNetConfig
 
 BEST = "best.safetensors"
 """The weights of the epoch that validated best, inside the folder of a run."""
 
 
-PRETRAINED = Path(__file__).with_name("weights.safetensors")
+PRETRAINED = Path(__file__).with_name("pretrained.safetensors")
 """Weights that come with VeerNet: background and two curves; docs/model-card.md tells of them."""
 
 
@@ -56,7 +56,7 @@ def load_weights(path: Path = PRETRAINED) -> VeerNet:
     about = _network(path, tensors, metadata)
     if about is None:
         raise CheckpointError(f"{path}: weights of another network: not written by VeerNet")
-    network = parse(VeerNetConfig, about, where=str(path), error=CheckpointError)
+    network = validate(VeerNetConfig, about, where=str(path), error=CheckpointError)
     _check_room(path, network, tensors)
     _check_finite(path, tensors)
     model = VeerNet(network)
@@ -83,7 +83,7 @@ def write_tensors(path: Path, kind: str, about: Any, tensors: Mapping[str, Tenso
     metadata = {kind: json.dumps({"sha256": _digest(told, tensors), "about": told})}
     whole = {name: value.contiguous() for name, value in tensors.items()}
     try:
-        with replacing(path, sure=True) as temporary:
+        with atomic_write(path, durable=True) as temporary:
             # Not save_file: it writes under a name of its own, which a kill would leave behind.
             temporary.write_bytes(save(whole, metadata))
     except OSError as failed:

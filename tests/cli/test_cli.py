@@ -73,12 +73,12 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     assert f"veernet train --resume {run}" in told
     assert veernet("train", "--resume", run, "--workers", 0)[0] == 0
 
-    tuned = ["--out", tmp_path / "tuned", "--start-from", run, "--epochs", 1, "--workers", 0]
+    tuned = ["--out", tmp_path / "tuned", "--init-weights", run, "--epochs", 1, "--workers", 0]
     assert veernet("train", archive, *tuned)[0] == 0
-    again = ["--recipe-json", tmp_path / "tuned" / "config.json", "--out", tmp_path / "again"]
+    again = ["--config", tmp_path / "tuned" / "config.json", "--out", tmp_path / "again"]
     code, _, told = veernet("train", *again, "--workers", 0)
     assert code == 2
-    assert "--start-from" in told
+    assert "--init-weights" in told
 
     code, told, _ = veernet("evaluate", run, "--json")
     assert code == 0
@@ -214,16 +214,16 @@ def archive(veernet, tmp_path):
 def test_a_run_is_made_again_from_its_settings(veernet, archive, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     settings = ["--epochs", "1", "--effective-batch", "3", "--seed", "5", "--pixel-budget", "9000"]
-    options = ["--workers", "0", "--keep", "1", "--checkpoint-steps", "1"]
+    options = ["--workers", "0", "--keep-checkpoints", "1", "--checkpoint-steps", "1"]
     assert veernet("train", archive, "--out", first, *settings, "--deterministic", *options)[0] == 0
     config = first / "config.json"
-    again = ["--recipe-json", config, "--out", second, "--pixel-budget", "9000", *options]
+    again = ["--config", config, "--out", second, "--pixel-budget", "9000", *options]
     assert veernet("train", *again)[0] == 0
     assert (second / "config.json").read_text() == config.read_text()
     one, other = newest(first), newest(second)
     assert all(torch.equal(one.tensors[name], value) for name, value in other.tensors.items())
     assert len([*(first / "checkpoints").iterdir()]) == 1
-    code, _, told = veernet("train", "--recipe-json", tmp_path / "none", "--out", tmp_path / "x")
+    code, _, told = veernet("train", "--config", tmp_path / "none", "--out", tmp_path / "x")
     assert (code, "none: no such settings of a run" in told) == (2, True)
 
 

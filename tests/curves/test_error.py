@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veernet.curves.error import curve_error, drawn_out
+from veernet.curves.error import curve_error, resample
 from veernet.evaluation.pixels import Counts, count
 
 
@@ -73,8 +73,8 @@ def test_the_correlation_is_numpys(rng):
 
 def test_a_curve_drawn_out_is_linear_between_columns_and_keeps_its_gaps():
     nan = np.nan
-    np.testing.assert_allclose(drawn_out(np.array([0.0, 1.0, 3.0]), 5), [0, 0.5, 1, 2, 3])
-    found = drawn_out(np.array([0.0, nan, 3.0, 4.0]), 7)
+    np.testing.assert_allclose(resample(np.array([0.0, 1.0, 3.0]), 5), [0, 0.5, 1, 2, 3])
+    found = resample(np.array([0.0, nan, 3.0, 4.0]), 7)
     np.testing.assert_allclose(found, [0, nan, nan, nan, 3, 3.5, 4])
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from veernet.curves.strokes import band, draw_mask
+from veernet.curves.strokes import draw_mask, stroke_pixels
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_a_pixel_is_of_the_curve_where_its_line_covers_half_of_it(row, width, ex
 def test_length_along_a_line_is_that_of_its_point_nearest_to_the_pixel():
     """Of a straight one, whose first column counts as one pixel."""
     slope = 0.75  # 1.25 px of line in every column
-    line = band(20 + slope * np.arange(60), width=6, first=0, last=99)
+    line = stroke_pixels(20 + slope * np.arange(60), width=6, first=0, last=99)
     x, y = line.x, line.y - 20.0
     expected = 1 + (x + slope * y) / np.hypot(1, slope)
     inner = (x > 0) & (x < 59)
-    np.testing.assert_allclose(line.along[inner], expected[inner], atol=1e-9)
+    np.testing.assert_allclose(line.arc_length[inner], expected[inner], atol=1e-9)
     assert np.ptp((line.y - 20 - slope * x)[inner]) > 5

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veernet.curves.strokes import bands, draw_mask, give
+from veernet.curves.strokes import draw_mask, paint_class, wrapped_stroke_pixels
 from veernet.curves.trace import best_path, bridge, read_trace
-from veernet.curves.wraps import jumps, laps_of, printed
+from veernet.curves.wraps import printed_rows, track_wraps, wrap_columns
 from veernet.inference import read_curve
 
 
@@ -121,11 +121,11 @@ def test_a_curve_that_goes_round_is_unrolled(height, seed, most):
     probability = np.full((height + 9, 480), 1e-6)
     probability[printed.astype(int), range(480)] = 0.98
     probability[bottom, printed == top] = 0.98
-    found = read_trace(probability, turn=(top, bottom))
+    found = read_trace(probability, wrap_edges=(top, bottom))
     np.testing.assert_allclose(found.rows, rows, atol=1e-9)
     laps = np.floor((bottom - rows) / height).astype(int)
     expected = [(int(x), laps[x]) for x in np.flatnonzero(np.diff(laps, prepend=0))]
-    assert jumps(np.floor((bottom - np.rint(found.rows)) / height)) == expected
+    assert wrap_columns(np.floor((bottom - np.rint(found.rows)) / height)) == expected
     assert len(expected) >= 2
 
 
@@ -135,11 +135,13 @@ def test_a_peak_that_goes_round_twice_is_followed_though_its_sides_are_broken():
     top, bottom, x = 5, 205, np.arange(200)
     rows = bottom - 60 - 430 * np.exp(-(((x - 100) / 16) ** 2))
     mask = np.zeros((220, 200), np.uint8)
-    for line in bands(rows, np.arange(3), turn=200, width=3, first=top, last=bottom):
-        give(mask, line, index=1)
+    for line in wrapped_stroke_pixels(
+        rows, np.arange(3), wrap_height=200, width=3, first=top, last=bottom
+    ):
+        paint_class(mask, line, index=1)
     probability = mask.astype(np.float32)
     probability[70:110] = 0
-    read = read_trace(probability, turn=(top, bottom)).rows
+    read = read_trace(probability, wrap_edges=(top, bottom)).rows
     assert np.abs(read - rows)[[*range(60), 100, *range(140, 200)]].max() <= 3
     assert np.abs(read - rows).max() <= 23  # what one column covers where it is steepest
 
@@ -153,7 +155,7 @@ def test_a_curve_under_another_is_read_off_what_shows_on_both_sides(slope, pen, 
     draw_mask(mask, rows, index=2, width=pen)
     draw_mask(mask, np.full(160, 60.0), index=1, width=other_pen)
     first, second = ((mask == k).astype(np.float32) for k in (1, 2))
-    told, alone = (read_trace(second, over=over).rows - rows for over in ([first], []))
+    told, alone = (read_trace(second, occluders=over).rows - rows for over in ([first], []))
     assert np.abs(told[50:110]).max() < 0.8 * np.abs(alone[50:110]).max()
 
 
@@ -164,7 +166,7 @@ def test_a_stroke_cut_in_two_by_another_curve_is_one():
     draw_mask(mask, rows, index=2, width=1)
     mask[24:28] = 1
     first, second = ((mask == k).astype(np.float32) for k in (1, 2))
-    assert abs(read_trace(second, over=[first]).rows[30] - 30) <= 0.5
+    assert abs(read_trace(second, occluders=[first]).rows[30] - 30) <= 0.5
     assert abs(read_trace(second).rows[30] - 30) > 3
 
 
@@ -172,7 +174,7 @@ def test_two_curves_side_by_side_are_both_read():
     """They touch all along: nothing is hidden, or nothing can be told of it."""
     first, second = np.zeros((2, 100, 300), np.float32)
     first[47:50], second[50:53] = 1, 1
-    np.testing.assert_array_equal(read_trace(second, over=[first]).rows, 51)
+    np.testing.assert_array_equal(read_trace(second, occluders=[first]).rows, 51)
 
 
 @pytest.mark.parametrize("width", [3, 30])
@@ -184,7 +186,7 @@ def test_a_peak_that_touches_another_curve_keeps_its_tip(width):
     second[59:162, sides] = 1
     second[159:162, sides[0] + 1 : sides[1]], second[59:62, sides[0] : sides[1] + 1] = 0, 1
     first[56:59] = 1
-    rows = read_trace(second, over=[first]).rows
+    rows = read_trace(second, occluders=[first]).rows
     assert rows[sides[0] + 1 : sides[1]] == pytest.approx(60)
     assert rows[:200] == pytest.approx(160)
 
@@ -216,14 +218,16 @@ def test_both_sides_of_a_spike_are_kept():
 
 def test_a_curve_on_an_edge_does_not_go_to_and_fro():
     nan = np.nan
-    laps = laps_of(np.array([0.9, 1.004, nan, 0.999, 1.2, 1.999, 2.003, 0.998, 0.99, -0.1]))
+    laps = track_wraps(np.array([0.9, 1.004, nan, 0.999, 1.2, 1.999, 2.003, 0.998, 0.99, -0.1]))
     np.testing.assert_array_equal(laps, [0, 0, nan, 0, 1, 1, 1, 1, 0, -1])
 
 
 def test_a_curve_followed_beyond_its_track_is_shown_where_it_is_printed():
     nan = np.nan
     rows = np.array([20.0, 12.0, 8.0, 5.0, 12.0, nan, 33.0, 28.0])
-    np.testing.assert_array_equal(printed(rows, (10, 30)), [20, 12, nan, 25, nan, nan, 13, nan])
+    np.testing.assert_array_equal(
+        printed_rows(rows, (10, 30)), [20, 12, nan, 25, nan, nan, 13, nan]
+    )
 
 
 def test_a_curve_is_read_off_what_shows_of_it_beside_those_before_it():
@@ -232,10 +236,10 @@ def test_a_curve_is_read_off_what_shows_of_it_beside_those_before_it():
     draw_mask(mask, rows, index=2, width=3)
     draw_mask(mask, np.full(160, 60.0), index=1, width=3)
     both = np.stack([mask == 1, mask == 2]).astype(np.float32)
-    expected = read_trace(both[1], over=[both[0]], max_gap=50, turn=(10, 100))
-    found = read_curve(both, 1, max_gap=50, turn=(10, 100))
+    expected = read_trace(both[1], occluders=[both[0]], max_gap=50, wrap_edges=(10, 100))
+    found = read_curve(both, 1, max_gap=50, wrap_edges=(10, 100))
     np.testing.assert_array_equal(found.rows, expected.rows)
-    assert (found.rows != read_trace(both[1], max_gap=50, turn=(10, 100)).rows).any()
+    assert (found.rows != read_trace(both[1], max_gap=50, wrap_edges=(10, 100)).rows).any()
 
 
 def test_a_line_along_an_edge_of_its_track_is_read_on_its_own_lap():
@@ -244,7 +248,7 @@ def test_a_line_along_an_edge_of_its_track_is_read_on_its_own_lap():
     for row in (top, bottom):
         probability = np.zeros((70, 200))
         probability[row] = 0.98
-        np.testing.assert_array_equal(read_trace(probability, turn=(top, bottom)).rows, row)
+        np.testing.assert_array_equal(read_trace(probability, wrap_edges=(top, bottom)).rows, row)
 
 
 def test_ink_on_the_lower_edge_hides_a_curve_of_a_track_as_it_does_of_a_page():
@@ -255,5 +259,5 @@ def test_ink_on_the_lower_edge_hides_a_curve_of_a_track_as_it_does_of_a_page():
     first = np.zeros_like(second)
     first[bottom, 90:110], second[bottom, 90:110] = 0.98, 0
     for turn in (None, (top, bottom)):
-        read = read_trace(second, over=[first], turn=turn).rows
+        read = read_trace(second, occluders=[first], wrap_edges=turn).rows
         np.testing.assert_allclose(read, bottom - 1, atol=1e-9)

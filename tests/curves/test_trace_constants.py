@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from veernet.curves.trace import read_trace
-from veernet.curves.wraps import laps_of
+from veernet.curves.wraps import track_wraps
 
 
 def worth(probability, path, *, wide=()):
@@ -170,14 +170,14 @@ def test_a_column_beyond_an_edge_costs_a_twentieth_of_a_nat():
     for n, laps in ((1836, 1), (1844, 0)):
         probability = np.zeros((101, 2200 + n))
         probability[2, :2200] = probability[98, 2200:] = 0.99
-        read = read_trace(probability, turn=(0, 100)).rows
+        read = read_trace(probability, wrap_edges=(0, 100)).rows
         np.testing.assert_array_equal(read[:2200], 2)
         np.testing.assert_array_equal(read[2200:], 98 - 100 * laps)
 
 
 def test_a_curve_has_gone_round_from_a_two_hundredth_of_the_track_beyond_an_edge():
     near = np.array([0.5, 1.0049, 1.0051, 0.9951, 0.9949, -0.0049, -0.0051])
-    np.testing.assert_array_equal(laps_of(near), [0, 0, 1, 1, 0, 0, -1])
+    np.testing.assert_array_equal(track_wraps(near), [0, 0, 1, 1, 0, 0, -1])
 
 
 @pytest.mark.parametrize(("laps", "followed"), [(2, True), (3, False), (-1, True), (-2, False)])
@@ -188,5 +188,5 @@ def test_a_curve_is_followed_twice_round_its_track_upwards_and_once_downwards(la
     probability = np.zeros((101, n))
     probability[np.mod(rows, 100).astype(int), range(n)] = 0.99
     probability[100, np.mod(rows, 100) == 0] = 0.99
-    read = read_trace(probability, turn=(0, 100)).rows
+    read = read_trace(probability, wrap_edges=(0, 100)).rows
     assert (np.abs(read - rows).max() < 1) == followed

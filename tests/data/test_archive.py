@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from veernet import Archive
-from veernet.data.batch import ink
+from veernet.data.batch import to_ink
 from veernet.data.raster import write_picture
 from veernet.data.writing import begun
 from veernet.errors import ArchiveError, ImageError
-from veernet.files import replacing
+from veernet.files import atomic_write
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_what_was_drawn_is_read_back_bit_for_bit(small_archive, small_logs):
 def test_a_scan_is_the_ink_of_the_picture(archive):
     split = archive.split("train")
     scan, log = split[2], split.log(2)
-    assert torch.equal(scan.image, ink(log.grey))
+    assert torch.equal(scan.image, to_ink(log.grey))
     np.testing.assert_array_equal(255 - scan.image[0].numpy(), log.grey)
     np.testing.assert_array_equal(scan.target.numpy(), log.mask)
 
@@ -140,7 +140,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
 def test_a_folder_left_by_a_kill_in_the_first_moment_is_begun_in(tmp_path):
     """Whatever makes archives begins in a folder that is empty, or holds half of archive.json."""
     begin = partial(begun, tmp_path / "all", classes=("background", "curve 1"), made_by={"seed": 1})
-    with replacing(tmp_path / "all" / "archive.json") as half:
+    with atomic_write(tmp_path / "all" / "archive.json") as half:
         half.write_text("{")
         left = half.with_name(re.sub(r"-\d+-", f"-{2**22 + 1}-", half.name, count=1))
         shutil.copy(half, left)

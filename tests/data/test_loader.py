@@ -75,7 +75,7 @@ def test_batches_are_those_of_a_plain_loop_and_the_bound_holds(
     """The bound: of all micro-batches begun, less those that were let go of."""
     split = MadeUp(sizes)
     steps = Schedule(effective_batch=effective, pixel_budget=budget).steps(split.sizes, epoch=0)
-    loader = Loader(split=split, workers=workers, in_flight=bound)
+    loader = Loader(split=split, workers=workers, prefetch_bytes=bound)
     order = [batch for step in steps for batch in step]
     ends = np.cumsum([len(batch) for batch in order])
     done = 0

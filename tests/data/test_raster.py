@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from veernet.data.raster import lay_on_side, read_grey, read_index, stand_up, write_picture
+from veernet.data.raster import read_grey, read_index, to_depth_down, to_depth_right, write_picture
 from veernet.errors import ImageError, ImageWarning
 
 
@@ -104,10 +104,10 @@ def test_a_scan_is_refused_by_its_declared_size(page, tmp_path):
 
 
 def test_laid_on_its_side_depth_runs_right_and_the_left_edge_lies_below(page):
-    side = lay_on_side(page)
+    side = to_depth_right(page)
     assert side.shape == (23, 37)
     np.testing.assert_array_equal(side[-1], page[:, 0])
-    np.testing.assert_array_equal(stand_up(side), page)
+    np.testing.assert_array_equal(to_depth_down(side), page)
 
 
 @pytest.mark.parametrize(

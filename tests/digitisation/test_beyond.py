@@ -332,13 +332,13 @@ def test_a_narrow_track_in_a_frame_lies_on_paper(height):
 def test_two_curves_of_one_trace_in_one_place_are_refused():
     track = calibration(300).tracks[0]
     gr = replace(track.curves[0], mnemonic="GR")
-    with pytest.raises(ValueError, match="DT and GR are both trace 1 of one track"):
-        replace(track, curve=(*track.curves, gr))
-    other = replace(track, curve=(gr,))
-    with pytest.raises(ValueError, match="DT and GR are both trace 1"):
-        replace(calibration(300), track=(track, other))
-    second = replace(other, curve=(replace(gr, trace=2),))
-    assert len(replace(calibration(300), track=(track, second)).curves) == 2
+    with pytest.raises(ValueError, match="DT and GR are both curve_class 1 of one track"):
+        replace(track, curves=(*track.curves, gr))
+    other = replace(track, curves=(gr,))
+    with pytest.raises(ValueError, match="DT and GR are both curve_class 1"):
+        replace(calibration(300), tracks=(track, other))
+    second = replace(other, curves=(replace(gr, curve_class=2),))
+    assert len(replace(calibration(300), tracks=(track, second)).curves) == 2
 
 
 @pytest.fixture
@@ -387,4 +387,4 @@ def test_every_command_refuses_two_curves_of_one_trace(on_disk, veernet, capsys,
     assert veernet(*words) == 2
     said = capsys.readouterr().err
     assert "c.toml" in said
-    assert "DT and CALI are both trace 1 of one track" in said
+    assert "DT and CALI are both curve_class 1 of one track" in said

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hand_made import pdf, scanned
 from veernet import VeerNet, VeerNetConfig
-from veernet.data.raster import lay_on_side, write_picture
+from veernet.data.raster import to_depth_right, write_picture
 from veernet.digitisation import (
     Calibration,
     CurveScale,
@@ -163,7 +163,7 @@ def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
         depth_axis="right",
     )
     a = digitise(scan, upright, SeesInk())
-    b = digitise(lay_on_side(scan), lying, SeesInk())
+    b = digitise(to_depth_right(scan), lying, SeesInk())
     np.testing.assert_array_equal(a.values, b.values)
     np.testing.assert_array_equal(a.readings[0].rows, b.readings[0].rows)
     np.testing.assert_array_equal(a.readings[0].grey, b.readings[0].grey)
@@ -204,7 +204,7 @@ def test_a_skewed_scan_gives_the_same_values(scan, calibration, degrees, axis):
     along = [moved(20, y)[1 if axis == "down" else 0] for y in (10, 210, 410)]
     ties = tuple(zip(along, (1000.0, 1020.0, 1030.0), strict=True))
     found = digitise(
-        turned if axis == "down" else lay_on_side(turned),
+        turned if axis == "down" else to_depth_right(turned),
         Calibration(depth=Depth(ties=ties, step=0.5), tracks=tuple(tracks), depth_axis=axis),
         SeesInk(),
     )

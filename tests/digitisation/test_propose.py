@@ -15,7 +15,7 @@ from rich.console import Console
 
 from veernet.cli.calibrate import Calibrate
 from veernet.cli.main import main
-from veernet.data.raster import lay_on_side, write_picture
+from veernet.data.raster import to_depth_right, write_picture
 from veernet.digitisation import CurveScale, cut_strip, propose, read_calibration
 from veernet.digitisation.calibrate import calibrate
 from veernet.digitisation.calibration import calibration_of
@@ -60,7 +60,7 @@ def test_edges_are_found_within_two_pixels_and_spacing_within_half_a_percent(
     assert found.spacing == pytest.approx(spacing, rel=0.005)
     near = np.abs(found.lines[:, None] - lines).min(1)
     assert (near <= 1).all()
-    assert found.heavy.sum() == pytest.approx(len(lines) / 5, abs=2)
+    assert found.thick.sum() == pytest.approx(len(lines) / 5, abs=2)
 
 
 def ruled(*, thin=1, thick=3, edges=((30, 230), (330, 530)), rows=1900, width=620):
@@ -79,7 +79,7 @@ def ruled(*, thin=1, thick=3, edges=((30, 230), (330, 530)), rows=1900, width=62
 )
 def test_a_line_is_heavy_from_four_tenths_thicker_than_most_on(thin, thick, heavy):
     found = propose(ruled(thin=thin, thick=thick))
-    np.testing.assert_array_equal(found.heavy, heavy & (np.arange(len(found.lines)) % 5 == 0))
+    np.testing.assert_array_equal(found.thick, heavy & (np.arange(len(found.lines)) % 5 == 0))
 
 
 @pytest.mark.parametrize("n", [4, 5])
@@ -108,20 +108,20 @@ def test_a_scan_that_is_askew_is_looked_at_turned_back(spacing, degrees, seed):
     turn[:, 2] += 160, 40
     skewed = cv2.warpAffine(grey, turn, (960, 3560), borderValue=235)
     found = propose(skewed)
-    assert math.degrees(found.turned) == pytest.approx(degrees, abs=0.06)
+    assert math.degrees(found.skew) == pytest.approx(degrees, abs=0.06)
     assert found.spacing == pytest.approx(spacing, rel=0.005)
     assert len(found.tracks) == 2
-    (x, _), (far, _) = found.on_scan(0, 0), found.on_scan(0, 1000)
+    (x, _), (far, _) = found.to_scan(0, 0), found.to_scan(0, 1000)
     assert x == 0
     assert far == pytest.approx(-1000 * math.sin(math.radians(degrees)), abs=1.1)
     for (left, right), there in zip(edges, found.tracks, strict=True):
         for column, edge in ((left, there[0]), (right, there[1])):
             for row in (lines[0], lines[-1]):
                 x, y = turn @ [column, row, 1]
-                back_x = x * math.cos(found.turned) + y * math.sin(found.turned)
+                back_x = x * math.cos(found.skew) + y * math.sin(found.skew)
                 assert edge == pytest.approx(back_x, abs=2)
     crossing = np.array([turn @ [edges[0][0], line, 1] for line in lines])[:, 1]
-    near = np.abs(found.marks()[:, None] - crossing).min(1)
+    near = np.abs(found.line_rows()[:, None] - crossing).min(1)
     assert (near <= 1.5).mean() > 0.98
 
 
@@ -181,7 +181,7 @@ def test_a_calibration_is_written_that_cuts_the_tracks_out(rng, tmp_path, monkey
         turn[:, 2] += 50, 10
         upright = cv2.warpAffine(upright, turn, (720, 1960), borderValue=235)
         lines = np.array([turn @ [30, line, 1] for line in lines])[:, 1]
-    scan = upright if axis == "down" else lay_on_side(upright)
+    scan = upright if axis == "down" else to_depth_right(upright)
     write_picture(tmp_path / "scan.png", scan)
     monkeypatch.chdir(tmp_path)
     words = ["calibrate", "scan.png", "--axis", axis, "--unit", "m", "--step", "0.1"]

@@ -13,15 +13,15 @@ from torch import nn
 from veernet import Archive, VeerNet, VeerNetConfig
 from veernet.curves.error import CurveError
 from veernet.data.archive import Curves, Log
-from veernet.data.batch import ink
+from veernet.data.batch import to_ink
 from veernet.evaluation.evaluate import LogResult, PixelCounts, ValueErrors, evaluate
 from veernet.evaluation.pictures import draw, write_evaluation
 from veernet.evaluation.pixels import Counts
 from veernet.evaluation.summary import PixelScores, summarise
 from veernet.inference import classes_of, predict
 from veernet.report.tables import print_summary
+from veernet.synth.appearance import PLAIN
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN
 
 
 @pytest.fixture
@@ -318,7 +318,7 @@ def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
     results = evaluate(model, split, [1, 0], advance=lambda: called.append(1))
     assert [r.file_name for r in results] == [split.rows[i].file_name for i in (1, 0)]
     assert len(called) == 2
-    expected = LogResult.of(split.rows[1], split.log(1), predict(model, ink(split.log(1).grey)))
+    expected = LogResult.of(split.rows[1], split.log(1), predict(model, to_ink(split.log(1).grey)))
     assert results[0].counts == expected.counts
     classes = Archive.open(small_archive).classes
     summary = write_evaluation(tmp_path, model, split, results, classes)

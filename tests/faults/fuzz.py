@@ -51,8 +51,8 @@ from veernet.evaluation.pictures import write_evaluation
 from veernet.label import LasLabels, MaskLabels, PolylineLabels
 from veernet.las import read_header, read_las
 from veernet.report.page import write_report
+from veernet.synth.appearance import PLAIN, read_appearance
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, read_appearance
 from veernet.synth.make import make, open_archive
 from veernet.train.checkpoint import checkpoints, read_checkpoint
 from veernet.train.run import read_config, start
@@ -81,7 +81,9 @@ HOW = Training(
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
     epochs=1,
 )
-LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, appearance=replace(PLAIN, pen=(1, 1)))
+LOGS = SynthLogs(
+    height=(40, 56), width=(70, 130), seed=3, appearance=replace(PLAIN, line_width=(1, 1))
+)
 
 
 STRUCTURED: dict[str, structured.Damage] = {

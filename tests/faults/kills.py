@@ -26,8 +26,8 @@ from rich.console import Console
 
 from runs import newest
 from veernet import Archive, Schedule, VeerNetConfig
+from veernet.synth.appearance import PLAIN
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN
 from veernet.synth.make import make
 from veernet.train.checkpoint import CHECKPOINTS
 from veernet.train.log import read_log
@@ -35,7 +35,9 @@ from veernet.train.run import start
 from veernet.train.trainer import CheckpointPolicy, fit
 from veernet.training import Training
 
-LOGS = SynthLogs(height=(40, 56), width=(70, 130), seed=3, appearance=replace(PLAIN, pen=(1, 1)))
+LOGS = SynthLogs(
+    height=(40, 56), width=(70, 130), seed=3, appearance=replace(PLAIN, line_width=(1, 1))
+)
 HOW = Training(
     network=VeerNetConfig(out_channels=3, channels=(2, 4, 8), num_heads=2, num_layers=1),
     schedule=Schedule(effective_batch=2, pixel_budget=8000),
@@ -115,7 +117,7 @@ def same(a: Path, b: Path) -> bool:
     ]
     return (
         one.state == other.state
-        and one.plain == other.plain
+        and one.settings == other.settings
         and {*one.tensors} == {*other.tensors}
         and all(torch.equal(one.tensors[name], value) for name, value in other.tensors.items())
         and (a / "best.safetensors").read_bytes() == (b / "best.safetensors").read_bytes()

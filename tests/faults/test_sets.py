@@ -18,8 +18,8 @@ from veernet.errors import OptionError
 from veernet.evaluation.evaluate import evaluate
 from veernet.evaluation.pictures import write_evaluation
 from veernet.report.page import write_report
+from veernet.synth.appearance import PLAIN
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN
 from veernet.train.run import start
 from veernet.train.score import EVALUATIONS
 from veernet.train.trainer import fit

@@ -19,7 +19,7 @@ from veernet.cli import demo
 from veernet.train.checkpoint import checkpoints
 from veernet.train.log import read_log
 from veernet.train.run import start
-from veernet.train.signals import listening
+from veernet.train.signals import stop_signals
 from veernet.train.trainer import Trainer, fit
 
 CPU, QUIET = torch.device("cpu"), Console(quiet=True)
@@ -130,20 +130,20 @@ def test_a_pause_ends_with_75_alone_and_with_0_under_torchrun(veernet, run, tmp_
     assert veernet("demo", "--out", tmp_path / "demo", "--device", "cpu") == 0
     monkeypatch.setattr(distributed, "launched", lambda: True)
     monkeypatch.setattr(distributed.dist, "is_initialized", lambda: True)
-    with distributed.alone():
+    with distributed.single_process():
         assert veernet("train", "--resume", run, *options) == 0
 
 
 def test_sighup_pauses_a_run_but_under_nohup():
     before = signal.getsignal(signal.SIGHUP)
-    with listening(None, QUIET) as pausing:
+    with stop_signals(None, QUIET) as pausing:
         signal.raise_signal(signal.SIGHUP)
-        assert pausing.asked
+        assert pausing.requested
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with listening(None, QUIET) as pausing:
+        with stop_signals(None, QUIET) as pausing:
             signal.raise_signal(signal.SIGHUP)
-            assert not pausing.asked
+            assert not pausing.requested
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -39,7 +39,7 @@ def recomputing(policy, *others):
     """What prepares a network for a step."""
 
     def prepare(model):
-        model.recompute = policy
+        model.activation_checkpointing = policy
         for other in others:
             other(model)
 
@@ -50,7 +50,7 @@ def recomputing(policy, *others):
 def cut_into(columns, strip=1 << 16):
     """Slabs and the strips of a loss made small."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slabs, "COLUMNS", columns)
+        patch.setattr(slabs, "TILE_COLUMNS", columns)
         patch.setattr(losses, "STRIP", {"cpu": strip})
         yield
 

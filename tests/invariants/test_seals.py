@@ -6,15 +6,15 @@ from laws import SIZES, Scene, cut_error, padding_error
 from torch import nn
 
 from veernet import Tversky, VeerNet, VeerNetConfig
-from veernet.nn import Extent, GroupNorm, attention, norm, padded, plain
-from veernet.nn.padded import Padded, extent_of, like
+from veernet.nn import Extent, GroupNorm, attention, norm, padded, unwrap
+from veernet.nn.padded import Padded, extent_of, wrap_like
 
 
 def norm_over_the_canvas(monkeypatch):
     def forward(self, x, residual=None):
-        whole = nn.functional.group_norm(plain(x), self.num_groups, self.weight, self.bias)
-        y = whole if residual is None else whole + plain(residual)
-        return like(x, extent_of(x).cleared(y.relu()), clear=True)
+        whole = nn.functional.group_norm(unwrap(x), self.num_groups, self.weight, self.bias)
+        y = whole if residual is None else whole + unwrap(residual)
+        return wrap_like(x, extent_of(x).cleared(y.relu()), clear=True)
 
     monkeypatch.setattr(GroupNorm, "forward", forward)
 
@@ -24,7 +24,7 @@ def norm_that_leaves_something_outside(monkeypatch):
 
 
 def attention_to_the_padding(monkeypatch):
-    monkeypatch.setattr(attention, "extent_of", lambda x: Extent.of(plain(x)))
+    monkeypatch.setattr(attention, "extent_of", lambda x: Extent.of(unwrap(x)))
 
 
 def convolutions_that_read_the_padding(monkeypatch):

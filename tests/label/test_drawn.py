@@ -319,7 +319,9 @@ def test_a_label_is_not_believed_where_little_of_it_lies_on_ink(rng):
     x = np.arange(n)
     on_ink = np.where(x < cut, rng.random(n) < 0.9, rng.random(n) < 0.18)
     given, nothing = np.ones(n, bool), np.zeros(n, bool)
-    traced = Traced(positions=np.full(n, 0.5), on_ink=on_ink, given=given, absent=nothing, pen=2)
+    traced = Traced(
+        positions=np.full(n, 0.5), on_ink=on_ink, given=given, absent=nothing, line_width=2
+    )
     assert traced.share_on_ink(given) > 0.25
     beside = traced.beside_ink()
     assert not beside[:cut].any()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from veernet import Archive
 from veernet.data.combine import merge
-from veernet.data.raster import lay_on_side, write_picture
+from veernet.data.raster import to_depth_right, write_picture
 from veernet.data.verify import verify
 from veernet.digitisation.strip import Strip
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LabelError, LasError
@@ -93,7 +93,7 @@ def test_labels_from_a_las_file_lie_on_the_print_and_the_offset_is_found(well):
     )
     assert told.labelled > 0.99
     assert told.offset == (5, -2)
-    assert told.pen == pytest.approx(3, abs=1)
+    assert told.line_width == pytest.approx(3, abs=1)
     split = Archive.open(well / "out").split("train")
     row, log = split.rows[0], split.log(0)
     assert (row.source, row.curves[0].mnemonic) == ("well.png", "GR")
@@ -247,7 +247,7 @@ def test_labels_from_a_las_file_lie_on_faint_print_too(well):
     (told,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
     assert told.labelled > 0.98
     assert told.offset == (5, -2)
-    assert told.pen == pytest.approx(3, abs=1)
+    assert told.line_width == pytest.approx(3, abs=1)
 
 
 @settings(max_examples=25)
@@ -283,7 +283,7 @@ def test_a_line_along_an_edge_is_labelled_two_pixels_beyond_it_and_no_further(ed
     )
     there, nowhere = np.ones(30, bool), np.zeros(30, bool)
     at = np.full(30, 0.999 if edge == "upper" else 0.001)
-    traced = Traced(positions=at, on_ink=there, given=there, absent=nowhere, pen=9)
+    traced = Traced(positions=at, on_ink=there, given=there, absent=nowhere, line_width=9)
     mask = paint_labels(strip, {1: traced})
     rows = range(6, 13) if edge == "upper" else range(24, 31)
     assert [*np.flatnonzero((mask == 1).all(1))] == [*rows]
@@ -404,7 +404,7 @@ def test_a_scan_that_cannot_be_imported_is_passed_over_as_asked(well, case):
 
 def test_a_scan_on_its_side_is_labelled_alike(well):
     page = np.array(Image.open(well / "well.png"))
-    write_picture(well / "lying.png", lay_on_side(page))
+    write_picture(well / "lying.png", to_depth_right(page))
     lying = TOML.replace('"down"', '"right"').replace(
         "left = 20\nright = 220\ntop = 10\nbottom = 390",
         "left = 10\nright = 390\ntop = 39\nbottom = 239",

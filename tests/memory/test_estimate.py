@@ -13,8 +13,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from veernet import Batch, VeerNet, VeerNetConfig, losses, train_step
 from veernet.memory import estimate
-from veernet.memory.estimate import LOSS, SMALL_BLOCKS, Need, need
-from veernet.memory.system import Watch
+from veernet.memory.estimate import ALLOCATOR_SLACK, LOSS, MemoryEstimate, estimate
+from veernet.memory.system import PeakMemory
 from veernet.model import ActivationCheckpointing
 from veernet.nn import norm, slabs
 from veernet.training import Precision, Training
@@ -35,8 +35,8 @@ def small():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(norm, "STRIP", {"cpu": 1 << 11})
         patch.setattr(losses, "STRIP", {"cpu": 1 << 12})
-        patch.setattr(slabs, "COLUMNS", WIDTH // SLABS)
-        patch.setattr(estimate, "NARROW", WIDTH)
+        patch.setattr(slabs, "TILE_COLUMNS", WIDTH // SLABS)
+        patch.setattr(estimate, "TRACED_WIDTH", WIDTH)
         yield
 
 
@@ -47,19 +47,19 @@ def needed(
     width=WIDTH,
     epochs=997,
     **how,
-) -> Need:
+) -> MemoryEstimate:
     """Told of a run of so many epochs, which no other test has: what was told once is kept."""
     training = Training(network=NETWORK, precision=precision, epochs=epochs)
     how = {"workspaces": False, **how}
-    return need(training, (HEIGHT, width), images, recompute=policy, **how)
+    return estimate(training, (HEIGHT, width), images, activation_checkpointing=policy, **how)
 
 
 @cache
-def _told(*how) -> Need:
+def _told(*how) -> MemoryEstimate:
     return needed(*how)
 
 
-def told(policy="none", precision="fp32", images=1, width=WIDTH) -> Need:
+def told(policy="none", precision="fp32", images=1, width=WIDTH) -> MemoryEstimate:
     """The same, asked once."""
     return _told(policy, precision, images, width)
 
@@ -136,9 +136,9 @@ def test_the_need_grows_with_the_width_along_a_line(policy):
 def test_what_a_wide_image_needs_is_told_from_narrow_ones(policy, monkeypatch):
     """The most, and what every part keeps: all that is needed as the image grows."""
     direct = told(policy)
-    monkeypatch.setattr(estimate, "NARROW", 2 * WIDTH // SLABS)
+    monkeypatch.setattr(estimate, "TRACED_WIDTH", 2 * WIDTH // SLABS)
     from_narrow = needed(policy)
-    assert from_narrow.always == direct.always
+    assert from_narrow.persistent == direct.persistent
     assert from_narrow.peak == pytest.approx(direct.peak, rel=0.01)
     for part in direct.stages:
         assert stage(from_narrow, part.name).kept == pytest.approx(part.kept, rel=0.01)
@@ -172,14 +172,14 @@ def test_what_is_temporary_comes_on_top_of_all_that_is_kept(policy, name):
     found = told(policy)
     kept = sum(stage.kept for stage in found.stages)
     assert kept > 0
-    assert stage(found, name).peak == found.always + kept + stage(found, name).temporary
+    assert stage(found, name).peak == found.persistent + kept + stage(found, name).temporary
 
 
 def test_what_the_backward_takes_is_that_of_the_part_that_it_is_of():
     """All that is kept is still there when it comes to the first stage of full resolution."""
     most = max(told().stages, key=lambda stage: stage.peak)
     assert most.name == "up.1"
-    assert most.peak > told().always + sum(stage.kept for stage in told().stages)
+    assert most.peak > told().persistent + sum(stage.kept for stage in told().stages)
 
 
 def test_telling_draws_no_random_numbers():
@@ -196,7 +196,7 @@ def test_the_head_keeps_the_logits():
 
 def test_weights_two_moments_and_a_count_a_tensor_are_there_always():
     weights = [p.nbytes for p in VeerNet(NETWORK).parameters()]
-    assert {told(policy).always for policy in POLICIES} == {3 * sum(weights) + 4 * len(weights)}
+    assert {told(policy).persistent for policy in POLICIES} == {3 * sum(weights) + 4 * len(weights)}
 
 
 def test_only_parts_with_convolutions_have_workspaces(monkeypatch):
@@ -209,7 +209,7 @@ def test_only_parts_with_convolutions_have_workspaces(monkeypatch):
         def peak(self):
             return 1 << 40
 
-    monkeypatch.setattr(estimate, "Watch", Full)
+    monkeypatch.setattr(estimate, "PeakMemory", Full)
     found = needed(width=208, workspaces=True)
     without = {stage.name for stage in found.stages if stage.workspace == 0}
     assert without == {LOSS, "bottleneck", "bottleneck.0"}
@@ -218,8 +218,8 @@ def test_only_parts_with_convolutions_have_workspaces(monkeypatch):
 
 def test_workspaces_and_small_blocks_come_on_top():
     bare, full = told(width=128), needed(width=128, workspaces=True)
-    assert full.small == SMALL_BLOCKS
-    assert full.peak >= bare.peak + SMALL_BLOCKS
+    assert full.allocator_slack == ALLOCATOR_SLACK
+    assert full.peak >= bare.peak + ALLOCATOR_SLACK
     for a, b in zip(bare.stages, full.stages, strict=True):
         assert (a.name, a.kept, a.temporary) == (b.name, b.kept, b.temporary)
         assert a.peak <= b.peak <= a.peak + b.workspace
@@ -235,9 +235,9 @@ def test_a_watch_sees_what_was_taken_since_it_began_also_when_it_is_gone():
     mega = 1 << 20
     gc.collect()
     before = take(32)
-    first = Watch(CPU)
+    first = PeakMemory(CPU)
     assert abs(first.peak()) < mega
     take(64)
     assert abs(first.peak() - 64 * mega) < 2 * mega
-    assert abs(Watch(CPU).peak()) < mega
+    assert abs(PeakMemory(CPU).peak()) < mega
     assert before.all()

@@ -20,10 +20,10 @@ from veernet.data.schedule import padding_waste
 from veernet.errors import OptionError
 from veernet.memory import plan as planning
 from veernet.memory import system
-from veernet.memory.estimate import Need, Stage
-from veernet.memory.plan import drawn_sizes, plan
-from veernet.memory.system import bytes_of, free, resident
-from veernet.step import rehearse
+from veernet.memory.estimate import MemoryEstimate, Stage
+from veernet.memory.plan import plan, sample_sizes
+from veernet.memory.system import available_memory, parse_bytes, rss
+from veernet.step import dry_run
 from veernet.train.run import start
 from veernet.train.trainer import fit
 from veernet.training import Training
@@ -33,15 +33,15 @@ PIXEL = {"none": 500, "blocks": 400, "stages": 300, "tiles": 200}
 """Bytes a pixel of a made-up network, which takes 10,000 more."""
 
 
-def linear(training, size, images=1, *, recompute, workspaces):
-    peak = 10_000 + PIXEL[recompute] * images * math.prod(size)
+def linear(training, size, images=1, *, activation_checkpointing, workspaces):
+    peak = 10_000 + PIXEL[activation_checkpointing] * images * math.prod(size)
     stage = Stage(name="stem", peak=peak, kept=0, temporary=0, workspace=0)
-    return Need(always=0, small=0, stages=(stage,))
+    return MemoryEstimate(persistent=0, allocator_slack=0, stages=(stage,))
 
 
 @pytest.fixture
 def made_up(monkeypatch):
-    monkeypatch.setattr(planning, "need", linear)
+    monkeypatch.setattr(planning, "estimate", linear)
 
 
 side = st.integers(1, 400)
@@ -52,7 +52,7 @@ side = st.integers(1, 400)
 def test_as_many_of_the_widest_fit_as_the_line_says(sizes, memory):
     """On a GPU, where image and target come with the batch, a byte a pixel each."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "need", linear)
+        patch.setattr(planning, "estimate", linear)
         found = plan(Training(), np.array(sizes), memory, device=GPU)
     h, w = found.size
     assert h * w == max(math.prod(size) for size in sizes)
@@ -75,7 +75,7 @@ def test_a_plan_names_the_waste_and_the_micro_batches_of_its_budget(made_up):
     schedule = Schedule(effective_batch=8)
     (choice, *_) = plan(Training(schedule=schedule), sizes, 10**9, device=GPU).choices
     steps = replace(schedule, pixel_budget=choice.pixel_budget).steps(sizes, 0)
-    assert choice.waste == padding_waste(steps, sizes)
+    assert choice.padding_share == padding_waste(steps, sizes)
     assert choice.micro_batches == sum(map(len, steps)) / len(steps)
 
 
@@ -83,7 +83,7 @@ def test_small_logs_share_a_micro_batch_and_large_ones_do_not_pay_for_it(made_up
     """Padding costs pixels, calls cost a number of pixels: which is more decides."""
     ample = {"device": GPU, "first": True}
     small = plan(Training(), np.array([(40, 90), (40, 100)] * 16), 10**12, **ample)
-    large = plan(Training(), drawn_sizes((480, 640), (3200, 12_800)), 10**12, **ample)
+    large = plan(Training(), sample_sizes((480, 640), (3200, 12_800)), 10**12, **ample)
     assert small.best.micro_batches < 3
     assert large.best.micro_batches > 8
 
@@ -98,7 +98,7 @@ def test_what_is_fixed_on_a_cpu_is_the_process_its_libraries_and_the_data_of_a_s
     made_up, monkeypatch
 ):
     """Image and target of the most padded pixels of a step, a byte each."""
-    monkeypatch.setattr(planning, "resident", lambda: 123_456)
+    monkeypatch.setattr(planning, "rss", lambda: 123_456)
     sizes = np.array([(40, 50), (20, 50), (20, 50)])
     how = Training(schedule=Schedule(effective_batch=3))
     (choice, *_) = plan(how, sizes, 10**12, device=CPU).choices
@@ -121,29 +121,29 @@ def test_a_plan_says_that_computing_slabs_again_takes_nearly_half_as_long_again(
     ("text", "expected"), [("8GiB", 8 << 30), ("100 MB", 100_000_000), ("12", 12)]
 )
 def test_amounts_are_read_with_their_units(text, expected):
-    assert bytes_of(text, CPU) == expected
+    assert parse_bytes(text, CPU) == expected
 
 
 @pytest.mark.parametrize("text", ["much", "-1GiB", "8GiBs", ""])
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(OptionError, match="like 8GiB"):
-        bytes_of(text, CPU)
+        parse_bytes(text, CPU)
 
 
 def test_auto_leaves_a_tenth_of_what_is_free_and_shares_it(monkeypatch):
-    monkeypatch.setattr(system, "free", lambda device: 1000)
-    assert bytes_of("auto", CPU) == 900
+    monkeypatch.setattr(system, "available_memory", lambda device: 1000)
+    assert parse_bytes("auto", CPU) == 900
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
-    assert bytes_of("auto", CPU) == 300
-    assert bytes_of("auto", GPU) == 900
+    assert parse_bytes("auto", CPU) == 300
+    assert parse_bytes("auto", GPU) == 900
 
 
 def test_what_is_free_is_more_than_this_process_holds():
-    assert free(CPU) > resident() > 0
+    assert available_memory(CPU) > rss() > 0
 
 
 def test_drawn_sizes_fill_the_range_and_hold_its_largest():
-    sizes = drawn_sizes((480, 640), (3200, 12_800))
+    sizes = sample_sizes((480, 640), (3200, 12_800))
     assert (sizes.min(0) >= (480, 3200)).all()
     assert sizes[sizes.prod(1).argmax()].tolist() == [640, 12_800]
 
@@ -152,9 +152,9 @@ def test_a_rehearsal_leaves_nothing_behind_and_finds_what_memory_holds():
     batch = collate(laws.scans(laws.SIZES))
     model = laws.network()
     before = [p.detach().clone() for p in model.parameters()]
-    assert rehearse(model, Tversky(), batch, device=CPU) is None
+    assert dry_run(model, Tversky(), batch, device=CPU) is None
     Full(pixels=10_000)(model)
-    room = rehearse(model, Tversky(), batch, device=CPU)
+    room = dry_run(model, Tversky(), batch, device=CPU)
     assert room is not None
     assert room < 10_000
     assert all(p.grad is None for p in model.parameters())
@@ -170,33 +170,37 @@ TRAINING = Training(
 )
 
 
-def only(recompute, budget):
+def only(activation_checkpointing, budget):
     """A planner that knows one plan."""
 
     def planner(training, sizes, memory, **options):
         found = plan(training, sizes, memory, **options)
         (first, *_) = found.choices
-        forced = replace(first, recompute=recompute, pixel_budget=budget, images=1)
+        forced = replace(
+            first, activation_checkpointing=activation_checkpointing, pixel_budget=budget, images=1
+        )
         return replace(found, choices=(forced,))
 
     return planner
 
 
-@pytest.mark.parametrize(("recompute", "budget"), [("tiles", 1), ("stages", 10**6)])
+@pytest.mark.parametrize(("activation_checkpointing", "budget"), [("tiles", 1), ("stages", 10**6)])
 def test_a_run_learns_the_same_however_its_memory_is_planned(
-    recompute, budget, small_archive, tmp_path, monkeypatch
+    activation_checkpointing, budget, small_archive, tmp_path, monkeypatch
 ):
     """Paused and resumed without being asked again, it goes on with its plan."""
     quiet = Console(file=io.StringIO(), record=True, width=200)
     for name in ("plain", "planned"):
         start(tmp_path / name, Archive.open(small_archive), TRAINING)
     assert fit(tmp_path / "plain", device=CPU, console=quiet)
-    monkeypatch.setattr(planning, "plan", only(recompute, budget))
+    monkeypatch.setattr(planning, "plan", only(activation_checkpointing, budget))
     used = []
-    monkeypatch.setattr(VeerNet, "train", lambda self, mode=True: used.append(self.recompute))
+    monkeypatch.setattr(
+        VeerNet, "train", lambda self, mode=True: used.append(self.activation_checkpointing)
+    )
     assert not fit(tmp_path / "planned", device=CPU, memory=10**10, stop_after=1, console=quiet)
     assert fit(tmp_path / "planned", device=CPU, console=quiet)
-    assert set(used[1:]) == {recompute}
+    assert set(used[1:]) == {activation_checkpointing}
 
     first = json.loads((tmp_path / "planned/log.jsonl").read_text().splitlines()[0])
     sizes = Archive.open(small_archive).split("train").sizes
@@ -204,7 +208,9 @@ def test_a_run_learns_the_same_however_its_memory_is_planned(
     assert (first["kind"], first["step"], first["pixels"]) == ("memory", 0, largest)
     assert "predicted" in quiet.export_text()
     plain, planned = (newest(tmp_path / name) for name in ("plain", "planned"))
-    assert planned.state == replace(plain.state, pixel_budget=budget, recompute=recompute)
+    assert planned.state == replace(
+        plain.state, pixel_budget=budget, activation_checkpointing=activation_checkpointing
+    )
     names = plain.weights
     found, expected = ([state.weights[n] for n in names] for state in (planned, plain))
     assert laws.error(found, expected) < 1e-10

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from veernet import Archive, Schedule, VeerNetConfig
 from veernet.memory import plan as planning
-from veernet.memory.estimate import Need, Stage
+from veernet.memory.estimate import MemoryEstimate, Stage
 from veernet.memory.system import drawback, support
 from veernet.train.run import start
 from veernet.train.trainer import fit
@@ -100,12 +100,12 @@ def test_a_convolution_that_the_processor_has_no_units_for_writes_out_its_input_
     assert int(workspace) == pytest.approx(9 * 2 * (8 + 8) * 64 * 512, rel=0.02)
 
 
-def linear(training, size, images=1, *, recompute, workspaces):
+def linear(training, size, images=1, *, activation_checkpointing, workspaces):
     """Twice as much in float32, and more the less is computed again."""
-    a_pixel = {"none": 5, "blocks": 4, "stages": 3, "tiles": 2}[recompute]
+    a_pixel = {"none": 5, "blocks": 4, "stages": 3, "tiles": 2}[activation_checkpointing]
     peak = 10_000 + (2 if training.precision == "fp32" else 1) * a_pixel * math.prod(size)
     stage = Stage(name="stem", peak=peak, kept=0, temporary=0, workspace=0)
-    return Need(always=0, small=0, stages=(stage,))
+    return MemoryEstimate(persistent=0, allocator_slack=0, stages=(stage,))
 
 
 PLAN = "plan", "--height", 40, 40, "--width", 90, 90, "--memory", "60GiB", "--device"
@@ -125,7 +125,7 @@ def test_bf16_is_not_planned_for_where_it_saves_neither_time_nor_memory(
 ):
     """Where it saves memory and no time, it is planned for, and that is said."""
     processor(**units)
-    monkeypatch.setattr(planning, "need", linear)
+    monkeypatch.setattr(planning, "estimate", linear)
     assert veernet(*PLAN, device, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert {choice["precision"] for choice in found["choices"]} == precisions
@@ -142,7 +142,7 @@ def test_a_plan_says_which_precision_is_slow_here_and_makes_it_when_asked(
     processor, monkeypatch, capsys, precision, veernet
 ):
     processor(bf16=False)
-    monkeypatch.setattr(planning, "need", linear)
+    monkeypatch.setattr(planning, "estimate", linear)
     assert veernet(*PLAN, "cpu", *(["--precision", precision] if precision else [])) == 0
     seen = capsys.readouterr().out
     assert f"{precision or 'bf16'} takes no less memory than fp32" in seen

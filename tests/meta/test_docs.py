@@ -10,7 +10,7 @@ import pytest
 from veernet.cli.main import COMMANDS, command_class
 from veernet.cli.words import options_of
 from veernet.digitisation.calibration import calibration_of
-from veernet.synth.look import read_appearance
+from veernet.synth.appearance import read_appearance
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from veernet import VeerNet, VeerNetConfig
 from veernet.errors import CouplingError, LeakError, PerImageWarning
-from veernet.nn import GroupNorm, Transformer, group_norm, padded, plain, seal
+from veernet.nn import GroupNorm, Transformer, group_norm, padded, seal, unwrap
 from veernet.nn.side import of_canvas, of_images
 
 side = st.integers(1, 30)
@@ -621,7 +621,7 @@ def test_the_number_of_elements_of_a_shape_is_refused():
         lambda x: x / x.shape[2],
         lambda x: F.leaky_relu(x, 1 / x.shape[3]),
         lambda x: x if x.shape[2] % 2 else x + 1,
-        lambda x: torch.sin(plain(x)),
+        lambda x: torch.sin(unwrap(x)),
         lambda x: torch.ops.aten.gelu(x),
         lambda x: x.new_zeros(x.shape).add_(x),
         lambda x: GroupNorm(5).double().requires_grad_(False)(x[:, :, :5].transpose(1, 2)),
@@ -905,11 +905,11 @@ def test_a_norm_is_as_exact_alone_as_together(layout, norm, ratio, seed):
 def test_a_residual_knows_where_its_images_are_as_the_features_do():
     x = padded(torch.randn(1, 4, 12, 13), torch.tensor([[5, 6]]))
     other = padded(torch.randn(1, 4, 12, 13), torch.tensor([[6, 5]]))
-    for features, residual in ((x, plain(x)), (plain(x), x), (x, other)):
+    for features, residual in ((x, unwrap(x)), (unwrap(x), x), (x, other)):
         with pytest.raises((LeakError, TypeError)):  # the tests' type checks may be first
             GroupNorm(4)(features, residual)
     with pytest.raises((ValueError, TypeError), match="residual"):
-        group_norm(plain(x), 1, residual=torch.zeros(1, 4, 5, 6))
+        group_norm(unwrap(x), 1, residual=torch.zeros(1, 4, 5, 6))
 
 
 def test_batch_norm_put_back_into_training_is_refused_at_the_next_call():
@@ -927,7 +927,7 @@ def test_padded_features_tell_what_they_are_and_no_more():
     assert (of_images(x.shape[0], 2), of_images(x.shape[2], 2)) == ((1, 1), (6, 4))
     assert isinstance(x.shape, torch.Size)
     assert repr(x)
-    assert (plain(x)[1, :, 4:] == 0).all()
+    assert (unwrap(x)[1, :, 4:] == 0).all()
     image = torch.randn(2, 1, 6, 9)
     assert padded(image, None) is image
     assert padded(image, torch.tensor([[6, 9], [6, 9]])) is image

@@ -93,7 +93,7 @@ def test_a_scan_with_a_calibration_of_an_older_version_is_digitised(
 
 
 def test_an_archive_that_an_older_version_drew_goes_on_with_its_look(written, veernet, capsys):
-    for name, more in (("archive", ()), ("drawn", ("--on-the-fly", "--piece", 64, 90))):
+    for name, more in (("archive", ()), ("drawn", ("--on-the-fly", "--crop", 64, 90))):
         size = ("--height", 40, 56, "--width", *((200, 260) if more else (90, 150)))
         counts = (
             ("--train", 3, "--val", 1, "--test", 1)
@@ -101,7 +101,7 @@ def test_an_archive_that_an_older_version_drew_goes_on_with_its_look(written, ve
             else ("--train", 5, "--val", 2, "--test", 2)
         )
         (written / name / "test" / "metadata.jsonl").unlink()
-        look = ("--seed", 7, "--look", "look.toml")
+        look = ("--seed", 7, "--appearance", "look.toml")
         assert veernet("synth", name, *counts, *size, *more, *look) == 0
         for path in (HERE / "written" / name).glob("**/*.*"):
             if path.is_file() and path.name != "archive.json":

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import cv2
 
+from veernet.synth.appearance import appearance_fields
 from veernet.synth.gallery import table, write_gallery
-from veernet.synth.look import appearance_fields
 
 
 def test_the_gallery_is_drawn_as_it_is_in_the_docs(tmp_path):
@@ -20,6 +20,6 @@ def test_the_gallery_is_drawn_as_it_is_in_the_docs(tmp_path):
 
 
 def test_the_reference_lists_every_nuisance_with_its_range_and_unit():
-    docs = Path(__file__).parents[2] / "docs" / "reference" / "look.md"
+    docs = Path(__file__).parents[2] / "docs" / "reference" / "appearance.md"
     assert table() in docs.read_text()
     assert table().count("\n") == 2 + len(appearance_fields())

@@ -16,8 +16,8 @@ import pytest
 
 from processor import processor
 from veernet.synth import generator
+from veernet.synth.appearance import PLAIN, Appearance, appearance_fields
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, Appearance, appearance_fields
 
 GOLDEN = Path(__file__).parent / "golden.json"
 """The packages and the processor that drew logs of a version, and those logs: digests of their
@@ -150,7 +150,10 @@ def test_another_machine_must_draw_nearly_the_same(las_files):
     """Another seed is not near, nor are logs without their hatching or a pen of another width."""
     logs, n = FAMILIES["plain"]
     before = golden()["families"]["plain"]["logs"]
-    for other in (replace(logs, seed=4), replace(logs, look=replace(PLAIN, pen=(2, 2)))):
+    for other in (
+        replace(logs, seed=4),
+        replace(logs, appearance=replace(PLAIN, line_width=(2, 2))),
+    ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(FAMILIES, "plain", (other, n))
             found = drawn("plain", las_files)["logs"]

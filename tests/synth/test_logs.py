@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veernet.errors import OptionError
+from veernet.synth.appearance import PLAIN, Appearance, appearance_fields, read_appearance
 from veernet.synth.curves import lay_on_paper
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, Appearance, appearance_fields, read_appearance
 
 numbers = st.integers(0, 10_000)
 
@@ -41,7 +41,7 @@ def test_the_metadata_is_known_before_the_log_is_drawn(number):
 @given(numbers)
 def test_a_piece_is_cut_out_of_the_log_of_the_same_number(number):
     logs = SynthLogs(height=(40, 90), width=(100, 200))
-    whole, pieces = logs.log(number), replace(logs, piece=(5, 60))
+    whole, pieces = logs.log(number), replace(logs, crop=(5, 60))
     piece, row = pieces.log(number), pieces.row(number)
     assert piece.grey.shape == (row.height, row.width)
     assert 5 <= row.width <= 60
@@ -115,7 +115,7 @@ def test_a_curve_off_scale_is_held_at_the_edge_or_gone():
 def edges_of(ending, *, pen=4):
     """Masks of pages whose curve leaves its track, and its track's edges."""
     still = {"skew": (0, 0), "drift": (0, 0), "margin": (0.1, 0.1), "swing": (0.7, 0.7)}
-    look = replace(PLAIN, **{ending: 1}, pen=(pen, pen), **still)
+    look = replace(PLAIN, **{ending: 1}, line_width=(pen, pen), **still)
     logs = SynthLogs(n_curves=1, height=(480, 480), width=(500, 600), appearance=look)
     for number in range(6):
         top, bottom = logs.row(number).curves[0].track
@@ -275,7 +275,7 @@ CLEAN = {"grain": (0, 0), "jpeg": 0, "bilevel": 0, "uneven_light": 0, "paper": (
 def test_a_photocopy_has_specks_of_three_shades_everywhere_and_streaks_along_the_feed():
     """Of a blank page: specks on 2 to 60 of 100,000 pixels, a third of them wider either way, and
     up to three rows that are darker throughout."""
-    blank = replace(PLAIN, **CLEAN, photocopy=1, absent=1, grid=0, depth_column=0)
+    blank = replace(PLAIN, **CLEAN, photocopy=1, absent=1, grid=0, depth_track=0)
     streaks, shares = [], []
     for number in range(12):
         logs = SynthLogs(n_curves=1, height=(480, 480), width=(600, 600), appearance=blank)
@@ -301,7 +301,7 @@ def test_hatching_lies_between_a_wrapped_curve_and_the_edge_that_it_came_in_from
     sides = {-1: 0, 1: 0}
     for number in range(10):
         hatched, bare = (
-            replace(logs, look=replace(PLAIN, **still, hatched=share)).log(number)
+            replace(logs, appearance=replace(PLAIN, **still, hatched=share)).log(number)
             for share in (1, 0)
         )
         np.testing.assert_array_equal(hatched.mask, bare.mask)

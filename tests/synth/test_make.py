@@ -199,7 +199,7 @@ def test_an_archive_that_is_drawn_needs_who_draws(small_logs, tmp_path):
 def worn_otherwise(monkeypatch, **change):
     age = logs.degrade
     monkeypatch.setattr(
-        logs, "age", lambda rng, wear, page: age(rng, replace(wear, **change), page)
+        logs, "degrade", lambda rng, wear, page: degrade(rng, replace(wear, **change), page)
     )
 
 
@@ -222,8 +222,8 @@ def no_specks(monkeypatch):
 
 def other_classes(monkeypatch):
     """The pixels of the scan stay as they were."""
-    give = paint.give
-    monkeypatch.setattr(paint, "give", lambda mask, band, k: give(mask, band, 3 - k))
+    give = paint.paint_class
+    monkeypatch.setattr(paint, "paint_class", lambda mask, band, k: give(mask, band, 3 - k))
 
 
 def other_grid(monkeypatch):

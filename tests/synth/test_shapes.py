@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from veernet.errors import OptionError
+from veernet.synth.appearance import PLAIN
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN
 
 
 def test_curves_take_their_shapes_from_las_files(tmp_path):

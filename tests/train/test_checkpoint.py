@@ -19,11 +19,11 @@ from runs import newest
 from veernet import Archive, Schedule, VeerNetConfig
 from veernet.distributed import digest
 from veernet.errors import CheckpointError, OptionError, RunError
-from veernet.files import read_json, replacing, write_json
+from veernet.files import atomic_write, read_json, write_json
 from veernet.train.checkpoint import CHECKPOINTS, checkpoints, read_checkpoint
 from veernet.train.log import read_log
 from veernet.train.run import CONFIG, FIRST, start
-from veernet.train.signals import listening
+from veernet.train.signals import stop_signals
 from veernet.train.trainer import CheckpointPolicy, fit
 from veernet.training import Training
 from veernet.weights import load_weights
@@ -99,7 +99,7 @@ def test_the_last_few_checkpoints_stay(run):
 
 
 def test_what_a_killed_process_left_half_written_is_swept_away(run):
-    with replacing(run / CHECKPOINTS / "00000003.safetensors") as temporary:
+    with atomic_write(run / CHECKPOINTS / "00000003.safetensors") as temporary:
         temporary.touch()
     process = f"-{os.getpid()}-"
     stray = temporary.with_name(temporary.name.replace(process, "-99999999-"))
@@ -307,9 +307,9 @@ def test_a_pause_is_heard_where_nobody_reads_what_is_printed(run):
     read, write = os.pipe()
     os.close(read)
     pipe = os.fdopen(write, "w")
-    with listening(None, Console(file=pipe)) as pausing:
+    with stop_signals(None, Console(file=pipe)) as pausing:
         signal.raise_signal(signal.SIGINT)
-        assert pausing.asked
+        assert pausing.requested
     with suppress(OSError):
         pipe.close()
 
@@ -318,7 +318,7 @@ def resealed(path, change):
     """A checkpoint that is whole, and holds something else."""
     checkpoint = read_checkpoint(path)
     about = {"state": asdict(checkpoint.state), "config": checkpoint.config}
-    about |= {"plain": checkpoint.plain}
+    about |= {"plain": checkpoint.settings}
     tensors = dict(checkpoint.tensors)
     change(about, tensors)
     told = json.dumps(about)

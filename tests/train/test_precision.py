@@ -180,7 +180,7 @@ def test_a_resumed_run_in_fp16_ends_in_the_same_weights_bit_for_bit(
     for name in ("paused", "whole"):
         assert fit(tmp_path / name, device=CPU, console=QUIET)
     paused, whole = (newest(tmp_path / name) for name in ("paused", "whole"))
-    assert paused.plain["scaler"] == whole.plain["scaler"]
+    assert paused.settings["scaler"] == whole.settings["scaler"]
     assert all(torch.equal(paused.weights[name], value) for name, value in whole.weights.items())
 
 

@@ -91,7 +91,7 @@ def told(do):
         text = None
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
-    return distributed.gather(text)
+    return distributed.all_gather(text)
 
 
 def start_up(run):
@@ -150,7 +150,7 @@ def interrupted(run):
 
     with mock.patch.object(trainer, "train_step", step):
         done = fit(run, device=CPU, console=QUIET)
-    return distributed.gather([done, newest(run).state.step, sum(logs)])
+    return distributed.all_gather([done, newest(run).state.step, sum(logs)])
 
 
 def overflowed(run):
@@ -173,7 +173,7 @@ def summed():
         first.grad, half.grad = torch.full((2, 3), 5.0), torch.ones(2, dtype=torch.bfloat16)
     distributed.sum_gradients_([both, first, none, half])
     grads = [p.grad for p in (both, first, none, half)]
-    return distributed.gather(
+    return distributed.all_gather(
         [g if g is None else [str(g.dtype), *g.unique().tolist()] for g in grads]
     )
 
@@ -202,7 +202,7 @@ def idle():
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     batches = [one][distributed.rank() :]
     veernet.train_step(model, optimizer, Sum(), batches, device=CPU, scaler=scaler)
-    return distributed.gather(model.a.item())
+    return distributed.all_gather(model.a.item())
 
 
 def one_of_two(rank: int, ranks: int, store: Path, folder: Path) -> None:
@@ -210,11 +210,11 @@ def one_of_two(rank: int, ranks: int, store: Path, folder: Path) -> None:
     dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=ranks)
     run, found = folder / "run", {"summed": summed(), "idle": idle()}
     archive = Archive.open(Path((folder / "archive").read_text()))
-    found["taken"] = told(lambda: distributed.once(lambda: start(run, archive, TINY)))
+    found["taken"] = told(lambda: distributed.on_rank0(lambda: start(run, archive, TINY)))
     found["start_up"] = start_up(run)
     found["overflowed"] = overflowed(run)
     found["interrupted"] = interrupted(run)
-    found["again"] = told(lambda: distributed.once(lambda: start(run, archive, TINY)))
+    found["again"] = told(lambda: distributed.on_rank0(lambda: start(run, archive, TINY)))
     small = replace(
         RECIPES["demo"],
         logs=SynthLogs(n_curves=2, height=(64, 64), width=(90, 90)),

@@ -74,11 +74,11 @@ def test_a_plan_is_a_setting_of_the_run_and_is_made_once(
     assert plan is not None
     assert (plan.memory, plan.activation_checkpointing) == (9 << 30, "none")
     monkeypatch.setattr(planning, "plan", killed)
-    monkeypatch.setattr(system, "free", lambda _: 1)
+    monkeypatch.setattr(system, "available_memory", lambda _: 1)
     assert veernet("train", "--resume", run, "--workers", 0, "--device", "cpu") == 0
     assert same(run, calm)
     assert [row["kind"] for row in read_log(run)].count("memory") == 1
-    made = ["train", "--recipe-json", run / CONFIG, "--out", again, "--workers", 0]
+    made = ["train", "--config", run / CONFIG, "--out", again, "--workers", 0]
     assert veernet(*made, "--device", "cpu") == 0
     assert (again / CONFIG).read_bytes() == (run / CONFIG).read_bytes()
     assert same(again, calm)

@@ -64,7 +64,7 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
     assert (a.state.epoch, a.state.step) == (2, 0)
     for name, value in b.weights.items():
         assert torch.equal(a.weights[name], value), name
-    assert a.plain == b.plain
+    assert a.settings == b.settings
     assert {*a.tensors} == {*b.tensors}
     assert all(torch.equal(a.tensors[name], value) for name, value in b.tensors.items())
     keys = ("kind", "step", "loss", "learning_rate")

@@ -14,7 +14,7 @@ from tyro.conf import Positional
 
 from veernet.cli.console import print_json
 from veernet.cli.options import SCAN, Repeated
-from veernet.data.raster import MAX_PIXELS, read_grey, stand_up
+from veernet.data.raster import MAX_PIXELS, read_grey, to_depth_down
 from veernet.digitisation import CurveScale, Depth, Proposal, propose
 from veernet.digitisation.calibrate import calibrate
 from veernet.digitisation.calibration import Calibration
@@ -73,7 +73,7 @@ class Calibrate:
     def run(self, console: Console) -> None:
         """Find, say, ask, and write."""
         grey = read_grey(self.scan, page=self.page, dpi=self.dpi, max_pixels=self.max_pixels)
-        found = propose(grey if self.axis == "down" else stand_up(grey))
+        found = propose(grey if self.axis == "down" else to_depth_down(grey))
         if not self.json:
             self._print_found(console, found)
         asks = not self.json and console.is_terminal and sys.stdin.isatty()
@@ -89,10 +89,10 @@ class Calibrate:
         for number, (left, right) in enumerate(found.tracks, start=1):
             console.print(f"track {number}: {left} to {right} px across")
         console.print(f"{len(found.lines)} depth lines, {found.spacing:.3f} px apart")
-        if found.turned:
-            console.print(f"the scan is turned by {math.degrees(found.turned):.2f} degrees")
+        if found.skew:
+            console.print(f"the scan is turned by {math.degrees(found.skew):.2f} degrees")
         if not self.curve:
-            rows = found.marks()[found.heavy][:: max(1, int(found.heavy.sum()) // 12)]
+            rows = found.line_rows()[found.thick][:: max(1, int(found.thick.sum()) // 12)]
             console.print("thick ones at", ", ".join(f"{row:g}" for row in rows), soft_wrap=True)
 
     def _write(self, console: Console, found: Proposal, shape: tuple[int, int]) -> None:
@@ -145,13 +145,13 @@ def _extent(calibration: Calibration, track: Track) -> str:
 
 def _plain(found: Proposal) -> dict[str, Any]:
     """Return what was found as plain data: px along the scan and across it, degrees."""
-    marks = found.marks() if found.tracks else found.lines
+    marks = found.line_rows() if found.tracks else found.lines
     return {
         "tracks": [{"left": left, "right": right} for left, right in found.tracks],
         "lines": marks.tolist(),
-        "thick_lines": marks[found.heavy].tolist(),
+        "thick_lines": marks[found.thick].tolist(),
         "spacing": found.spacing,
-        "angle": math.degrees(found.turned),
+        "angle": math.degrees(found.skew),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from veernet.data.archive import SplitName
-from veernet.files import finite
+from veernet.files import nan_to_none
 from veernet.terminal import Screen, one_line
 
 
@@ -19,7 +19,7 @@ def aside(console: Console, json: bool) -> Console:
 
 def print_json(console: Console, value: Any) -> None:
     """Print the result of a command for programs, with null for what is not finite."""
-    text = json.dumps(finite(value), indent=2, allow_nan=False)
+    text = json.dumps(nan_to_none(value), indent=2, allow_nan=False)
     console.print(text, soft_wrap=True)
 
 

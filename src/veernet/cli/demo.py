@@ -11,7 +11,7 @@ from veernet.cli.console import aside, print_json
 from veernet.cli.options import check_at_least, device_of
 from veernet.demo import run_recipe
 from veernet.recipes import RECIPES
-from veernet.train.log import voice
+from veernet.train.log import rank0_console
 from veernet.train.signals import end_if_paused
 
 
@@ -38,12 +38,12 @@ class Demo:
         """Run the recipe."""
         check_at_least(1, workers=self.workers)
         device = device_of(self.device)
-        with distributed.joined(device):
+        with distributed.process_group(device):
             told = aside(console, self.json)
             done = run_recipe(
                 RECIPES["demo"], self.out, device=device, workers=self.workers, console=told
             )
             if self.json:
                 files = [str(self.out / "report.html")] if done else []
-                print_json(voice(console), {"done": done, "files": files})
+                print_json(rank0_console(console), {"done": done, "files": files})
         end_if_paused(done)

@@ -32,7 +32,7 @@ class Digitise:
     """The scan: PNG, JPEG, TIFF, BMP, WebP or PDF."""
     calibration: Path
     """The calibration file."""
-    weights: str = "shipped"
+    weights: str = "pretrained"
     """The weights that come with VeerNet, the folder of a run, or a .safetensors file."""
     out: Path = Path("digitised")
     """Folder for the files, which are named after the scan, and its page beyond the first."""

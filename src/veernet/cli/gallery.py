@@ -9,8 +9,8 @@ from tyro.conf import Positional
 
 from veernet.cli.console import print_files
 from veernet.cli.options import OUT
+from veernet.synth.appearance import read_appearance
 from veernet.synth.gallery import write_gallery
-from veernet.synth.look import read_appearance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +19,14 @@ class Gallery:
 
     out: Annotated[Positional[Path], OUT]
     """Folder for nuisances.png, sheet.png and zoom.png."""
-    look: Path | None = None
+    appearance: Path | None = None
     """TOML file of a look; all that the generator knows if not given."""
     json: bool = False
     """Print the names of the files as JSON."""
 
     def run(self, console: Console) -> None:
         """Draw them."""
-        paths = write_gallery(self.out, None if self.look is None else read_appearance(self.look))
+        paths = write_gallery(
+            self.out, None if self.appearance is None else read_appearance(self.appearance)
+        )
         print_files(console, paths, as_json=self.json)

@@ -16,7 +16,7 @@ from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OnError, OptionError
 from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans
 from veernet.las import MAX_BYTES, Unit
-from veernet.memory.system import bytes_of
+from veernet.memory.system import parse_bytes
 from veernet.terminal import say
 
 
@@ -97,7 +97,14 @@ class Import:
         for one in told:
             dx, dy = one.offset
             parts = (f"{getattr(one, share):.2%}" for share in shares)
-            numbers = (one.curve, one.logs, one.columns, *parts, f"{dx}, {dy}", f"{one.pen:g}")
+            numbers = (
+                one.curve,
+                one.logs,
+                one.columns,
+                *parts,
+                f"{dx}, {dy}",
+                f"{one.line_width:g}",
+            )
             table.add_row(one.scan, one.mnemonic, *map(str, numbers))
         console.print(table)
         console.print(
@@ -115,7 +122,7 @@ class Import:
         if self.las is not None:
             if len(self.scans) > 1:
                 raise OptionError("--las is of one well: import its scan alone")
-            most = bytes_of(self.max_las, torch.device("cpu"))
+            most = parse_bytes(self.max_las, torch.device("cpu"))
             given.append(
                 LasLabels(
                     path=self.las,

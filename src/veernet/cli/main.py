@@ -17,7 +17,7 @@ import tyro
 import veernet
 from veernet.cli.words import HELP, checked, command_of
 from veernet.errors import ArchiveWarning, ImageWarning, VeerNetError
-from veernet.memory.system import settle_allocator
+from veernet.memory.system import configure_allocator
 from veernet.terminal import Screen, lasting_streams, say, visible
 from veernet.train.signals import PAUSED
 
@@ -68,7 +68,7 @@ def command_class(name: str) -> type[Command]:
 
 def main() -> None:
     """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
-    settle_allocator()
+    configure_allocator()
     warnings.formatwarning = _worded
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what is amiss is told in one line
     try:

@@ -62,12 +62,15 @@ def check_picture(**options: Path | None) -> None:
 
 
 def weights_of(name: str) -> VeerNet:
-    """The weights of a run's folder, of a .safetensors file, or `shipped`.
+    """Load the weights of a run's folder, of a .safetensors file, or `pretrained`.
 
     Raises:
+        OptionError: they are called by a former name.
         CheckpointError: there are none, or they are damaged.
     """
-    return load_weights() if name == "shipped" else load_weights(Path(name))
+    if name == "shipped" and not Path(name).exists():
+        raise OptionError("no weights `shipped`; those that come with VeerNet are `pretrained` now")
+    return load_weights() if name == "pretrained" else load_weights(Path(name))
 
 
 def device_of(name: str) -> torch.device:

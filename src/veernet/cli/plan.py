@@ -20,9 +20,9 @@ from veernet.cli.options import (
 )
 from veernet.errors import OptionError
 from veernet.memory.estimate import PARTS
-from veernet.memory.plan import Choice, drawn_sizes, plan
+from veernet.memory.plan import Choice, plan, sample_sizes
 from veernet.memory.plan import Plan as Found
-from veernet.memory.system import bytes_of, drawback, human, support
+from veernet.memory.system import drawback, format_bytes, parse_bytes, support
 from veernet.report.charts import draw_stages
 from veernet.synth.make import open_archive
 from veernet.terminal import one_line
@@ -69,13 +69,13 @@ class Plan:
             raise OptionError("--memory: how much? There is no GPU here to ask")
         device = torch.device("cuda") if absent else device_of(self.device)
         if self.archive is None:
-            sizes = drawn_sizes(self.height or recipe.logs.height, self.width or recipe.logs.width)
+            sizes = sample_sizes(self.height or recipe.logs.height, self.width or recipe.logs.width)
         elif self.height or self.width:
             raise OptionError("an archive has its own sizes; leave out --height and --width")
         else:
             sizes = open_archive(self.archive).split("train").sizes
         precisions, note = self._precisions(device)
-        memory = bytes_of(self.memory, device)
+        memory = parse_bytes(self.memory, device)
         found = plan(recipe.training, sizes, memory, device=device, precisions=precisions)
         if self.json:
             rows = [{"peak": choice.peak, **asdict(choice)} for choice in found.choices]
@@ -103,7 +103,7 @@ class Plan:
 def _print_plan(console: Console, found: Found, note: str | None) -> None:
     h, w = found.size
     console.print(
-        f"{human(found.memory)} of memory, widest log {h} × {w} px; * is the plan to train by",
+        f"{format_bytes(found.memory)} of memory, widest log {h} × {w} px; * is the plan to train by",
         soft_wrap=True,
     )
     columns = (
@@ -123,11 +123,11 @@ def _print_plan(console: Console, found: Found, note: str | None) -> None:
             "*" if found.fits and choice is found.best else "",
             choice.precision,
             choice.activation_checkpointing,
-            human(choice.peak),
+            format_bytes(choice.peak),
             str(choice.images) if choice.images else "–",
             f"{choice.pixel_budget:,}" if choice.images else "does not fit",
             f"{choice.micro_batches:.1f}",
-            f"{choice.waste:.1%}",
+            f"{choice.padding_share:.1%}",
             f"{choice.cost:.2f}",
         )
     console.print(table)
@@ -157,4 +157,4 @@ def _print_stages(console: Console, found: Found) -> None:
 def _title(found: Found, choice: Choice) -> str:
     h, w = found.size
     what = f"{choice.precision}, activation checkpointing {choice.activation_checkpointing}"
-    return f"a step on {h} × {w} px, {what}: {human(choice.widest.peak)}"
+    return f"a step on {h} × {w} px, {what}: {format_bytes(choice.widest.peak)}"

@@ -20,7 +20,7 @@ from veernet.cli.options import (
     given,
 )
 from veernet.data.archive import SPLITS, PictureFormat
-from veernet.synth.look import read_appearance
+from veernet.synth.appearance import read_appearance
 from veernet.synth.make import make
 from veernet.synth.shapes import passed_over
 from veernet.terminal import bar, say
@@ -48,13 +48,13 @@ class Synth:
     """Least and greatest height, px."""
     width: EndsFromRecipe = None
     """Least and greatest width, px."""
-    piece: Ends = None
+    crop: Ends = None
     """Cut a piece of this least and greatest width out of every log, px: short logs to train on
     that look like parts of long ones."""
     seed: int = 0
     """Another seed draws other logs."""
-    look: Path | None = None
-    """TOML file of what logs may look like; docs/reference/look.md lists what it may say."""
+    appearance: Path | None = None
+    """TOML file of what logs may look like; docs/reference/appearance.md lists what it may say."""
     curves: Path | None = None
     """Folder of LAS files from which curves take their shapes."""
     pictures: PictureFormat = "tif"
@@ -70,8 +70,8 @@ class Synth:
         """Make the archive."""
         check_at_least(1, workers=self.workers)
         recipe = recipes.RECIPES[self.recipe]
-        ranges = given(height=self.height, width=self.width, piece=self.piece)
-        look = None if self.look is None else read_appearance(self.look)
+        ranges = given(height=self.height, width=self.width, piece=self.crop)
+        look = None if self.appearance is None else read_appearance(self.appearance)
         shapes = None if self.curves is None else str(self.curves.resolve())
         for fault in () if shapes is None else passed_over(shapes):
             say(f"{fault}; passed over, no curve has a shape of it")

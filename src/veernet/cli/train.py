@@ -21,9 +21,9 @@ from veernet.cli.options import (
 )
 from veernet.errors import OnError, OptionError
 from veernet.memory.plan import plan_run
-from veernet.memory.system import bytes_of
+from veernet.memory.system import parse_bytes
 from veernet.synth.make import open_archive
-from veernet.train.log import read_log, voice
+from veernet.train.log import rank0_console, read_log
 from veernet.train.run import CONFIG, Config, check_fit, read_config_file, start
 from veernet.train.signals import end_if_paused
 from veernet.train.trainer import CheckpointPolicy, fit
@@ -51,10 +51,10 @@ class Train:
     """Folder of a run to go on with."""
     recipe: RecipeName = "multiclass"
     """binary: batch 1, cross entropy. multiclass: effective batch 16, Tversky. 50 epochs each."""
-    recipe_json: Path | None = None
+    config: Path | None = None
     """config.json of another run, to make that one again: its archive and all of its settings."""
-    start_from: str | None = None
-    """Weights to begin from: `shipped`, the folder of a run, or a .safetensors file."""
+    init_weights: str | None = None
+    """Weights to begin from: `pretrained`, the folder of a run, or a .safetensors file."""
     epochs: FromRecipe[int] = None
     """Times that every log is seen."""
     effective_batch: FromRecipe[int] = None
@@ -75,7 +75,7 @@ class Train:
     """Of the first weights and of the order of the logs."""
     workers: int = 2
     """Threads that read logs ahead; 0 reads them between steps."""
-    in_flight: str = "1GiB"
+    prefetch_bytes: str = "1GiB"
     """Most host memory for what is read ahead."""
     on_error: OnError | None = None
     """End the run at a log that cannot be read (stop), or leave it out, count and name it
@@ -88,7 +88,7 @@ class Train:
     """Longest time between two checkpoints; there is one after every epoch besides."""
     checkpoint_steps: int | None = None
     """Most steps between two checkpoints."""
-    keep: int = CheckpointPolicy.keep
+    keep_checkpoints: int = CheckpointPolicy.keep
     """Checkpoints that stay, the newest; the best weights stay besides."""
     stop_after: int | None = None
     """Pause after so many steps, as Ctrl-C would."""
@@ -99,7 +99,7 @@ class Train:
     def run(self, console: Console) -> None:
         """Start or resume."""
         policy = CheckpointPolicy(
-            minutes=self.checkpoint_minutes, steps=self.checkpoint_steps, keep=self.keep
+            minutes=self.checkpoint_minutes, steps=self.checkpoint_steps, keep=self.keep_checkpoints
         )
         folder = self._folder()
         check_at_least(0, workers=self.workers)
@@ -107,10 +107,10 @@ class Train:
         device = device_of(self.device)
         if self.memory is not None and self.pixel_budget is not None:
             raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
-        planned = None if self.memory is None else bytes_of(self.memory, device)
-        with distributed.joined(device):
+        planned = None if self.memory is None else parse_bytes(self.memory, device)
+        with distributed.process_group(device):
             if self.resume is None:
-                self._start(folder, device, distributed.least(planned))
+                self._start(folder, device, distributed.min_over_ranks(planned))
             # A run keeps to its plan: torchrun repeats the command where it starts a process again.
             anew = self.resume is not None and not distributed.restarts()
             done = fit(
@@ -118,13 +118,13 @@ class Train:
                 device=device,
                 memory=planned if anew else None,
                 workers=self.workers,
-                in_flight=bytes_of(self.in_flight, device),
+                prefetch_bytes=parse_bytes(self.prefetch_bytes, device),
                 on_error=self.on_error,
                 checkpoints=policy,
                 stop_after=self.stop_after,
                 console=aside(console, self.json),
             )
-            _print_trained(voice(console), folder, done=done, as_json=self.json)
+            _print_trained(rank0_console(console), folder, done=done, as_json=self.json)
         end_if_paused(done)
 
     def _folder(self) -> Path:
@@ -134,31 +134,31 @@ class Train:
             fixed |= given(
                 archive=self.archive,
                 out=self.out,
-                recipe_json=self.recipe_json,
-                start_from=self.start_from,
+                recipe_json=self.config,
+                start_from=self.init_weights,
             )
             if fixed or self.deterministic:
                 names = ", ".join(sorted(fixed) or ["deterministic"])
                 raise OptionError(f"a resumed run keeps its settings; leave out {names}")
             return self.resume
-        if self.out is None or (self.archive is None and self.recipe_json is None):
+        if self.out is None or (self.archive is None and self.config is None):
             raise OptionError(
-                "train needs ARCHIVE and --out RUN, or --recipe-json FILE and --out RUN, "
+                "train needs ARCHIVE and --out RUN, or --config FILE and --out RUN, "
                 "or --resume RUN alone"
             )
         return self.out
 
     def _start(self, folder: Path, device: torch.device, memory: int | None) -> None:
         """Begin a run, planned for so many bytes; if none are given, as its options say."""
-        model = distributed.together(self._model)
-        if model is not None and model.first is not None and self.start_from is None:
+        model = distributed.raise_on_all_ranks(self._model)
+        if model is not None and model.first is not None and self.init_weights is None:
             raise OptionError(
-                f"{self.recipe_json}: that run began from weights (SHA-256 {model.first[:12]}…); "
-                "give them by --start-from"
+                f"{self.config}: that run began from weights (SHA-256 {model.first[:12]}…); "
+                "give them by --init-weights"
             )
         if memory is None and self.pixel_budget is None and model is None:
-            memory = distributed.least(bytes_of("auto", device))
-        distributed.once(lambda: self._begin(folder, device, memory, model))
+            memory = distributed.min_over_ranks(parse_bytes("auto", device))
+        distributed.on_rank0(lambda: self._begin(folder, device, memory, model))
 
     def _begin(
         self, folder: Path, device: torch.device, memory: int | None, model: Config | None
@@ -166,7 +166,7 @@ class Train:
         training = recipes.RECIPES[self.recipe].training if model is None else model.training
         schedule = replace(training.schedule, **self._schedule())
         training = replace(training, schedule=schedule, **self._training())
-        first = None if self.start_from is None else weights_of(self.start_from)
+        first = None if self.init_weights is None else weights_of(self.init_weights)
         if first is not None:
             training = replace(training, network=first.config)
         archive = open_archive(self.archive or Path("" if model is None else model.archive))
@@ -188,10 +188,10 @@ class Train:
 
     def _model(self) -> Config | None:
         """The settings of the run that is to be made again."""
-        if self.recipe_json is None:
+        if self.config is None:
             return None
-        missing = f"{self.recipe_json}: no such settings of a run"
-        return read_config_file(self.recipe_json, missing=missing)
+        missing = f"{self.config}: no such settings of a run"
+        return read_config_file(self.config, missing=missing)
 
     def _schedule(self) -> dict[str, Any]:
         return given(

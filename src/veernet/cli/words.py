@@ -14,8 +14,18 @@ from tyro.conf import Positional
 
 from veernet.errors import OptionError
 
-RENAMED = {"digitize": "digitise", "--digitized": "--digitised"}
-"""Names of commands and options that are taken for others: other spellings, and older names."""
+SPELLINGS = {"digitize": "digitise", "--digitized": "--digitised"}
+"""Other spellings of commands and options, which are taken for them."""
+
+FORMER = {
+    "--in-flight": "--prefetch-bytes",
+    "--keep": "--keep-checkpoints",
+    "--look": "--appearance",
+    "--piece": "--crop",
+    "--recipe-json": "--config",
+    "--start-from": "--init-weights",
+}
+"""Former names of options; what they are called now is suggested."""
 
 HELP = {"-h", "--help"}
 
@@ -77,7 +87,7 @@ def command_of(word: str, commands: Iterable[str]) -> str:
     Raises:
         OptionError: there is none of that name.
     """
-    name = RENAMED.get(word, word)
+    name = SPELLINGS.get(word, word)
     if name in commands:
         return name
     if word.startswith("-"):
@@ -95,7 +105,7 @@ def checked(name: str, command: type[Any], words: Iterable[str]) -> list[str]:
     """
     words = [*words]
     end = words.index("--") if "--" in words else len(words)
-    words, rest = [_renamed(word) for word in words[:end]], words[end + 1 :]
+    words, rest = [_respelt(word) for word in words[:end]], words[end + 1 :]
     if not HELP.isdisjoint(words):
         return ["--help"]
     options = options_of(command)
@@ -140,13 +150,13 @@ def _joined(flag: str, values: list[str]) -> list[str]:
     return [f"{flag}={values[0]}", *values[1:]] if values else [flag]
 
 
-def _renamed(word: str) -> str:
+def _respelt(word: str) -> str:
     """A word with an option by its present name, and with hyphens."""
     if not _FLAG.match(word):
         return word
     flag, *value = word.split("=", 1)
     flag = flag.replace("_", "-")
-    return "=".join([RENAMED.get(flag, flag), *value])
+    return "=".join([SPELLINGS.get(flag, flag), *value])
 
 
 def _groups(words: list[str]) -> list[tuple[str, list[str]]]:
@@ -196,6 +206,9 @@ def _check_given(name: str, options: list[Option], loose: list[str], given: set[
 
 
 def _meant(word: str, names: Iterable[str]) -> str:
-    """A question whether a name was meant that is much like a word; empty where none is."""
+    """A question whether a name was meant that is much like a word, or was called so; empty where
+    none is."""
+    if (now := FORMER.get(word)) in {*names}:
+        return f"; it is {now} now"
     close = get_close_matches(word.lower(), [*names], 1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -64,7 +64,7 @@ def curve_error(
     )
 
 
-def drawn_out(values: Float[ndarray, "w"], n: int = POINTS) -> Float[ndarray, "n"]:
+def resample(values: Float[ndarray, "w"], n: int = POINTS) -> Float[ndarray, "n"]:
     """A curve at `n` points evenly from its first column to its last, linear between columns; NaN
     where one of the columns beside has no value."""
     at = np.linspace(0, len(values) - 1, n)

@@ -16,24 +16,24 @@ def polylines(rows: Float[ndarray, "w"]) -> list[Float[ndarray, "_ 2"]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Band:
+class StrokePixels:
     """The pixels that a line of some width covers, each once."""
 
     y: Int[ndarray, "n"]
     x: Int[ndarray, "n"]
-    share: Float[ndarray, "n"]
+    coverage: Float[ndarray, "n"]
     """Of the pixel's own height that is covered, 0 to 1."""
-    along: Float[ndarray, "n"]
+    arc_length: Float[ndarray, "n"]
     """Length of the line up to there, px."""
 
 
-def band(
+def stroke_pixels(
     rows: Float[ndarray, "w"],
     *,
     width: float,
     first: Int[ndarray, "w"] | int,
     last: Int[ndarray, "w"] | int,
-) -> Band:
+) -> StrokePixels:
     """The pixels that a line through `rows`, `width` px wide across its own direction, covers in
     every column, from row `first` to row `last` of it.
 
@@ -60,35 +60,35 @@ def band(
     y = np.arange(len(x)) - np.repeat(np.cumsum(n) - n - start, n)
     share = np.minimum(y + 0.5, bottom[x]) - np.maximum(y - 0.5, top[x])
     aside = (y - rows[x]) * slope[x] / np.hypot(1, slope[x])
-    return Band(y=y, x=x, share=share.clip(0, 1), along=along[x] + aside)
+    return StrokePixels(y=y, x=x, coverage=share.clip(0, 1), arc_length=along[x] + aside)
 
 
-def bands(
+def wrapped_stroke_pixels(
     course: Float[ndarray, "w"],
     laps: Int[ndarray, "n"],
     *,
-    turn: float,
+    wrap_height: float,
     width: float,
     first: Int[ndarray, "w"] | int,
     last: Int[ndarray, "w"] | int,
-) -> Iterator[Band]:
+) -> Iterator[StrokePixels]:
     """The pixels of a line that goes round between rows `first` and `last`: one band for every lap
     from the least to the greatest of `laps`, `turn` rows lower each, cut off at these rows."""
     for lap in range(laps.min(initial=0), laps.max(initial=0) + 1):
-        yield band(course + lap * turn, width=width, first=first, last=last)
+        yield stroke_pixels(course + lap * wrap_height, width=width, first=first, last=last)
 
 
 def draw_mask(
     mask: UInt8[ndarray, "h w"], rows: Float[ndarray, "w"], *, index: int, width: float
 ) -> None:
     """Draw a line as the pixels of a class: those that it covers by half and more."""
-    line = band(rows, width=width, first=0, last=len(mask) - 1)
-    give(mask, line, index)
+    line = stroke_pixels(rows, width=width, first=0, last=len(mask) - 1)
+    paint_class(mask, line, index)
 
 
-def give(mask: UInt8[ndarray, "h w"], line: Band, index: int) -> None:
+def paint_class(mask: UInt8[ndarray, "h w"], line: StrokePixels, index: int) -> None:
     """Give the pixels that a line covers by half and more to a class."""
-    covered = line.share > 0.5 - 1e-6  # of two halves both, lest rounding leave none
+    covered = line.coverage > 0.5 - 1e-6  # of two halves both, lest rounding leave none
     mask[line.y[covered], line.x[covered]] = index
 
 

@@ -24,14 +24,14 @@ THRESHOLD = 0.5
 MAX_GAP = 40
 """Longest run of columns without a trace that is bridged unless told otherwise, px."""
 
-LEAST = 100
+MIN_COLUMNS = 100
 """Columns with the curve that a stretch of it must have, or a quarter of the page if that is less:
 print that is taken for a curve is so in shorter pieces."""
 
-LAPS_UP, LAPS_DOWN = 2, 1
+WRAPS_UP, WRAPS_DOWN = 2, 1
 """How often a curve may go round its track, at its upper and at its lower edge."""
 
-LAP_COST = 0.05
+WRAP_COST = 0.05
 """What a column costs in which the curve has gone round once, in nats: a curve is on scale where
 that explains as much, and comes back to it."""
 
@@ -69,10 +69,10 @@ class Trace:
 def read_trace(
     probability: Float[ndarray, "h w"],
     *,
-    over: Iterable[Float[ndarray, "h w"]] = (),
+    occluders: Iterable[Float[ndarray, "h w"]] = (),
     threshold: float = THRESHOLD,
     max_gap: int = MAX_GAP,
-    turn: tuple[int, int] | None = None,
+    wrap_edges: tuple[int, int] | None = None,
 ) -> Trace:
     """Follow a curve through a picture of its probability.
 
@@ -89,16 +89,16 @@ def read_trace(
             leaves at one edge and comes in at the other. The path is then found on the track
             unrolled, as if it were printed above itself again and again.
     """
-    hidden = np.zeros(probability.shape, bool)
-    for other in over:
-        hidden |= other >= threshold
-    if turn is None:
+    occluding = np.zeros(probability.shape, bool)
+    for other in occluders:
+        occluding |= other >= threshold
+    if wrap_edges is None:
         h = len(probability)
-        return _follow(probability, hidden, np.zeros(h), h, threshold, max_gap)
-    top, bottom = turn
-    unrolled = _unrolled(probability, hidden, top, bottom)
+        return _follow(probability, occluding, np.zeros(h), h, threshold, max_gap)
+    top, bottom = wrap_edges
+    unrolled = _unrolled(probability, occluding, top, bottom)
     found = _follow(*unrolled, bottom - top, threshold, max_gap)
-    return Trace(rows=found.rows + top - LAPS_UP * (bottom - top), confidence=found.confidence)
+    return Trace(rows=found.rows + top - WRAPS_UP * (bottom - top), confidence=found.confidence)
 
 
 def _unrolled(
@@ -110,44 +110,44 @@ def _unrolled(
     A seam is the upper edge of one lap and the lower edge of the one above it: ink at either edge
     counts there, at the cost of the lap that it is an edge of.
     """
-    laps = np.arange(LAPS_UP, -LAPS_DOWN - 1, -1)
-    cost = LAP_COST * np.abs(laps)
-    toll = np.append(cost.repeat(bottom - top), 0.0)
-    unrolled = np.zeros((len(toll), probability.shape[1]), probability.dtype)
+    laps = np.arange(WRAPS_UP, -WRAPS_DOWN - 1, -1)
+    cost = WRAP_COST * np.abs(laps)
+    row_cost = np.append(cost.repeat(bottom - top), 0.0)
+    unrolled = np.zeros((len(row_cost), probability.shape[1]), probability.dtype)
     unrolled[:-1] = np.tile(probability[top:bottom], (len(laps), 1))
     seams, share = np.arange(len(laps) + 1) * (bottom - top), np.exp(-cost)[:, None]
     unrolled[seams[:-1]] = share * probability[top]
     unrolled[seams[1:]] = np.maximum(unrolled[seams[1:]], share * probability[bottom])
-    toll[seams] = 0
+    row_cost[seams] = 0
     covered = np.pad(np.tile(hidden[top:bottom], (len(laps), 1)), ((0, 1), (0, 0)))
     covered[seams[1:]] |= hidden[bottom]
-    return unrolled, covered, toll
+    return unrolled, covered, row_cost
 
 
 def _follow(
     probability: Float[ndarray, "h w"],
     hidden: Bool[ndarray, "h w"],
-    toll: Float[ndarray, "h"],
+    row_cost: Float[ndarray, "h"],
     height: int,
     threshold: float,
     max_gap: int,
 ) -> Trace:
     """The trace along the best path, where every row takes its toll of every column, and other ink
     may hide the curve."""
-    score = np.log(np.maximum(probability, FLOOR)) - toll.astype(np.float32)[:, None]
+    score = np.log(np.maximum(probability, FLOOR)) - row_cost.astype(np.float32)[:, None]
     inked = probability >= threshold
-    step_cost = PAPER_COST * (1 - probability) - INK_GAIN * _steep(inked, probability)
+    step_cost = PAPER_COST * (1 - probability) - INK_GAIN * _side_of_spike(inked, probability)
     path = best_path(score, step_cost / height)
     confidence = probability[path, np.arange(len(path))]
     middle, first, last = _strokes(inked, hidden, path)
-    shown = np.where(confidence >= threshold, middle, np.nan)
-    rows = bridge(_uncovered(shown, first, last, max_gap), max_gap)
-    rows = np.where(_stretches(shown, max(max_gap, MAX_GAP)), rows, np.nan)
+    visible = np.where(confidence >= threshold, middle, np.nan)
+    rows = bridge(_uncovered(visible, first, last, max_gap), max_gap)
+    rows = np.where(_long_enough(visible, max(max_gap, MAX_GAP)), rows, np.nan)
     return Trace(rows=rows, confidence=confidence)
 
 
 def _uncovered(
-    shown: Float[ndarray, "w"],
+    visible: Float[ndarray, "w"],
     first: Float[ndarray, "w"],
     last: Float[ndarray, "w"],
     max_gap: int,
@@ -155,12 +155,12 @@ def _uncovered(
     """The middles of what shows of the strokes. Where other ink may hide more, from row `first` to
     row `last`, the bridge over such columns instead, if it stays within these rows."""
     whole = np.isnan(first)
-    rows = bridge(np.where(whole, shown, np.nan), max_gap)
-    behind = (first - 0.5 <= rows) & (rows <= last + 0.5)
-    return np.where(whole | behind, rows, shown)
+    rows = bridge(np.where(whole, visible, np.nan), max_gap)
+    occluded = (first - 0.5 <= rows) & (rows <= last + 0.5)
+    return np.where(whole | occluded, rows, visible)
 
 
-def _steep(
+def _side_of_spike(
     inked: Bool[ndarray, "h w"], probability: Float[ndarray, "h w"]
 ) -> Float[ndarray, "h w"]:
     """The probability of ink that may be the side of a spike: narrow along the log."""
@@ -168,11 +168,11 @@ def _steep(
     return np.where(wide, 0, probability)
 
 
-def _stretches(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
+def _long_enough(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
     """Columns of the stretches that are joined over gaps of `max_gap`, and that are long enough,
     and seen in enough of their columns, to be a curve."""
     known = np.flatnonzero(np.isfinite(rows))
-    least = max(1, min(LEAST, len(rows) // 4))
+    least = max(1, min(MIN_COLUMNS, len(rows) // 4))
     kept = np.zeros(len(rows), bool)
     for part in np.split(known, np.flatnonzero(np.diff(known) > max_gap + 1) + 1):
         if len(part) >= least and 2 * len(part) > np.ptp(part):
@@ -240,23 +240,23 @@ def _strokes(
     the stroke's edge, so that a steep stroke counts where this column is in its middle.
     """
     middle, first, last = path.astype(float), np.full(len(path), np.nan), np.full(len(path), np.nan)
-    stroke = _joined(inked, hidden) if hidden.any() else inked
+    stroke = _close_occlusions(inked, hidden) if hidden.any() else inked
     deep = np.minimum(cv2.distanceTransform(stroke.astype(np.uint8), cv2.DIST_L2, 5), _DEEPEST)
     for start in range(0, len(path), _CHUNK):
         part = slice(start, start + _CHUNK)
-        own = _run(stroke[:, part], path[part])
+        own = _run_at(stroke[:, part], path[part])
         weight = np.where(own, deep[:, part] ** _RIDGE, 0)
         mass = weight.sum(0)
         np.divide(np.arange(len(own)) @ weight, mass, out=middle[part], where=mass > 0)
         if hidden[:, part].any():
-            reach = _run(stroke[:, part] | hidden[:, part], path[part])
+            reach = _run_at(stroke[:, part] | hidden[:, part], path[part])
             cut = own.any(0) & (reach & ~own).any(0)
             np.copyto(first[part], reach.argmax(0), where=cut)
             np.copyto(last[part], len(reach) - 1 - reach[::-1].argmax(0), where=cut)
     return middle, first, last
 
 
-def _run(
+def _run_at(
     ink: Bool[ndarray, "h w"], path: np.ndarray[tuple[int], np.dtype[np.intp]]
 ) -> Bool[ndarray, "h w"]:
     """In every column the run of ink that the path passes."""
@@ -264,15 +264,17 @@ def _run(
     return ink & (number == number[path, np.arange(len(path))])
 
 
-def _joined(inked: Bool[ndarray, "h w"], hidden: Bool[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
+def _close_occlusions(
+    inked: Bool[ndarray, "h w"], hidden: Bool[ndarray, "h w"]
+) -> Bool[ndarray, "h w"]:
     """Ink with what other ink hides between two parts of it in the same column."""
     paper = ~(inked | hidden)
-    above = _latest(inked) > _latest(paper)
-    below = (_latest(inked[::-1]) > _latest(paper[::-1]))[::-1]
+    above = _last_true_row(inked) > _last_true_row(paper)
+    below = (_last_true_row(inked[::-1]) > _last_true_row(paper[::-1]))[::-1]
     return inked | (hidden & above & below)
 
 
-def _latest(where: Bool[ndarray, "h w"]) -> Int[ndarray, "h w"]:
+def _last_true_row(where: Bool[ndarray, "h w"]) -> Int[ndarray, "h w"]:
     """The last row so far where something is, in every column; -1 before there is any."""
     rows = np.arange(len(where), dtype=np.int32)[:, None]
     return np.maximum.accumulate(np.where(where, rows, np.int32(-1)), axis=0)

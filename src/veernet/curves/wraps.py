@@ -12,7 +12,7 @@ EDGE = 0.005
 """Heights of the track by which a curve must leave it to have gone round."""
 
 
-def laps_of(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
+def track_wraps(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
     """Number of times that a curve has gone round its track, column by column.
 
     It goes round where it is beyond an edge by `EDGE`, so that one that lies on an edge does not go
@@ -29,16 +29,16 @@ def laps_of(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
     return laps
 
 
-def printed(rows: Float[ndarray, "w"], turn: tuple[int, int]) -> Float[ndarray, "w"]:
+def printed_rows(rows: Float[ndarray, "w"], wrap_edges: tuple[int, int]) -> Float[ndarray, "w"]:
     """Rows at which a curve is printed that was followed beyond the edges of its track; NaN in the
     columns in which it goes round, to interrupt its line."""
-    top, bottom = turn
-    laps = laps_of((bottom - rows) / (bottom - top))
+    top, bottom = wrap_edges
+    laps = track_wraps((bottom - rows) / (bottom - top))
     stays = np.nan_to_num(np.diff(laps, prepend=laps[:1])) == 0
     return np.where(stays, rows + laps * (bottom - top), np.nan)
 
 
-def jumps(laps: Float[ndarray, "w"]) -> list[tuple[int, int]]:
+def wrap_columns(laps: Float[ndarray, "w"]) -> list[tuple[int, int]]:
     """Columns in which a curve goes round its track, and how often it has then, from how often it
     has in every column; NaN is passed over."""
     known = np.flatnonzero(np.isfinite(laps))

@@ -28,11 +28,11 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
-from veernet.data.batch import UNLABELLED, Sample, ink
+from veernet.data.batch import UNLABELLED, Sample, to_ink
 from veernet.data.raster import MAX_PIXELS, read_grey, read_index
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
-from veernet.files import check_inside, parse, read_json, read_json_lines
+from veernet.files import check_inside, read_json, read_json_lines, validate
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -197,10 +197,10 @@ class Split:
     def __getitem__(self, index: int) -> Sample:
         if self.draw is not None:
             log = self._drawn(self.draw, index)
-            return Sample(image=ink(log.grey), target=torch.from_numpy(log.mask))
+            return Sample(image=to_ink(log.grey), target=torch.from_numpy(log.mask))
         row = self.rows[index]
         return Sample(
-            image=ink(self._grey(row)),
+            image=to_ink(self._grey(row)),
             target=torch.from_numpy(self._mask(row)),
         )
 
@@ -293,7 +293,7 @@ class Archive:
             ArchiveError: there is none, or it is not finished.
         """
         path = root / "archive.json"
-        header = parse(_Header, _read_header(path), where=str(path), error=ArchiveError)
+        header = validate(_Header, _read_header(path), where=str(path), error=ArchiveError)
         return Archive(
             root=root, classes=header.classes, made_by=header.made_by, drawn=header.drawn
         )
@@ -351,7 +351,7 @@ def read_rows(path: Path) -> list[Row]:
         missing=f"{path}: missing, so the split is absent or unfinished; the command that made "
         "the archive finishes it when run again",
     )
-    return [parse(Row, table, where=str(path), error=ArchiveError) for table in tables]
+    return [validate(Row, table, where=str(path), error=ArchiveError) for table in tables]
 
 
 def changed_files(folder: Path, row: Row) -> list[str]:

@@ -241,6 +241,6 @@ def _pad(x: Tensor, canvas: tuple[int, int], value: int) -> Tensor:
     return F.pad(x, (0, W - w, 0, H - h), value=value)
 
 
-def ink(grey: UInt8[ndarray, "h w"]) -> UInt8[Tensor, "1 h w"]:
+def to_ink(grey: UInt8[ndarray, "h w"]) -> UInt8[Tensor, "1 h w"]:
     """A grey scan as the network takes it, in training and in use: 0 = paper, 255 = ink."""
     return torch.from_numpy(255 - grey)[None]

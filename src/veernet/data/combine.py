@@ -20,7 +20,7 @@ from veernet.data.archive import (
     sha256,
 )
 from veernet.errors import ArchiveError, OptionError
-from veernet.files import replacing
+from veernet.files import atomic_write
 
 Chosen = Mapping[SplitName, Sequence[tuple[Split, int]]]
 """The logs of every split of a new archive: where each is, and its index there."""
@@ -150,7 +150,7 @@ def _bring(
     told = row.sha256 or (None,) * len(row.files)
     for name, new, digest in zip(old.files, row.files, told, strict=True):
         if new in changed:
-            with replacing(folder / new) as temporary:
+            with atomic_write(folder / new) as temporary:
                 shutil.copyfile(split.folder / name, temporary)
                 if digest not in (None, sha256(temporary)):
                     raise ArchiveError(

@@ -11,7 +11,7 @@ from veernet.data.batch import Batch, Sample, collate
 from veernet.data.schedule import MicroBatch, Step, padded_pixels
 from veernet.errors import OnError, VeerNetError
 
-IN_FLIGHT = 2**30
+PREFETCH_BYTES = 2**30
 """Most bytes of micro-batches that are being read or wait, unless told otherwise."""
 
 
@@ -33,7 +33,7 @@ class Loader:
     split: Split
     workers: int = 0
     """Threads that read ahead; 0 reads when a batch is asked for."""
-    in_flight: int = IN_FLIGHT
+    prefetch_bytes: int = PREFETCH_BYTES
     """Most bytes read ahead; a micro-batch that takes more goes alone."""
     pin: bool = False
     """Page-lock batches, for an asynchronous copy to a GPU."""
@@ -143,7 +143,7 @@ class _Ahead:
     def _fill(self) -> None:
         while self.waiting and len(self.reading) < 4 * self.loader.workers:
             size = self.loader.bytes_of(self.waiting[0])
-            if self.held and self.held + size > self.loader.in_flight:
+            if self.held and self.held + size > self.loader.prefetch_bytes:
                 return
             self.held += size
             future = self.pool.submit(self.loader.read, self.waiting.popleft())

@@ -20,7 +20,7 @@ from veernet.data import tiff
 from veernet.data.formats import MASKS, SCANS, conversion, format_of, refusal
 from veernet.data.levels import grey_of, misread, raw_mode
 from veernet.errors import ImageError, ImageWarning
-from veernet.files import replacing
+from veernet.files import atomic_write
 
 MAX_PIXELS = 2**28
 """The largest picture read unless told otherwise: 20 m of paper 210 mm wide at 200 dpi. Reading it
@@ -110,7 +110,7 @@ def write_picture(
     The name says how: `.png`, or `.tif` for TIFF with Zstandard, which libtiff decodes six times as
     fast (`docs/notes/0003`).
     """
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_picture(temporary, picture, palette=palette)
 
 
@@ -129,12 +129,12 @@ def save_picture(
     path.write_bytes(encoded.getbuffer())
 
 
-def lay_on_side(upright: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
+def to_depth_right(upright: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
     """Turn a scan with depth down the page on its side: depth to the right, left edge below."""
     return np.ascontiguousarray(np.rot90(upright))
 
 
-def stand_up(lying: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
+def to_depth_down(lying: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
     """Undo `lay_on_side`."""
     return np.ascontiguousarray(np.rot90(lying, -1))
 

@@ -29,13 +29,13 @@ from veernet.data.batch import UNLABELLED
 from veernet.data.raster import save_picture
 from veernet.errors import ArchiveError
 from veernet.files import (
+    atomic_write,
     claimed,
-    difference,
+    first_difference,
     is_temporary,
-    naming,
-    parse,
-    replacing,
-    sweep,
+    remove_stale,
+    validate,
+    with_filename,
     write_json,
     write_json_lines,
 )
@@ -87,7 +87,7 @@ def begun(
         found = Archive.open(root)
         found = replace(found, made_by=present(found.made_by))
         _check_same(found, settings)
-        sweep(root)
+        remove_stale(root)
         try:
             yield found.made_by
         except BaseException:
@@ -107,7 +107,7 @@ def _check_same(found: Archive, settings: dict[str, Any]) -> None:
     if there != asked:
         raise ArchiveError(
             f"{found.root}: holds an archive made with other settings "
-            f"({difference(there, asked)}); choose another folder or remove it"
+            f"({first_difference(there, asked)}); choose another folder or remove it"
         )
 
 
@@ -130,7 +130,7 @@ def _journalled(path: Path) -> list[Row]:
     lines = path.read_bytes().split(b"\n") if path.exists() else []
     for line in lines[:-1]:
         try:
-            rows.append(parse(Row, json.loads(line), where=str(path), error=ArchiveError))
+            rows.append(validate(Row, json.loads(line), where=str(path), error=ArchiveError))
         except (ValueError, ArchiveError):
             break
     return rows
@@ -149,7 +149,7 @@ def journal(folder: Path, known: Mapping[str, Row]) -> Generator[Callable[[Row],
 
         def note(row: Row) -> None:
             if row.file_name not in known:
-                with naming(path):
+                with with_filename(path):
                     file.write(json.dumps(asdict(row), allow_nan=False).encode() + b"\n")
 
         yield note
@@ -183,7 +183,7 @@ def write_log(folder: Path, row: Row, log: Log) -> Row:
 
 def _write(path: Path, save: Callable[[Path], object], told: str | None) -> str:
     """Write one file, whose digest must be the one `told`; returns it."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save(temporary)
         digest = sha256(temporary)
         if told not in (None, digest):

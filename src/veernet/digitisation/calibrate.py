@@ -55,9 +55,11 @@ def calibrate(
             f"--curve: of tracks {', '.join(map(str, numbers)) or 'none'}; "
             f"{len(found.tracks)} were found"
         )
-    marks = found.marks(numbers[0] - 1)
+    marks = found.line_rows(numbers[0] - 1)
     tied = _tied(found, marks, ties, line)
-    first, last = (found.stretch(_nearest(marks, tie[0]))[0] for tie in (tied[0], tied[-1]))
+    first, last = (
+        found.evenly_spaced_run(_nearest(marks, tie[0]))[0] for tie in (tied[0], tied[-1])
+    )
     lines = found.lines[first.start : last.stop]
     try:
         return Calibration(
@@ -86,7 +88,7 @@ def _track(
     (left, right), (h, w), down = found.tracks[number - 1], shape, axis == "down"
 
     def on_scan(column: float, row: float) -> tuple[float, float]:
-        x, y = found.on_scan(column, row)
+        x, y = found.to_scan(column, row)
         return (x, y) if down else (y, h - 1 - x)  # as it lay before it was turned
 
     def inside(row: float) -> bool:
@@ -96,7 +98,7 @@ def _track(
     rows = [float(row) for row in lines if inside(float(row))]
     if len(rows) < 2:
         raise OptionError(f"the track from {left} to {right} px across leaves the scan")
-    if found.turned:
+    if found.skew:
         read = [(left, rows[0]), (right, rows[0]), (right, rows[-1]), (left, rows[-1])]
         places = (on_scan(*one) for one in read)
         return Track(
@@ -135,7 +137,7 @@ def _counted(
             f"--line counts from a depth line; none within {NEAR} px of {pixel:g}, the "
             f"nearest is at {marks[at]:g}"
         )
-    lines, steps = found.stretch(at)
+    lines, steps = found.evenly_spaced_run(at)
     some = np.unique(np.linspace(0, len(steps) - 1, TIES).round().astype(int))
     some = np.union1d(some, [at - lines.start])
     tied = np.round(np.stack([marks[lines], depth + steps * line], axis=1)[some], 4)

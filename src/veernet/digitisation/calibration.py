@@ -11,7 +11,7 @@ from numpy import ndarray
 from veernet.curves.trace import MAX_GAP
 from veernet.digitisation.track import LARGEST, SMALLEST, Axis, CurveScale, Track, check_traces
 from veernet.errors import CalibrationError
-from veernet.files import formerly, parse, read_toml
+from veernet.files import formerly, read_toml, validate
 from veernet.las import Unit
 
 MAX_DEPTHS = 10_000_000
@@ -204,7 +204,7 @@ def calibration_of(table: dict[str, Any], *, where: str) -> Calibration:
             f"{where}: tracks are written [[track]], and the curves of each [[track.curve]] after "
             "it"
         )
-    return parse(Calibration, table, where=where, error=CalibrationError)
+    return validate(Calibration, table, where=where, error=CalibrationError)
 
 
 def _piecewise_linear(

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.curves.trace import Trace
-from veernet.curves.wraps import jumps, laps_of, printed
-from veernet.data.batch import ink
+from veernet.curves.wraps import printed_rows, track_wraps, wrap_columns
+from veernet.data.batch import to_ink
 from veernet.digitisation.beyond import beyond_scale
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.strip import Strip, cut_from_paper, span_of
@@ -58,7 +58,7 @@ class TrackReading:
     def rows(self) -> Float[ndarray, "w"]:
         """Rows of its centre on the track; NaN too where it goes round, to interrupt its line."""
         height = len(self.grey) - 1
-        return printed(height * (1 - self.positions), (0, height))
+        return printed_rows(height * (1 - self.positions), (0, height))
 
     @property
     def off_scale(self) -> tuple[Stretch, ...]:
@@ -180,12 +180,14 @@ def _read(
 ) -> Iterator[tuple[CurveScale, TrackReading]]:
     """The curves of a track as they are printed. They are followed beyond both ends of it, where
     their strokes go on."""
-    seen = predict(model, ink(strip.grey), window=window, autocast=autocast)
+    seen = predict(model, to_ink(strip.grey), window=window, autocast=autocast)
     seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
     depth = calibration.depth.at(strip.pixels()[part])
     for curve in track.curves:
         turn = (0, strip.height) if curve.wraps else None
-        whole = read_curve(seen, curve.curve_class - 1, max_gap=calibration.depth.gap(), turn=turn)
+        whole = read_curve(
+            seen, curve.curve_class - 1, max_gap=calibration.depth.gap(), wrap_edges=turn
+        )
         trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
         beyond = beyond_scale(strip, seen[curve.curve_class - 1, :, part], trace, wraps=curve.wraps)
         yield (
@@ -202,8 +204,8 @@ def _read(
 
 def _rounds(one: TrackReading) -> tuple[tuple[float, int], ...]:
     """Depths at which a curve has gone round its track."""
-    laps = laps_of(one.positions)
-    return tuple((float(one.depth[column]), lap) for column, lap in jumps(laps))
+    laps = track_wraps(one.positions)
+    return tuple((float(one.depth[column]), lap) for column, lap in wrap_columns(laps))
 
 
 def _check(calibration: Calibration, model: VeerNet) -> None:

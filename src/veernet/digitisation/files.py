@@ -14,7 +14,7 @@ from veernet.digitisation.digitise import OffScale, digitise
 from veernet.digitisation.las import Header, write_csv, write_las
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
 from veernet.errors import CalibrationError, OptionError
-from veernet.filesets import replacing_set, whole_set
+from veernet.filesets import atomic_write_set, whole_set
 from veernet.inference import WINDOW
 from veernet.las import Las
 from veernet.model import VeerNet
@@ -102,7 +102,7 @@ def digitise_file(
             _check_absent(paths)  # another process may have been as fast
         return _older_pictures(table)
 
-    with replacing_set(folder, las.name, older=older) as made:
+    with atomic_write_set(folder, las.name, older=older) as made:
         write_las(made / las.name, digitised, header=header, confidence=confidence)
         write_csv(made / table.name, digitised)
         write_csv(made / points.name, digitised, points=POINTS)

@@ -11,11 +11,11 @@ from typing import Any
 import lasio
 import numpy as np
 
-from veernet.curves.error import drawn_out
+from veernet.curves.error import resample
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.digitise import Digitisation
 from veernet.errors import OptionError
-from veernet.files import replacing
+from veernet.files import atomic_write
 from veernet.las import OWN, Item, read_header
 
 NULL = -999.25
@@ -117,7 +117,7 @@ def write_las(
             name, told = f"{curve.mnemonic}_CONF", f"Confidence of {curve.mnemonic}, 0 to 1"
             las.append_curve(name, np.round(sure, digits), descr=told)
     las.other = "\n".join(_other(digitised, digits))
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         las.write(file, version=2.0, fmt=f"%.{digits}f", STEP=digitised.calibration.depth.step)
 
 
@@ -143,8 +143,8 @@ def write_csv(path: Path, digitised: Digitisation, *, points: int | None = None)
     names = [curve.mnemonic for curve in digitised.calibration.curves]
     columns = np.concatenate([digitised.depth[None], digitised.values, digitised.confidence])
     if points is not None:
-        columns = np.stack([drawn_out(column, points) for column in columns])
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        columns = np.stack([resample(column, points) for column in columns])
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow([f"DEPT_{unit}", *names, *(f"{name}_confidence" for name in names)])
         for row in columns.T:

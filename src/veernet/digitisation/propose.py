@@ -14,16 +14,16 @@ from numpy import ndarray
 from veernet.digitisation.strip import dark
 from veernet.errors import CalibrationError
 
-WINDOW = 1500
+WINDOW_ROWS = 1500
 """Rows that are looked at together: a paper feed that drifts is straight over so many."""
 
-LEAST = 60
+MIN_TRACK_WIDTH = 60
 """Width of the narrowest track, px."""
 
-MOST_STEPS = 20
+MAX_MISSING_LINES = 20
 """How many depth lines may be missing between two that follow one another."""
 
-STEEPEST = 0.06
+MAX_SKEW = 0.06
 """Slope of depth lines up to which a scan may be askew: 3.4 degrees."""
 
 Window = tuple[Float[ndarray, "_"], list[tuple[int, int]], Float[ndarray, "_"]]
@@ -44,22 +44,22 @@ class Proposal:
 
     tracks: tuple[tuple[int, int], ...]
     lines: Float[ndarray, "n"]
-    heavy: Bool[ndarray, "n"]
+    thick: Bool[ndarray, "n"]
     spacing: float
-    turned: float = 0.0
+    skew: float = 0.0
 
-    def on_scan(self, column: float, row: float) -> tuple[float, float]:
+    def to_scan(self, column: float, row: float) -> tuple[float, float]:
         """The place (x, y) on the scan as it is."""
-        cos, sin = math.cos(self.turned), math.sin(self.turned)
+        cos, sin = math.cos(self.skew), math.sin(self.skew)
         return column * cos - row * sin, column * sin + row * cos
 
-    def marks(self, track: int = 0) -> Float[ndarray, "n"]:
+    def line_rows(self, track: int = 0) -> Float[ndarray, "n"]:
         """Rows of the scan as it is where the depth lines cross the left edge of a track: of the
         first one of a calibration, where its ties are read."""
         left = self.tracks[track][0]
-        return left * math.sin(self.turned) + self.lines * math.cos(self.turned)
+        return left * math.sin(self.skew) + self.lines * math.cos(self.skew)
 
-    def stretch(self, line: int) -> tuple[slice, Int[ndarray, "m"]]:
+    def evenly_spaced_run(self, line: int) -> tuple[slice, Int[ndarray, "m"]]:
         """The lines around number `line` that follow one another evenly, and how many steps every
         one of them lies below it. A rule of a header, or another pass, is not among them."""
         steps, even = _steps(np.diff(self.lines) / self.spacing, slack=0.25)
@@ -84,24 +84,26 @@ def propose(scan: UInt8[ndarray, "h w"]) -> Proposal:
     turned = _angle(scan)
     windows = [*_windows(scan, turned)]
     if turned and windows:  # edges are longer than lines, and tell it better
-        turned -= _lean(windows)
+        turned -= _residual_skew(windows)
         windows = [*_windows(scan, turned)]
     if not windows:
         raise CalibrationError(
             "no evenly spaced depth lines were found across the scan; is it straight, and does "
             "depth run down the page?"
         )
-    tracks = _common(windows)
+    tracks = _median_tracks(windows)
     if not tracks:
-        raise CalibrationError(f"no track of {LEAST} px or more was found between the depth lines")
+        raise CalibrationError(
+            f"no track of {MIN_TRACK_WIDTH} px or more was found between the depth lines"
+        )
     rows = np.concatenate([lines for lines, _, _ in windows])
     thick = np.concatenate([thickness for _, _, thickness in windows])
     return Proposal(
         tracks=tracks,
         lines=rows,
-        heavy=thick > 1.4 * np.median(thick),
+        thick=thick > 1.4 * np.median(thick),
         spacing=float(np.median([_spacing(lines) for lines, _, _ in windows])),
-        turned=turned,
+        skew=turned,
     )
 
 
@@ -110,11 +112,11 @@ def _angle(scan: UInt8[ndarray, "h w"]) -> float:
     0 where they fall by less than two pixels across the scan."""
     found = list[float]()
     for part in (0.25, 0.5, 0.75):
-        top = round(part * max(0, len(scan) - WINDOW))
-        y, x = np.nonzero(dark(scan[top : top + WINDOW, ::4]))
+        top = round(part * max(0, len(scan) - WINDOW_ROWS))
+        y, x = np.nonzero(dark(scan[top : top + WINDOW_ROWS, ::4]))
         if len(y) < 100:
             continue
-        slopes, best = np.linspace(-STEEPEST, STEEPEST, 121), 0.0
+        slopes, best = np.linspace(-MAX_SKEW, MAX_SKEW, 121), 0.0
         for near in (0.004, 0.0):  # coarse, then fine
             worth = np.array([np.square(_profile(y - 4 * s * x)).sum() for s in slopes])
             top_half = np.maximum(worth - (worth.max() + np.median(worth)) / 2, 0)
@@ -140,20 +142,22 @@ def _turned_back(
     h, w = scan.shape
     cos, sin = math.cos(angle), math.sin(angle)
     if angle == 0:
-        yield from ((top, 0, scan[top : top + WINDOW]) for top in range(0, h, WINDOW))
+        yield from ((top, 0, scan[top : top + WINDOW_ROWS]) for top in range(0, h, WINDOW_ROWS))
         return
-    for top in range(min(0, math.floor(-w * sin)), math.ceil(h * cos + w * abs(sin)), WINDOW):
-        left = math.floor(min(top * math.tan(angle), (top + WINDOW) * math.tan(angle)))
-        width = math.ceil(w / cos + WINDOW * abs(math.tan(angle))) + 2
+    for top in range(min(0, math.floor(-w * sin)), math.ceil(h * cos + w * abs(sin)), WINDOW_ROWS):
+        left = math.floor(min(top * math.tan(angle), (top + WINDOW_ROWS) * math.tan(angle)))
+        width = math.ceil(w / cos + WINDOW_ROWS * abs(math.tan(angle))) + 2
         # A place (column, row) of the window lies on the scan at turn @ (column, row, 1).
         x, y = left * cos - top * sin, left * sin + top * cos
         first = max(0, math.floor(y + min(0.0, width * sin)) - 1)
-        part = scan[first : max(first, math.ceil(y + max(0.0, width * sin) + WINDOW * cos) + 2)]
+        part = scan[
+            first : max(first, math.ceil(y + max(0.0, width * sin) + WINDOW_ROWS * cos) + 2)
+        ]
         if len(part):
             turn = np.array([[cos, -sin, x], [sin, cos, y - first]])
             flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
             seen = cv2.warpAffine(
-                part, turn, (width, WINDOW), None, flags, cv2.BORDER_CONSTANT, (255,)
+                part, turn, (width, WINDOW_ROWS), None, flags, cv2.BORDER_CONSTANT, (255,)
             )
             yield top, left, seen
 
@@ -196,7 +200,7 @@ def _tracks(drawn: Bool[ndarray, "w"], full: Float[ndarray, "w"]) -> list[tuple[
             closed[first : last + 1] = True
     edges: list[tuple[int, int]] = []
     for at, n in zip(*_runs(closed), strict=True):
-        if n >= LEAST:
+        if n >= MIN_TRACK_WIDTH:
             left, right = (_onto_line(full, at + side * (n - 1) / 2) for side in (-1, 1))
             edges.append((left, right))
     return edges
@@ -212,22 +216,22 @@ def _onto_line(full: Float[ndarray, "w"], near: float) -> int:
     return int(first + round(float(best.mean())))
 
 
-def _common(windows: list[Window]) -> tuple[tuple[int, int], ...]:
+def _median_tracks(windows: list[Window]) -> tuple[tuple[int, int], ...]:
     """The tracks of most windows, their edges in the middle of those found."""
-    edges = np.median([edges for _, edges, _ in _alike(windows)], axis=0).reshape(-1, 2)
+    edges = np.median([edges for _, edges, _ in _modal_windows(windows)], axis=0).reshape(-1, 2)
     return tuple((round(left), round(right)) for left, right in edges.tolist())
 
 
-def _lean(windows: list[Window]) -> float:
+def _residual_skew(windows: list[Window]) -> float:
     """By how much the edges of the tracks move to the right, px a row."""
-    alike = [(rows.mean(), np.ravel(edges)) for rows, edges, _ in _alike(windows) if edges]
+    alike = [(rows.mean(), np.ravel(edges)) for rows, edges, _ in _modal_windows(windows) if edges]
     leans = [
         float(np.median(b - a) / (deeper - row)) for (row, a), (deeper, b) in combinations(alike, 2)
     ]
     return float(np.median(leans)) if leans else 0.0
 
 
-def _alike(windows: list[Window]) -> list[Window]:
+def _modal_windows(windows: list[Window]) -> list[Window]:
     """Those with as many tracks as most have."""
     n = Counter(len(edges) for _, edges, _ in windows).most_common(1)[0][0]
     return [window for window in windows if len(window[1]) == n]
@@ -247,5 +251,5 @@ def _steps(
     """How many steps lie between neighbours that are so many spacings apart, and whether they
     follow one another evenly."""
     steps = np.rint(times).astype(int)
-    even = (steps >= 1) & (steps <= MOST_STEPS) & (np.abs(times - steps) < slack)
+    even = (steps >= 1) & (steps <= MAX_MISSING_LINES) & (np.abs(times - steps) < slack)
     return steps, even

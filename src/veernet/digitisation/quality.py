@@ -10,12 +10,12 @@ from numpy import ndarray
 
 from veernet.curves.error import curve_error
 from veernet.curves.overlay import overlay
-from veernet.curves.trace import LAPS_DOWN, LAPS_UP, THRESHOLD
-from veernet.data.raster import stand_up
+from veernet.curves.trace import THRESHOLD, WRAPS_DOWN, WRAPS_UP
+from veernet.data.raster import to_depth_down
 from veernet.digitisation.beyond import runs_of
 from veernet.digitisation.digitise import Digitisation, Stretch
 from veernet.digitisation.track import Axis, CurveScale
-from veernet.files import finite
+from veernet.files import nan_to_none
 from veernet.las import Las, Unit
 
 RESIDUAL = 0.05
@@ -115,7 +115,7 @@ def _compared(
     alone = np.isfinite(read) & ~both
     told: dict[str, Any] = {
         "compared": int(both.sum()),
-        "coverage": finite(error.coverage),
+        "coverage": nan_to_none(error.coverage),
         "read_beyond": tuple((float(depth[a]), float(depth[b - 1])) for a, b in runs_of(alone)),
     }
     if both.sum() < 2:
@@ -128,16 +128,16 @@ def _compared(
         "largest_error": float(read[worst] - known[worst]),
         "largest_error_at": float(depth[worst]),
         "share_far": float((off > RESIDUAL).mean()),
-        "mae": finite(error.mae),
-        "mae_decades": decades and finite(decades.mae),
-        "pearson_r": finite((decades or error).pearson_r),
+        "mae": nan_to_none(error.mae),
+        "mae_decades": decades and nan_to_none(decades.mae),
+        "pearson_r": nan_to_none((decades or error).pearson_r),
     }
 
 
 def on_scale(curve: CurveScale, values: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
     """Values that are printed between the edges of the track, or as many times round it as a curve
     is followed; NaN for the others."""
-    above, below = (LAPS_UP, LAPS_DOWN) if curve.wraps else (0, 0)
+    above, below = (WRAPS_UP, WRAPS_DOWN) if curve.wraps else (0, 0)
     positions = curve.position(values)
     return np.where((positions >= -below) & (positions <= 1 + above), values, np.nan)
 
@@ -204,7 +204,7 @@ def _coloured(
 
 
 def _laid(panel: UInt8[ndarray, "h w 3"], axis: Axis) -> UInt8[ndarray, "_ _ 3"]:
-    return stand_up(panel) if axis == "down" else panel
+    return to_depth_down(panel) if axis == "down" else panel
 
 
 def _beside(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
-from veernet.data.raster import lay_on_side
+from veernet.data.raster import to_depth_right
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.track import Track
 from veernet.errors import CalibrationError
@@ -174,7 +174,7 @@ def _cropped(
     rows, columns = slice(y, across[1] + 1 + margin), slice(x, end + 1 + margin)
     if down:  # turning the part is cheaper than turning the whole
         w = scan.shape[1]
-        grey = lay_on_side(scan[columns, max(0, w - rows.stop) : w - rows.start])
+        grey = to_depth_right(scan[columns, max(0, w - rows.stop) : w - rows.start])
     else:
         grey = scan[rows, columns]
     return Strip(

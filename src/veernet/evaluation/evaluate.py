@@ -8,9 +8,9 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import nn
 
-from veernet.curves.error import CurveError, curve_error, drawn_out
+from veernet.curves.error import CurveError, curve_error, resample
 from veernet.data.archive import Log, Row, Split
-from veernet.data.batch import UNLABELLED, ink
+from veernet.data.batch import UNLABELLED, to_ink
 from veernet.errors import VeerNetError
 from veernet.evaluation.pixels import Counts, count
 from veernet.inference import classes_of, predict, read_curve
@@ -115,7 +115,7 @@ def evaluate(
                 raise
             skip(split.rows[index].file_name, str(fault))
             continue
-        probability = predict(model, ink(log.grey), autocast=autocast)
+        probability = predict(model, to_ink(log.grey), autocast=autocast)
         row = split.rows[index]
         results.append(LogResult.of(row, log, probability, read_curves=read_curves))
         advance()
@@ -125,7 +125,7 @@ def evaluate(
 def follow_curves(probability: Float[ndarray, "K h w"], row: Row) -> list[Float[ndarray, "w"]]:
     """Follow every curve of a log; returns its row in every column, which is scored and drawn."""
     edges = (wrap_edges(row, k) for k in range(len(probability)))
-    return [read_curve(probability, k, turn=turn).rows for k, turn in enumerate(edges)]
+    return [read_curve(probability, k, wrap_edges=turn).rows for k, turn in enumerate(edges)]
 
 
 def wrap_edges(row: Row, curve: int) -> tuple[int, int] | None:
@@ -140,7 +140,7 @@ def _errors(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> ValueE
     top, bottom = row.curves[curve].track
     return ValueErrors(
         columns=curve_error(read, true, height=bottom - top),
-        points_300=curve_error(drawn_out(read), drawn_out(true), height=bottom - top),
+        points_300=curve_error(resample(read), resample(true), height=bottom - top),
     )
 
 

@@ -12,14 +12,14 @@ from numpy import ndarray
 from torch import nn
 
 from veernet.curves.overlay import overlay, stack
-from veernet.curves.wraps import printed
+from veernet.curves.wraps import printed_rows
 from veernet.data.archive import Log, Row, Split
-from veernet.data.batch import ink
+from veernet.data.batch import to_ink
 from veernet.data.raster import write_picture
 from veernet.evaluation.evaluate import LogResult, follow_curves, wrap_edges
 from veernet.evaluation.summary import Summary, summarise
-from veernet.files import finite, write_json, write_json_lines
-from veernet.filesets import replacing_set
+from veernet.files import nan_to_none, write_json, write_json_lines
+from veernet.filesets import atomic_write_set
 from veernet.inference import predict
 
 SUMMARY = "summary.json"
@@ -55,9 +55,9 @@ def write_evaluation(
     Returns the summary.
     """
     summary = replace(summarise(results, classes), left_out=dict(left_out or {}))
-    with replacing_set(folder, SUMMARY, older=lambda: _pictures(folder)) as made:
+    with atomic_write_set(folder, SUMMARY, older=lambda: _pictures(folder)) as made:
         _draw_worst(made, model, split, results, autocast=autocast)
-        write_json_lines(made / "logs.jsonl", [finite(asdict(result)) for result in results])
+        write_json_lines(made / "logs.jsonl", [nan_to_none(asdict(result)) for result in results])
         write_json(made / SUMMARY, asdict(summary))
     return summary
 
@@ -99,10 +99,10 @@ def draw(
 ) -> UInt8[ndarray, "H w 3"]:
     """Draw a log as scanned, with its true curves, and with those that the network reads, as they
     are scored."""
-    followed = follow_curves(predict(model, ink(log.grey), autocast=autocast), row)
+    followed = follow_curves(predict(model, to_ink(log.grey), autocast=autocast), row)
     edges = (wrap_edges(row, k) for k in range(len(followed)))
     pairs = zip(followed, edges, strict=True)
-    read = [rows if turn is None else printed(rows, turn) for rows, turn in pairs]
+    read = [rows if turn is None else printed_rows(rows, turn) for rows, turn in pairs]
     first = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
     part = slice(first, first + PICTURE_WIDTH)
     return stack(

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import Field
 
 from veernet.errors import LabelError
-from veernet.files import Json, parse, read_json
+from veernet.files import Json, read_json, validate
 from veernet.label import rle
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -169,10 +169,10 @@ def read_annotations(path: Path) -> list[Picture]:
                 raise LabelError(_unknown(path, "XML, as CVAT and Pascal VOC write"))
     table = read_json(path, error=LabelError, missing=f"{path}: no such file of polylines")
     if isinstance(table, dict) and "shapes" in table:
-        labelme = parse(_Labelme, table, where=str(path), error=LabelError, extra="ignore")
+        labelme = validate(_Labelme, table, where=str(path), error=LabelError, extra="ignore")
         return [_of_labelme(path, labelme)]
     if isinstance(table, dict) and "images" in table:
-        coco = parse(_Coco, table, where=str(path), error=LabelError, extra="ignore")
+        coco = validate(_Coco, table, where=str(path), error=LabelError, extra="ignore")
         return _of_coco(path, coco)
     raise LabelError(_unknown(path, _described(table)))
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
-from veernet.curves.strokes import bands, give
+from veernet.curves.strokes import paint_class, wrapped_stroke_pixels
 from veernet.data.batch import UNLABELLED
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.strip import Strip
@@ -41,7 +41,7 @@ class Traced:
     on_ink: Bool[ndarray, "w"]
     given: Bool[ndarray, "w"]
     absent: Bool[ndarray, "w"]
-    pen: float
+    line_width: float
     """Width of its line, px."""
     offset: tuple[int, int] = (0, 0)
     """Columns to the right and rows down that the print lies from where it was expected."""
@@ -151,15 +151,15 @@ def paint_labels(
         mask[open_pixels] = UNLABELLED
     for index, traced in sorted(curves.items(), reverse=True):
         laps = traced.laps()
-        for covered in bands(
+        for covered in wrapped_stroke_pixels(
             strip.bottom - traced.positions * strip.height,
             laps[np.isfinite(laps)].astype(np.int64),
-            turn=strip.height,
-            width=traced.pen,
+            wrap_height=strip.height,
+            width=traced.line_width,
             first=max(0, strip.top - 2),
             last=min(strip.bottom + 2, len(mask) - 1),
         ):
-            give(mask, covered, index)
+            paint_class(mask, covered, index)
     for traced in curves.values():
         mask[:, traced.unknown] = UNLABELLED
     return mask

@@ -77,7 +77,7 @@ class ImportSummary:
     labelled."""
     offset: tuple[int, int]
     """Pixels along depth and across it by which the print lies from the calibration."""
-    pen: float
+    line_width: float
     """Width of its line, px."""
 
 
@@ -302,5 +302,5 @@ def _told(
         labelled=on_ink,
         absent=absent,
         offset=one.offset,
-        pen=one.pen,
+        line_width=one.line_width,
     )

@@ -54,7 +54,9 @@ def snap(
     ink = cv2.GaussianBlur(sharp, (0, 0), 0.8)
     points = [_by_length(line) for line in polylines(rows) if len(line) > 1]
     if not points:
-        return Traced(positions=positions, on_ink=nothing, given=given, absent=nothing, pen=1.0)
+        return Traced(
+            positions=positions, on_ink=nothing, given=given, absent=nothing, line_width=1.0
+        )
     offset = (0, 0) if in_place else _offset(strip, ink, np.concatenate(points))
     moved = np.full(len(rows), np.nan)
     on_ink = np.zeros(len(rows), bool)
@@ -67,7 +69,7 @@ def snap(
         on_ink=on_ink,
         given=given,
         absent=nothing,
-        pen=_pen(strip, sharp, moved, on_ink),
+        line_width=_pen(strip, sharp, moved, on_ink),
         offset=offset,
     )
 

@@ -23,18 +23,18 @@ from torch.utils._pytree import tree_leaves
 
 from veernet import distributed
 from veernet.data.batch import Batch
-from veernet.memory.system import Watch
+from veernet.memory.system import PeakMemory
 from veernet.model import ActivationCheckpointing, VeerNet
-from veernet.nn.slabs import COLUMNS
+from veernet.nn.slabs import TILE_COLUMNS
 from veernet.step import train_step
 from veernet.training import Training
 
 CPU = torch.device("cpu")
 
-SMALL_BLOCKS = 32 << 20
+ALLOCATOR_SLACK = 32 << 20
 """What blocks under 1 MiB take besides on a CPU, bytes: 5 to 80 MiB were measured."""
 
-NARROW = 2 * COLUMNS
+TRACED_WIDTH = 2 * TILE_COLUMNS
 """The width of an image that is traced as it is, px."""
 
 LOSS = "loss, optimizer"
@@ -63,7 +63,7 @@ PARTS = "peak", "kept", "temporary", "workspace"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Need:
+class MemoryEstimate:
     """What a training step needs beyond its batch on the host, bytes.
 
     always: weights and the optimizer's state: what stays after the step
@@ -71,16 +71,16 @@ class Need:
     stages: who needs what
     """
 
-    always: int
-    small: int
+    persistent: int
+    allocator_slack: int
     stages: tuple[Stage, ...]
 
     @property
     def peak(self) -> int:
         """The most at any time."""
-        return max(stage.peak for stage in self.stages) + self.small
+        return max(stage.peak for stage in self.stages) + self.allocator_slack
 
-    def towards(self, far: "Need", distance: float) -> "Need":
+    def extrapolate(self, far: "MemoryEstimate", distance: float) -> "MemoryEstimate":
         """What would be needed so many times as far off as `far` is."""
 
         def line(a: int, b: int) -> int:
@@ -93,14 +93,14 @@ class Need:
         return replace(self, stages=tuple(stages))
 
 
-def need(
+def estimate(
     training: Training,
     size: tuple[int, int],
     images: int = 1,
     *,
-    recompute: ActivationCheckpointing = "none",
+    activation_checkpointing: ActivationCheckpointing = "none",
     workspaces: bool = True,
-) -> Need:
+) -> MemoryEstimate:
     """What a step on one micro-batch needs, of so many images of one `size`, (h, w) px.
 
     Told from two narrower images along a line, if the image is wider than `NARROW`.
@@ -110,13 +110,13 @@ def need(
             which is exact after `settle_allocator` and before the first step of a process.
     """
     h, w = size
-    if w <= NARROW:
-        return _traced(training, size, images, recompute, workspaces)
+    if w <= TRACED_WIDTH:
+        return _traced(training, size, images, activation_checkpointing, workspaces)
     near, far = (
-        _traced(training, (h, part), images, recompute, workspaces)
-        for part in (NARROW // 2, NARROW)
+        _traced(training, (h, part), images, activation_checkpointing, workspaces)
+        for part in (TRACED_WIDTH // 2, TRACED_WIDTH)
     )
-    return near.towards(far, (w - NARROW // 2) / (NARROW // 2))
+    return near.extrapolate(far, (w - TRACED_WIDTH // 2) / (TRACED_WIDTH // 2))
 
 
 @cache
@@ -124,12 +124,12 @@ def _traced(
     training: Training,
     size: tuple[int, int],
     images: int,
-    recompute: ActivationCheckpointing,
+    activation_checkpointing: ActivationCheckpointing,
     workspaces: bool,
-) -> Need:
+) -> MemoryEstimate:
     with torch.random.fork_rng(devices=[]):
         model = VeerNet(training.network).to(training.dtype)
-    model.activation_checkpointing = recompute
+    model.activation_checkpointing = activation_checkpointing
     sizes = torch.tensor([size] * images)
     _make_fake(model, fakes := FakeTensorMode())
     with fakes:
@@ -138,11 +138,11 @@ def _traced(
         target, labelled = torch.zeros_like(image[:, 0]), (1,) * images
         batch = Batch(image=image, target=target, sizes=sizes, n_classes=labelled)
         _give_state(optimizer)
-        with _stages(model) as stages, _Ledger(model, optimizer, stages) as ledger:
+        with _stages(model) as stages, _AllocationTracer(model, optimizer, stages) as ledger:
             loss, autocast = training.loss, training.autocast
-            with distributed.alone():  # the others wait for what one of them finds
+            with distributed.single_process():  # the others wait for what one of them finds
                 train_step(model, optimizer, loss, [batch], device=CPU, autocast=autocast)
-    return ledger.need(workspaces=workspaces)
+    return ledger.estimate(workspaces=workspaces)
 
 
 def _make_fake(model: nn.Module, fakes: FakeTensorMode) -> None:
@@ -212,7 +212,7 @@ class _Block:
     stage: str
 
 
-class _Ledger(TorchDispatchMode):
+class _AllocationTracer(TorchDispatchMode):
     """Books what every operation allocates, and what is freed."""
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, at_work: list[str]):
@@ -261,7 +261,7 @@ class _Ledger(TorchDispatchMode):
         block, _ = self.alive.pop(key)
         self.events.append(block)  # the second time it goes
 
-    def need(self, *, workspaces: bool) -> Need:
+    def estimate(self, *, workspaces: bool) -> MemoryEstimate:
         """What the step needed."""
         alive = set(self.before)
         always = total = sum(block.nbytes for block in alive)
@@ -290,8 +290,8 @@ class _Ledger(TorchDispatchMode):
             )
             for name in peak
         ]
-        small = SMALL_BLOCKS if workspaces else 0
-        return Need(always=always, small=small, stages=tuple(stages))
+        small = ALLOCATOR_SLACK if workspaces else 0
+        return MemoryEstimate(persistent=always, allocator_slack=small, stages=tuple(stages))
 
 
 class _Shape(NamedTuple):
@@ -343,7 +343,7 @@ def _workspace(func: Any, args: tuple[Any, ...]) -> int:
 def _taken(func: Any, args: list[Any]) -> int:
     """What a call took beyond what it gives, bytes."""
     with _small_pages():
-        watch = Watch(CPU)
+        watch = PeakMemory(CPU)
         result = func(*args)
         return watch.peak() - sum(x.nbytes for x in _tensors(result))
 

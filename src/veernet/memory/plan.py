@@ -22,12 +22,12 @@ from veernet.data.schedule import (
 )
 from veernet.errors import OptionError
 from veernet.files import formerly
-from veernet.memory.estimate import NARROW, Need, need
-from veernet.memory.system import human, resident
+from veernet.memory.estimate import TRACED_WIDTH, MemoryEstimate, estimate
+from veernet.memory.system import format_bytes, rss
 from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
 
-TIME: dict[ActivationCheckpointing, float] = {
+RELATIVE_STEP_TIME: dict[ActivationCheckpointing, float] = {
     "none": 1.0,
     "blocks": 1.0,
     "stages": 1.0,
@@ -36,13 +36,13 @@ TIME: dict[ActivationCheckpointing, float] = {
 """Time of a step, relative to that with nothing computed again, on a CPU: medians of
 `benchmarks/memory.py`, where memory that is new cost as much as computing again."""
 
-CALL = 20_000
+CALL_OVERHEAD_PIXELS = 20_000
 """Pixels that could be computed while the calls of a micro-batch are made, on a CPU."""
 
-LIBRARIES = 48 << 20
+LIBRARY_RSS = 48 << 20
 """What the libraries take on a CPU when they are first used, bytes."""
 
-BATCH = 2
+BATCH_BYTES_PER_PIXEL = 2
 """Bytes of a pixel of a batch: image and target."""
 
 SAMPLE = 64
@@ -69,12 +69,12 @@ class Choice:
     activation_checkpointing: ActivationCheckpointing
     fixed: int
     on_device: int
-    widest: Need
+    widest: MemoryEstimate
     per_pixel: float
     images: int
     pixel_budget: int
     micro_batches: float
-    waste: float
+    padding_share: float
     cost: float
 
     @property
@@ -96,7 +96,7 @@ class Plan:
     def taken(self, choice: Choice, pixels: int) -> int:
         """What a step on so many padded pixels takes beyond what stays after it, bytes."""
         h, w = self.size
-        of_widest = choice.widest.peak - choice.widest.always + choice.on_device
+        of_widest = choice.widest.peak - choice.widest.persistent + choice.on_device
         return max(0, round(of_widest + choice.per_pixel * (pixels - h * w)))
 
     @property
@@ -116,9 +116,9 @@ class Plan:
         least = min(self.choices, key=lambda choice: choice.peak)
         h, w = self.size
         raise OptionError(
-            f"a log of {h} × {w} px does not fit into {human(self.memory)}: the smallest plan, "
+            f"a log of {h} × {w} px does not fit into {format_bytes(self.memory)}: the smallest plan, "
             f"{least.precision} with activation checkpointing {least.activation_checkpointing}, "
-            f"takes {human(least.peak)}; give it more --memory, or --pixel-budget to train without a plan"
+            f"takes {format_bytes(least.peak)}; give it more --memory, or --pixel-budget to train without a plan"
         )
 
 
@@ -208,7 +208,7 @@ def widest_batch(steps: Sequence[Step], sizes: Sizes) -> MicroBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Cut:
+class _CutCost:
     """What a pixel budget makes of the steps."""
 
     budget: int
@@ -219,25 +219,25 @@ class _Cut:
     """Of one step on the host, bytes."""
 
 
-def _cuts(schedule: Schedule, sizes: Sizes, *, widest: int) -> list[_Cut]:
+def _cuts(schedule: Schedule, sizes: Sizes, *, widest: int) -> list[_CutCost]:
     """Of budgets of 1, 2, … of the widest log."""
     return [
-        _cut(replace(schedule, pixel_budget=n * widest), sizes)
+        _cost_of_cut(replace(schedule, pixel_budget=n * widest), sizes)
         for n in range(1, min(schedule.effective_batch, len(sizes)) + 1)
     ]
 
 
-def _cut(schedule: Schedule, sizes: Sizes) -> _Cut:
+def _cost_of_cut(schedule: Schedule, sizes: Sizes) -> _CutCost:
     steps = schedule.steps(sizes, epoch=0, most=SAMPLE)
     batches = [batch for step in steps for batch in step]
     pixels = [sum(padded_pixels(batch, sizes) for batch in step) for step in steps]
     waste = padding_waste(steps, sizes)
-    return _Cut(
+    return _CutCost(
         budget=schedule.pixel_budget,
         micro_batches=len(batches) / len(steps),
         waste=waste,
-        cost=(1 + CALL * len(batches) / sum(pixels)) / (1 - waste),
-        data=BATCH * max(pixels),
+        cost=(1 + CALL_OVERHEAD_PIXELS * len(batches) / sum(pixels)) / (1 - waste),
+        data=BATCH_BYTES_PER_PIXEL * max(pixels),
     )
 
 
@@ -245,28 +245,37 @@ def _choices(
     training: Training,
     size: tuple[int, int],
     memory: int,
-    cuts: Sequence[_Cut],
+    cuts: Sequence[_CutCost],
     *,
     device: torch.device,
     precisions: Sequence[Precision],
 ) -> Iterator[Choice]:
     (h, w), on_cpu = size, device.type == "cpu"
-    fixed = resident() + LIBRARIES + max(cut.data for cut in cuts) if on_cpu else 0
-    copied = 0 if on_cpu else BATCH
+    fixed = rss() + LIBRARY_RSS + max(cut.data for cut in cuts) if on_cpu else 0
+    copied = 0 if on_cpu else BATCH_BYTES_PER_PIXEL
     for precision in precisions:
-        for recompute in get_args(ActivationCheckpointing):
+        for activation_checkpointing in get_args(ActivationCheckpointing):
             how = replace(training, precision=precision)
             whole, far, farther = (
-                need(how, (h, width), recompute=recompute, workspaces=on_cpu)
-                for width in (w, 64 * NARROW, 128 * NARROW)  # where weights count no more
+                estimate(
+                    how,
+                    (h, width),
+                    activation_checkpointing=activation_checkpointing,
+                    workspaces=on_cpu,
+                )
+                for width in (
+                    w,
+                    64 * TRACED_WIDTH,
+                    128 * TRACED_WIDTH,
+                )  # where weights count no more
             )
-            per_pixel = (farther.peak - far.peak) / (h * 64 * NARROW) + copied
+            per_pixel = (farther.peak - far.peak) / (h * 64 * TRACED_WIDTH) + copied
             over = memory - fixed - copied * h * w - whole.peak
             images = 0 if over < 0 else 1 + int(over / (per_pixel * h * w))
             cut = min(cuts[: max(1, images)], key=lambda cut: cut.cost)
             yield Choice(
                 precision=precision,
-                activation_checkpointing=recompute,
+                activation_checkpointing=activation_checkpointing,
                 fixed=fixed,
                 on_device=copied * h * w,
                 widest=whole,
@@ -274,12 +283,12 @@ def _choices(
                 images=images,
                 pixel_budget=cut.budget,
                 micro_batches=cut.micro_batches,
-                waste=cut.waste,
-                cost=cut.cost * TIME[recompute],
+                padding_share=cut.waste,
+                cost=cut.cost * RELATIVE_STEP_TIME[activation_checkpointing],
             )
 
 
-def drawn_sizes(height: tuple[int, int], width: tuple[int, int], *, seed: int = 0) -> Sizes:
+def sample_sizes(height: tuple[int, int], width: tuple[int, int], *, seed: int = 0) -> Sizes:
     """Sizes of logs that fill a range evenly, its largest among them.
 
     Raises:

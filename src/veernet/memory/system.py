@@ -13,7 +13,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from veernet.errors import OptionError
 from veernet.training import Precision
 
-SMALL = 1 << 20
+MMAP_THRESHOLD = 1 << 20
 """Bytes of the smallest block that a CPU's allocator gives back when it is freed."""
 
 Support = Literal["native", "emulated", "missing"]
@@ -26,7 +26,7 @@ missing:  a processor for which oneDNN has no such convolutions; those of PyTorc
 """
 
 
-def settle_allocator() -> None:
+def configure_allocator() -> None:
     """Have freed memory go back at once, and large blocks come in large pages; call it first.
 
     On a GPU: expandable segments, in place of blocks that are never joined. On a CPU, glibc keeps
@@ -42,10 +42,10 @@ def settle_allocator() -> None:
         libc = ctypes.CDLL("libc.so.6")
         for name, option in options.items():
             if name not in os.environ:
-                libc.mallopt(option, SMALL)
+                libc.mallopt(option, MMAP_THRESHOLD)
 
 
-class Watch:
+class PeakMemory:
     """The most memory that was taken since the watch began, beyond what was then, bytes.
 
     On a GPU that is what PyTorch's allocator handed out. On a CPU it is the resident size of this
@@ -60,7 +60,7 @@ class Watch:
             return
         try:
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-            self.before = resident()
+            self.before = rss()
         except OSError:
             self.before = None
 
@@ -70,15 +70,15 @@ class Watch:
             return 0
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) - self.before
-        return max(0, resident("VmHWM") - self.before)
+        return max(0, rss("VmHWM") - self.before)
 
 
-def resident(field: str = "VmRSS") -> int:
+def rss(field: str = "VmRSS") -> int:
     """Bytes of this process in memory now (VmRSS) or at most (VmHWM); 0 where Linux is not."""
-    return _told("/proc/self/status", field) or 0
+    return _kilobytes_field("/proc/self/status", field) or 0
 
 
-def bytes_of(text: str, device: torch.device) -> int:
+def parse_bytes(text: str, device: torch.device) -> int:
     """The bytes of "8GiB", "800 MB" and the like; for "auto", nine tenths of what is free, shared
     by the processes that `torchrun` launched on a machine without GPUs.
 
@@ -87,7 +87,7 @@ def bytes_of(text: str, device: torch.device) -> int:
     """
     if text == "auto":
         sharing = 1 if device.type == "cuda" else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        return 9 * free(device) // 10 // sharing
+        return 9 * available_memory(device) // 10 // sharing
     try:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError as wrong:
@@ -96,18 +96,18 @@ def bytes_of(text: str, device: torch.device) -> int:
         ) from wrong
 
 
-def free(device: torch.device) -> int:
+def available_memory(device: torch.device) -> int:
     """Bytes that this process could hold: what it holds, and what nobody does."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
-    known = [_told("/proc/meminfo", "MemAvailable"), *_container()]
+    known = [_kilobytes_field("/proc/meminfo", "MemAvailable"), *_container()]
     rooms = [room for room in known if room is not None]
     if rooms:
-        return resident() + min(rooms)
+        return rss() + min(rooms)
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _told(path: str, field: str) -> int | None:
+def _kilobytes_field(path: str, field: str) -> int | None:
     """A field in kB of one of Linux's tables, in bytes; None where there is none."""
     try:
         lines = Path(path).read_text().splitlines()
@@ -137,7 +137,7 @@ def _container() -> list[int]:
     return rooms
 
 
-def human(n: int) -> str:
+def format_bytes(n: int) -> str:
     """Bytes as MiB or GiB."""
     return f"{n / 2**30:.2f} GiB" if n >= 1 << 30 else f"{n / 2**20:.0f} MiB"
 

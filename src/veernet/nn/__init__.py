@@ -3,7 +3,7 @@
 from veernet.nn.attention import SelfAttention, Transformer, TransformerLayer
 from veernet.nn.extent import Extent
 from veernet.nn.norm import GroupNorm, group_norm, half_or_16
-from veernet.nn.padded import Padded, padded, plain
+from veernet.nn.padded import Padded, padded, unwrap
 from veernet.nn.seal import seal
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "group_norm",
     "half_or_16",
     "padded",
-    "plain",
     "seal",
+    "unwrap",
 ]

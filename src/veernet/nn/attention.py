@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from veernet.nn.padded import extent_of, like, plain
+from veernet.nn.padded import extent_of, unwrap, wrap_like
 
 
 class Transformer(nn.Sequential):
@@ -24,10 +24,10 @@ class Transformer(nn.Sequential):
     ) -> Float[Tensor, "B C H W"]:
         extent = extent_of(x)
         keys = extent.keys(x.device) if extent.padded else None
-        y = plain(x).movedim(1, -1)
+        y = unwrap(x).movedim(1, -1)
         for layer in self:
             y = layer(y, keys)
-        return like(x, y.movedim(-1, 1), clear=False)
+        return wrap_like(x, y.movedim(-1, 1), clear=False)
 
 
 class TransformerLayer(nn.Module):

@@ -16,14 +16,14 @@ from veernet.errors import LeakError
 from veernet.nn.padded import (
     MAP,
     Padded,
-    agree,
+    check_same_extent,
     extent_of_sides,
     is_clear,
-    like,
-    plain,
     require_channels,
     shape_of,
     sides_of,
+    unwrap,
+    wrap_like,
 )
 from veernet.nn.side import Side, Size, of_canvas, of_images, side
 
@@ -36,13 +36,13 @@ def concatenation(
 ) -> Tensor:
     """Along channels, of features whose images have one size."""
     parts = list(tensors)
-    known = agree(parts, all_known=True)
+    known = check_same_extent(parts, all_known=True)
     require_channels(known[0], (dim,), "cat")
     clear = [is_clear(x) for x in known]
     if known[0].place.axes != MAP or all(clear):
-        return like(known[0], func(parts, dim, **named), clear=all(clear))
-    y = known[0].place.extent.joined([plain(x) for x in known], clear)
-    return like(known[0], y, clear=True)
+        return wrap_like(known[0], func(parts, dim, **named), clear=all(clear))
+    y = known[0].place.extent.joined([unwrap(x) for x in known], clear)
+    return wrap_like(known[0], y, clear=True)
 
 
 def over_channels(func: Callable[..., Any], input: Padded, *args: Any, **named: Any) -> Any:
@@ -55,8 +55,8 @@ def over_channels(func: Callable[..., Any], input: Padded, *args: Any, **named: 
     gone = {d % input.ndim for d in dims} if first.ndim < input.ndim else set[int]()
     axes = "".join(a for i, a in enumerate(input.place.axes) if i not in gone)
     if isinstance(y, Tensor):
-        return like(input, y, clear=False, axes=axes)
-    return type(y)(like(input, part, clear=False, axes=axes) for part in y)
+        return wrap_like(input, y, clear=False, axes=axes)
+    return type(y)(wrap_like(input, part, clear=False, axes=axes) for part in y)
 
 
 def pieces(
@@ -69,7 +69,7 @@ def pieces(
     parts, axes = func(input, *args, dim=dim, **named), list(input.place.axes)
     if func.__name__ == "unbind":
         del axes[dim]
-    return tuple(like(input, y, clear=is_clear(input), axes="".join(axes)) for y in parts)
+    return tuple(wrap_like(input, y, clear=is_clear(input), axes="".join(axes)) for y in parts)
 
 
 def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
@@ -96,7 +96,7 @@ def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
     if cuts:
         extent = extent_of_sides(cuts["H"], cuts["W"], len(extent.sizes))
     clear, y = is_clear(input) and not cut, func(input, tuple(taken))
-    return like(input, y, clear=clear, axes=axes, extent=extent, cut=cut)
+    return wrap_like(input, y, clear=clear, axes=axes, extent=extent, cut=cut)
 
 
 def _cut(size: Size, cut: slice, count: int) -> tuple[Size, slice, bool]:
@@ -122,7 +122,7 @@ def permutation(func: Callable[..., Tensor], input: Padded, *dims: Any, **named:
     y = func(input, *dims, **named)
     order = func(torch.empty(tuple(range(2, 2 + input.ndim)), device="meta"), *dims, **named).shape
     axes = "".join(input.place.axes[n - 2] for n in order)
-    return like(input, y, clear=is_clear(input), axes=axes)
+    return wrap_like(input, y, clear=is_clear(input), axes=axes)
 
 
 def reshaping(func: Callable[..., Tensor], input: Padded, *args: Any, **named: Any) -> Tensor:
@@ -134,8 +134,8 @@ def reshaping(func: Callable[..., Tensor], input: Padded, *args: Any, **named: A
         shapes = f"from {found} to {asked}"
         raise LeakError(f"{func.__name__}() {shapes} mixes the canvas with other axes")
     sizes = [of_canvas(n) for n in asked]
-    y = plain(input).view(sizes) if func.__name__ == "view" else plain(input).reshape(sizes)
-    return like(input, y, clear=is_clear(input), axes=axes)
+    y = unwrap(input).view(sizes) if func.__name__ == "view" else unwrap(input).reshape(sizes)
+    return wrap_like(input, y, clear=is_clear(input), axes=axes)
 
 
 def _asked(name: str, found: Sequence[Size], *args: Any, **named: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from veernet.nn.extent import Extent
-from veernet.nn.padded import Padded, agree, extent_of, like, plain
+from veernet.nn.padded import Padded, check_same_extent, extent_of, unwrap, wrap_like
 
 Activation = Literal["none", "relu", "silu"]
 
@@ -47,18 +47,18 @@ class GroupNorm(nn.GroupNorm):
         self, x: Float[Tensor, "B C H W"], residual: Float[Tensor, "B C H W"] | None = None
     ) -> Float[Tensor, "B C H W"]:
         if residual is not None:
-            agree([x, residual], all_known=isinstance(x, Padded))
+            check_same_extent([x, residual], all_known=isinstance(x, Padded))
         y = group_norm(
-            plain(x),
+            unwrap(x),
             self.num_groups,
             self.weight,
             self.bias,
             eps=self.eps,
-            residual=None if residual is None else plain(residual),
+            residual=None if residual is None else unwrap(residual),
             activation=self.activation,
             extent=extent_of(x),
         )
-        return like(x, y, clear=True)
+        return wrap_like(x, y, clear=True)
 
 
 def group_norm(

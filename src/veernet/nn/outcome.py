@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from veernet.errors import LeakError
 from veernet.nn.extent import Extent
-from veernet.nn.padded import Padded, plain, require_known_backward
+from veernet.nn.padded import Padded, require_known_backward, unwrap
 from veernet.nn.side import holds_side
 
 
@@ -70,7 +70,7 @@ def _known(parts: Sequence[Any]) -> Any:
         if result.place.axes[0] != "B" or "N" in result.place.axes:
             raise LeakError(f"a result of axes {result.place.axes}, on the canvas")
         require_known_backward(result)
-        return plain(result)
+        return unwrap(result)
     return _same(parts)
 
 

@@ -24,7 +24,7 @@ from veernet.nn.side import Side, Size, holds_side, leaves, note, of_canvas, of_
 Rule = Callable[..., Any]
 """What `Padded` does instead of one of torch's functions, called as it is called."""
 
-OF_TORCH = {
+TORCH_CALLABLES = {
     *("function", "builtin_function_or_method", "method_descriptor"),
     *("method-wrapper", "wrapper_descriptor"),
 }
@@ -41,7 +41,7 @@ MAP = "BCHW"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PaddedInfo:
     """What a tensor is of.
 
     axes:    one letter an axis: B batch, H and W the canvas, N the canvas as one axis, C others
@@ -64,7 +64,7 @@ class Padded(Tensor):
     rules: ClassVar[Mapping[str, Rule]] = {}
     """By the name of torch's function; filled by `veernet.nn.rules`."""
 
-    place: Place
+    place: PaddedInfo
 
     @classmethod
     def __torch_function__(
@@ -79,7 +79,11 @@ class Padded(Tensor):
             name = getattr(func, "__self__").__name__  # noqa: B009
         try:
             rule = cls.rules.get(name)
-            if rule is None or type(func).__name__ not in OF_TORCH or "out" in (kwargs or {}):
+            if (
+                rule is None
+                or type(func).__name__ not in TORCH_CALLABLES
+                or "out" in (kwargs or {})
+            ):
                 raise LeakError(f"{name}() has no rule that keeps padding out")
             for value in leaves(args, kwargs):
                 if isinstance(value, Padded):
@@ -129,15 +133,15 @@ def padded(image: Tensor, sizes: Tensor | None) -> Tensor:
 
 def place_on(image: Tensor, extent: Extent) -> Padded:
     """A batch of images as features, with exactly 0 outside `extent`."""
-    return place(extent.cleared(image), axes=MAP, extent=extent, clear=True)
+    return wrap(extent.cleared(image), axes=MAP, extent=extent, clear=True)
 
 
-def place(x: Tensor, *, axes: str, extent: Extent, clear: bool, cut: bool = False) -> Padded:
+def wrap(x: Tensor, *, axes: str, extent: Extent, clear: bool, cut: bool = False) -> Padded:
     """`x` as features that know where they are."""
     if len(axes) != x.ndim:
         raise LeakError(f"a result of {x.ndim} axes where {axes} were expected")
     y = x.as_subclass(Padded)
-    y.place = Place(axes=axes, extent=extent, clear=clear, cut=cut, version=version_of(y))
+    y.place = PaddedInfo(axes=axes, extent=extent, clear=clear, cut=cut, version=version_of(y))
     return y
 
 
@@ -162,7 +166,7 @@ def require_known_backward(x: Padded) -> None:
         raise LeakError(f"{made_by.__name__}, an autograd function without a rule")
 
 
-def plain(x: Tensor) -> Tensor:
+def unwrap(x: Tensor) -> Tensor:
     """The features without what they know; a plain tensor as it is."""
     return x.as_subclass(Tensor) if isinstance(x, Padded) else x
 
@@ -175,7 +179,7 @@ def extent_of(x: Tensor) -> Extent:
     return x.place.extent
 
 
-def like(
+def wrap_like(
     x: Tensor,
     y: Tensor,
     *,
@@ -194,13 +198,13 @@ def like(
     if not isinstance(x, Padded):
         return y
     axes = x.place.axes if axes is None else axes
-    cut = cut or (x.place.cut and bool(torch._C._is_alias_of(plain(x), y)))  # pyright: ignore
-    return place(y, axes=axes, extent=extent or x.place.extent, clear=clear, cut=cut)
+    cut = cut or (x.place.cut and bool(torch._C._is_alias_of(unwrap(x), y)))  # pyright: ignore
+    return wrap(y, axes=axes, extent=extent or x.place.extent, clear=clear, cut=cut)
 
 
-def cleared(x: Padded) -> Tensor:
+def zero_outside(x: Padded) -> Tensor:
     """The features, a map, exactly 0 outside the images."""
-    return plain(x) if is_clear(x) else x.place.extent.cleared(plain(x))
+    return unwrap(x) if is_clear(x) else x.place.extent.cleared(unwrap(x))
 
 
 def sides_of(extent: Extent) -> dict[str, Size]:
@@ -214,7 +218,7 @@ def sides_of(extent: Extent) -> dict[str, Size]:
 def shape_of(x: Padded) -> list[Size]:
     """The size of every axis, on the canvas and for every image alone."""
     sides = sides_of(x.place.extent)
-    return [sides.get(axis, n) for axis, n in zip(x.place.axes, plain(x).shape, strict=True)]
+    return [sides.get(axis, n) for axis, n in zip(x.place.axes, unwrap(x).shape, strict=True)]
 
 
 def extent_of_sides(height: Size, width: Size, count: int) -> Extent:
@@ -230,7 +234,7 @@ def extent_of_sides(height: Size, width: Size, count: int) -> Extent:
     return Extent(tuple(zip(sides[0][1], sides[1][1], strict=True)), (H, W))
 
 
-def agree(tensors: Iterable[Tensor], *, all_known: bool = False) -> list[Padded]:
+def check_same_extent(tensors: Iterable[Tensor], *, all_known: bool = False) -> list[Padded]:
     """Those that know where their images are, which must be the same for all."""
     tensors = list(tensors)
     known = [x for x in tensors if isinstance(x, Padded)]

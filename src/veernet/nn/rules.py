@@ -13,7 +13,14 @@ from torch import Tensor
 
 from veernet.errors import LeakError
 from veernet.nn import axes, spatial
-from veernet.nn.padded import Padded, Rule, agree, is_clear, like, require_alignment
+from veernet.nn.padded import (
+    Padded,
+    Rule,
+    check_same_extent,
+    is_clear,
+    require_alignment,
+    wrap_like,
+)
 
 
 def pointwise(*, keeps_zero: bool) -> Rule:
@@ -34,7 +41,7 @@ def combined(clear: Callable[[bool, bool], bool]) -> Rule:
 
     def rule(func: Callable[..., Tensor], a: Any, b: Any, **named: Any) -> Tensor:
         tensors = [x for x in (a, b) if isinstance(x, Tensor)]
-        largest = max(agree(tensors), key=lambda x: x.ndim)
+        largest = max(check_same_extent(tensors), key=lambda x: x.ndim)
         for x in tensors:
             require_alignment(largest, x, func.__name__)
         stays = clear(is_clear(a), is_clear(b))
@@ -62,12 +69,12 @@ def division(func: Callable[..., Tensor], a: Any, b: Any, **named: Any) -> Tenso
 def _made(x: Padded, y: Tensor, changed: Any, *, clear: bool) -> Tensor:
     """`y` as features like `x`; or the features that were changed in place."""
     if y is not changed:
-        return like(x, y, clear=clear)
+        return wrap_like(x, y, clear=clear)
     if not isinstance(changed, Padded):
         raise LeakError("features written into a tensor that does not know where its images are")
     if changed.place.cut:
         raise LeakError("features changed in place through a crop, beyond which images go on")
-    changed.place = like(changed, y, clear=clear).place  # pyright: ignore
+    changed.place = wrap_like(changed, y, clear=clear).place  # pyright: ignore
     return changed
 
 

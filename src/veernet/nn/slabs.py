@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVa
 
 from veernet.nn.norm import GroupNorm, activate_
 
-COLUMNS = 256
+TILE_COLUMNS = 256
 """Width of a slab, px; even."""
 
 HALO = 2
@@ -26,7 +26,7 @@ convolutions of 3 × 3, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Slab:
+class Tile:
     """Columns `start` to `stop` of an image, the halo around them from `left` to `right`, px."""
 
     start: int
@@ -34,28 +34,28 @@ class Slab:
     left: int
     right: int
 
-    def own(self, x: Float[Tensor, "B C H W"], stride: int = 1) -> Float[Tensor, "B C H w"]:
+    def interior(self, x: Float[Tensor, "B C H W"], stride: int = 1) -> Float[Tensor, "B C H w"]:
         """The slab's own columns of features that were made of the slab with its halo."""
         first = (self.start - self.left) // stride
         return x[..., first : first - (self.start - self.stop) // stride]
 
 
-def slabs(width: int) -> list[Slab]:
+def tiles(width: int) -> list[Tile]:
     """An image of `width` px in slabs."""
     return [
-        Slab(a, b := min(a + COLUMNS, width), max(a - HALO, 0), min(b + HALO, width))
-        for a in range(0, width, COLUMNS)
+        Tile(a, b := min(a + TILE_COLUMNS, width), max(a - HALO, 0), min(b + HALO, width))
+        for a in range(0, width, TILE_COLUMNS)
     ]
 
 
-def again(f: Callable[..., Any], *inputs: Any) -> Any:
+def checkpointed(f: Callable[..., Any], *inputs: Any) -> Any:
     """`f` of `inputs`, which keeps nothing else for the backward and is computed again there."""
     if not torch.is_grad_enabled():
         return f(*inputs)
     return checkpoint(f, *inputs, use_reentrant=False, preserve_rng_state=False)  # pyright: ignore[reportUnknownVariableType]: untyped in torch
 
 
-def by_slabs(
+def map_tiles(
     f: Callable[..., tuple[Tensor, ...]], *maps: Float[Tensor, "B _ _ _"]
 ) -> tuple[Float[Tensor, "B _ _ _"], ...]:
     """The results of `f` on every slab, each side by side.
@@ -66,14 +66,14 @@ def by_slabs(
         maps: the widest at the resolution of the slabs, others at half of it.
     """
     width = max(x.shape[3] for x in maps)
-    cuts = slabs(width)
+    cuts = tiles(width)
     strides = [1 if x.shape[3] == width else 2 for x in maps]
     parts = zip(*(_cut(x, n, cuts) for x, n in zip(maps, strides, strict=True)), strict=True)
-    made = [again(f, slab, *part) for slab, part in zip(cuts, parts, strict=True)]
+    made = [checkpointed(f, slab, *part) for slab, part in zip(cuts, parts, strict=True)]
     return tuple(torch.cat(result, dim=3) for result in zip(*made, strict=True))
 
 
-def _cut(x: Tensor, stride: int, cuts: Sequence[Slab]) -> tuple[Tensor, ...]:
+def _cut(x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:
     return _Cut.apply(x, stride, cuts)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
 
 
@@ -81,7 +81,7 @@ class _Cut(torch.autograd.Function):
     """Features cut into slabs with their halos: views, whose gradients are added up at once."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, stride: int, cuts: Sequence[Slab]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(ctx: Any, x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.settings = x.shape, list(_columns(cuts, stride))
         return tuple(x[..., columns] for columns in ctx.settings[1])
 
@@ -94,7 +94,7 @@ class _Cut(torch.autograd.Function):
         return whole, None, None
 
 
-def _columns(cuts: Sequence[Slab], stride: int) -> Iterator[slice]:
+def _columns(cuts: Sequence[Tile], stride: int) -> Iterator[slice]:
     return (slice(slab.left // stride, -(-slab.right // stride)) for slab in cuts)
 
 
@@ -106,9 +106,9 @@ def statistics(
     Source: Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1.
     """
 
-    def moments(slab: Slab, *parts: Tensor) -> tuple[Tensor, ...]:
+    def moments(slab: Tile, *parts: Tensor) -> tuple[Tensor, ...]:
         """Of every group: how many values, their mean, and their sum of squared deviations."""
-        x = slab.own(f(slab, *parts))
+        x = slab.interior(f(slab, *parts))
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         x = torch.unflatten(x, 1, (norm.num_groups, -1))
         mean = x.mean((2, 3, 4), keepdim=True)
@@ -116,7 +116,7 @@ def statistics(
         n = torch.full_like(mean, x[0, 0].numel())
         return tuple(of_slab[:, :, 0] for of_slab in (n, mean, squares))
 
-    n, means, squares = by_slabs(moments, *maps)
+    n, means, squares = map_tiles(moments, *maps)
     total = n.sum(3, keepdim=True)
     mean = (n * means).sum(3, keepdim=True) / total
     variance = (squares + n * (means - mean).square()).sum(3, keepdim=True) / total

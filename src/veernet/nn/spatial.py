@@ -22,16 +22,16 @@ from veernet.nn.norm import group_norm
 from veernet.nn.padded import (
     MAP,
     Padded,
-    agree,
-    cleared,
+    check_same_extent,
     extent_of,
     extent_of_sides,
     is_clear,
-    like,
-    plain,
     require,
     require_channels,
     sides_of,
+    unwrap,
+    wrap_like,
+    zero_outside,
 )
 from veernet.nn.side import Side, of_canvas, of_images
 
@@ -58,9 +58,9 @@ def convolution(
         sides = zip(kernel, _pair(stride), around, _pair(dilation), strict=True)
         extent = input.place.extent.map(*(_windows(*side) for side in sides))
     alone = kernel == (1, 1) and padding in (0, (0, 0), "same", "valid")
-    x = plain(input) if alone else cleared(input)
+    x = unwrap(input) if alone else zero_outside(input)
     y = func(x, weight, bias, stride, padding, dilation, groups)
-    return like(input, y, clear=alone and is_clear(input) and bias is None, extent=extent)
+    return wrap_like(input, y, clear=alone and is_clear(input) and bias is None, extent=extent)
 
 
 def transposed_convolution(
@@ -88,8 +88,8 @@ def transposed_convolution(
         sides.append((mine[axis] - 1) * s - 2 * p + d * (k - 1) + out + 1)
         more.append(max(of_canvas(out), *of_images(out, count)))
     after = extent_of_sides(sides[0], sides[1], count)
-    y = func(cleared(input), weight, bias, stride, padding, tuple(more), groups, dilation)
-    return like(input, _on_canvas(y, after), clear=False, extent=after)
+    y = func(zero_outside(input), weight, bias, stride, padding, tuple(more), groups, dilation)
+    return wrap_like(input, _on_canvas(y, after), clear=False, extent=after)
 
 
 def _on_canvas(y: Tensor, extent: Extent) -> Tensor:
@@ -110,8 +110,8 @@ def group_normalisation(
     """Statistics over the image's own pixels."""
     require(input, MAP)
     extent = input.place.extent
-    y = group_norm(plain(input), num_groups, weight, bias, eps=eps, extent=extent)
-    return like(input, y, clear=True)
+    y = group_norm(unwrap(input), num_groups, weight, bias, eps=eps, extent=extent)
+    return wrap_like(input, y, clear=True)
 
 
 def instance_normalisation(
@@ -149,8 +149,8 @@ def batch_normalisation(
     """A constant scale and shift a channel when evaluating; refused in training."""
     if training:
         raise CouplingError("batch_norm() in training couples the images of a batch")
-    y = func(plain(input), running_mean, running_var, weight, bias, False, *options, **named)
-    return like(input, y, clear=False)
+    y = func(unwrap(input), running_mean, running_var, weight, bias, False, *options, **named)
+    return wrap_like(input, y, clear=False)
 
 
 def layer_normalisation(
@@ -165,7 +165,7 @@ def layer_normalisation(
     require_channels(input, range(-len(shape), 0), "layer_norm")
     if 0 in rest[2:] or named.get("eps") == 0:
         raise LeakError("layer_norm() with eps = 0, which divides by 0 on the padding")
-    return like(input, func(plain(input), shape, *rest, **named), clear=False)
+    return wrap_like(input, func(unwrap(input), shape, *rest, **named), clear=False)
 
 
 def linear(
@@ -173,8 +173,8 @@ def linear(
 ) -> Tensor:
     """Pointwise along the last axis, which is of channels."""
     require_channels(input, (-1,), "linear")
-    y = func(plain(input), weight, bias)
-    return like(input, y, clear=is_clear(input) and bias is None)
+    y = func(unwrap(input), weight, bias)
+    return wrap_like(input, y, clear=is_clear(input) and bias is None)
 
 
 def max_pooling(
@@ -194,11 +194,11 @@ def max_pooling(
     extent = input.place.extent
     after = extent.map(*(_windows(*side, ceil=ceil_mode) for side in sides))
     over_edge = ceil_mode or padding not in (0, (0, 0))
-    x = plain(input)
+    x = unwrap(input)
     if over_edge:
         x = x.masked_fill(extent.outside(x.device), -torch.inf)
     y = func(x, kernel_size, stride, padding, dilation, ceil_mode)
-    return like(input, after.cleared(y) if over_edge else y, clear=over_edge, extent=after)
+    return wrap_like(input, after.cleared(y) if over_edge else y, clear=over_edge, extent=after)
 
 
 def average_pooling(
@@ -219,7 +219,7 @@ def average_pooling(
     extent = input.place.extent.map(*(_windows(*side, ceil=ceil_mode) for side in sides))
     if ceil_mode or not (count_include_pad or divisor_override):
         return per_image(lambda image: func(image, *options), input, extent)
-    return like(input, func(cleared(input), *options), clear=False, extent=extent)
+    return wrap_like(input, func(zero_outside(input), *options), clear=False, extent=extent)
 
 
 def interpolation(
@@ -236,7 +236,7 @@ def interpolation(
     A size that is the `shape` of other features is, for every image, its size there.
     """
     require(input, MAP)
-    extent, x = input.place.extent, plain(input)
+    extent, x = input.place.extent, unwrap(input)
     if size is None:
         target = extent.map(*map(_scaled, _pair(scale_factor)))
         sizes: Iterable[Any] = [None] * len(extent.sizes)
@@ -247,7 +247,7 @@ def interpolation(
     if mode == "nearest" and all(factors) and target == extent.map(*map(_scaled, factors)):
         whole = None if size is None else target.canvas
         y = func(x, whole, scale_factor, mode, *rest, **named)
-        return like(input, y, clear=is_clear(input), extent=target)
+        return wrap_like(input, y, clear=is_clear(input), extent=target)
     own = iter(sizes)
     return per_image(
         lambda image: func(image, next(own), scale_factor, mode, *rest, **named), input, target
@@ -259,12 +259,12 @@ def per_image(func: Callable[[Tensor], Tensor], x: Tensor, target: Extent) -> Te
     H, W = target.canvas
     if not isinstance(x, Padded) and len(x) == 1:
         return func(x)
-    images = zip(torch.split(plain(x), 1), extent_of(x).sizes, target.sizes, strict=True)
+    images = zip(torch.split(unwrap(x), 1), extent_of(x).sizes, target.sizes, strict=True)
     whole = [
         F.pad(func(image[:, :, :h, :w]), (0, W - after_w, 0, H - after_h))
         for image, (h, w), (after_h, after_w) in images
     ]
-    return like(x, torch.cat(whole), clear=True, extent=target)
+    return wrap_like(x, torch.cat(whole), clear=True, extent=target)
 
 
 def padding(
@@ -284,7 +284,7 @@ def padding(
     count, mine = len(extent.sizes), cast(dict[str, Any], sides_of(extent))
     after = extent_of_sides(mine["H"] + top + bottom, mine["W"] + left + right, count)
     if after == extent and not (left or top or any(channels)):
-        return like(input, plain(input).clone(), clear=is_clear(input))  # torch copies, too
+        return wrap_like(input, unwrap(input).clone(), clear=is_clear(input))  # torch copies, too
     if mode != "constant":
         rights, bottoms = iter(of_images(right, count)), iter(of_images(bottom, count))
         return per_image(
@@ -293,21 +293,25 @@ def padding(
             after,
         )
     H, W = (out - inside for out, inside in zip(after.canvas, extent.canvas, strict=True))
-    x = plain(input).masked_fill(extent.outside(input.device), value) if value else cleared(input)
+    x = (
+        unwrap(input).masked_fill(extent.outside(input.device), value)
+        if value
+        else zero_outside(input)
+    )
     y = func(x, (left, W - left, top, H - top, *channels), mode, value)
     cut = min(left, top, *of_images(right, count), *of_images(bottom, count)) < 0
     # What is not finite would be multiplied by a gradient of 0 beyond the images.
     clear = bool(value) and not math.isfinite(value)
     y = after.cleared(y) if clear else y
-    return like(input, y, clear=clear or not (value or cut), extent=after)
+    return wrap_like(input, y, clear=clear or not (value or cut), extent=after)
 
 
 def pixel_shuffle(func: Callable[..., Tensor], input: Padded, upscale_factor: int) -> Tensor:
     """Every pixel becomes a square of pixels."""
     require(input, MAP)
     extent = input.place.extent.map(*[_scaled(upscale_factor)] * 2)
-    y = func(plain(input), upscale_factor)
-    return like(input, y, clear=is_clear(input), extent=extent)
+    y = func(unwrap(input), upscale_factor)
+    return wrap_like(input, y, clear=is_clear(input), extent=extent)
 
 
 def multi_head_attention(
@@ -326,12 +330,14 @@ def multi_head_attention(
         raise LeakError("attention with a mask of its own, laid out on the canvas")
     for tokens in (query, key, value):
         require(tokens, "NBC")
-    agree([query, key, value])
+    check_same_extent([query, key, value])
     outside = key.place.extent.outside(key.device).flatten(1)
     y, weights = func(query, key, value, *rest, key_padding_mask=outside, **named)
     if weights is not None:
-        weights = like(query, weights, clear=False, axes="BNN" if weights.ndim == 3 else "BCNN")
-    return like(query, y, clear=False), weights
+        weights = wrap_like(
+            query, weights, clear=False, axes="BNN" if weights.ndim == 3 else "BCNN"
+        )
+    return wrap_like(query, y, clear=False), weights
 
 
 def attention(
@@ -349,9 +355,9 @@ def attention(
         raise LeakError("attention with a mask of its own, laid out on the canvas")
     for tokens in (query, key, value):
         require(tokens, "BCNC")
-    agree([query, key, value])
+    check_same_extent([query, key, value])
     y = func(query, key, value, key.place.extent.keys(key.device), dropout_p, **named)
-    return like(query, y, clear=False)
+    return wrap_like(query, y, clear=False)
 
 
 def _windows(k: int, s: int, p: int, d: int = 1, *, ceil: bool = False) -> Callable[[int], int]:

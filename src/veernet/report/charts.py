@@ -14,7 +14,7 @@ from veernet.curves.overlay import COLOURS
 from veernet.data.archive import Split, SplitName
 from veernet.data.survey import Survey
 from veernet.data.verify import Verified
-from veernet.files import replacing
+from veernet.files import atomic_write
 from veernet.memory.estimate import PARTS, Stage
 
 _SHADES = [tuple(channel / 255 for channel in colour) for colour in COLOURS]
@@ -107,5 +107,5 @@ def _legend_above(axes: Axes) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], dpi=150)

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from numpy.random import Generator
 
+from veernet.synth.appearance import Appearance, uniform
 from veernet.synth.layout import Ending
-from veernet.synth.look import Appearance, uniform
 
 FURTHEST = (-0.95, 2.95)
 """Least and greatest value of a curve that wraps, in heights of the track."""

@@ -11,8 +11,8 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from veernet.data.raster import write_picture
+from veernet.synth.appearance import PLAIN, Appearance, appearance_fields
 from veernet.synth.logs import SynthLogs
-from veernet.synth.look import PLAIN, Appearance, appearance_fields
 from veernet.synth.text import printed
 
 _PAGE = (480, 700)
@@ -29,18 +29,18 @@ _CALM: dict[str, Any] = {
     "bilevel": 0,
     "uneven_light": 0,
     "dotted": 0,
-    "pen": (2, 2),
-    "pen_darkness": Appearance().line_darkness,
+    "line_width": (2, 2),
+    "line_darkness": Appearance().line_darkness,
     "bleed": Appearance().bleed,
     "grid_darkness": (120, 120),
     "depth_lines": (24, 24),
     "spikes": (0, 0),
-    "step": (5, 5),
+    "sample_spacing": (5, 5),
 }
 """What a page shows but for the nuisance in question, beside what `PLAIN` leaves out."""
 
 _SHOWN_BY: dict[str, dict[str, Any]] = {
-    "block": {"header": 1},
+    "header_length": {"header": 1},
     "decades": {"log_grid": 1},
     "fading": {"faded": 1},
     "light": {"uneven_light": 1},
@@ -54,7 +54,16 @@ _SHOWN_BY: dict[str, dict[str, Any]] = {
 
 
 _CLOSE = (
-    *("grid_pen", "letters", "pen", "pen_darkness", "dotted", "dash_dot", "thick_thin", "dash"),
+    *(
+        "grid_line_width",
+        "text_height",
+        "line_width",
+        "line_darkness",
+        "dotted",
+        "dash_dot",
+        "thick_thin",
+        "dash",
+    ),
     *("gap", "bleed", "ink", "photocopy", "grain", "jpeg", "jpeg_quality", "bilevel", "threshold"),
 )
 """What is seen pixel by pixel only."""

@@ -62,7 +62,7 @@ def generator_of(logs: SynthLogs) -> GeneratorRecord:
 def _short(logs: SynthLogs) -> SynthLogs:
     """The family with pages that are drawn at once, as high as before."""
     least, greatest = logs.width
-    return replace(logs, width=(min(least, 640), min(greatest, 960)), piece=None)
+    return replace(logs, width=(min(least, 640), min(greatest, 960)), crop=None)
 
 
 def _telling(logs: SynthLogs) -> Iterator[int]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from numpy.random import Generator
 
-from veernet.synth.look import Appearance, bernoulli, uniform
+from veernet.synth.appearance import Appearance, bernoulli, uniform
 
 Style = Literal["solid", "dashed", "dotted", "dash-dot", "thick-thin"]
 

@@ -11,12 +11,18 @@ from veernet.data.archive import CurveRow, Curves, Log, PictureFormat, Row, Spli
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OptionError
 from veernet.files import formerly
+from veernet.synth.appearance import Appearance, bernoulli
 from veernet.synth.curves import Curve, draw_course, draw_shape, lay_on_paper
+from veernet.synth.degradation import (
+    Degradation,
+    degrade,
+    draw_degradation,
+    paper_shift,
+    shift_columns,
+)
 from veernet.synth.layout import Layout, lay_out, scale_of
-from veernet.synth.look import Appearance, bernoulli
 from veernet.synth.paint import Line, paint_curves, paint_mask, paint_page
 from veernet.synth.shapes import Shape, shapes_of, take_shape
-from veernet.synth.wear import Degradation, degrade, draw_degradation, paper_shift, shift_columns
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from veernet.data.archive import (
     image_name,
 )
 from veernet.errors import ArchiveError, ArchiveWarning, OptionError
-from veernet.files import parse
+from veernet.files import validate
 from veernet.synth.generator import GeneratorRecord, generator_of
 from veernet.synth.logs import SynthLogs
 
@@ -137,7 +137,7 @@ class _Made:
 
 
 def _parse(root: Path, made_by: dict[str, Any]) -> _Made:
-    return parse(_Made, made_by, where=str(root / "archive.json"), error=ArchiveError)
+    return validate(_Made, made_by, where=str(root / "archive.json"), error=ArchiveError)
 
 
 def _doubt(root: Path, begun: GeneratorRecord | None, now: GeneratorRecord | None) -> str:

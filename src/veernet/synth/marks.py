@@ -6,7 +6,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.random import Generator
 
-from veernet.data.raster import lay_on_side
+from veernet.data.raster import to_depth_right
 from veernet.synth.layout import Layout, scale_of
 from veernet.synth.text import Ink, printed, put
 
@@ -66,7 +66,7 @@ def draw_stamp(rng: Generator, ink: Ink) -> None:
     frame = np.pad(text, max(3, size // 3))
     border = max(1, size // 10)
     cv2.rectangle(frame, (0, 0), (frame.shape[1] - 1, frame.shape[0] - 1), 255, border)
-    frame = np.pad(lay_on_side(frame), max(frame.shape) // 2)
+    frame = np.pad(to_depth_right(frame), max(frame.shape) // 2)
     h, w = frame.shape
     turn = cv2.getRotationMatrix2D((w / 2, h / 2), rng.uniform(-40, 40), 1)
     turned = cv2.warpAffine(frame, turn, (w, h))

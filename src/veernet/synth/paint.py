@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from veernet.curves.strokes import Band, bands, give
+from veernet.curves.strokes import StrokePixels, paint_class, wrapped_stroke_pixels
 from veernet.synth.curves import Curve
 from veernet.synth.layout import CurveLayout, Layout, Pen, Track
 from veernet.synth.marks import draw_handwriting, draw_stamp, draw_ticks
@@ -63,16 +63,16 @@ class Line:
         track = self.how.track
         return track.bottom + self.shift - self.curve.heights * track.height
 
-    def bands(self, width: float, page: int) -> Iterator[Band]:
+    def bands(self, width: float, page: int) -> Iterator[StrokePixels]:
         """Its pixels on a page of so many rows, at some width: one band for every lap of it across
         the track, each of which ends at the track's edges."""
         track = self.how.track
         room = 0 if self.how.ending in ("wrapped", "off scale") else math.ceil(width / 2)
         moved = np.rint(self.shift).astype(np.int64)
-        return bands(
+        return wrapped_stroke_pixels(
             track.bottom + self.shift - self.curve.course * track.height,
             self.curve.laps,
-            turn=track.height,
+            wrap_height=track.height,
             width=width,
             first=np.maximum(track.top - room + moved, 0),
             last=np.minimum(track.bottom + room + moved, page - 1),
@@ -86,17 +86,17 @@ def paint_curves(ink: Ink, lines: Sequence[Line]) -> None:
         if line.how.hatch:
             _hatch(ink, line)
         for covered in line.bands(pen.width, len(ink)):
-            shade = covered.share * pen.darkness
+            shade = covered.coverage * pen.darkness
             if pen.pattern:
-                edges, at = np.cumsum(pen.pattern), covered.along % sum(pen.pattern)
+                edges, at = np.cumsum(pen.pattern), covered.arc_length % sum(pen.pattern)
                 shade *= np.searchsorted(edges, at, side="right") % 2 == 0
             _shade(ink, covered, shade)
         if pen.gap_width:
             for covered in line.bands(pen.gap_width, len(ink)):
-                _shade(ink, covered, covered.share * pen.darkness)
+                _shade(ink, covered, covered.coverage * pen.darkness)
 
 
-def _shade(ink: Ink, covered: Band, shade: Float[ndarray, "n"]) -> None:
+def _shade(ink: Ink, covered: StrokePixels, shade: Float[ndarray, "n"]) -> None:
     at = covered.y, covered.x
     ink[at] = np.maximum(ink[at], np.rint(shade).astype(np.uint8))
 
@@ -107,7 +107,7 @@ def paint_mask(shape: tuple[int, int], lines: Sequence[Line]) -> UInt8[ndarray, 
     mask = np.zeros(shape, np.uint8)
     for index, line in reversed(list(enumerate(lines, start=1))):
         for covered in line.bands(line.how.pen.width, len(mask)):
-            give(mask, covered, index)
+            paint_class(mask, covered, index)
     return mask
 
 

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
-from veernet.data.raster import lay_on_side
+from veernet.data.raster import to_depth_right
 
 Ink = UInt8[ndarray, "_ _"]
 """0 = bare paper, 255 = black."""
@@ -46,7 +46,7 @@ def printed_to_fit(words: str, *, size: int, room: int, font: int, darkness: int
     if text.shape[1] > room:
         smaller = max(3, size * room // text.shape[1])
         text = printed(words, size=smaller, font=font, darkness=darkness)
-    return lay_on_side(text)
+    return to_depth_right(text)
 
 
 def put(ink: Ink, patch: Ink, *, y: int, x: int, on_white: bool = False) -> None:

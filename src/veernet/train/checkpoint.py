@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from veernet.errors import CheckpointError
-from veernet.files import parse
+from veernet.files import validate
 from veernet.memory.plan import StoredCheckpointing
 from veernet.model import VeerNet
 from veernet.training import Training
@@ -87,7 +87,7 @@ class Checkpoint:
     state: Progress
     config: dict[str, Any]
     """The settings of the run."""
-    plain: dict[str, Any]
+    settings: dict[str, Any]
     tensors: dict[str, Tensor]
 
     @property
@@ -122,11 +122,11 @@ class Checkpoint:
                 _, index, key = name.split(".")
                 moments.setdefault(int(index), {})[key] = value
         now = trained.optimizer.state_dict()["param_groups"]
-        groups = self.plain["param_groups"]
+        groups = self.settings["param_groups"]
         if [_kinds(group) for group in groups] != [_kinds(group) for group in now]:
             raise ValueError("settings of other names or types")
         trained.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        trained.scaler.load_state_dict(self.plain["scaler"])
+        trained.scaler.load_state_dict(self.settings["scaler"])
         for p, state in trained.optimizer.state.items():
             if any(value.shape not in (p.shape, torch.Size()) for value in state.values()):
                 raise ValueError("moments of other shapes")
@@ -160,9 +160,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: not a whole checkpoint ({broken})") from broken
     return Checkpoint(
         path=path,
-        state=parse(Progress, state, where=str(path), error=CheckpointError),
+        state=validate(Progress, state, where=str(path), error=CheckpointError),
         config=config,
-        plain=plain,
+        settings=plain,
         tensors=tensors,
     )
 

@@ -13,7 +13,7 @@ from veernet.data.archive import Split
 from veernet.data.loader import Loader
 from veernet.data.schedule import Step
 from veernet.errors import RunError
-from veernet.files import parse, read_json, write_json
+from veernet.files import read_json, validate, write_json
 from veernet.step import StepResult, train_step
 from veernet.train.checkpoint import Progress, TrainState, read_checkpoint, save_checkpoint
 from veernet.train.run import Config, archive_of, check_same_data, determinism, fingerprints
@@ -102,11 +102,11 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
     """
     path = folder / _FAULT
     missing = f"{folder}: no step that went wrong here ({_FAULT} is missing)"
-    fault = parse(
+    fault = validate(
         Fault, read_json(path, error=RunError, missing=missing), where=str(path), error=RunError
     )
     before = read_checkpoint(folder / _BEFORE)
-    config = parse(Config, before.config, where=str(before.path), error=RunError)
+    config = validate(Config, before.config, where=str(before.path), error=RunError)
     archive, how = archive_of(folder, config), config.training
     split = archive.split("train")
     check_same_data(folder, config, fingerprints(split, archive.split("val")))

@@ -23,8 +23,8 @@ from torch.utils.tensorboard import SummaryWriter
 from veernet import distributed
 from veernet.errors import RunError
 from veernet.evaluation.summary import Summary
-from veernet.files import naming, read_json_lines, write_json_lines
-from veernet.memory.system import human
+from veernet.files import read_json_lines, with_filename, write_json_lines
+from veernet.memory.system import format_bytes
 from veernet.step import StepResult
 
 NAME = "log.jsonl"
@@ -55,7 +55,7 @@ def _is_before(row: dict[str, Any], epoch: int, done: int) -> bool:
     return row["step"] <= done
 
 
-def voice(console: Console) -> Console:
+def rank0_console(console: Console) -> Console:
     """The console of the first process; that of the others is silent."""
     return Console(quiet=True) if distributed.rank() else console
 
@@ -80,7 +80,7 @@ class RunLog:
             self.learned |= {row["epoch"] for row in kept if row.get("loss") is not None}
             self.file = self.path.open("a", encoding="utf-8")
             self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
-        self.console = voice(console)
+        self.console = rank0_console(console)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -101,13 +101,13 @@ class RunLog:
         for output in (self.board, self.file):
             if output is not None:
                 # What ended the run is told, and not that its log cannot be closed either.
-                with suppress(OSError) if kind else naming(self.path):
+                with suppress(OSError) if kind else with_filename(self.path):
                     output.close()
 
     def flush(self) -> None:
         """Have the disk hold what the log says so far."""
         if self.file is not None:
-            with naming(self.path):
+            with with_filename(self.path):
                 self.file.flush()
                 os.fsync(self.file.fileno())
 
@@ -170,9 +170,9 @@ class RunLog:
         """What the widest micro-batch took beyond what stays, bytes, before step `number + 1`."""
         told = {"pixels": pixels, "predicted": predicted, "measured": measured, "plan": plan}
         self._row("memory", number, epoch, told)
-        seen = f", {human(measured)} measured" if measured else ""
+        seen = f", {format_bytes(measured)} measured" if measured else ""
         self.console.print(
-            f"memory: {plan}; widest micro-batch, {pixels:,} px: {human(predicted)} predicted{seen}"
+            f"memory: {plan}; widest micro-batch, {pixels:,} px: {format_bytes(predicted)} predicted{seen}"
         )
 
     def epoch(self, number: int, epoch: int, summary: Summary) -> None:
@@ -193,7 +193,7 @@ class RunLog:
         row = {"kind": kind, "step": number, "epoch": epoch, **values}
         row["seconds"] = round(time.monotonic() - self.started, 3)
         if self.file is not None:
-            with naming(self.path):
+            with with_filename(self.path):
                 self.file.write(json.dumps(row) + "\n")
                 self.file.flush()
 

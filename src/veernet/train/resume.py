@@ -9,7 +9,7 @@ from rich.console import Console
 from veernet import distributed
 from veernet.data.archive import Split
 from veernet.errors import CheckpointError
-from veernet.files import sweep
+from veernet.files import remove_stale
 from veernet.memory.plan import Planned
 from veernet.memory.system import drawback
 from veernet.train.checkpoint import (
@@ -60,9 +60,9 @@ def resume(run: Path, device: torch.device, console: Console) -> Resumed:
     Raises:
         VeerNetError: the run, its archive or its checkpoints are not as they should be.
     """
-    found = distributed.together(lambda: _read(run, device))
+    found = distributed.raise_on_all_ranks(lambda: _read(run, device))
     logs, trained = fingerprints(found.train, found.val), found.trained
-    distributed.require_same(
+    distributed.assert_equal_on_ranks(
         {
             "weights and optimizer": [
                 module.state_dict() for module in (trained.model, trained.optimizer, trained.scaler)
@@ -79,14 +79,14 @@ def resume(run: Path, device: torch.device, console: Console) -> Resumed:
         notes.append(text)
     for note in notes:
         console.print(note, soft_wrap=True)
-    distributed.once(lambda: _tidy(run, found.damaged))
+    distributed.on_rank0(lambda: _tidy(run, found.damaged))
     return found
 
 
 def _tidy(run: Path, damaged: dict[Path, str]) -> None:
     """Put aside what is damaged, and remove what a process that was killed left behind."""
     set_aside(damaged)
-    sweep(run)
+    remove_stale(run)
     if not checkpoints(run):
         (run / NAME).unlink(missing_ok=True)  # of steps that are all taken again
 

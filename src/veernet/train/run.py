@@ -15,7 +15,7 @@ from torch import Tensor
 from veernet import files
 from veernet.data.archive import Archive, Split, sha256
 from veernet.errors import ArchiveError, OnError, OptionError, RunError
-from veernet.files import difference, parse, read_json, write_json
+from veernet.files import first_difference, read_json, validate, write_json
 from veernet.memory.plan import Planned
 from veernet.model import VeerNet
 from veernet.synth.make import open_archive
@@ -171,7 +171,7 @@ def read_config_file(path: Path, *, missing: str) -> Config:
         RunError: there is none, in the words of `missing`, or it is damaged.
     """
     table = read_json(path, error=RunError, missing=missing)
-    return parse(Config, table, where=str(path), error=RunError)
+    return validate(Config, table, where=str(path), error=RunError)
 
 
 def first_weights(run: Path, config: Config) -> dict[str, Tensor] | None:
@@ -255,7 +255,7 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     if found != asked:
         raise RunError(
             f"{run}: {CONFIG} was changed since {path.name} was written "
-            f"({difference(found, asked)}); put it back, or begin another run"
+            f"({first_difference(found, asked)}); put it back, or begin another run"
         )
 
 
@@ -264,7 +264,7 @@ def _presently(key: str, value: Any, path: Path) -> Any:
     kinds: dict[str, type[Training | Planned]] = {"training": Training, "plan": Planned}
     if key not in kinds or value is None:
         return value
-    found = parse(kinds[key], value, where=str(path), error=RunError)
+    found = validate(kinds[key], value, where=str(path), error=RunError)
     return json.loads(json.dumps(asdict(found)))
 
 

@@ -16,43 +16,43 @@ PAUSED = os.EX_TEMPFAIL
 """Exit code of a command whose training was paused, 75: what waits for it to be done stops too."""
 
 
-class Pausing:
+class StopRequest:
     """A request to pause a run. The first Ctrl-C and every SIGTERM or SIGHUP ask, the
     second Ctrl-C stops at once."""
 
     def __init__(self, after: int | None, console: Console):
         self.after, self.console = after, console
-        self.asked, self.interrupts, self.steps = False, 0, 0
+        self.requested, self.interrupts, self.steps = False, 0, 0
 
     def __call__(self) -> bool:
         """Whether it was, after one more step."""
         self.steps += 1
-        return self.asked or (self.after is not None and self.steps >= self.after)
+        return self.requested or (self.after is not None and self.steps >= self.after)
 
-    def hear(self, signum: int, _: FrameType | None) -> None:
+    def on_signal(self, signum: int, _: FrameType | None) -> None:
         """Take a signal."""
         self.interrupts += signum == signal.SIGINT
         if self.interrupts > 1:
             raise KeyboardInterrupt
-        if not self.asked:
-            self.asked = True
+        if not self.requested:
+            self.requested = True
             # Whoever reads what is printed may have been interrupted too.
             with suppress(OSError, RuntimeError, SystemExit):
                 self.console.print("pausing after what is being done; Ctrl-C again stops at once")
 
 
 @contextmanager
-def listening(after: int | None, console: Console) -> Generator[Pausing]:
+def stop_signals(after: int | None, console: Console) -> Generator[StopRequest]:
     """Hear the signals that ask for a pause while the block runs; in the main thread, for others
     get none. Where SIGHUP is ignored, as under `nohup`, it stays so."""
-    pausing = Pausing(after, console)
+    pausing = StopRequest(after, console)
     if threading.current_thread() is not threading.main_thread():
         yield pausing
         return
     asking = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         asking.append(signal.SIGHUP)
-    before = {one: signal.signal(one, pausing.hear) for one in asking}
+    before = {one: signal.signal(one, pausing.on_signal) for one in asking}
     try:
         yield pausing
     finally:

@@ -12,21 +12,21 @@ from rich.console import Console
 
 from veernet import distributed
 from veernet.data.batch import Batch
-from veernet.data.loader import IN_FLIGHT, Loader, Skipped
+from veernet.data.loader import PREFETCH_BYTES, Loader, Skipped
 from veernet.data.schedule import Step, shard
 from veernet.errors import OnError, OptionError, RunError
 from veernet.evaluation.evaluate import evaluate
 from veernet.evaluation.summary import summarise
 from veernet.memory.plan import Planned, plan_run, widest_batch
-from veernet.memory.system import Watch
-from veernet.step import StepResult, rehearse, train_step
+from veernet.memory.system import PeakMemory
+from veernet.step import StepResult, dry_run, train_step
 from veernet.terminal import lasting
 from veernet.train.checkpoint import Progress, checkpoint_path, checkpoints, prune, save_checkpoint
 from veernet.train.fault import write_fault
-from veernet.train.log import RunLog, voice
+from veernet.train.log import RunLog, rank0_console
 from veernet.train.resume import Resumed, resume
 from veernet.train.run import check_name, claimed, determinism, read_config, threads
-from veernet.train.signals import Pausing, listening
+from veernet.train.signals import StopRequest, stop_signals
 from veernet.training import Training
 from veernet.weights import BEST, not_finite, save_weights
 
@@ -56,7 +56,7 @@ def fit(
     device: torch.device,
     memory: int | None = None,
     workers: int = 0,
-    in_flight: int = IN_FLIGHT,
+    prefetch_bytes: int = PREFETCH_BYTES,
     on_error: OnError | None = None,
     checkpoints: CheckpointPolicy = CheckpointPolicy(),
     stop_after: int | None = None,
@@ -83,7 +83,7 @@ def fit(
             planned.
     """
     check_name(run)
-    console, config = voice(console or Console()), read_config(run)
+    console, config = rank0_console(console or Console()), read_config(run)
     random_state = torch.random.fork_rng([device] if device.type == "cuda" else [])
     with determinism(config.deterministic), random_state, _claimed(run), lasting(console):
         found = resume(run, device, console)
@@ -91,7 +91,7 @@ def fit(
         loader = Loader(
             split=found.train,
             workers=workers,
-            in_flight=in_flight,
+            prefetch_bytes=prefetch_bytes,
             pin=device.type == "cuda",
             on_error=on_error or config.on_error,
             skipped=skipped.append,
@@ -106,7 +106,7 @@ def fit(
                 log=log,
             )
             state = trainer.settle(memory, found.state)
-            with listening(stop_after, log.console) as pausing:
+            with stop_signals(stop_after, log.console) as pausing:
                 while state.epoch < config.training.epochs:
                     state, paused = trainer.epoch(state, pausing)
                     if paused:
@@ -119,7 +119,7 @@ def fit(
 def _claimed(run: Path) -> Generator[None]:
     """Keep others from training the same run meanwhile."""
     with ExitStack() as held:
-        distributed.together(
+        distributed.raise_on_all_ranks(
             lambda: held.enter_context(claimed(run)) if distributed.rank() == 0 else None
         )
         yield
@@ -182,16 +182,18 @@ class Trainer:
     def settle(self, memory: int | None, state: Progress) -> Progress:
         """Use memory as the state says, or plan anew for so many bytes; a plan is tried before the
         first step under it. Returns the state then."""
-        begins = distributed.once(lambda: not checkpoints(self.folder))
+        begins = distributed.on_rank0(lambda: not checkpoints(self.folder))
         planned = self.run.config.plan if begins else None
-        memory = distributed.least(memory)
+        memory = distributed.min_over_ranks(memory)
         if memory is not None and state.epoch < self.training.epochs:
             sizes, epoch = self.run.train.sizes, state.epoch
-            planned = distributed.once(
+            planned = distributed.on_rank0(
                 lambda: plan_run(self.training, sizes, memory, device=self.device, epoch=epoch)
             )
             state = replace(
-                state, pixel_budget=planned.pixel_budget, recompute=planned.activation_checkpointing
+                state,
+                pixel_budget=planned.pixel_budget,
+                activation_checkpointing=planned.activation_checkpointing,
             )
             self.save(state)  # what is tried now may end the process
         self.run.trained.model.activation_checkpointing = state.activation_checkpointing
@@ -201,11 +203,13 @@ class Trainer:
         """Try the widest micro-batch of the epoch, whose gradient is dropped: a surprise comes at
         once, and not in the last hour of an epoch."""
         widest = widest_batch(self.steps(replace(state, step=0)), self.run.train.sizes)
-        batch, _ = distributed.together(lambda: self.loader.read(widest))
-        (unread,) = distributed.any_of(batch is None)
+        batch, _ = distributed.raise_on_all_ranks(lambda: self.loader.read(widest))
+        (unread,) = distributed.any_rank(batch is None)
         if batch is not None and not unread:  # some of its logs can be read
-            watch = Watch(self.device)
-            room = distributed.least(distributed.together(lambda: self.rehearse(batch)))
+            watch = PeakMemory(self.device)
+            room = distributed.min_over_ranks(
+                distributed.raise_on_all_ranks(lambda: self.dry_run(batch))
+            )
             self.log.memory(
                 self.global_step(state),
                 state.epoch,
@@ -221,24 +225,24 @@ class Trainer:
         self.save(state)
         return state
 
-    def rehearse(self, batch: Batch) -> int | None:
+    def dry_run(self, batch: Batch) -> int | None:
         """Run a micro-batch without consequences; returns the pixel budget that it found, if
         memory ran out."""
         loss, autocast = self.training.loss, self.training.autocast
-        return rehearse(self.model, loss, batch, device=self.device, autocast=autocast)
+        return dry_run(self.model, loss, batch, device=self.device, autocast=autocast)
 
-    def epoch(self, state: Progress, pausing: Pausing) -> tuple[Progress, bool]:
+    def epoch(self, state: Progress, pausing: StopRequest) -> tuple[Progress, bool]:
         """Train on the rest of an epoch, and validate; returns the state then, and whether to
         pause. A step that has to be cut finer ends it early."""
         steps, saved = self.steps(state), (time.monotonic(), self.global_step(state))
-        mine = [shard(step, distributed.rank(), distributed.ranks()) for step in steps]
+        mine = [shard(step, distributed.rank(), distributed.world_size()) for step in steps]
         with self.loader.steps(mine) as loaded:
             for step, batches in zip(steps, loaded, strict=True):
                 before, state = state, self.train_step(step, batches, state)
                 due = time.monotonic() - saved[0] > 60 * self.policy.minutes
                 if self.policy.steps is not None:
                     due |= self.global_step(state) - saved[1] >= self.policy.steps
-                paused, due = distributed.any_of(pausing(), due)
+                paused, due = distributed.any_rank(pausing(), due)
                 paused = paused and self.global_step(state) < self.n_steps
                 if paused or due:
                     self.save(state)
@@ -293,7 +297,7 @@ class Trainer:
             self._check_learned(state.epoch)
         return state
 
-    def validate(self, state: Progress, pausing: Pausing) -> tuple[Progress, bool]:
+    def validate(self, state: Progress, pausing: StopRequest) -> tuple[Progress, bool]:
         """Validate, every process on its share of the logs; keep the weights if they are the best.
         A pause leaves the validation to the next time."""
 
@@ -304,25 +308,25 @@ class Trainer:
         mine = evaluate(
             self.model,
             self.run.val,
-            range(len(self.run.val))[distributed.rank() :: distributed.ranks()],
+            range(len(self.run.val))[distributed.rank() :: distributed.world_size()],
             autocast=self.training.autocast,
             read_curves=False,  # it costs a second and more a native log, and chooses nothing
             skip=skip if self.loader.on_error == "skip" else None,
-            stop=lambda: pausing.asked,
+            stop=lambda: pausing.requested,
         )
         self.model.train()
-        (paused,) = distributed.any_of(pausing.asked)
+        (paused,) = distributed.any_rank(pausing.requested)
         if paused:
             self.skipped.clear()
             return state, True
         number = self.global_step(state)
         self._report_skipped(number, state.epoch, validating=True)
-        in_turn = zip_longest(*distributed.gather(mine))
+        in_turn = zip_longest(*distributed.all_gather(mine))
         results = [one for turn in in_turn for one in turn if one is not None]
         summary = summarise(results, self.run.classes)
         self.log.epoch(number, state.epoch, summary)
         if (score := summary.mean_f1) is not None and score > state.best:
-            distributed.once(lambda: save_weights(self.folder / BEST, self.run.trained.model))
+            distributed.on_rank0(lambda: save_weights(self.folder / BEST, self.run.trained.model))
             state = replace(state, best=score)
         state = replace(state, epoch=state.epoch + 1, step=0)
         self.save(state)
@@ -342,17 +346,17 @@ class Trainer:
             save_checkpoint(path, state, self.run.config.plain(), self.run.trained)
             prune(self.folder, self.policy.keep)
 
-        distributed.once(write)
+        distributed.on_rank0(write)
 
     def _report_skipped(self, number: int, epoch: int, *, validating: bool = False) -> None:
         """Log the logs that any process left out in step `number`, or while validating."""
         if self.loader.on_error == "skip":
-            for one in chain(*distributed.gather(self.skipped)):
+            for one in chain(*distributed.all_gather(self.skipped)):
                 self.log.skipped(number, epoch, one.file_name, one.reason, validating=validating)
             self.skipped.clear()
 
     def _check_learned(self, epoch: int) -> None:
-        (learned,) = distributed.any_of(epoch in self.log.learned)
+        (learned,) = distributed.any_rank(epoch in self.log.learned)
         if not learned:
             raise RunError(
                 f"{self.folder}: nothing was learned in epoch {epoch + 1}, for none of the "
@@ -370,7 +374,7 @@ class Trainer:
 
     def _fault(self, whole: Step, state: Progress, result: StepResult) -> RunError:
         """Write down a step whose gradient is not finite; returns what to raise."""
-        folder = distributed.once(
+        folder = distributed.on_rank0(
             lambda: write_fault(
                 self.folder,
                 self.global_step(state) + 1,

@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 480, 900
 
 
 @pytest.fixture(scope="module")
-def shipped() -> VeerNet:
+def pretrained() -> VeerNet:
     return load_weights()
 
 
@@ -73,19 +73,19 @@ def calibration() -> Calibration:
 
 @pytest.mark.parametrize("page", NOTHING.values(), ids=NOTHING.keys())
 def test_of_a_page_without_a_curve_no_values_are_made(
-    shipped: VeerNet, page: UInt8[ndarray, "h w"]
+    pretrained: VeerNet, page: UInt8[ndarray, "h w"]
 ) -> None:
-    for told in summarise_curves(digitise(page, calibration(), shipped), None):
+    for told in summarise_curves(digitise(page, calibration(), pretrained), None):
         assert told.coverage < 0.02
         assert told.confidence < 0.5
 
 
 @pytest.mark.parametrize("page", REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_not_the_paper_of_a_log_is_refused(
-    shipped: VeerNet, page: UInt8[ndarray, "h w"]
+    pretrained: VeerNet, page: UInt8[ndarray, "h w"]
 ) -> None:
     with pytest.raises(CalibrationError, match="not on the paper of a log"):
-        digitise(page, calibration(), shipped)
+        digitise(page, calibration(), pretrained)
 
 
 def test_of_hundred_logs_none_is_taken_for_a_photograph() -> None:
@@ -95,10 +95,10 @@ def test_of_hundred_logs_none_is_taken_for_a_photograph() -> None:
 
 
 def test_curves_of_a_log_that_no_network_was_trained_on_are_read_to_a_hundredth(
-    shipped: VeerNet,
+    pretrained: VeerNet,
 ) -> None:
     logs = SynthLogs(height=(480, 520), width=(900, 1000), seed=77)
-    results = evaluate(shipped, logs.split(4), range(4))
+    results = evaluate(pretrained, logs.split(4), range(4))
     errors = [one.columns.mae for result in results for one in result.errors]
     assert np.nanmedian(errors) < 0.01
 

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple, get_type_hints
 from numpy.random import Generator
 
 from veernet.errors import OptionError
-from veernet.files import formerly, parse, read_toml
+from veernet.files import formerly, read_toml, validate
 
 Range = tuple[float, float]
 """Least and greatest; drawn uniformly."""
@@ -267,7 +267,7 @@ def read_appearance(path: Path) -> Appearance:
         OptionError: no such file, not TOML, or a field that is unknown or makes no sense.
     """
     table = read_toml(path, error=OptionError, missing=f"{path}: no such file")
-    return parse(Appearance, table, where=str(path), error=OptionError)
+    return validate(Appearance, table, where=str(path), error=OptionError)
 
 
 def uniform(rng: Generator, bounds: Range) -> float:

@@ -12,8 +12,8 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
+from veernet.synth.appearance import Appearance, bernoulli, uniform
 from veernet.synth.layout import scale_of
-from veernet.synth.look import Appearance, bernoulli, uniform
 from veernet.synth.text import Ink
 
 JPEG_LIMIT = 65_535
