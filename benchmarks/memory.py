@@ -22,7 +22,7 @@ import torch
 from matplotlib.figure import Figure
 
 from veernet import Batch, VeerNet, train_step
-from veernet.memory.estimate import estimate
+from veernet.memory.estimate import estimate_step
 from veernet.memory.system import PeakMemory, configure_allocator, rss, support
 from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
@@ -65,7 +65,7 @@ def print_row(
     how = Training(precision=precision)
     on_cpu = DEVICE.type == "cpu"
     start = time.perf_counter()
-    told = estimate(
+    told = estimate_step(
         how, (h, w), images, activation_checkpointing=activation_checkpointing, workspaces=on_cpu
     )
     telling = time.perf_counter() - start

@@ -109,15 +109,16 @@ class VeerNet(nn.Module):
         return self._activation_checkpointing
 
     @activation_checkpointing.setter
-    def activation_checkpointing(self, activation_checkpointing: ActivationCheckpointing) -> None:
-        if activation_checkpointing not in get_args(ActivationCheckpointing):
+    def activation_checkpointing(self, chosen: ActivationCheckpointing) -> None:
+        if chosen not in get_args(ActivationCheckpointing):
             raise OptionError(
-                f"activation_checkpointing must be one of {get_args(ActivationCheckpointing)}; got {activation_checkpointing!r}"
+                "activation_checkpointing must be one of "
+                f"{get_args(ActivationCheckpointing)}; got {chosen!r}"
             )
-        self._activation_checkpointing: ActivationCheckpointing = activation_checkpointing
+        self._activation_checkpointing: ActivationCheckpointing = chosen
         for module in self.modules():
             if isinstance(module, ConvNormAct):
-                module.checkpointed = activation_checkpointing == "blocks"
+                module.checkpointed = chosen == "blocks"
 
     def forward(
         self, image: Float[Tensor, "B 1 H W"], sizes: Int[Tensor, "B 2"] | None = None

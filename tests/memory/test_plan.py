@@ -41,7 +41,7 @@ def linear(training, size, images=1, *, activation_checkpointing, workspaces):
 
 @pytest.fixture
 def made_up(monkeypatch):
-    monkeypatch.setattr(planning, "estimate", linear)
+    monkeypatch.setattr(planning, "estimate_step", linear)
 
 
 side = st.integers(1, 400)
@@ -52,7 +52,7 @@ side = st.integers(1, 400)
 def test_as_many_of_the_widest_fit_as_the_line_says(sizes, memory):
     """On a GPU, where image and target come with the batch, a byte a pixel each."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "estimate", linear)
+        patch.setattr(planning, "estimate_step", linear)
         found = plan(Training(), np.array(sizes), memory, device=GPU)
     h, w = found.size
     assert h * w == max(math.prod(size) for size in sizes)

@@ -125,7 +125,7 @@ def test_bf16_is_not_planned_for_where_it_saves_neither_time_nor_memory(
 ):
     """Where it saves memory and no time, it is planned for, and that is said."""
     processor(**units)
-    monkeypatch.setattr(planning, "estimate", linear)
+    monkeypatch.setattr(planning, "estimate_step", linear)
     assert veernet(*PLAN, device, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert {choice["precision"] for choice in found["choices"]} == precisions
@@ -142,7 +142,7 @@ def test_a_plan_says_which_precision_is_slow_here_and_makes_it_when_asked(
     processor, monkeypatch, capsys, precision, veernet
 ):
     processor(bf16=False)
-    monkeypatch.setattr(planning, "estimate", linear)
+    monkeypatch.setattr(planning, "estimate_step", linear)
     assert veernet(*PLAN, "cpu", *(["--precision", precision] if precision else [])) == 0
     seen = capsys.readouterr().out
     assert f"{precision or 'bf16'} takes no less memory than fp32" in seen

@@ -197,7 +197,7 @@ def test_an_archive_that_is_drawn_needs_who_draws(small_logs, tmp_path):
 
 
 def worn_otherwise(monkeypatch, **change):
-    age = logs.degrade
+    degrade = logs.degrade
     monkeypatch.setattr(
         logs, "degrade", lambda rng, wear, page: degrade(rng, replace(wear, **change), page)
     )

@@ -103,7 +103,8 @@ class Plan:
 def _print_plan(console: Console, found: Found, note: str | None) -> None:
     h, w = found.size
     console.print(
-        f"{format_bytes(found.memory)} of memory, widest log {h} × {w} px; * is the plan to train by",
+        f"{format_bytes(found.memory)} of memory, widest log {h} × {w} px; * is the plan to train "
+        "by",
         soft_wrap=True,
     )
     columns = (
@@ -133,9 +134,9 @@ def _print_plan(console: Console, found: Found, note: str | None) -> None:
     console.print(table)
     console.print(
         "checkpointing: activations that the backward computes again; peak: of the process at the "
-        "widest log alone; logs: how many of the widest fit together; batches: micro-batches of a step; "
-        "padding: share of the pixels computed; time: 1 is a step of the same precision without "
-        "padding and without activation checkpointing",
+        "widest log alone; logs: number of the widest that fit together; batches: micro-batches of "
+        "a step; padding: share of the pixels computed; time: 1 is a step of the same precision "
+        "without padding and without activation checkpointing",
         soft_wrap=True,
     )
     if note is not None:

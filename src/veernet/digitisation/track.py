@@ -184,8 +184,9 @@ def check_traces(curves: Iterable[CurveScale]) -> None:
         if curve.curve_class in names:
             raise ValueError(
                 f"{names[curve.curve_class]} and {curve.mnemonic} are both curve_class "
-                f"{curve.curve_class} of one track, and would be read as one curve. Of two solid curves, or two broken ones, "
-                "only one can be read: leave the other out, or, if it is drawn in the other style, "
-                "say so: curve_class = 1 is solid, curve_class = 2 dashed or dotted"
+                f"{curve.curve_class} of one track, and would be read as one curve. Of two solid "
+                "curves, or two broken ones, only one can be read: leave the other out, or, if it "
+                "is drawn in the other style, say so: curve_class = 1 is solid, curve_class = 2 "
+                "dashed or dotted"
             )
         names[curve.curve_class] = curve.mnemonic

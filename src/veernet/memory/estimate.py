@@ -93,7 +93,7 @@ class MemoryEstimate:
         return replace(self, stages=tuple(stages))
 
 
-def estimate(
+def estimate_step(
     training: Training,
     size: tuple[int, int],
     images: int = 1,

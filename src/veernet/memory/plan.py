@@ -22,7 +22,7 @@ from veernet.data.schedule import (
 )
 from veernet.errors import OptionError
 from veernet.files import formerly
-from veernet.memory.estimate import TRACED_WIDTH, MemoryEstimate, estimate
+from veernet.memory.estimate import TRACED_WIDTH, MemoryEstimate, estimate_step
 from veernet.memory.system import format_bytes, rss
 from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
@@ -116,9 +116,10 @@ class Plan:
         least = min(self.choices, key=lambda choice: choice.peak)
         h, w = self.size
         raise OptionError(
-            f"a log of {h} × {w} px does not fit into {format_bytes(self.memory)}: the smallest plan, "
-            f"{least.precision} with activation checkpointing {least.activation_checkpointing}, "
-            f"takes {format_bytes(least.peak)}; give it more --memory, or --pixel-budget to train without a plan"
+            f"a log of {h} × {w} px does not fit into {format_bytes(self.memory)}: the smallest "
+            f"plan, {least.precision} with activation checkpointing "
+            f"{least.activation_checkpointing}, takes {format_bytes(least.peak)}; give it more "
+            "--memory, or --pixel-budget to train without a plan"
         )
 
 
@@ -257,7 +258,7 @@ def _choices(
         for activation_checkpointing in get_args(ActivationCheckpointing):
             how = replace(training, precision=precision)
             whole, far, farther = (
-                estimate(
+                estimate_step(
                     how,
                     (h, width),
                     activation_checkpointing=activation_checkpointing,

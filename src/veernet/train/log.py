@@ -172,7 +172,8 @@ class RunLog:
         self._row("memory", number, epoch, told)
         seen = f", {format_bytes(measured)} measured" if measured else ""
         self.console.print(
-            f"memory: {plan}; widest micro-batch, {pixels:,} px: {format_bytes(predicted)} predicted{seen}"
+            f"memory: {plan}; widest micro-batch, {pixels:,} px: {format_bytes(predicted)} "
+            f"predicted{seen}"
         )
 
     def epoch(self, number: int, epoch: int, summary: Summary) -> None:
