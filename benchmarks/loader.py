@@ -30,7 +30,8 @@ from veernet.data.loader import PREFETCH_BYTES, Loader
 from veernet.memory.system import configure_allocator
 from veernet.recipes import RECIPES
 from veernet.synth.logs import SynthLogs
-from veernet.synth.make import make, open_archive
+from veernet.synth.make import make
+from veernet.synth.opening import open_archive
 
 OUT = Path(__file__).with_suffix(".json")
 DEMO = RECIPES["demo"]

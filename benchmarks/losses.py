@@ -21,7 +21,8 @@ from rich.console import Console
 from veernet.files import nan_to_none
 from veernet.losses import CrossEntropy, Dice, Focal, Loss, Lovasz, Tversky
 from veernet.recipes import RECIPES
-from veernet.synth.make import make, open_archive
+from veernet.synth.make import make
+from veernet.synth.opening import open_archive
 from veernet.train.run import CONFIG, start
 from veernet.train.score import evaluate_run
 from veernet.train.trainer import CheckpointPolicy, fit

@@ -95,7 +95,9 @@ def errors_of(
     in px, and the share of its columns that were read."""
     rng = np.random.default_rng([logs.seed, number])
     row, log = logs.row(number), logs.log(number)
-    how = ["wrapped" if (lap != 0)[np.isfinite(lap)].any() else "within" for lap in log.curves.laps]
+    how = [
+        "wrapped" if (lap != 0)[np.isfinite(lap)].any() else "within" for lap in log.curves.wraps
+    ]
     calibration = calibration_of(rng, row, [ending == "wrapped" for ending in how])
     shades = np.array([255, 0, 128], np.uint8)[log.mask]
     found = digitise(shades, calibration, SeesMasks())
@@ -104,7 +106,7 @@ def errors_of(
         top, bottom = row.curves[k].track
         true = log.curves.values[k]
         across = (round(bottom) - log.curves.rows[k]) / (round(bottom) - round(top))
-        across += log.curves.laps[k]
+        across += log.curves.wraps[k]
         read = curve.position(found.values[k])
         error = np.abs(read - across) * (bottom - top)
         away = distance(read * (bottom - top), across * (bottom - top))

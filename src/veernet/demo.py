@@ -13,7 +13,8 @@ from veernet.recipes import Recipe
 from veernet.report.page import write_report
 from veernet.report.tables import print_summary, print_written
 from veernet.synth.logs import SynthLogs
-from veernet.synth.make import make, open_archive
+from veernet.synth.make import make
+from veernet.synth.opening import open_archive
 from veernet.terminal import bar, one_line
 from veernet.train.log import rank0_console
 from veernet.train.run import CONFIG, check_name, start

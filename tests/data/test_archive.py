@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -166,3 +168,14 @@ def test_other_settings_do_not_mix_into_an_archive(archive):
     asked = begun(archive.root, classes=archive.classes, made_by={**archive.made_by, "seed": 1})
     with pytest.raises(ArchiveError, match=r"made_by.seed: found None, asked for 1"), asked:
         pass
+
+
+def test_opening_an_archive_on_disk_imports_no_generator_nor_does_training(small_archive):
+    code = (
+        "import sys; from pathlib import Path; import veernet.train.trainer\n"
+        "from veernet.synth.opening import open_archive\n"
+        f"open_archive(Path({str(small_archive)!r}))\n"
+        "print(*{'veernet.synth.generator', 'veernet.synth.paint', 'matplotlib'} & {*sys.modules})"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == ""

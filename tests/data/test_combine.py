@@ -8,7 +8,8 @@ from veernet.data.combine import merge, subset
 from veernet.data.verify import verify
 from veernet.errors import ArchiveError, OptionError
 from veernet.synth.logs import SynthLogs
-from veernet.synth.make import make, open_archive
+from veernet.synth.make import make
+from veernet.synth.opening import open_archive
 
 
 def files(root):

@@ -20,7 +20,6 @@ from veernet.digitisation import (
     Calibration,
     CurveScale,
     Depth,
-    Header,
     Track,
     digitise,
     digitise_file,
@@ -28,7 +27,7 @@ from veernet.digitisation import (
 )
 from veernet.digitisation.strip import span_of
 from veernet.errors import CalibrationError, ImageError, LasError, OptionError
-from veernet.las import Las
+from veernet.las import Las, LasHeader
 from veernet.report.tables import print_written
 
 TOML = """
@@ -290,7 +289,7 @@ def test_lasio_reads_back_what_was_digitised(scan, calibration, tmp_path):
         calibration,
         SeesInk(),
         tmp_path / "out",
-        header=Header(items={"WELL": "Heinen 1-4"}),
+        header=LasHeader(items={"WELL": "Heinen 1-4"}),
     )
     expected = digitise(scan, read_calibration(calibration), SeesInk())
     assert np.isnan(expected.values).any()
@@ -463,7 +462,7 @@ def test_the_header_is_taken_from_options_and_from_another_las_file(scan, calibr
     other.append_curve("DEPT", np.arange(7, 9.0), unit="M")
     other.write(str(tmp_path / "old.las"), version=2.0)
     write_picture(tmp_path / "scan.png", scan)
-    header = Header.like(tmp_path / "old.las", {"WELL": "Heinen 1-4", "kb": "1,203 ft"})
+    header = LasHeader.like(tmp_path / "old.las", {"WELL": "Heinen 1-4", "kb": "1,203 ft"})
     written = digitise_file(
         tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", header=header
     )
@@ -497,7 +496,7 @@ TDEP. 3,083 : depth
 """
     (tmp_path / "old.las").write_text(old)
     write_picture(tmp_path / "scan.png", scan)
-    header = Header.like(tmp_path / "old.las")
+    header = LasHeader.like(tmp_path / "old.las")
     written = digitise_file(
         tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", header=header
     )
@@ -650,7 +649,7 @@ right = 1
 @pytest.mark.parametrize("item", [{"STRT": "5"}, {"A B": "x"}, {"WELL": "a\n~A"}])
 def test_a_header_item_that_would_break_the_file_is_refused(item):
     with pytest.raises(OptionError, match=next(iter(item))):
-        Header(items=item)
+        LasHeader(items=item)
 
 
 def test_a_reference_in_metres_tells_how_far_off_the_curve_is(scan, calibration, tmp_path):

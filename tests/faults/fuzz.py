@@ -53,7 +53,8 @@ from veernet.las import read_header, read_las
 from veernet.report.page import write_report
 from veernet.synth.appearance import PLAIN, read_appearance
 from veernet.synth.logs import SynthLogs
-from veernet.synth.make import make, open_archive
+from veernet.synth.make import make
+from veernet.synth.opening import open_archive
 from veernet.train.checkpoint import checkpoints, read_checkpoint
 from veernet.train.run import read_config, start
 from veernet.train.trainer import fit

@@ -98,7 +98,7 @@ def test_a_value_is_the_height_in_the_track_but_for_whole_laps(number):
 def test_a_wrapped_curve_is_interrupted_where_it_jumps_and_hatched_beside():
     course = np.array([0.8, 0.9, 1.05, 1.2, 1.1, 0.95, -0.1, 0.1])
     curve = lay_on_paper(course, "wrapped")
-    np.testing.assert_array_equal(curve.laps, [0, 0, 1, 1, 1, 0, -1, 0])
+    np.testing.assert_array_equal(curve.wraps, [0, 0, 1, 1, 1, 0, -1, 0])
     nan = np.nan
     np.testing.assert_allclose(curve.heights, [0.8, 0.9, nan, 0.2, 0.1, nan, nan, nan])
     np.testing.assert_allclose(curve.values, [0.8, 0.9, nan, 1.2, 1.1, nan, nan, nan])
@@ -114,7 +114,7 @@ def test_a_curve_off_scale_is_held_at_the_edge_or_gone():
 
 def edges_of(ending, *, pen=4):
     """Masks of pages whose curve leaves its track, and its track's edges."""
-    still = {"skew": (0, 0), "drift": (0, 0), "margin": (0.1, 0.1), "swing": (0.7, 0.7)}
+    still = {"skew": (0, 0), "drift": (0, 0), "margin": (0.1, 0.1), "amplitude": (0.7, 0.7)}
     look = replace(PLAIN, **{ending: 1}, line_width=(pen, pen), **still)
     logs = SynthLogs(n_curves=1, height=(480, 480), width=(500, 600), appearance=look)
     for number in range(6):
@@ -190,7 +190,7 @@ def test_everything_that_a_look_knows_occurs():
         ({"grain": (3, 1)}, "grain is a range from 0 to 255 at most, the least first; got 3 to 1"),
         ({"folds": 1.5}, "folds is a share from 0 to 1; got 1.5"),
         ({"jpeg": 0.7, "bilevel": 0.7}, "jpeg, bilevel exclude each other; their sum is 1.4"),
-        ({"pen": (0.2, 3)}, "pen must be 1 px wide and more"),
+        ({"line_width": (0.2, 3)}, "line_width must be 1 px and more"),
     ],
 )
 def test_a_look_that_makes_no_sense_is_refused(wrong, told):
@@ -208,7 +208,7 @@ EXCLUSIVE = (
 def test_a_log_is_drawn_at_the_limits_of_every_nuisance(name):
     most = appearance_fields()[name].most
     for height, end in ((64, 0), (64, most), (300, 0), (300, most)):
-        least = max(end, 1) if name == "pen" else end
+        least = max(end, 1) if name == "line_width" else end
         value = (least, least) if isinstance(getattr(Appearance(), name), tuple) else end
         look = replace(Appearance(), **{**dict.fromkeys(EXCLUSIVE, 0), name: value})
         logs = SynthLogs(height=(height, height), width=(100, 120), appearance=look)
@@ -340,8 +340,8 @@ def test_the_native_range_is_the_default():
         {"height": (90, 60)},
         {"height": (8, 60)},
         {"width": (10, 60)},
-        {"piece": (0, 60)},
-        {"width": (100, 200), "piece": (60, 101)},
+        {"crop": (0, 60)},
+        {"width": (100, 200), "crop": (60, 101)},
         {"n_curves": 3},
         {"seed": -1},
     ],

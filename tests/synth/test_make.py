@@ -19,7 +19,8 @@ from veernet.errors import ArchiveError, ArchiveWarning, OptionError
 from veernet.synth import generator, logs, paint
 from veernet.synth.generator import generator_of
 from veernet.synth.logs import SynthLogs
-from veernet.synth.make import make, open_archive
+from veernet.synth.make import make
+from veernet.synth.opening import open_archive
 
 LOGS = SynthLogs(height=(32, 40), width=(64, 80), seed=1)
 DRAWN = SynthLogs(height=(80, 100), width=(200, 300), seed=3)

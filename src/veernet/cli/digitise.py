@@ -10,10 +10,10 @@ from tyro.conf import Positional
 from veernet.cli.console import print_json
 from veernet.cli.options import SCAN, Repeated, device_of, weights_of
 from veernet.data.raster import MAX_PIXELS
-from veernet.digitisation import Header, OffScale, digitise_file
+from veernet.digitisation import OffScale, digitise_file
 from veernet.errors import OptionError
 from veernet.inference import WINDOW
-from veernet.las import Las, Unit, read_las
+from veernet.las import Las, LasHeader, Unit, read_las
 from veernet.report.tables import print_written
 from veernet.terminal import say
 
@@ -70,7 +70,9 @@ class Digitise:
     def run(self, console: Console) -> None:
         """Digitise and say what was written."""
         items = self._header()
-        header = Header.like(self.header_from, items) if self.header_from else Header(items=items)
+        header = (
+            LasHeader.like(self.header_from, items) if self.header_from else LasHeader(items=items)
+        )
         for line in header.left_out:
             say(line)
         reference = self._reference()

@@ -18,7 +18,7 @@ from veernet.data.survey import Survey, survey
 from veernet.data.verify import Verified, verify
 from veernet.errors import ArchiveError
 from veernet.report.charts import draw_archive
-from veernet.synth.make import open_archive
+from veernet.synth.opening import open_archive
 from veernet.terminal import bar, one_line
 
 

@@ -24,7 +24,7 @@ from veernet.memory.plan import Choice, plan, sample_sizes
 from veernet.memory.plan import Plan as Found
 from veernet.memory.system import drawback, format_bytes, parse_bytes, support
 from veernet.report.charts import draw_stages
-from veernet.synth.make import open_archive
+from veernet.synth.opening import open_archive
 from veernet.terminal import one_line
 from veernet.training import Precision
 

@@ -12,7 +12,7 @@ from veernet.cli.console import aside, print_archive
 from veernet.cli.options import ARCHIVE, OUT, check_at_least
 from veernet.data.archive import PictureFormat, SplitName
 from veernet.data.combine import subset
-from veernet.synth.make import open_archive
+from veernet.synth.opening import open_archive
 from veernet.terminal import bar
 
 

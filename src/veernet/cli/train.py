@@ -22,7 +22,7 @@ from veernet.cli.options import (
 from veernet.errors import OnError, OptionError
 from veernet.memory.plan import plan_run
 from veernet.memory.system import parse_bytes
-from veernet.synth.make import open_archive
+from veernet.synth.opening import open_archive
 from veernet.train.log import rank0_console, read_log
 from veernet.train.run import CONFIG, Config, check_fit, read_config_file, start
 from veernet.train.signals import end_if_paused

@@ -65,7 +65,7 @@ def stroke_pixels(
 
 def wrapped_stroke_pixels(
     course: Float[ndarray, "w"],
-    laps: Int[ndarray, "n"],
+    wraps: Int[ndarray, "n"],
     *,
     wrap_height: float,
     width: float,
@@ -74,7 +74,7 @@ def wrapped_stroke_pixels(
 ) -> Iterator[StrokePixels]:
     """The pixels of a line that goes round between rows `first` and `last`: one band for every lap
     from the least to the greatest of `laps`, `turn` rows lower each, cut off at these rows."""
-    for lap in range(laps.min(initial=0), laps.max(initial=0) + 1):
+    for lap in range(wraps.min(initial=0), wraps.max(initial=0) + 1):
         yield stroke_pixels(course + lap * wrap_height, width=width, first=first, last=last)
 
 

@@ -28,6 +28,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
+from veernet.curves.wraps import count_wraps
 from veernet.data.batch import UNLABELLED, Sample, to_ink
 from veernet.data.raster import MAX_PIXELS, read_grey, read_index
 from veernet.data.schedule import Sizes
@@ -148,10 +149,9 @@ class Curves:
     values: Float[ndarray, "K w"]
 
     @property
-    def laps(self) -> Float[ndarray, "K w"]:
+    def wraps(self) -> Float[ndarray, "K w"]:
         """How often every curve has gone round its track; both edges belong to it."""
-        inside = (self.values >= 0) & (self.values <= 1)
-        return np.where(inside, 0, np.floor(self.values))
+        return count_wraps(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +278,7 @@ class Archive:
     drawn: bool
     """Whether its logs are drawn wherever they are asked for; there are no files to read."""
     draw: Callable[[SplitName, int], Log] | None = None
-    """Draws a log of a split; `veernet.synth.make.open_archive` knows how."""
+    """Draws a log of a split; `veernet.synth.opening.open_archive` knows how."""
     generator: str = ""
     """Name of what draws; empty where nothing is drawn, or where the archive is too old to say by
     what it was made."""

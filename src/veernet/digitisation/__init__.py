@@ -2,8 +2,8 @@
 
 from veernet.digitisation.calibration import Calibration, Depth, read_calibration
 from veernet.digitisation.digitise import Digitisation, OffScale, Stretch, TrackReading, digitise
+from veernet.digitisation.export import export_csv, export_las
 from veernet.digitisation.files import DigitisedFiles, digitise_file
-from veernet.digitisation.las import Header, write_csv, write_las
 from veernet.digitisation.propose import Proposal, propose
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
 from veernet.digitisation.strip import Strip, cut_strip
@@ -16,7 +16,6 @@ __all__ = [
     "Depth",
     "Digitisation",
     "DigitisedFiles",
-    "Header",
     "OffScale",
     "Proposal",
     "Stretch",
@@ -27,9 +26,9 @@ __all__ = [
     "digitise",
     "digitise_file",
     "draw_quality",
+    "export_csv",
+    "export_las",
     "propose",
     "read_calibration",
     "summarise_curves",
-    "write_csv",
-    "write_las",
 ]

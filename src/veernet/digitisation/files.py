@@ -11,12 +11,12 @@ from veernet.curves.error import POINTS
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitisation.calibration import Calibration, read_calibration
 from veernet.digitisation.digitise import OffScale, digitise
-from veernet.digitisation.las import Header, write_csv, write_las
+from veernet.digitisation.export import export_csv, export_las
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
 from veernet.errors import CalibrationError, OptionError
 from veernet.filesets import atomic_write_set, whole_set
 from veernet.inference import WINDOW
-from veernet.las import Las
+from veernet.las import Las, LasHeader
 from veernet.model import VeerNet
 
 
@@ -44,7 +44,7 @@ def digitise_file(
     model: VeerNet,
     folder: Path,
     *,
-    header: Header | None = None,
+    header: LasHeader | None = None,
     confidence: bool = False,
     reference: Las | None = None,
     off_scale: OffScale = "null",
@@ -103,9 +103,9 @@ def digitise_file(
         return _older_pictures(table)
 
     with atomic_write_set(folder, las.name, older=older) as made:
-        write_las(made / las.name, digitised, header=header, confidence=confidence)
-        write_csv(made / table.name, digitised)
-        write_csv(made / points.name, digitised, points=POINTS)
+        export_las(made / las.name, digitised, header=header, confidence=confidence)
+        export_csv(made / table.name, digitised)
+        export_csv(made / points.name, digitised, points=POINTS)
         for path, picture in zip(pictures, drawn, strict=True):
             write_picture(made / path.name, picture)
     return DigitisedFiles(

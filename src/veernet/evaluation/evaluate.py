@@ -150,5 +150,5 @@ def _values_of(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Flo
     the edges where the curve has wrapped."""
     top, bottom = row.curves[curve].track
     wrap_top, wrap_bottom = wrap_edges(row, curve) or (top, bottom)
-    true = log.curves.rows[curve] - log.curves.laps[curve] * (wrap_bottom - wrap_top)
+    true = log.curves.rows[curve] - log.curves.wraps[curve] * (wrap_bottom - wrap_top)
     return log.curves.values[curve] - (rows - true) / (bottom - top)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from veernet.curves.strokes import paint_class, wrapped_stroke_pixels
+from veernet.curves.wraps import count_wraps, wrap_breaks
 from veernet.data.batch import UNLABELLED
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.strip import Strip
@@ -77,15 +78,13 @@ class Traced:
         nothing = np.zeros_like(self.on_ink)
         return replace(self.without(~nothing), absent=nothing)
 
-    def laps(self) -> Float[ndarray, "w"]:
+    def wraps(self) -> Float[ndarray, "w"]:
         """How often it has gone round the track, NaN where there is none."""
-        return np.floor(self.positions)
+        return count_wraps(self.positions)
 
     def printed(self) -> Bool[ndarray, "w"]:
         """Columns where its line is in one piece with the column before."""
-        laps = self.laps()
-        jumps = np.diff(laps, prepend=laps[:1]) != 0  # NaN differs from everything
-        return self.on_ink & np.isfinite(self.positions) & (~jumps | np.isnan(np.roll(laps, 1)))
+        return self.on_ink & np.isfinite(self.positions) & ~wrap_breaks(self.wraps())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +130,7 @@ def complete_curves(names: Sequence[str], calibration: Calibration) -> set[str]:
 
 def rows_of(strip: Strip, traced: Traced) -> Float[ndarray, "w"]:
     """Row of the line's centre in every column where it is printed; NaN elsewhere."""
-    heights = traced.positions - traced.laps()
+    heights = traced.positions - traced.wraps()
     return np.where(traced.printed(), strip.bottom - heights * strip.height, np.nan)
 
 
@@ -150,7 +149,7 @@ def paint_labels(
     if open_pixels is not None:
         mask[open_pixels] = UNLABELLED
     for index, traced in sorted(curves.items(), reverse=True):
-        laps = traced.laps()
+        laps = traced.wraps()
         for covered in wrapped_stroke_pixels(
             strip.bottom - traced.positions * strip.height,
             laps[np.isfinite(laps)].astype(np.int64),

@@ -7,6 +7,7 @@ from numpy import ndarray
 
 from veernet.curves.strokes import polylines
 from veernet.curves.trace import best_path
+from veernet.curves.wraps import count_wraps
 from veernet.digitisation.strip import Strip
 from veernet.label.labels import Traced
 
@@ -63,9 +64,9 @@ def snap(
     for line in points:
         _snap_line(strip, ink, line + offset, tolerance, moved, on_ink)
     # A line that lies a fraction of a pixel beyond an edge has not gone round for that.
-    laps = np.floor(np.roll(positions, offset[0]))
+    wraps = count_wraps(np.roll(positions, offset[0]))
     return Traced(
-        positions=np.clip((strip.bottom - moved) / strip.height, laps, laps + 1 - 1e-6),
+        positions=np.clip((strip.bottom - moved) / strip.height, wraps, wraps + 1 - 1e-6),
         on_ink=on_ink,
         given=given,
         absent=nothing,

@@ -213,7 +213,7 @@ class Appearance:
                 case _:
                     pass
         if self.line_width[0] < 1:
-            raise OptionError(f"pen must be 1 px wide and more; got {self.line_width[0]}")
+            raise OptionError(f"line_width must be 1 px and more; got {self.line_width[0]}")
         for names in (
             ("two_tracks", "three_tracks"),
             ("dotted", "dash_dot", "thick_thin"),

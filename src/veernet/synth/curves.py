@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from numpy.random import Generator
 
+from veernet.curves.wraps import count_wraps, wrap_breaks
 from veernet.synth.appearance import Appearance, uniform
 from veernet.synth.layout import Ending
 
@@ -21,7 +22,7 @@ class Curve:
     course: Float[ndarray, "w"]
     """Its value in heights of the track, 0 at the bottom edge and 1 at the top, though it may not
     be printed there; NaN where it is absent."""
-    laps: Int[ndarray, "w"]
+    wraps: Int[ndarray, "w"]
     """By how many heights of the track it is printed lower than that."""
     on_paper: Bool[ndarray, "w"]
     """Where its line is on the track as one piece with the column before."""
@@ -34,7 +35,7 @@ class Curve:
     @property
     def heights(self) -> Float[ndarray, "w"]:
         """Where it is printed, from 0 to 1; NaN where it is not."""
-        return np.where(self.on_paper, self.course - self.laps, np.nan)
+        return np.where(self.on_paper, self.course - self.wraps, np.nan)
 
 
 def draw_shape(
@@ -91,17 +92,16 @@ def draw_course(
 
 def lay_on_paper(course: Float[ndarray, "w"], ending: Ending) -> Curve:
     """What of a course is printed, and where."""
-    laps = np.zeros(len(course), np.int64)
+    wraps = np.zeros(len(course), np.int64)
     on_paper = np.isfinite(course)
     if ending == "clipped":
         course = np.clip(course, 0, 1)
     elif ending == "off scale":
         on_paper &= (course >= 0) & (course <= 1)
     elif ending == "wrapped":
-        laps[on_paper] = np.floor(course[on_paper]).astype(np.int64)
-        jumps = np.flatnonzero(np.diff(laps, prepend=laps[:1]))
-        on_paper[jumps] = False
-    return Curve(course=course, laps=laps, on_paper=on_paper)
+        wraps[on_paper] = count_wraps(course[on_paper]).astype(np.int64)
+        on_paper &= ~wrap_breaks(wraps)
+    return Curve(course=course, wraps=wraps, on_paper=on_paper)
 
 
 def _walk(rng: Generator, n: int) -> Float[ndarray, "n"]:

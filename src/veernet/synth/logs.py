@@ -53,7 +53,7 @@ class SynthLogs:
                 )
         if self.crop and not 1 <= self.crop[0] <= self.crop[1] <= self.width[0]:
             raise OptionError(
-                f"piece must be a range from 1 px up to at most the least width, {self.width[0]} "
+                f"crop must be a range from 1 px up to at most the least width, {self.width[0]} "
                 f"px; got {self.crop[0]} to {self.crop[1]}"
             )
         if self.height[1] * self.width[1] > MAX_PIXELS:

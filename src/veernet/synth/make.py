@@ -7,30 +7,25 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import partial
-from itertools import accumulate
 from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import cv2
 
 from veernet.data import writing
 from veernet.data.archive import (
     SPLITS,
-    Archive,
-    Log,
     PictureFormat,
     Row,
-    SplitName,
     changed_files,
     image_name,
 )
 from veernet.errors import ArchiveError, ArchiveWarning, OptionError
-from veernet.files import validate
-from veernet.synth.generator import GeneratorRecord, generator_of
+from veernet.synth.drawn import MadeBy, doubt_about, read_made_by
+from veernet.synth.generator import generator_of
 from veernet.synth.logs import SynthLogs
 
 
@@ -60,17 +55,17 @@ def make(
     if counts[0] < 1 or min(counts) < 0:
         raise OptionError(f"an archive needs at least one log to train on; got {counts}")
     now = generator_of(logs)
-    made = _Made(synth=logs, counts=counts, pictures=pictures, generator=now)
+    made = MadeBy(synth=logs, counts=counts, pictures=pictures, generator=now)
     begun = writing.begun(
         root,
         classes=logs.classes,
         made_by=asdict(made),
         drawn=on_the_fly,
-        present=lambda found: asdict(_parse(root, found)),
+        present=lambda found: asdict(read_made_by(root, found)),
     )
     with begun as made_by, _painters(workers) as painters:
         write = _drawn if on_the_fly else partial(_written, painters=painters)
-        doubt = _doubt(root, _parse(root, made_by).generator, now)
+        doubt = doubt_about(root, read_made_by(root, made_by).generator, now)
         for split in SPLITS:
             if numbers := made.numbers(split):
                 known = writing.recorded(root / split)
@@ -85,86 +80,9 @@ def make(
         warnings.warn(doubt, ArchiveWarning, stacklevel=2)
 
 
-def open_archive(root: Path) -> Archive:
-    """Open an archive, whether its logs are to be read or to be drawn.
-
-    Where what draws them is not known to be what the archive was made with, there is a warning
-    (`ArchiveWarning`); where it is known to be another, `verify` finds a fault, and the fingerprint
-    names what draws now.
-
-    Raises:
-        ArchiveError: there is none, it is not finished, or nothing here can draw it.
-    """
-    found = Archive.open(root)
-    if not found.drawn:
-        return found
-    made = _parse(root, found.made_by)
-    now = None if made.generator is None else generator_of(made.synth)
-    doubt = _doubt(root, made.generator, now)
-    if doubt:
-        warnings.warn(doubt, ArchiveWarning, stacklevel=2)
-
-    def draw(split: SplitName, index: int) -> Log:
-        return made.synth.log(made.numbers(split)[index])
-
-    if now is None:
-        return replace(found, draw=draw)  # what cannot be told is no fault
-    return replace(found, draw=draw, generator=str(now), doubt=doubt)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Made:
-    """What `make` writes of itself."""
-
-    synth: SynthLogs
-    counts: tuple[int, int, int]
-    pictures: PictureFormat
-    generator: GeneratorRecord | None = None
-    """None in archives of older versions."""
-
-    def as_written(self, number: int, row: Row | None) -> Row | None:
-        """The recorded row of a log, None if it says something else of the log than was written."""
-        if row is None:
-            return None
-        drawn = self.synth.row(number, pictures=self.pictures)
-        return row if replace(row, sha256=()) == drawn else None
-
-    def numbers(self, split: SplitName) -> range:
-        """Numbers of the logs of a split."""
-        place = SPLITS.index(split)
-        ends = [*accumulate(self.counts, initial=0)]
-        return range(ends[place], ends[place + 1])
-
-
-def _parse(root: Path, made_by: dict[str, Any]) -> _Made:
-    return validate(_Made, made_by, where=str(root / "archive.json"), error=ArchiveError)
-
-
-def _doubt(root: Path, begun: GeneratorRecord | None, now: GeneratorRecord | None) -> str:
-    """Return why what draws now may draw other logs than the archive was begun with; empty if it
-    draws the same."""
-    if begun is None:
-        return (
-            f"{root}: made before archives recorded what draws their logs, so that nobody can tell "
-            "whether they are drawn as they were then; make it anew in another folder to know"
-        )
-    if now is None or begun == now:
-        return ""
-    versions = ", ".join(
-        f"{name} {found}, now {now.packages.get(name)}"
-        for name, found in begun.packages.items()
-        if found != now.packages.get(name)
-    )
-    return (
-        f"{root}: made by {begun}; {now} draws here, and draws other logs"
-        f"{f' ({versions})' if versions else ''}. Go back to the code, the packages, the LAS files "
-        "of curves and the machine that it was made with, or make it anew in another folder"
-    )
-
-
 def _drawn(
     _: Path,
-    made: _Made,
+    made: MadeBy,
     found: Sequence[tuple[int, Row | None]],
     advance: Callable[[], object],
 ) -> list[Row]:
@@ -183,7 +101,7 @@ def _painters(workers: int) -> ProcessPoolExecutor:
 
 def _written(
     folder: Path,
-    made: _Made,
+    made: MadeBy,
     found: Sequence[tuple[int, Row | None]],
     advance: Callable[[], object],
     *,
@@ -256,6 +174,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _write(folder: Path, made: _Made, number: int, row: Row | None) -> Row:
+def _write(folder: Path, made: MadeBy, number: int, row: Row | None) -> Row:
     row = row or made.synth.row(number, pictures=made.pictures)
     return writing.write_log(folder, row, made.synth.log(number))

@@ -71,7 +71,7 @@ class Line:
         moved = np.rint(self.shift).astype(np.int64)
         return wrapped_stroke_pixels(
             track.bottom + self.shift - self.curve.course * track.height,
-            self.curve.laps,
+            self.curve.wraps,
             wrap_height=track.height,
             width=width,
             first=np.maximum(track.top - room + moved, 0),

@@ -18,7 +18,7 @@ from veernet.errors import ArchiveError, OnError, OptionError, RunError
 from veernet.files import first_difference, read_json, validate, write_json
 from veernet.memory.plan import Planned
 from veernet.model import VeerNet
-from veernet.synth.make import open_archive
+from veernet.synth.opening import open_archive
 from veernet.training import Training
 from veernet.weights import load_weights, save_weights
 
