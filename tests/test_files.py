@@ -59,8 +59,8 @@ def test_a_line_cut_off_while_it_was_written_is_dropped_only_where_it_may_be(tmp
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from veernet.files import replacing
-with replacing(Path(sys.argv[1])) as temporary:
+from veernet.files import atomic_write
+with atomic_write(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """

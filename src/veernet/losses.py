@@ -65,7 +65,7 @@ class BCE:
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
-            y, w = _curves(target, planes=1).to(x.dtype), x.new_tensor(self.positive_weight)
+            y, w = _curves(target, out_channels=1).to(x.dtype), x.new_tensor(self.positive_weight)
             pixel = F.binary_cross_entropy_with_logits(x, y, pos_weight=w, reduction="none")
             return _weighed(pixel, labelled(target).to(x.dtype))
 
@@ -99,7 +99,7 @@ class CrossEntropy:
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
-            t = _classes(target, planes=x.shape[1])
+            t = _classes(target, out_channels=x.shape[1])
             pixel = F.cross_entropy(x, t[:, 0], reduction="none")[:, None]
             return _weighed(pixel, _weights(self.class_weights, t, x.dtype) * labelled(target))
 
@@ -140,7 +140,7 @@ class Focal:
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
-            t = _classes(target, planes=x.shape[1])
+            t = _classes(target, out_channels=x.shape[1])
             log_p, log_q = _log_chances(x, t)
             # Not a power of 1 - p: where p rounds to 1 its gradient is infinite for gamma < 1.
             pixel = -(self.gamma * log_q).exp() * log_p
@@ -271,7 +271,7 @@ class Lovasz:
         """The sum of the images' losses."""
         _check(self, logits, batch)
         p = curve_probabilities(_labelled(logits, batch.target)).flatten(2)
-        y = _curves(batch.target, planes=logits.shape[1]).flatten(2)
+        y = _curves(batch.target, out_channels=logits.shape[1]).flatten(2)
         error = torch.where(y, 1 - p, p).masked_fill(~batch.valid.flatten(2), 0)
         curve = (error * _jaccard_steps(error.detach(), y, batch.valid.flatten(2))).sum(2)
         return (curve.sum(1) / y.any(2).sum(1).clamp(min=1)).sum()
@@ -282,26 +282,28 @@ AnyLoss = BCE | CrossEntropy | Focal | Tversky | Dice | FocalTversky | Lovasz
 do not: {"smooth": 1.0} could be Dice or Tversky."""
 
 
-def check_planes(loss: AnyLoss, planes: int) -> None:
+def check_out_channels(loss: AnyLoss, out_channels: int) -> None:
     """Refuse a loss that cannot be taken on so many planes of logits.
 
     Raises:
         OptionError: the message says what the loss needs.
     """
     match loss:
-        case BCE() if planes != 1:
+        case BCE() if out_channels != 1:
             needs = "one plane of logits"
-        case CrossEntropy() if planes < 2:
+        case CrossEntropy() if out_channels < 2:
             needs = "two planes of logits or more"
         case CrossEntropy(class_weights=tuple(w)) | Focal(class_weights=tuple(w)) if len(w) != max(
-            planes, 2
+            out_channels, 2
         ):
-            needs = f"one weight for each of {max(planes, 2)} classes, background first"
-        case _ if planes > UNLABELLED:
+            needs = f"one weight for each of {max(out_channels, 2)} classes, background first"
+        case _ if out_channels > UNLABELLED:
             needs = f"at most {UNLABELLED} planes of logits, for class {UNLABELLED} is no class"
         case _:
             return
-    raise OptionError(f"{type(loss).__name__} needs {needs}; got planes={planes}, {loss}")
+    raise OptionError(
+        f"{type(loss).__name__} needs {needs}; got out_channels={out_channels}, {loss}"
+    )
 
 
 def _check(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch) -> None:
@@ -315,7 +317,7 @@ def _check(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch) -> Non
             f"the logits of a batch of {batch.n_images} images on {tuple(batch.target.shape[1:])} "
             f"must be ({batch.n_images}, K, H, W) of the same canvas; got {tuple(logits.shape)}"
         )
-    check_planes(loss, planes)
+    check_out_channels(loss, planes)
     most = max(batch.n_classes)
     if 1 < planes < most:
         raise BatchError(
@@ -382,17 +384,17 @@ def _labelled(
     return wide.masked_fill(~labelled(target), 0)
 
 
-def _curves(target: Shaped[Tensor, "B H W"], *, planes: int) -> Bool[Tensor, "B curves H W"]:
+def _curves(target: Shaped[Tensor, "B H W"], *, out_channels: int) -> Bool[Tensor, "B curves H W"]:
     """One plane a curve: True on its trace, False elsewhere, padding included."""
-    if planes == 1:
+    if out_channels == 1:
         return (target > 0)[:, None] & labelled(target)
-    classes = torch.arange(1, planes, device=target.device, dtype=target.dtype)
+    classes = torch.arange(1, out_channels, device=target.device, dtype=target.dtype)
     return target[:, None] == classes[:, None, None]
 
 
-def _classes(target: Shaped[Tensor, "B H W"], *, planes: int) -> Int[Tensor, "B 1 H W"]:
+def _classes(target: Shaped[Tensor, "B H W"], *, out_channels: int) -> Int[Tensor, "B 1 H W"]:
     """The class of every pixel, background where there is no label; 0 and 1 for one plane."""
-    classes = target > 0 if planes == 1 else target
+    classes = target > 0 if out_channels == 1 else target
     return classes.long()[:, None].masked_fill(~labelled(target), 0)
 
 
@@ -437,7 +439,7 @@ def _tversky(
 
     def sums(logits: Tensor, target: Tensor) -> Tensor:
         p = curve_probabilities(_labelled(logits, target))
-        y = _curves(target, planes=logits.shape[1])
+        y = _curves(target, out_channels=logits.shape[1])
         right, missed = p.masked_fill(~y, 0), (1 - p).masked_fill(~y, 0)
         false = p.masked_fill(y | ~labelled(target), 0)
         return torch.stack([x.sum((2, 3)) for x in (right, false, missed)])

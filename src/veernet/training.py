@@ -9,7 +9,7 @@ from pydantic import Field
 
 from veernet.data.schedule import Schedule
 from veernet.errors import OptionError
-from veernet.losses import AnyLoss, Tversky, check_planes
+from veernet.losses import AnyLoss, Tversky, check_out_channels
 from veernet.model import VeerNetConfig
 
 Precision = Literal["fp32", "bf16", "fp16", "fp64"]
@@ -48,7 +48,7 @@ class Training:
                 raise OptionError(f"{name} must be > 0 and finite; got {getattr(self, name)}")
         if not 0 <= self.weight_decay < math.inf:
             raise OptionError(f"weight_decay must be >= 0 and finite; got {self.weight_decay}")
-        check_planes(self.loss, self.network.out_channels)
+        check_out_channels(self.loss, self.network.out_channels)
 
     @property
     def autocast(self) -> torch.dtype | None:

@@ -106,35 +106,35 @@ def test_a_batch_knows_how_many_classes_each_scan_takes_however_it_is_cut_and_mo
 IMAGE, TARGET = "torch.zeros(1, 3, 4)", "torch.zeros(3, 4, dtype=torch.uint8)"
 
 REFUSED = {
-    f"Scan({IMAGE}, torch.zeros(3, 4))": "class indices, integers or bool; got torch.float32",
-    f"Scan({IMAGE}, torch.full((3, 4), -100))": "classes from 0 to 254, .* got -100 to -100",
-    f"Scan({IMAGE}, {TARGET}.short() + 256)": "got 256 to 256",
-    f"Scan({IMAGE}, torch.stack([{TARGET}] * 2))": r"one class index .* \(2, 3, 4\).*argmax",
-    f"Scan({IMAGE}, {TARGET}[:2])": r"got \(3, 4\) and \(2, 4\)",
-    f"Scan({IMAGE}.to(torch.uint16), {TARGET})": "uint8 .* got torch.uint16",
-    f"Scan({IMAGE}.bool(), {TARGET})": "uint8 .* got torch.bool",
-    f"Scan({IMAGE}[0], {TARGET})": r"\(C, h, w\), .* shape \(3, 4\)",
-    f"Scan({IMAGE}[:, :0], {TARGET}[:0])": "at least 1 px",
-    f"Scan({IMAGE}.numpy(), {TARGET})": "image must be a torch.Tensor, .*numpy",
-    f"Scan({IMAGE}, {TARGET}.numpy())": "target must be a torch.Tensor, .*numpy",
+    f"Sample({IMAGE}, torch.zeros(3, 4))": "class indices, integers or bool; got torch.float32",
+    f"Sample({IMAGE}, torch.full((3, 4), -100))": "classes from 0 to 254, .* got -100 to -100",
+    f"Sample({IMAGE}, {TARGET}.short() + 256)": "got 256 to 256",
+    f"Sample({IMAGE}, torch.stack([{TARGET}] * 2))": r"one class index .* \(2, 3, 4\).*argmax",
+    f"Sample({IMAGE}, {TARGET}[:2])": r"got \(3, 4\) and \(2, 4\)",
+    f"Sample({IMAGE}.to(torch.uint16), {TARGET})": "uint8 .* got torch.uint16",
+    f"Sample({IMAGE}.bool(), {TARGET})": "uint8 .* got torch.bool",
+    f"Sample({IMAGE}[0], {TARGET})": r"\(C, h, w\), .* shape \(3, 4\)",
+    f"Sample({IMAGE}[:, :0], {TARGET}[:0])": "at least 1 px",
+    f"Sample({IMAGE}.numpy(), {TARGET})": "image must be a torch.Tensor, .*numpy",
+    f"Sample({IMAGE}, {TARGET}.numpy())": "target must be a torch.Tensor, .*numpy",
     "collate([])": "at least one scan",
-    f"collate([({IMAGE}, {TARGET})])": "takes Scan.*number 0 is a tuple",
-    f"collate([Scan({IMAGE}, {TARGET}), Scan(torch.zeros(3, 3, 4), {TARGET})])": "1 of .*, 3 of",
-    f"collate([Scan({IMAGE}, {TARGET}), Scan({IMAGE}.byte(), {TARGET})])": "float32, .*uint8",
+    f"collate([({IMAGE}, {TARGET})])": "takes Sample.*number 0 is a tuple",
+    f"collate([Sample({IMAGE}, {TARGET}), Sample(torch.zeros(3, 3, 4), {TARGET})])": "1 of .*3 of",
+    f"collate([Sample({IMAGE}, {TARGET}), Sample({IMAGE}.byte(), {TARGET})])": "float32, .*uint8",
     f"Batch({IMAGE}[None], {TARGET}[None].bool(), torch.tensor([[3, 4]]))": "got torch.bool",
     f"Batch({IMAGE}[None], {TARGET}[None], torch.tensor([[3, 2]]))": "labels beyond its 3 × 2 px",
     f"Batch({IMAGE}[None], {TARGET}[None], torch.tensor([[2, 4]]))": "labels beyond its 2 × 4 px",
     f"Batch({IMAGE}[None], {TARGET}[None], torch.tensor([[3, 5]]))": "sizes must be 1 pairs",
-    f"collate(Scan({IMAGE}, {TARGET}))": "got one Scan",
+    f"collate(Sample({IMAGE}, {TARGET}))": "got one Sample",
     "taken(loss=nn.CrossEntropyLoss())": "as veernet.Tversky.*got CrossEntropyLoss",
     "taken(loss=Tversky)": "as veernet.Tversky",
-    f"taken(batches=collate([Scan({IMAGE}, {TARGET})]))": "got one Batch",
+    f"taken(batches=collate([Sample({IMAGE}, {TARGET})]))": "got one Batch",
     "taken(clip=-1.0)": "clip must be > 0",
     "taken(clip=float('nan'))": "clip must be > 0",
     "CrossEntropy(class_weights=[1, 2]).total(torch.zeros(1, 3, 3, 4), "
-    f"collate([Scan({IMAGE}, {TARGET})]))": "one weight for each of 3 classes",
-    f"Tversky().total(torch.zeros(1, 3, 3, 4), collate([Scan({IMAGE}, {TARGET} + 7)]))": "class 7",
-    f"Tversky().total(torch.zeros(1, 3, 3, 2), collate([Scan({IMAGE}, {TARGET})]))": "same canvas",
+    f"collate([Sample({IMAGE}, {TARGET})]))": "one weight for each of 3 classes",
+    f"Tversky().total(torch.zeros(1, 3, 3, 4), collate([Sample({IMAGE}, {TARGET} + 7)]))": "s 7",
+    f"Tversky().total(torch.zeros(1, 3, 3, 2), collate([Sample({IMAGE}, {TARGET})]))": "same can",
 }
 """Bad input, and what is said of it."""
 
@@ -145,10 +145,10 @@ def refusals():
     script = """if True:
         import json, sys, torch
         from torch import nn
-        from veernet import Batch, CrossEntropy, Network, Scan, Tversky, VeerNet, collate
-        from veernet import train_step
+        from veernet import Batch, CrossEntropy, Sample, Tversky, VeerNet, collate
+        from veernet import VeerNetConfig, train_step
         def taken(loss=Tversky(), batches=(), clip=1.0):
-            model = VeerNet(Network(widths=(2, 4), heads=1, layers=0))
+            model = VeerNet(VeerNetConfig(channels=(2, 4), num_heads=1, num_layers=0))
             optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
             cpu = torch.device("cpu")
             return train_step(model, optimizer, loss, batches, device=cpu, clip=clip)

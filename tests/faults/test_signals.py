@@ -91,7 +91,7 @@ def test_ctrl_c_in_a_callback_where_python_would_go_on_is_one_line():
 TRAIN = ["--epochs", 1, "--effective-batch", 4, "--workers", 0, "--device", "cpu"]
 
 
-@pytest.mark.parametrize("place", ["rehearse", "train_step"])
+@pytest.mark.parametrize("place", ["dry_run", "train_step"])
 def test_ctrl_c_before_the_first_step_stops_at_once_and_after_it_pauses(
     veernet, small_archive, tmp_path, monkeypatch, place, capsys
 ):
@@ -105,7 +105,7 @@ def test_ctrl_c_before_the_first_step_stops_at_once_and_after_it_pauses(
     run = tmp_path / "run"
     code = veernet("train", small_archive, "--out", run, *TRAIN, "--memory", "9GiB")
     told = capsys.readouterr().err
-    if place == "rehearse":
+    if place == "dry_run":
         assert (code, told, checkpoints(run)) == (130, "veernet: interrupted\n", [])
     else:
         assert (code, told, newest(run).state.step) == (75, "", 1)

@@ -12,6 +12,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from veernet import Batch, VeerNet, VeerNetConfig, losses, train_step
+from veernet.memory import estimate as module
 from veernet.memory.estimate import ALLOCATOR_SLACK, LOSS, MemoryEstimate, estimate_step
 from veernet.memory.system import PeakMemory
 from veernet.model import ActivationCheckpointing
@@ -35,7 +36,7 @@ def small():
         patch.setattr(norm, "STRIP", {"cpu": 1 << 11})
         patch.setattr(losses, "STRIP", {"cpu": 1 << 12})
         patch.setattr(slabs, "TILE_COLUMNS", WIDTH // SLABS)
-        patch.setattr(estimate_step, "TRACED_WIDTH", WIDTH)
+        patch.setattr(module, "TRACED_WIDTH", WIDTH)
         yield
 
 
@@ -135,7 +136,7 @@ def test_the_need_grows_with_the_width_along_a_line(policy):
 def test_what_a_wide_image_needs_is_told_from_narrow_ones(policy, monkeypatch):
     """The most, and what every part keeps: all that is needed as the image grows."""
     direct = told(policy)
-    monkeypatch.setattr(estimate_step, "TRACED_WIDTH", 2 * WIDTH // SLABS)
+    monkeypatch.setattr(module, "TRACED_WIDTH", 2 * WIDTH // SLABS)
     from_narrow = needed(policy)
     assert from_narrow.persistent == direct.persistent
     assert from_narrow.peak == pytest.approx(direct.peak, rel=0.01)
@@ -208,7 +209,7 @@ def test_only_parts_with_convolutions_have_workspaces(monkeypatch):
         def peak(self):
             return 1 << 40
 
-    monkeypatch.setattr(estimate_step, "PeakMemory", Full)
+    monkeypatch.setattr(module, "PeakMemory", Full)
     found = needed(width=208, workspaces=True)
     without = {stage.name for stage in found.stages if stage.workspace == 0}
     assert without == {LOSS, "bottleneck", "bottleneck.0"}

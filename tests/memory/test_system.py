@@ -72,14 +72,14 @@ def test_a_pytorch_without_onednn_has_no_convolutions_of_lower_precision(monkeyp
 
 WITHOUT = """
 import torch
-from veernet import Network
+from veernet import VeerNetConfig
 from veernet.training import Training
-from veernet.memory.system import settle_allocator, support
-from veernet.memory.estimate import need
-settle_allocator()
+from veernet.memory.system import configure_allocator, support
+from veernet.memory.estimate import estimate_step
+configure_allocator()
 torch.set_num_threads(1)
-how = Training(network=Network(planes=3, widths=(8, 16), heads=2, layers=1), precision="bf16")
-(last,) = [stage for stage in need(how, (64, 512)).stages if stage.name == "up.0"]
+how = Training(network=VeerNetConfig(channels=(8, 16), num_heads=2, num_layers=1), precision="bf16")
+(last,) = [stage for stage in estimate_step(how, (64, 512)).stages if stage.name == "up.0"]
 print(support("bf16", torch.device("cpu")))
 print(last.workspace)
 """

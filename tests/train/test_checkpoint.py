@@ -182,7 +182,7 @@ def test_a_checkpoint_of_another_network_is_refused(run, small_archive, tmp_path
     other = replace(TINY, network=VeerNetConfig(out_channels=3, channels=(2, 4, 16), num_heads=2))
     start(tmp_path / "other", Archive.open(small_archive), other)
     shutil.copytree(run / CHECKPOINTS, tmp_path / "other" / CHECKPOINTS)
-    with pytest.raises(RunError, match="training.network.layers: found 1, asked for 2"):
+    with pytest.raises(RunError, match="training.network.channels: found \\[2, 4, 8\\], asked for"):
         fit(tmp_path / "other", device=CPU, console=QUIET)
 
 

@@ -127,7 +127,7 @@ def start_up(run):
         "optimizer": (resuming.TrainState, "new", staticmethod(optimizer)),
         "data": (Archive, "split", data),
         "settings": (resuming, "read_config", settings),
-        "place": (resuming, "State", partial(resuming.Progress, step=1)),
+        "place": (resuming, "Progress", partial(resuming.Progress, step=1)),
         "nothing": (resuming, "first_weights", nothing),
     }
     messages = {}

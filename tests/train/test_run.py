@@ -56,7 +56,7 @@ def test_a_run_killed_before_its_first_checkpoint_keeps_its_pixel_budget(
     assert same(run, calm)
 
 
-@pytest.mark.parametrize("place", ["rehearse", "save"])
+@pytest.mark.parametrize("place", ["dry_run", "save"])
 def test_a_plan_is_a_setting_of_the_run_and_is_made_once(
     veernet, small_archive, tmp_path, monkeypatch, place
 ):

@@ -247,7 +247,7 @@ def test_weights_are_read_back(tmp_path):
 def save_without_digest(path, model):
     """As weights were written before they had digests."""
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, path, {"network": json.dumps(asdict(model.network))})
+    save_file(tensors, path, {"network": json.dumps(asdict(model.config))})
 
 
 def test_damaged_weights_are_refused_and_those_from_before_digests_are_read(tmp_path):

@@ -70,12 +70,12 @@ class Synth:
         """Make the archive."""
         check_at_least(1, workers=self.workers)
         recipe = recipes.RECIPES[self.recipe]
-        ranges = given(height=self.height, width=self.width, piece=self.crop)
+        ranges = given(height=self.height, width=self.width, crop=self.crop)
         look = None if self.appearance is None else read_appearance(self.appearance)
         shapes = None if self.curves is None else str(self.curves.resolve())
         for fault in () if shapes is None else passed_over(shapes):
             say(f"{fault}; passed over, no curve has a shape of it")
-        ranges |= given(look=look, shapes=shapes)
+        ranges |= given(appearance=look, shapes=shapes)
         logs = replace(recipe.logs, seed=self.seed, **ranges)
         asked = zip((self.train, self.val, self.test), recipe.counts, strict=True)
         counts = [default if count is None else count for count, default in asked]

@@ -134,8 +134,8 @@ class Train:
             fixed |= given(
                 archive=self.archive,
                 out=self.out,
-                recipe_json=self.config,
-                start_from=self.init_weights,
+                config=self.config,
+                init_weights=self.init_weights,
             )
             if fixed or self.deterministic:
                 names = ", ".join(sorted(fixed) or ["deterministic"])

@@ -165,7 +165,7 @@ class Log:
 
 
 class Split:
-    """One split of an archive: a map-style data set of `Scan`."""
+    """One split of an archive: a map-style data set of `Sample`."""
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ class Batch:
                counted on the device, and the padding is looked at too
 
     Raises:
-        BatchError: an image or a target of another type than `Scan` keeps, sizes that do not lie
+        BatchError: an image or a target of another type than `Sample` keeps, sizes that do not lie
             on the canvas, or labels on the padding.
     """
 
@@ -163,14 +163,14 @@ def collate(scans: Sequence[Sample]) -> Batch:
             in their type.
     """
     if isinstance(scans, Sample):
-        raise BatchError("collate() takes a list of scans; got one Scan")
+        raise BatchError("collate() takes a list of samples; got one Sample")
     scans = list(scans)
     if not scans:
         raise BatchError("collate() needs at least one scan, got none")
     for number, scan in enumerate(scans):
         if not isinstance(scan, Sample):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BatchError(
-                f"collate() takes Scan(image, target); number {number} is a {type(scan).__name__}"
+                f"collate() takes Sample(image, target); number {number} is a {type(scan).__name__}"
             )
     kinds = {(scan.image.shape[0], scan.image.dtype) for scan in scans}
     if len(kinds) > 1:

@@ -115,8 +115,10 @@ def _compared(
     alone = np.isfinite(read) & ~both
     told: dict[str, Any] = {
         "compared": int(both.sum()),
-        "coverage": nan_to_none(error.coverage),
-        "read_beyond": tuple((float(depth[a]), float(depth[b - 1])) for a, b in runs_of(alone)),
+        "reference_coverage": nan_to_none(error.coverage),
+        "read_off_reference": tuple(
+            (float(depth[a]), float(depth[b - 1])) for a, b in runs_of(alone)
+        ),
     }
     if both.sum() < 2:
         return told

@@ -274,11 +274,11 @@ def check_fit(archive: Archive, training: Training) -> None:
     Raises:
         RunError: their classes do not match.
     """
-    n, planes = len(archive.classes), training.network.out_channels
-    if planes not in (n, 1 if n == 2 else n):
+    n, out_channels = len(archive.classes), training.network.out_channels
+    if out_channels not in (n, 1 if n == 2 else n):
         raise RunError(
-            f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network {planes} "
-            "plane(s) of logits; choose the other recipe or another archive"
+            f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network {out_channels} "
+            "out_channels; choose the other recipe or another archive"
         )
 
 

@@ -72,7 +72,7 @@ def fit(
         memory: bytes to plan for anew (`veernet.memory.plan`), and to try on the widest micro-batch
             first; None goes on as planned before, or else as the settings say.
         workers: threads that read logs ahead; 0 reads them when they are needed.
-        in_flight: most bytes of host memory for what is read ahead.
+        prefetch_bytes: most bytes of host memory for what is read ahead.
         on_error: stop at a log that cannot be read, or leave it out and go on; the run's log says
             which, and why. None does as the run was begun.
         stop_after: pause after so many steps, as Ctrl-C would.
