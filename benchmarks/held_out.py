@@ -38,6 +38,10 @@ LOOKS = {
 }
 
 
+def rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 3)
+
+
 def main(run: Path) -> None:
     model, told = load_weights(run / "run"), dict[str, Any]()
     for name, look in LOOKS.items():
@@ -46,8 +50,8 @@ def main(run: Path) -> None:
         summary = summarise(evaluate(model, split, range(COUNT)), logs.classes)
         told[name] = {
             curve: {
-                "f1_within_1_px": round(found.within_1_px.f1, 3),
-                "median_r2": None if (r2 := found.columns.r2.median) is None else round(r2, 3),
+                "f1_within_1_px": rounded(found.within_1_px.f1),
+                "median_r2": rounded(found.columns.r2.median),
                 "of_logs": found.columns.r2.logs,
             }
             for curve, found in summary.curves.items()

@@ -55,7 +55,9 @@ def main(weights: Path = PRETRAINED) -> None:
         one = summarise(with_it, LOGS.classes).curves
         by_trait[trait] = {
             "logs": len(with_it),
-            "f1_within_1_px": [round(c.within_1_px.f1, 3) for c in one.values()],
+            "f1_within_1_px": [
+                None if (f1 := c.within_1_px.f1) is None else round(f1, 3) for c in one.values()
+            ],
             "median_r2": [c.columns.r2.median for c in one.values()],
             "of_logs": [c.columns.r2.logs for c in one.values()],
         }

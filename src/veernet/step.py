@@ -262,5 +262,5 @@ def _empty_cache() -> None:
 def _halves(batch: Batch) -> tuple[Batch, Batch]:
     if batch.n_images > 1:
         return batch.halves()
-    h, w = batch.sizes[0].tolist()
+    h, w = map(int, batch.sizes[0])
     raise torch.OutOfMemoryError(f"an image of {h} × {w} px does not fit into memory, even alone")

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,12 +26,23 @@ pixels, curves and metadata, and what other packages or processors must come nea
 
 PACKAGES = "numpy", "opencv-python-headless", "pillow"
 
-EVERY_NUISANCE = Appearance(
-    **{name: 0.5 for name in appearance_fields() if isinstance(getattr(PLAIN, name), int | float)}
-    | {"two_tracks": 0.3, "three_tracks": 0.3, "dotted": 0.2, "dash_dot": 0.3, "thick_thin": 0.3}
-    | {"wrapped": 0.4, "clipped": 0.2, "off_scale": 0.2, "hatched": 0.8, "absent": 0.2}
-    | {"grid": 0.8, "jpeg": 0.4, "bilevel": 0.3}
-)
+EVERY_NUISANCE_SHARES: dict[str, Any] = {
+    **{name: 0.5 for name in appearance_fields() if isinstance(getattr(PLAIN, name), int | float)},
+    "two_tracks": 0.3,
+    "three_tracks": 0.3,
+    "dotted": 0.2,
+    "dash_dot": 0.3,
+    "thick_thin": 0.3,
+    "wrapped": 0.4,
+    "clipped": 0.2,
+    "off_scale": 0.2,
+    "hatched": 0.8,
+    "absent": 0.2,
+    "grid": 0.8,
+    "jpeg": 0.4,
+    "bilevel": 0.3,
+}
+EVERY_NUISANCE = Appearance(**EVERY_NUISANCE_SHARES)
 
 FAMILIES = {
     "plain": (SynthLogs(height=(80, 100), width=(200, 300), seed=3, appearance=PLAIN), 6),

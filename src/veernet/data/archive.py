@@ -24,12 +24,11 @@ from zipfile import ZipFile
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.curves.wraps import count_wraps
-from veernet.data.batch import UNLABELLED, Sample, to_ink
+from veernet.data.batch import UNLABELLED, Sample, as_tensor, to_ink
 from veernet.data.raster import MAX_PIXELS, read_grey, read_index
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
@@ -197,11 +196,11 @@ class Split:
     def __getitem__(self, index: int) -> Sample:
         if self.draw is not None:
             log = self._drawn(self.draw, index)
-            return Sample(image=to_ink(log.grey), target=torch.from_numpy(log.mask))
+            return Sample(image=to_ink(log.grey), target=as_tensor(log.mask))
         row = self.rows[index]
         return Sample(
             image=to_ink(self._grey(row)),
-            target=torch.from_numpy(self._mask(row)),
+            target=as_tensor(self._mask(row)),
         )
 
     def log(self, index: int) -> Log:

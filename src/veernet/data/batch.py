@@ -243,4 +243,9 @@ def _pad(x: Tensor, canvas: tuple[int, int], value: int) -> Tensor:
 
 def to_ink(grey: UInt8[ndarray, "h w"]) -> UInt8[Tensor, "1 h w"]:
     """A grey scan as the network takes it, in training and in use: 0 = paper, 255 = ink."""
-    return torch.from_numpy(255 - grey)[None]
+    return as_tensor(255 - grey)[None]
+
+
+def as_tensor(x: UInt8[ndarray, "*shape"]) -> UInt8[Tensor, "*shape"]:
+    """Return an array as a tensor that shares its memory."""
+    return torch.from_numpy(x)  # pyright: ignore[reportUnknownMemberType]: untyped in torch

@@ -140,7 +140,7 @@ class Calibration:
         places = dict[frozenset[tuple[float, ...]], list[CurveScale]]()
         for track in self.tracks:
             track.check(self.depth_axis)
-            corners = frozenset(map(tuple, track.places.tolist()))
+            corners = frozenset((float(x), float(y)) for x, y in track.places)
             places.setdefault(corners, []).extend(track.curves)
         for curves in places.values():
             check_traces(curves)

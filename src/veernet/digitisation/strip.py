@@ -64,14 +64,14 @@ class Strip:
     @property
     def inside(self) -> Bool[ndarray, "w"]:
         """Columns of the track, as against those of its margin."""
-        columns = np.arange(self.grey.shape[1])
+        columns = np.arange(self.grey.shape[1], dtype=np.int64)
         return (columns >= self.first) & (columns <= self.last)
 
     def pixels(self) -> Float[ndarray, "w"]:
         """Position along the scan of every column."""
         start, stop = self.span
         pace = (stop - start) / (self.last - self.first)
-        return start + (np.arange(self.grey.shape[1]) - self.first) * pace
+        return start + (np.arange(self.grey.shape[1], dtype=np.int64) - self.first) * pace
 
 
 def dark_share(grey: UInt8[ndarray, "h w"]) -> float:

@@ -127,7 +127,7 @@ class Summary:
     """Number of logs with a curve of which nothing was read of any."""
     curves: dict[str, CurveScores]
     """Scores by the names of the classes."""
-    left_out: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict[str, str])
     """Names of logs that could not be read, and why."""
 
     @property

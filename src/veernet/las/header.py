@@ -61,7 +61,7 @@ class Section:
     kind: Kind
     name: str
     line: int
-    lines: list[tuple[int, str]] = field(default_factory=list)
+    lines: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
 
     @property
     def definition(self) -> str:

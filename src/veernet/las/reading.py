@@ -43,7 +43,7 @@ class Las:
     depth: Float[ndarray, "n"]
     unit: Unit
     curves: Mapping[str, Float[ndarray, "n"]]
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
     notes: tuple[str, ...] = ()
     source: str = "the LAS file"
 

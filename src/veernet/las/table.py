@@ -40,10 +40,10 @@ class _Reading:
     path: str
     layout: Layout
     no_value: set[str]
-    blocks: list[Float[ndarray, "r c"]] = field(default_factory=list)
-    lines: list[Int[ndarray, "r"]] = field(default_factory=list)
-    texts: dict[int, str] = field(default_factory=dict)
-    merged: list[int] = field(default_factory=list)
+    blocks: list[Float[ndarray, "r c"]] = field(default_factory=list[Float[ndarray, "r c"]])
+    lines: list[Int[ndarray, "r"]] = field(default_factory=list[Int[ndarray, "r"]])
+    texts: dict[int, str] = field(default_factory=dict[int, str])
+    merged: list[int] = field(default_factory=list[int])
     """The number of the first line with numbers that cannot be parted, and of all such lines."""
 
 

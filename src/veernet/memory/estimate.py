@@ -8,11 +8,11 @@ workspace, is asked of the library behind it, by running that operation once.
 import ctypes
 import weakref
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -127,7 +127,7 @@ def _traced(
     activation_checkpointing: ActivationCheckpointing,
     workspaces: bool,
 ) -> MemoryEstimate:
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]: untyped in torch
         model = VeerNet(training.network).to(training.dtype)
     model.activation_checkpointing = activation_checkpointing
     sizes = torch.tensor([size] * images)
@@ -180,7 +180,8 @@ def _stages(model: nn.Module) -> Generator[list[str]]:
                 waiting += [before for before, _ in node.next_functions]
 
     hooks: list[Any] = []
-    for name, module in model.named_modules():
+    modules = cast(Iterable[tuple[str, Any]], model.named_modules())
+    for name, module in modules:
         first, *rest = name.split(".")[:2]
         stage = ".".join([first, *(word for word in rest if word.isdigit())])
         hooks.append(module.register_forward_pre_hook(partial(enter, stage)))
@@ -193,7 +194,7 @@ def _stages(model: nn.Module) -> Generator[list[str]]:
 
 
 def _about(node: Node) -> dict[str, str]:
-    return node.metadata  # pyright: ignore[reportReturnType]: not a method, as its stub says
+    return cast(Any, node).metadata  # no method, as its stub says
 
 
 class _Call(NamedTuple):
@@ -216,7 +217,7 @@ class _AllocationTracer(TorchDispatchMode):
     """Books what every operation allocates, and what is freed."""
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, at_work: list[str]):
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]: untyped in torch
         self.at_work = at_work
         self.alive: dict[int, tuple[_Block, weakref.ref[Any]]] = {}
         self.events: list[_Block | _Call] = []
@@ -311,7 +312,7 @@ def _known(arg: Any) -> Any:
         case Tensor():
             return _Shape(tuple(arg.shape), arg.dtype)
         case tuple() | list():
-            return tuple(map(_known, arg))
+            return tuple(map(_known, cast(Iterable[Any], arg)))
         case _:
             return arg
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -153,8 +153,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     tensors, metadata = read_tensors(path)
     try:
         about = unseal(metadata["checkpoint"], tensors)
-        config, plain, state = about["config"], about["plain"], about["state"]
-        if not isinstance(config, dict) or not isinstance(plain, dict):
+        config, plain, state = (cast(Any, about[name]) for name in ("config", "plain", "state"))
+        if not all(isinstance(table, dict) for table in (config, plain)):
             raise TypeError("settings that are no table")
     except (LookupError, TypeError, ValueError, RecursionError) as broken:
         raise CheckpointError(f"{path}: not a whole checkpoint ({broken})") from broken

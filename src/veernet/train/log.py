@@ -202,4 +202,4 @@ class RunLog:
         if self.board is not None:
             for name, value in values.items():
                 if value is not None:
-                    self.board.add_scalar(name, value, number)
+                    self.board.add_scalar(name, value, number)  # pyright: ignore[reportUnknownMemberType]: untyped in torch

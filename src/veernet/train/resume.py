@@ -95,7 +95,7 @@ def _read(run: Path, device: torch.device) -> Resumed:
     config = read_config(run)
     archive, training = archive_of(run, config), config.training
     check_fit(archive, training)
-    torch.manual_seed(training.schedule.seed)
+    torch.manual_seed(training.schedule.seed)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
     trained = TrainState.new(training, device)
     if (first := first_weights(run, config)) is not None:
         trained.model.load_state_dict(first)

@@ -277,8 +277,8 @@ def check_fit(archive: Archive, training: Training) -> None:
     n, out_channels = len(archive.classes), training.network.out_channels
     if out_channels not in (n, 1 if n == 2 else n):
         raise RunError(
-            f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network {out_channels} "
-            "out_channels; choose the other recipe or another archive"
+            f"{archive.root}: has {n} classes ({', '.join(archive.classes)}), the network "
+            f"{out_channels} out_channels; choose the other recipe or another archive"
         )
 
 

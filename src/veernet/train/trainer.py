@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from rich.console import Console
@@ -84,7 +85,8 @@ def fit(
     """
     check_name(run)
     console, config = rank0_console(console or Console()), read_config(run)
-    random_state = torch.random.fork_rng([device] if device.type == "cuda" else [])
+    devices = [device] if device.type == "cuda" else []
+    random_state = cast(Any, torch.random).fork_rng(devices)
     with determinism(config.deterministic), random_state, _claimed(run), lasting(console):
         found = resume(run, device, console)
         skipped = list[Skipped]()
