@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -153,7 +153,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     tensors, metadata = read_tensors(path)
     try:
         about = unseal(metadata["checkpoint"], tensors)
-        config, plain, state = (cast(Any, about[name]) for name in ("config", "plain", "state"))
+        config, plain, state = (about[name] for name in ("config", "plain", "state"))
         if not all(isinstance(table, dict) for table in (config, plain)):
             raise TypeError("settings that are no table")
     except (LookupError, TypeError, ValueError, RecursionError) as broken:
