@@ -466,3 +466,20 @@ def test_las_files_that_give_no_shapes_are_told(tmp_path, veernet):
     assert code == 0
     assert f"veernet: {wells}/b.las: " in told
     assert "passed over" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "now"),
+    [
+        (("synth", "a", "--look", "x.toml"), "--appearance"),
+        (("synth", "a", "--piece", 64, 90), "--crop"),
+        (("train", "a", "--out", "r", "--in-flight=1GiB"), "--prefetch-bytes"),
+        (("train", "a", "--out", "r", "--start_from", "r"), "--init-weights"),
+        (("train", "--recipe-json", "c.json", "--out", "r"), "--config"),
+        (("train", "--resume", "r", "--keep", 2), "--keep-checkpoints"),
+    ],
+)
+def test_a_former_name_of_an_option_is_told_what_it_is_called_now(veernet, words, now):
+    code, _, told = veernet(*words)
+    assert code == 2
+    assert f"it is {now} now" in told
