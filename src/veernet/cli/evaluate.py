@@ -27,8 +27,8 @@ class Evaluate:
     split: SplitName = "test"
     """Split of the archive whose logs are scored."""
     on_error: OnError = "stop"
-    """At a log that cannot be read: `stop` the evaluation, or `skip` the log, count it and name
-    it."""
+    """Action at a log that cannot be read: `stop` the evaluation, or `skip` the log, count it and
+    name it."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
     json: bool = False

@@ -69,7 +69,7 @@ class Import:
     overlays: Path | None = None
     """Folder for pictures of the labels drawn over the scans; columns without labels are tinted."""
     on_error: OnError = "stop"
-    """At a scan that cannot be imported: `stop`, or `skip` it and go on."""
+    """Action at a scan that cannot be imported: `stop`, or `skip` it and go on."""
     json: bool = False
     """Print JSON instead of a table."""
 

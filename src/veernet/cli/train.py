@@ -79,7 +79,7 @@ class Train:
     prefetch_bytes: str = "1GiB"
     """Most host memory for logs read ahead."""
     on_error: OnError | None = None
-    """At a log that cannot be read: `stop` the run, or `skip` the log, count it and name it.
+    """Action at a log that cannot be read: `stop` the run, or `skip` the log, count it and name it.
     If omitted: stop for a new run; for a resumed one, as it was started."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""

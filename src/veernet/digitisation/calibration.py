@@ -100,7 +100,7 @@ class Depth:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """All that a scan does not say of itself, as in a TOML file:
+    """Calibration of a scan, as its TOML file holds it:
 
     depth_axis = "down"
     size = [1664, 17864]

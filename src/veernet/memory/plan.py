@@ -85,7 +85,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Every way to train some logs in some memory."""
+    """Ways to train given logs in given memory."""
 
     memory: int
     """Memory to plan for, bytes."""

@@ -29,7 +29,7 @@ class LogOfStep:
     """A log that took part in a step."""
 
     index: int
-    """In the split for training."""
+    """Index of the log in the training split."""
     file_name: str
     height: int
     width: int
