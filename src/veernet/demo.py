@@ -1,4 +1,4 @@
-"""The whole path: draw logs, train, evaluate, digitise a log that was never seen, report."""
+"""Run the whole path: draw logs, train, evaluate, digitise an unseen log, report."""
 
 from pathlib import Path
 
@@ -34,16 +34,16 @@ CURVES = (
         description="Deep resistivity",
     ),
 )
-"""Scales of the curves of a scan that is drawn: the solid one, and the broken one."""
+"""Scales of the two curves of the demo's scan: the solid one, and the broken one."""
 
 
 def run_recipe(
     recipe: Recipe, root: Path, *, device: torch.device, workers: int, console: Console
 ) -> bool:
-    """Run a recipe in folder `root` from where it is to its end; True when it is there.
+    """Run a recipe in folder `root` from where it is to its end; return True once it is there.
 
     Leaves an archive, a run, one unseen log as a scan with its calibration, its curves as LAS and
-    CSV, and report.html. Run again, it goes on where it was stopped.
+    CSV, and report.html. Called again, it goes on where it was stopped.
     """
     check_name(root)
     console = rank0_console(console)
@@ -82,7 +82,8 @@ def _after_training(recipe: Recipe, root: Path, device: torch.device, console: C
 
 
 def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:
-    """Draw a log as somebody would scan it, depth down the page, and write its calibration."""
+    """Draw a log as a scan of it would look, with depth down the page, and write its
+    calibration."""
     row, log = logs.row(number), logs.log(number)
     scan, path = folder / "scan.png", folder / "calibration.toml"
     write_picture(scan, to_depth_down(log.grey))

@@ -1,4 +1,4 @@
-"""A network in use: probabilities of curves on a scan of any size, and curves read from them."""
+"""Inference: probabilities of curves on a scan of any size, and curves read from them."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from veernet.errors import OptionError
 from veernet.losses import curve_probabilities
 
 WINDOW = 25_600
-"""Columns that the network sees at once unless told otherwise, twice the longest log of a training
-set; 640 px high they take 2.8 GiB, 181 bytes a pixel."""
+"""Default for the columns that the network sees at once, twice the longest log of a training set;
+at a height of 640 px they take 2.8 GiB, 181 bytes per pixel."""
 
 
 LEAST_WINDOW = 64
-"""The narrowest window, px."""
+"""Width of the narrowest window, px."""
 
 
 @torch.no_grad()
@@ -32,11 +32,11 @@ def predict(
     autocast: torch.dtype | None = None,
     window: int = WINDOW,
 ) -> Float[ndarray, "K h w"]:
-    """The probability of every curve at every pixel of one log (255 = ink), of any size.
+    """Predict the probability of every curve at every pixel of one log (255 = ink), of any size.
 
     Args:
-        window: most columns that the network sees at once. A longer log is seen in windows of this
-            width, which overlap by a sixteenth and more; there one fades into the next.
+        window: most columns that the network sees at once. A longer log is split into windows of
+            this width; they overlap by at least a sixteenth, where one fades into the next.
 
     Raises:
         OptionError: the window is less than `LEAST_WINDOW`.
@@ -57,7 +57,8 @@ def predict(
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Generator[None]:
-    """Have a network evaluate while the block lasts, without dropout or statistics that move."""
+    """Switch a network to evaluation during the block: no dropout, no updates of running
+    statistics."""
     training = [layer for layer in model.modules() if layer.training]
     model.eval()
     try:
@@ -72,7 +73,8 @@ def _in_windows(
     image: UInt8[Tensor, "1 h w"],
     window: int,
 ) -> Float[ndarray, "K h w"]:
-    """What is seen in windows, each weighed by how far its own cut ends are, up to the overlap."""
+    """Blend the results of overlapping windows; each is weighed by the distance from its own cut
+    ends, up to the overlap."""
     w, overlap = image.shape[-1], window // 16
     n = 1 + -(-(w - window) // (window - overlap))
     total, weight = None, np.zeros(w, np.float32)
@@ -91,7 +93,7 @@ def _in_windows(
 
 
 def classes_of(probability: Float[ndarray, "K h w"]) -> UInt8[ndarray, "h w"]:
-    """The most probable class of every pixel, 0 = background."""
+    """Return the most probable class of every pixel, 0 = background."""
     background = 1 - probability.sum(0, keepdims=True)
     return np.concatenate([background, probability]).argmax(0).astype(np.uint8)
 
@@ -103,8 +105,8 @@ def read_curve(
     max_gap: int = MAX_GAP,
     wrap_edges: tuple[int, int] | None = None,
 ) -> Trace:
-    """Follow one of the curves that a network tells apart, counted from 0; those before it are
-    drawn over it. `read_trace` says what `max_gap` and `turn` are."""
+    """Follow one of the network's curves, counted from 0; the curves before it are drawn over it.
+    See `read_trace` for `max_gap` and `wrap_edges`."""
     return read_trace(
         probability[curve], occluders=probability[:curve], max_gap=max_gap, wrap_edges=wrap_edges
     )

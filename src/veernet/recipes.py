@@ -1,4 +1,4 @@
-"""Complete runs: the data to draw, and how to train on them.
+"""Complete runs: the data to draw, and the training on them.
 
 A recipe is a value, made by the function of its name, whose docstring gives the command.
 """
@@ -15,7 +15,7 @@ from veernet.training import Training
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A complete run: its logs, and its training."""
+    """Complete run: its logs, and its training."""
 
     logs: SynthLogs
     counts: tuple[int, int, int]
@@ -72,4 +72,4 @@ def demo() -> Recipe:
 
 
 RECIPES = {"binary": binary(), "multiclass": multiclass(), "demo": demo()}
-"""Recipes by their names."""
+"""Recipes by name."""

@@ -19,13 +19,13 @@ from veernet.nn.seal import is_out_of_memory
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step measured, over all processes.
+    """Measurements of a step, over all processes.
 
     loss:         mean over the images of the step that have a label; NaN if none has, and then the
-                  weights and the optimizer are as they were
+                  weights and the optimizer are unchanged
     grad_norm:    Euclidean norm of the gradient, before clipping
-    applied:      False if that is not finite: the weights and the optimizer are as they were
-    pixel_budget: most padded pixels that memory is known to hold; None unless it ran out
+    applied:      False if the norm is not finite: the weights and the optimizer are unchanged
+    pixel_budget: most padded pixels that memory is known to hold; None unless memory ran out
     """
 
     loss: Float[Tensor, ""]
@@ -50,18 +50,18 @@ def train_step(
         gradient = d/dtheta  (sum of total over processes and batches) / (sum of weight).
 
     Args:
-        model: called as `model(image, sizes)`, as `veernet.model.VeerNet` or what
-            `veernet.nn.seal` makes.
-        batches: the micro-batches of this process, taken one after the other; perhaps none. One
-            for which memory runs out is cut in two and run again, down to single images.
-        autocast: dtype of the network's arithmetic, its parameters' own if None.
-        clip: longest gradient that the optimizer sees.
+        model: network called as `model(image, sizes)`, such as `veernet.model.VeerNet` or one from
+            `veernet.nn.seal`.
+        batches: micro-batches of this process, taken one after the other; perhaps none. A
+            micro-batch that runs out of memory is cut in two and run again, down to single images.
+        autocast: dtype of the network's arithmetic; that of its parameters if None.
+        clip: greatest norm of the gradient that the optimizer sees.
         scaler: scales the loss where `autocast` is float16; the gradient is measured unscaled.
 
     Raises:
         LeakError: the network takes no `sizes`.
-        OptionError: something else than a loss, or a list of batches; nothing to train; or `clip`
-            is not above 0.
+        OptionError: `loss` is no loss, or `batches` no iterable of batches; the model has nothing
+            to train; or `clip` is not above 0.
         BatchError: the network's result is not one tensor of logits.
         torch.OutOfMemoryError: an image does not fit alone; the message says its size.
     """
@@ -90,9 +90,9 @@ def train_step(
     weight = _total(weighed.total_weight, parameters[0].dtype, device)
     distributed.sum_gradients_(parameters)
     correction = provisional_weight / weight
-    # Without any label nothing moves: on a gradient of 0 an optimizer follows those before.
+    # Without any label nothing moves: on a gradient of 0 an optimizer still follows its momentum.
     moved = [p for p in parameters if p.grad is not None] if weight else []
-    if moved:  # or the scaler would miss what it has to check
+    if moved:  # the scaler refuses to check no gradients
         scaler.unscale_(optimizer)
     for p in moved:
         p.grad *= correction
@@ -102,9 +102,7 @@ def train_step(
         scaler.step(optimizer)
     if moved:
         scaler.update()
-    value = (
-        distributed.sum_over_ranks(value) * correction
-    )  # 0 · ∞ where nothing weighs: not a number
+    value = distributed.sum_over_ranks(value) * correction  # NaN where the weight is 0: 0 · ∞
     return StepResult(value, grad_norm, applied, distributed.min_over_ranks(room))
 
 
@@ -116,7 +114,7 @@ def dry_run(
     device: torch.device,
     autocast: torch.dtype | None = None,
 ) -> int | None:
-    """Work on a micro-batch and drop what comes of it, to see that memory holds it.
+    """Run a micro-batch and drop its gradient, to check that memory holds it.
 
     Returns:
         the pixel budget, as `StepResult` has it.
@@ -136,7 +134,7 @@ def dry_run(
 
 
 class _WeighedBatches:
-    """Batches that are weighed as they pass."""
+    """Batches whose weights are summed up as they pass."""
 
     def __init__(self, loss: Loss, batches: Iterable[Batch]):
         self.loss, self.rest = loss, iter(batches)
@@ -147,23 +145,24 @@ class _WeighedBatches:
         batch, self.waiting = self.waiting, None
         while batch is not None:
             yield batch
-            batch = None  # it may go before the next one comes
+            batch = None  # free it before the next one is read
             batch = next(self.rest, None)
             self.total_weight += 0 if batch is None else self.loss.weight(batch)
 
 
 def _total(mine: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, ""]:
-    """A weight over all processes, in `dtype` or wider, for float16 ends at 65,504."""
+    """Sum a weight over all processes, in `dtype` or wider, since float16 ends at 65,504."""
     wide = torch.promote_types(dtype, torch.float32)
     return distributed.sum_over_ranks(torch.tensor(mine, dtype=wide, device=device))
 
 
 def _check_takes_sizes(model: nn.Module) -> None:
-    """Refuse a network that does not ask where on the canvas its images are."""
+    """Refuse a network that takes no `sizes`, and so cannot know where on the canvas its images
+    are."""
     parameters = [*signature(model.forward).parameters.values()]
     if [p.name for p in parameters[1:2]] == ["sizes"]:
         return
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # one that calls another
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # a wrapper around another module
         inner = getattr(model, "_orig_mod", getattr(model, "module", None))
         if isinstance(inner, nn.Module):
             _check_takes_sizes(inner)
@@ -176,7 +175,7 @@ def _check_takes_sizes(model: nn.Module) -> None:
 
 
 def _check_step(loss: Loss, batches: Iterable[Batch], trained: Sequence[Any], clip: float) -> None:
-    """Refuse what a step could not do, or would do something else with."""
+    """Refuse arguments with which a step would fail, or compute something else."""
     if isinstance(loss, type) or not isinstance(loss, Loss):  # pyright: ignore
         raise OptionError(f"a loss has total() and weight(), as veernet.Tversky(); got {loss}")
     if isinstance(batches, Batch):
@@ -188,7 +187,7 @@ def _check_step(loss: Loss, batches: Iterable[Batch], trained: Sequence[Any], cl
 
 
 _Partial = tuple[Tensor, Sequence[Tensor | None]]
-"""What a micro-batch adds to the loss of the step, and to the gradient of every parameter."""
+"""Share of a micro-batch in the loss of the step, and in the gradient of every parameter."""
 
 
 def _differentiate(
@@ -221,12 +220,12 @@ def _accumulate_(
     batches: Iterable[Batch],
     run: Callable[[Batch], _Partial],
 ) -> tuple[Float[Tensor, ""], int | None]:
-    """Add up values and gradients of `batches`, cut in two where memory runs out; returns the sum
-    of values, and how many padded pixels memory is known to hold where it did not hold all."""
+    """Add up values and gradients of `batches`, cut in two where memory runs out. Returns the sum
+    of values and, if memory ran out, the number of padded pixels that it is known to hold."""
     fitted, out_of_memory = list[int](), list[int]()
     for batch in batches:
         waiting = [batch]
-        del batch  # or it would be held while the next one is waited for
+        del batch  # free it while waiting for the next one
         while waiting:
             part, share = waiting.pop(), None
             try:
@@ -250,7 +249,7 @@ def _accumulate_(
 
 def _add_gradients(trained: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:
     for p, gradient in zip(trained, gradients, strict=True):
-        if gradient is not None:  # perhaps the very tensor that another parameter was given
+        if gradient is not None:  # may be shared with another parameter
             p.grad = (torch.zeros_like(p) if p.grad is None else p.grad).add_(gradient)
 
 

@@ -1,4 +1,4 @@
-"""What a training run is made of."""
+"""Settings of a training."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,23 +19,24 @@ _LOWERED: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Everything that decides what a run learns, but for the data."""
+    """Settings that decide what a run learns, apart from its data."""
 
     network: VeerNetConfig = field(default_factory=VeerNetConfig)
     loss: Annotated[AnyLoss, Field(discriminator="kind")] = field(default_factory=Tversky)
     schedule: Schedule = field(default_factory=Schedule)
     epochs: int = 50
     learning_rate: float = 1e-3
-    """At its highest, after the warm-up; a cosine takes it down to 0 from there."""
+    """Peak learning rate, after the warm-up; a cosine takes it down to 0 from there."""
     warmup: float = 0.05
     """Share of all steps over which the learning rate rises."""
     weight_decay: float = 0.01
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     clip: float = 1.0
-    """Longest gradient that the optimizer sees."""
+    """Greatest norm of the gradient that the optimizer sees."""
     precision: Precision = "fp32"
-    """bf16 and fp16 run the network under autocast; weights, norms' statistics and loss stay in
-    float32. fp16 scales the loss besides. fp64 trains in float64 throughout, to prove laws."""
+    """Precision of the network. bf16 and fp16 run it under autocast; weights, norms' statistics and
+    loss stay in float32, and fp16 also scales the loss. fp64 trains in float64 throughout, to prove
+    laws."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.epochs <= 1_000_000 or not 0 <= self.warmup < 1:
@@ -52,16 +53,17 @@ class Training:
 
     @property
     def autocast(self) -> torch.dtype | None:
-        """The dtype that autocast lowers the network's arithmetic to, if any."""
+        """Dtype to which autocast lowers the network's arithmetic; None without autocast."""
         return _LOWERED.get(self.precision)
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype of the weights."""
+        """Dtype of the weights."""
         return torch.float64 if self.precision == "fp64" else torch.float32
 
     def learning_rate_at(self, step: int, n_steps: int) -> float:
-        """The learning rate of step `step` of `n_steps`, from 0: linear warm-up, then a cosine."""
+        """Return the learning rate of step `step` of `n_steps`, from 0: linear warm-up, then a
+        cosine."""
         warm = round(self.warmup * n_steps)
         if step < warm:
             return self.learning_rate * (step + 1) / warm

@@ -1,4 +1,4 @@
-"""Weights on disk and in the box: written whole, checked when read, and never unpickled."""
+"""Weights on disk and in the package: written whole, checked when read, and never unpickled."""
 
 import json
 from collections.abc import Mapping
@@ -17,23 +17,23 @@ from veernet.files import atomic_write, validate
 from veernet.model import VeerNet, VeerNetConfig
 
 BEST = "best.safetensors"
-"""The weights of the epoch that validated best, inside the folder of a run."""
+"""Weights of the epoch with the best validation, inside the folder of a run."""
 
 
 PRETRAINED = Path(__file__).with_name("pretrained.safetensors")
-"""Weights that come with VeerNet: background and two curves; docs/model-card.md tells of them."""
+"""Weights that come with VeerNet, for background and two curves; see docs/model-card.md."""
 
 
 MAX_BYTES = 2**34
-"""The largest file of weights or checkpoint read."""
+"""Largest file of weights, or checkpoint, that is read."""
 
 
 def save_weights(path: Path, model: VeerNet) -> None:
-    """Write a network and its weights, for use, as safetensors.
+    """Write a network and its weights as safetensors, for inference.
 
     Raises:
-        CheckpointError: a weight is not finite, or the disk does not take them; an older file is
-            as it was.
+        CheckpointError: a weight is not finite, or the disk does not take the file; an older file
+            is unchanged.
     """
     tensors = model.state_dict()
     _check_finite(path, tensors)
@@ -44,7 +44,7 @@ def load_weights(path: Path = PRETRAINED) -> VeerNet:
     """Read a network written by `save_weights`; `path` may be the folder of a run.
 
     Raises:
-        CheckpointError: no such file, damaged, of another network, or not finite.
+        CheckpointError: there is no such file, or it is damaged, of another network, or not finite.
     """
     if path.is_dir():
         path = path / BEST
@@ -65,7 +65,8 @@ def load_weights(path: Path = PRETRAINED) -> VeerNet:
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """Name the first tensor that holds NaN or infinity, and count them; None if none does."""
+    """Name the first tensor that holds NaN or infinity, and count such tensors; None if all are
+    finite."""
     for name, value in tensors.items():
         if wrong := int((~value.isfinite()).sum()):
             return f"{wrong:,} of the {value.numel():,} weights of {name} are NaN or infinite"
@@ -76,15 +77,15 @@ def write_tensors(path: Path, kind: str, about: Any, tensors: Mapping[str, Tenso
     """Write tensors and plain data about them, with a digest of both, as safetensors.
 
     Raises:
-        CheckpointError: the disk does not take them; an older file is as it was.
+        CheckpointError: the disk does not take the file; an older file is unchanged.
     """
     told = json.dumps(about)
-    # One entry, for the order of several is left to chance.
+    # One entry, since the order of several varies.
     metadata = {kind: json.dumps({"sha256": _digest(told, tensors), "about": told})}
     whole = {name: value.contiguous() for name, value in tensors.items()}
     try:
         with atomic_write(path, durable=True) as temporary:
-            # Not save_file: it writes under a name of its own, which a kill would leave behind.
+            # Not save_file: it writes to a name of its own, which a kill would leave behind.
             temporary.write_bytes(save(whole, metadata))
     except OSError as failed:
         reason = failed.strerror or failed
@@ -94,10 +95,10 @@ def write_tensors(path: Path, kind: str, about: Any, tensors: Mapping[str, Tenso
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read tensors and metadata of a safetensors file, whose header must agree with its length.
+    """Read the tensors and metadata of a safetensors file, whose header must agree with its length.
 
     Raises:
-        CheckpointError: it is damaged, or larger than `MAX_BYTES`.
+        CheckpointError: the file is damaged, or larger than `MAX_BYTES`.
     """
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
@@ -114,10 +115,10 @@ def _digest(told: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def unseal(entry: str, tensors: Mapping[str, Tensor]) -> Any:
-    """Read the plain data that `write_tensors` put beside `tensors`.
+    """Read the plain data that `write_tensors` stored with `tensors`.
 
     Raises:
-        ValueError: their digest is another.
+        ValueError: the digest does not match.
     """
     sealed = json.loads(entry)
     told, expected = sealed["about"], sealed["sha256"]
@@ -127,17 +128,18 @@ def unseal(entry: str, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _network(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Any:
-    """The shape of the network that weights are of, as plain data; None where the file has none."""
+    """Return the settings of the network that weights belong to, as plain data; None if the file
+    has none."""
     try:
         if "weights" in metadata:
             return unseal(metadata["weights"], tensors)
-        return json.loads(metadata.get("network", "null"))  # as written before there were digests
+        return json.loads(metadata.get("network", "null"))  # files from before digests
     except (LookupError, TypeError, ValueError, RecursionError) as broken:
         raise CheckpointError(f"{path}: not whole weights ({broken})") from broken
 
 
 def _check_room(path: Path, network: VeerNetConfig, tensors: Mapping[str, Tensor]) -> None:
-    """Before memory is taken for a network, whether the file holds one of that size."""
+    """Check that the file holds a network of the given size, before allocating memory for it."""
     with torch.device("meta"):
         needed = sum(p.numel() for p in VeerNet(network).parameters())
     if needed > sum(value.numel() for value in tensors.values()):
@@ -150,10 +152,10 @@ def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def fill(model: VeerNet, tensors: dict[str, Tensor], path: Path) -> None:
-    """Give a network the weights of the file at `path`.
+    """Load the weights of the file at `path` into a network.
 
     Raises:
-        CheckpointError: they are of another network.
+        CheckpointError: the weights are of another network.
     """
     try:
         model.load_state_dict(tensors)

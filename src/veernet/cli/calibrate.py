@@ -1,4 +1,4 @@
-"""Proposing a calibration file."""
+"""`veernet calibrate`: propose a calibration file."""
 
 import math
 import sys
@@ -29,49 +29,52 @@ MISSING = (
     "say what the tracks hold by --curve TRACK:MNEMONIC:UNIT:LEFT:RIGHT, and the depth of two "
     "lines by --tie PIXEL DEPTH, or of one with --line"
 )
-"""Options that a calibration takes besides what is found on the scan."""
+"""Options for what cannot be found on the scan."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrate:
-    """Propose a calibration of a scan: finds tracks and depth lines, takes the rest by options.
+    """Propose a calibration of a scan: find tracks and depth lines, take the rest from options.
 
-    Without --curve it says what it found: the edges of the tracks, and rows of thick depth lines
-    whose depth you may read off the scan; on a terminal it asks for the rest, elsewhere it writes
-    nothing. With two --tie, or one and --line, and a --curve or more it writes the file.
+    Without --curve, print what was found: the edges of the tracks, and the rows of thick depth
+    lines, whose depths you may read off the scan. On a terminal you are then asked for the rest;
+    elsewhere no file is written. With at least one --curve, and either two --tie or one --tie and
+    --line, the file is written without questions.
     """
 
     scan: Annotated[Positional[Path], SCAN]
     """The scan: PNG, JPEG, TIFF, BMP, WebP or PDF."""
     out: Path = Path("calibration.toml")
-    """The file to write."""
+    """Calibration file to write."""
     axis: Axis = "down"
-    """Which way depth runs on the scan."""
+    """Direction in which depth increases on the scan."""
     tie: Repeated[tuple[float, float]] = ()
-    """Pixel and depth of a depth line or more, at the left edge of the first track with a curve; a
-    pixel within 6 px of a line is moved onto it."""
+    """PIXEL DEPTH of a depth line, one or more: its pixel along the scan at the left edge of the
+    first track with a curve. A pixel within 6 px of a depth line is moved onto it."""
     line: float | None = None
-    """Depth from one line to the next, where one --tie is given: the lines are counted."""
+    """Depth between neighbouring depth lines. With it one --tie is enough: the lines are counted
+    from there."""
     unit: Unit = "ft"
-    """Of depth."""
+    """Unit of depth."""
     step: float = 0.5
-    """Between two depths of the LAS file, in the same unit."""
+    """Depth step of the LAS file, in the same unit."""
     curve: Repeated[str] = ()
-    """TRACK:MNEMONIC:UNIT:LEFT:RIGHT, the number of the track from 1 and the values of its edges;
-    with :log, :wraps and :2 (the network's second trace) behind it, where it is so."""
+    """TRACK:MNEMONIC:UNIT:LEFT:RIGHT: number of the track from 1, and values of its edges. Append
+    :log for a logarithmic scale, :wraps for a backup scale, and :2 for the network's second curve,
+    which is dashed or dotted."""
     overwrite: bool = False
-    """Replace the file of an earlier time."""
+    """Replace a file that exists."""
     page: int | None = None
-    """Page of a TIFF or PDF, from 1. Not given: the first, with a word where there are more."""
+    """Page of a TIFF or PDF, from 1. If omitted: the first; a note says so where there are more."""
     dpi: float | None = None
-    """Resolution at which a page of a PDF is drawn. Not given: that of the scan on it."""
+    """Resolution at which a page of a PDF is rendered. If omitted: that of the scan on the page."""
     max_pixels: int = MAX_PIXELS
-    """Largest scan that is read."""
+    """Largest scan to read, in pixels."""
     json: bool = False
-    """Print what was found and written as JSON; nothing is asked for."""
+    """Print what was found and written as JSON, and ask nothing."""
 
     def run(self, console: Console) -> None:
-        """Find, say, ask, and write."""
+        """Print what was found, ask for what is missing, and write the file."""
         grey = read_grey(self.scan, page=self.page, dpi=self.dpi, max_pixels=self.max_pixels)
         found = propose(grey if self.axis == "down" else to_depth_down(grey))
         if not self.json:
@@ -96,20 +99,20 @@ class Calibrate:
             console.print("thick ones at", ", ".join(f"{row:g}" for row in rows), soft_wrap=True)
 
     def _write(self, console: Console, found: Proposal, shape: tuple[int, int]) -> None:
-        """Write the file, with what is asked for first, if it was not given."""
+        """Write the file; ask first for what no option gives."""
         if self.out.exists() and not self.overwrite:
             raise OptionError(f"{self.out}: exists; choose another name, or --overwrite")
         try:
-            told = self if self.curve else self._asked(console, found)
+            answered = self if self.curve else self._asked(console, found)
         except EOFError as ended:
             raise OptionError("the answers ended before the last; nothing was written") from ended
-        curves = [_curve(text) for text in told.curve]
+        curves = [_curve(text) for text in answered.curve]
         _check_traces(curves)
         calibration = calibrate(
             found,
             shape,
             curves,
-            told.tie,
+            answered.tie,
             axis=self.axis,
             line=self.line,
             step=self.step,
@@ -126,7 +129,8 @@ class Calibrate:
             console.print(f"wrote {one_line(self.out)}", soft_wrap=True)
 
     def _asked(self, console: Console, found: Proposal) -> "Calibrate":
-        """With the curves, and the ties if they are not given."""
+        """Return this command with the curves answered for, and the ties unless options give
+        them."""
         if not (curves := _ask_curves(console, len(found.tracks))):
             raise OptionError("no curve was told; nothing was written")
         enough = len(self.tie) > 1 or (len(self.tie) == 1 and self.line is not None)
@@ -197,7 +201,7 @@ def _ask(console: Console, question: str) -> str:
 
 
 def _curve(text: str) -> tuple[int, CurveScale]:
-    """Track and curve from TRACK:MNEMONIC:UNIT:LEFT:RIGHT and what follows."""
+    """Parse TRACK:MNEMONIC:UNIT:LEFT:RIGHT and what follows it; return the track and its curve."""
     parts = text.split(":")
     try:
         number, mnemonic, unit, left, right, *more = parts
@@ -221,7 +225,7 @@ def _curve(text: str) -> tuple[int, CurveScale]:
 
 
 def _check_traces(curves: Iterable[tuple[int, CurveScale]]) -> None:
-    """Check that the curves of every track are told apart."""
+    """Check that no two curves of a track have the same curve_class."""
     first = dict[tuple[int, int], str]()
     for number, curve in curves:
         other = first.setdefault((number, curve.curve_class), curve.mnemonic)

@@ -13,18 +13,18 @@ from veernet.terminal import Screen, one_line
 
 
 def aside(console: Console, json: bool) -> Console:
-    """Where to tell of the work that goes on: on stderr, where stdout is for JSON."""
+    """Return the console for progress: stderr where stdout is for JSON, else `console`."""
     return Screen(stderr=True) if json else console
 
 
 def print_json(console: Console, value: Any) -> None:
-    """Print the result of a command for programs, with null for what is not finite."""
+    """Print a command's result as JSON; NaN and infinity become null."""
     text = json.dumps(nan_to_none(value), indent=2, allow_nan=False)
     console.print(text, soft_wrap=True)
 
 
 def print_files(console: Console, paths: Iterable[Path], *, as_json: bool) -> None:
-    """Say which files were written."""
+    """Print the names of the files that were written."""
     if as_json:
         print_json(console, {"files": [str(path) for path in paths]})
         return
@@ -35,7 +35,7 @@ def print_files(console: Console, paths: Iterable[Path], *, as_json: bool) -> No
 def print_archive(
     console: Console, root: Path, logs: Mapping[SplitName, int], *, as_json: bool
 ) -> None:
-    """Say how many logs there are in the splits of an archive that was written."""
+    """Print the number of logs in each split of the archive that was written."""
     if as_json:
         print_json(console, {"archive": str(root), "logs": dict(logs)})
     else:

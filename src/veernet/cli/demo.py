@@ -17,31 +17,31 @@ from veernet.train.signals import end_if_paused
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """The whole path on small logs, in minutes on two CPU cores.
+    """Run the whole path on small logs, in minutes on two CPU cores.
 
     Draws logs, trains three classes, evaluates, digitises an unseen log to LAS, and writes
-    report.html. Run again, it goes on where it was stopped. Where its training is paused it ends
-    with exit code 75, as `veernet train` does.
+    report.html. Run the command again to go on where it was stopped. If training is paused, it
+    ends with exit code 75, as `veernet train` does.
     """
 
     out: Path = Path("demo")
-    """Folder for everything that it makes."""
+    """Folder for all files of the demo."""
     workers: int = os.cpu_count() or 1
-    """Processes that draw logs, and threads that read them while training."""
+    """Processes that draw logs, and threads that read them during training."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
     json: bool = False
-    """Print whether it is done, and the name of the page, as JSON on stdout; all else goes to
-    stderr."""
+    """Print whether the demo is done, and the name of the report, as JSON on stdout; all else goes
+    to stderr."""
 
     def run(self, console: Console) -> None:
         """Run the recipe."""
         check_at_least(1, workers=self.workers)
         device = device_of(self.device)
         with distributed.process_group(device):
-            told = aside(console, self.json)
+            progress = aside(console, self.json)
             done = run_recipe(
-                RECIPES["demo"], self.out, device=device, workers=self.workers, console=told
+                RECIPES["demo"], self.out, device=device, workers=self.workers, console=progress
             )
             if self.json:
                 files = [str(self.out / "report.html")] if done else []

@@ -20,55 +20,56 @@ from veernet.terminal import say
 
 @dataclass(frozen=True, kw_only=True)
 class Digitise:
-    """Turn a scan into curves by depth: LAS 2.0, CSV, and pictures to judge them by.
+    """Turn a scan into curves by depth: LAS 2.0, CSV, and pictures for checking them.
 
-    The calibration is a TOML file that says where the track lies, the depth of two or more rows,
-    and the values of the track's edges; `veernet calibrate` proposes one. The picture of a curve
-    shows it over the scan, beside it how sure it is, and where --reference has the curve, by how
-    much it differs.
+    The calibration is a TOML file with the place of each track, the depth of two or more rows, and
+    the values of the track's edges; `veernet calibrate` proposes one. The picture of a curve shows
+    it over the scan, beside it its confidence and, if --reference has the curve, the difference.
     """
 
     scan: Annotated[Positional[Path], SCAN]
     """The scan: PNG, JPEG, TIFF, BMP, WebP or PDF."""
     calibration: Path
-    """The calibration file."""
+    """Calibration file of the scan."""
     weights: str = "pretrained"
-    """The weights that come with VeerNet, the folder of a run, or a .safetensors file."""
+    """Weights of the network: `pretrained` (they come with VeerNet), the folder of a run, or a
+    .safetensors file."""
     out: Path = Path("digitised")
-    """Folder for the files, which are named after the scan, and its page beyond the first."""
+    """Folder for the files. They are named after the scan, and after the page beyond the first."""
     overwrite: bool = False
-    """Replace files of an earlier time."""
+    """Replace files that exist."""
     well: str | None = None
     """Name of the well, for the header of the LAS file."""
     header: Repeated[str] = ()
-    """More of the header, as MNEMONIC=VALUE: COMP="Acme Oil" FLD=Heinen UWI=15-131-20042."""
+    """Further items of the LAS header, as MNEMONIC=VALUE: COMP="Acme Oil" FLD=Heinen
+    UWI=15-131-20042."""
     header_from: Path | None = None
-    """LAS file of the well, whose ~Well and ~Parameter sections are taken over."""
+    """LAS file of the well, whose ~Well and ~Parameter sections are copied into the header."""
     reference: Path | None = None
-    """LAS file with curves to compare with, by their mnemonics."""
+    """LAS file with curves to compare with, matched by mnemonic."""
     las_unit: Unit | None = None
-    """Unit of depth of that LAS file, where its header gives none."""
+    """Unit of depth of the --reference file, if its header gives none."""
     confidence: bool = False
-    """Add a column a curve to the LAS file that says how sure it is; the CSV has it anyway."""
+    """Add one column per curve with its confidence to the LAS file; the CSV always has it."""
     off_scale: OffScale = "null"
-    """What stands where a curve lies on an edge of its track: null, no value; edge, that of the
-    edge. Its confidence is 0 either way."""
+    """Value where a curve is off scale, on an edge of its track: `null` writes no value, `edge`
+    writes the value of that edge. The confidence is 0 either way."""
     window: int = WINDOW
-    """Most pixels along the scan that the network sees at once; a longer track is seen in windows
-    that overlap."""
+    """Most columns along the scan that the network sees at once, in pixels; a longer track is split
+    into overlapping windows."""
     page: int | None = None
-    """Page of a TIFF or PDF, from 1. Not given: the first, with a word where there are more."""
+    """Page of a TIFF or PDF, from 1. If omitted: the first; a note says so where there are more."""
     dpi: float | None = None
-    """Resolution at which a page of a PDF is drawn. Not given: that of the scan on it."""
+    """Resolution at which a page of a PDF is rendered. If omitted: that of the scan on the page."""
     max_pixels: int = MAX_PIXELS
-    """Largest scan that is read."""
+    """Largest scan to read, in pixels."""
     json: bool = False
-    """Print what is told of the curves, and the names of the files, as JSON."""
+    """Print the summary of every curve, and the names of the files, as JSON."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
 
     def run(self, console: Console) -> None:
-        """Digitise and say what was written."""
+        """Digitise the scan and print what was written."""
         items = self._header()
         header = (
             LasHeader.like(self.header_from, items) if self.header_from else LasHeader(items=items)

@@ -1,4 +1,4 @@
-"""Judging a run: its metrics, a step that went wrong, a page of it all."""
+"""`veernet evaluate`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,9 +25,10 @@ class Evaluate:
     folder: Annotated[Positional[Path], RUN]
     """Folder of the run."""
     split: SplitName = "test"
-    """Which logs of the run's archive."""
+    """Split of the archive whose logs are scored."""
     on_error: OnError = "stop"
-    """Whether a log that cannot be read ends it, or is left out, counted and named."""
+    """Action at a log that cannot be read: `stop` the evaluation, or `skip` the log, count it and
+    name it."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
     json: bool = False

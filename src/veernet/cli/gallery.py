@@ -15,17 +15,17 @@ from veernet.synth.gallery import write_gallery
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
-    """Draw what synthetic logs may look like: the ends of every nuisance, a sheet, and zooms."""
+    """Draw examples of synthetic logs: both ends of every nuisance, a sheet of logs, and zooms."""
 
     out: Annotated[Positional[Path], OUT]
     """Folder for nuisances.png, sheet.png and zoom.png."""
     appearance: Path | None = None
-    """TOML file of a look; all that the generator knows if not given."""
+    """TOML file of the appearance of logs. If omitted: everything that the generator can draw."""
     json: bool = False
     """Print the names of the files as JSON."""
 
     def run(self, console: Console) -> None:
-        """Draw them."""
+        """Draw the pictures."""
         paths = write_gallery(
             self.out, None if self.appearance is None else read_appearance(self.appearance)
         )

@@ -1,4 +1,4 @@
-"""`veernet imports`."""
+"""`veernet import`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,56 +25,57 @@ class Import:
     """Cut tracks out of real scans, label them, and write them as one split of an archive.
 
     One of --las, --masks and --polylines says where the curves are; they are snapped to the ink
-    near there. The calibration must name every curve that a track prints, or its ink counts as
-    background. A column in which one of them was not found on ink is not labelled, and no loss sees
-    it, unless the labels say that the curve is absent there: by --complete, or with --polylines, by
-    a shape labelled `no GR` over the depths without GR. `veernet merge` joins the archive with a
-    synthetic one.
+    nearby. The calibration must name every curve printed in a track, or its ink counts as
+    background. A column in which one of these curves was not found on ink is left unlabelled, and
+    no loss sees it, unless the labels say that the curve is absent there: by --complete or, with
+    --polylines, by a shape labelled `no GR` over the depths without GR. `veernet merge` joins the
+    archive with a synthetic one.
     """
 
     scans: Annotated[Positional[tuple[Path, ...]], SCANS]
     """The scans: PNG, JPEG, TIFF, BMP, WebP or PDF."""
     calibration: Path
-    """Calibration file, of all of them."""
+    """Calibration file, the same for all scans."""
     out: Path
-    """Folder of the archive, new or imported before without this split."""
+    """Folder of the archive: a new one, or one of imported scans that lacks this split."""
     las: Path | None = None
-    """LAS file of the well."""
+    """LAS file of the well, as labels."""
     las_unit: Unit | None = None
-    """Unit of depth of the LAS file, where its header gives none."""
+    """Unit of depth of the LAS file, if its header gives none."""
     masks: Path | None = None
-    """Index mask of the scan's size, or a folder of masks named as the scans: 0 background, 1 and 2
-    the curves of these traces, 255 not labelled."""
+    """Index mask of the scan's size, as labels, or a folder of masks named like the scans: 0
+    background, 1 and 2 the curves of this curve_class, 255 not labelled."""
     polylines: Path | None = None
-    """JSON file of lines, outlines or masks drawn by hand, of COCO or Labelme, or a folder of them;
-    labelled GR or curve 1."""
+    """COCO or Labelme JSON file of hand-drawn lines, outlines or masks, as labels, or a folder of
+    such files. Shapes are labelled GR or curve 1."""
     complete: tuple[str, ...] = ()
-    """Curves that the masks or polylines have wherever they are printed: where one is not drawn, it
-    is absent."""
+    """Curves that the masks or polylines show wherever they are printed: where such a curve is not
+    drawn, it is absent."""
     split: SplitName = "train"
-    """Which split they make."""
+    """Split of the archive to which the scans are written."""
     window: int = 12_800
-    """Longest log, px; a longer track becomes several."""
+    """Width of the longest log, px; a longer track is cut into several logs."""
     tolerance: float = 4.0
-    """Furthest that ink may lie from where the labels have a curve, px."""
+    """Largest distance between a label's curve and its ink, px."""
     page: int | None = None
-    """Page of every TIFF or PDF, from 1. Not given: the first, with a word where there are more."""
+    """Page of every TIFF or PDF, from 1. If omitted: the first; a note says so where there are
+    more."""
     dpi: float | None = None
-    """Resolution at which a page of a PDF is drawn. Not given: that of the scan on it."""
+    """Resolution at which a page of a PDF is rendered. If omitted: that of the scan on the page."""
     max_pixels: int = MAX_PIXELS
-    """Largest scan that is read."""
+    """Largest scan to read, in pixels."""
     max_las: str = f"{MAX_BYTES >> 20}MiB"
-    """Largest LAS file that is read."""
+    """Largest LAS file to read."""
     overlays: Path | None = None
-    """Folder for pictures of the labels over the scans; what is not labelled is tinted."""
+    """Folder for pictures of the labels drawn over the scans; columns without labels are tinted."""
     on_error: OnError = "stop"
-    """Whether a scan that cannot be imported is passed over."""
+    """Action at a scan that cannot be imported: `stop`, or `skip` it and go on."""
     json: bool = False
     """Print JSON instead of a table."""
 
     def run(self, console: Console) -> None:
-        """Import them, and say how the labels turned out."""
-        told = import_scans(
+        """Import the scans, and print how their labels turned out."""
+        summaries = import_scans(
             self.out,
             self.scans,
             self.calibration,
@@ -89,12 +90,12 @@ class Import:
             report=say,
         )
         if self.json:
-            print_json(console, [asdict(one) for one in told])
+            print_json(console, [asdict(one) for one in summaries])
             return
         shares = "given", "labelled", "absent"
         names = (Column(name, overflow="fold") for name in ("scan", "curve"))
         table = Table(*names, "class", "logs", "columns", *shares, "offset", "pen", box=None)
-        for one in told:
+        for one in summaries:
             dx, dy = one.offset
             parts = (f"{getattr(one, share):.2%}" for share in shares)
             numbers = (

@@ -1,4 +1,4 @@
-"""Looking into an archive."""
+"""`veernet inspect`."""
 
 import os
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ from veernet.terminal import bar, one_line
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect:
-    """Verify an archive; show its shapes, its classes, and the padding that a schedule costs.
+    """Verify an archive; show its shapes, its classes, and the padding that its batches cost.
 
-    Every file is opened, and its digest, size, classes and curves are compared with the metadata;
-    logs that are drawn where they are read are drawn, and so is told whether their generator has
-    changed. Faults are listed, and the exit code is then 2.
+    Every file is opened, and its digest, size, classes and curves are compared with the metadata.
+    Logs that are drawn on the fly are drawn, which shows whether their generator has changed.
+    If there are faults, they are listed and the exit code is 2.
     """
 
     root: Annotated[Positional[Path], ARCHIVE]
@@ -36,19 +36,19 @@ class Inspect:
     quick: bool = False
     """Read the metadata only; open no log."""
     effective_batch: int = 16
-    """Logs in one optimizer step."""
+    """Logs per optimizer step."""
     pixel_budget: int = Schedule.pixel_budget
-    """Most pixels of one micro-batch, padding included. `veernet train` plans it by what memory
-    there is, as `veernet plan` tells."""
+    """Most pixels of one micro-batch, padding included. `veernet train` chooses it by the memory
+    available, as `veernet plan` shows."""
     workers: int = os.cpu_count() or 1
-    """Logs opened at a time."""
+    """Number of logs opened in parallel."""
     draw: Path | None = None
-    """Picture to draw, .png or .svg: shapes, class shares and padding."""
+    """Picture (.png or .svg) of the shapes, class shares and padding to draw."""
     json: bool = False
-    """Print JSON instead."""
+    """Print JSON instead of text."""
 
     def run(self, console: Console) -> None:
-        """Print what is found in every split."""
+        """Print what is found in each split."""
         check_at_least(1, workers=self.workers)
         check_picture(draw=self.draw)
         archive = open_archive(self.root)

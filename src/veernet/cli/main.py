@@ -37,7 +37,7 @@ class Command(Protocol):
     """A subcommand: its fields are its options."""
 
     def run(self, console: Screen) -> None:
-        """Do it."""
+        """Run the command."""
         ...
 
 
@@ -61,7 +61,7 @@ COMMANDS = (
 
 
 def command_class(name: str) -> type[Command]:
-    """Import a command; what others need is left alone."""
+    """Import the module of one command alone, and return the command's class."""
     module = "imports" if name == "import" else name  # which Python keeps for itself
     return getattr(import_module(f"veernet.cli.{module}"), name.capitalize())
 
@@ -70,7 +70,7 @@ def main() -> None:
     """Run the command line. Bad input ends it with one line and exit code 2, Ctrl-C with 130."""
     configure_allocator()
     warnings.formatwarning = _worded
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # what is amiss is told in one line
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # errors have one line of their own
     try:
         with lasting_streams(), _interruptible():
             _command(sys.argv[1:]).run(Screen())
@@ -86,12 +86,12 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         say("interrupted")
-        signal.signal(signal.SIGINT, _end_at_once)  # whatever the end may wait for
+        signal.signal(signal.SIGINT, _end_at_once)  # a second one ends the wait for threads
         sys.exit(130)
 
 
 def _command(words: list[str]) -> Command:
-    """The command that the words ask for; ends here where they ask for help or the version."""
+    """Parse the words into a command; exit here if they ask for help or the version."""
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     first, *others = words or ["--help"]
@@ -109,18 +109,18 @@ def _command(words: list[str]) -> Command:
 
 
 def _help() -> str:
-    """What `veernet` can do, a paragraph a command."""
+    """Return the help of `veernet`: one paragraph per command."""
     width = max(map(len, COMMANDS)) + 4
-    told = {name: (command_class(name).__doc__ or "").split("\n\n")[0] for name in COMMANDS}
+    about = {name: (command_class(name).__doc__ or "").split("\n\n")[0] for name in COMMANDS}
     lines = [
         fill(text, 80, initial_indent=f"  {name}".ljust(width), subsequent_indent=" " * width)
-        for name, text in told.items()
+        for name, text in about.items()
     ]
     return "\n".join(["usage: veernet COMMAND [OPTIONS]", "", DESCRIPTION, *lines])
 
 
 def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str:
-    """A warning as the command line shows it: one line, and not where in the code it was raised."""
+    """Format a warning as one line, without the place in the code where it was raised."""
     if issubclass(category, ArchiveWarning | ImageWarning):
         return f"veernet: {' '.join(visible(str(message)).split())}\n"
     return visible(_formatted(message, category, *where))
@@ -135,8 +135,8 @@ def _end_at_once(_: int, __: FrameType | None) -> None:
 
 @contextmanager
 def _interruptible() -> Generator[None]:
-    """Have Ctrl-C raise KeyboardInterrupt in the block, and end the process where that is lost: in
-    a callback, Python would tell of it and go on."""
+    """Make Ctrl-C raise KeyboardInterrupt in the block, and end the process where that exception
+    would be lost: Python reports one raised in a callback and goes on."""
 
     def unraisable(lost: "sys.UnraisableHookArgs") -> None:
         if not issubclass(lost.exc_type, KeyboardInterrupt):

@@ -21,8 +21,8 @@ from veernet.terminal import bar
 class Merge:
     """Write the logs of several archives of the same classes into a new one.
 
-    Splits stay what they are: training logs go to train. Run again, it makes only what is missing
-    or is not the file that was written.
+    Every log keeps its split: training logs go to train. Run the command again to write only the
+    files that are missing or have changed since.
     """
 
     root: Annotated[Positional[Path], OUT]
@@ -30,14 +30,14 @@ class Merge:
     archives: Annotated[Positional[tuple[Path, ...]], ARCHIVES]
     """Folders of the archives to merge, in this order."""
     pictures: PictureFormat = "tif"
-    """How to keep logs that are drawn on the fly; files are copied as they are."""
+    """Format for logs that are drawn on the fly; files are copied unchanged."""
     workers: int = os.cpu_count() or 1
-    """Logs written at a time."""
+    """Number of logs written in parallel."""
     json: bool = False
     """Print what was written as JSON on stdout; all else goes to stderr."""
 
     def run(self, console: Console) -> None:
-        """Merge them."""
+        """Merge the archives."""
         check_at_least(1, workers=self.workers)
         archives = [open_archive(root) for root in self.archives]
         written = Counter[SplitName]()

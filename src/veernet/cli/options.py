@@ -1,4 +1,4 @@
-"""What options of several commands have in common."""
+"""Options shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -31,19 +31,19 @@ OUT = arg(metavar="OUT")
 RUN = arg(metavar="RUN")
 SCAN = arg(metavar="SCAN")
 SCANS = arg(metavar="SCAN...", help_behavior_hint="(required)")
-"""Words of the help for what has its place on the command line."""
+"""Names in the help for arguments given by position."""
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
+    """Return the options that were given: those that are not None."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def check_at_least(least: int, **options: int | None) -> None:
-    """Refuse options, by their names, that are less.
+    """Check that options, named as in Python, are at least `least`.
 
     Raises:
-        OptionError: one of them is.
+        OptionError: one of them is less.
     """
     for name, value in options.items():
         if value is not None and value < least:
@@ -51,7 +51,7 @@ def check_at_least(least: int, **options: int | None) -> None:
 
 
 def check_picture(**options: Path | None) -> None:
-    """Refuse names of files, by the names of their options, that no picture has.
+    """Check that the file names of options have the suffix of a picture.
 
     Raises:
         OptionError: one of them ends neither in .png nor in .svg.
@@ -62,10 +62,10 @@ def check_picture(**options: Path | None) -> None:
 
 
 def weights_of(name: str) -> VeerNet:
-    """Load the weights of a run's folder, of a .safetensors file, or `pretrained`.
+    """Load weights from the folder of a run, from a .safetensors file, or the `pretrained` ones.
 
     Raises:
-        OptionError: they are called by a former name.
+        OptionError: the name is a former one.
         CheckpointError: there are none, or they are damaged.
     """
     if name == "shipped" and not Path(name).exists():
@@ -74,10 +74,10 @@ def weights_of(name: str) -> VeerNet:
 
 
 def device_of(name: str) -> torch.device:
-    """The device of a name like auto, cpu, cuda or cuda:1.
+    """Return the device named auto, cpu, cuda or cuda:1.
 
     Raises:
-        OptionError: it is not on this machine, or holds no numbers.
+        OptionError: this machine has no such device, or tensors on it hold no numbers (meta).
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""Telling what training takes, without running it."""
+"""`veernet plan`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,37 +31,39 @@ from veernet.training import Precision
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Tell what training needs of memory, and how best to use what there is, without running it.
+    """Estimate the memory of training, and plan how best to use what there is, without running it.
 
-    For the logs of an archive, or for a range of sizes. Every precision and every choice of what to
-    compute again is a line of the table: what the process takes at the widest log, how many of it
-    fit together, what that makes of a step, and its time relative to a step without padding where
-    all is kept. No choice changes what is learned, but for the precision.
+    Plans for the logs of an archive, or for a range of sizes. The table has one line per precision
+    and choice of activation checkpointing: the memory of the process at the widest log, how many of
+    the widest logs fit together, the micro-batches of a step, and its time relative to a step
+    without padding or checkpointing. Of these choices only the precision changes what is learned.
     """
 
     archive: Annotated[Positional[Path | None], OPTIONAL_ARCHIVE] = None
     """Folder of the archive."""
     recipe: RecipeName = "multiclass"
-    """Network, loss and effective batch; and the range of sizes, if there is no archive."""
+    """Recipe for the network, loss and effective batch; without ARCHIVE, for the range of sizes
+    too."""
     height: EndsFromRecipe = None
     """Least and greatest height, px."""
     width: EndsFromRecipe = None
     """Least and greatest width, px."""
     memory: str = "auto"
-    """Like 8GiB: of the whole process on a CPU, of PyTorch on a GPU. auto: nine tenths of what is
-    free."""
+    """Memory to plan for, such as 8GiB: of the whole process on a CPU, of PyTorch on a GPU. auto:
+    90 % of what is free."""
     precision: Precision | None = None
-    """The only one to plan for. Not given: fp32, and bf16 unless this processor would take no less
-    memory for it, and longer."""
+    """Precision to plan for. If omitted: fp32, and bf16 unless it saves no memory on this processor
+    and takes longer."""
     device: str = "auto"
-    """auto, cpu, or cuda, which this machine need not have."""
+    """auto, cpu, or cuda; this machine need not have a GPU to plan for one."""
     profile: Path | None = None
-    """Picture to draw, .png or .svg: who needs the memory, at the widest log, for the best line."""
+    """Picture (.png or .svg) of the memory that each part of a step needs at the widest log, for
+    the best plan."""
     json: bool = False
-    """Print JSON instead, also where no plan fits, which ends with exit code 2 either way."""
+    """Print JSON instead of a table. The exit code is 2 if no plan fits, as without it."""
 
     def run(self, console: Console) -> None:
-        """Print the plan; fails if there is none that fits."""
+        """Print the plan; raise OptionError if no choice fits."""
         check_picture(profile=self.profile)
         recipe = recipes.RECIPES[self.recipe]
         absent = self.device.startswith("cuda") and not torch.cuda.is_available()
@@ -80,8 +82,8 @@ class Plan:
         if self.json:
             rows = [{"peak": choice.peak, **asdict(choice)} for choice in found.choices]
             best = found.choices.index(found.best) if found.fits else None
-            told = {**asdict(found), "choices": rows, "best": best, "note": note}
-            print_json(console, told)
+            printed = {**asdict(found), "choices": rows, "best": best, "note": note}
+            print_json(console, printed)
         else:
             _print_plan(console, found, note)
         choice = found.best
@@ -91,7 +93,7 @@ class Plan:
                 console.print(f"wrote {one_line(self.profile)}", soft_wrap=True)
 
     def _precisions(self, device: torch.device) -> tuple[list[Precision], str | None]:
-        """Return what to plan for, and what is to be said of it."""
+        """Return the precisions to plan for, and a note on them, if any."""
         note = drawback(self.precision or "bf16", device)
         if self.precision is not None:
             return [self.precision], note

@@ -15,9 +15,9 @@ from veernet.train.fault import replay, told
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """Take a step again whose loss or gradient was not finite, log by log; nothing is learned.
+    """Run a step with a non-finite loss or gradient again, log by log, without updating weights.
 
-    `veernet train` writes such a step to RUN/faults, and says so.
+    `veernet train` writes such a step to RUN/faults, and prints its folder.
     """
 
     folder: Annotated[Positional[Path], arg(metavar="STEP")]
@@ -28,7 +28,7 @@ class Replay:
     """Print JSON instead of a table."""
 
     def run(self, console: Console) -> None:
-        """Take it, and say which logs do it."""
+        """Run the step again, and print which logs make it non-finite."""
         replayed = replay(self.folder, device=device_of(self.device))
         logs, whole, fault = told(replayed), replayed.whole, replayed.fault
         loss, norm = whole.loss.item(), whole.grad_norm.item()

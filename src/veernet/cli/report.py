@@ -19,9 +19,9 @@ class Report:
     folder: Annotated[Positional[Path], RUN]
     """Folder of the run."""
     out: Path | None = None
-    """The page; RUN/report.html if not given."""
+    """HTML page to write. If omitted: RUN/report.html."""
     digitised: Repeated[Path] = ()
-    """Pictures of digitised scans to show too."""
+    """Pictures of digitised scans to include."""
     json: bool = False
     """Print the name of the page as JSON."""
 

@@ -18,29 +18,29 @@ from veernet.terminal import bar
 
 @dataclass(frozen=True, kw_only=True)
 class Subset:
-    """Write some logs of an archive, drawn at random, into a new one."""
+    """Copy some logs of an archive, chosen at random, into a new one."""
 
     root: Annotated[Positional[Path], OUT]
     """Folder of the new archive."""
     archive: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive to take from."""
     train: int = 0
-    """Logs to train on."""
+    """Number of logs for training."""
     val: int = 0
-    """Logs to validate on."""
+    """Number of logs for validation."""
     test: int = 0
-    """Logs held out."""
+    """Number of logs for testing."""
     seed: int = 0
-    """Another seed takes other logs."""
+    """Seed of the random choice."""
     pictures: PictureFormat = "tif"
-    """How to keep logs that are drawn on the fly; files are copied as they are."""
+    """Format for logs that are drawn on the fly; files are copied unchanged."""
     workers: int = os.cpu_count() or 1
-    """Logs written at a time."""
+    """Number of logs written in parallel."""
     json: bool = False
     """Print what was written as JSON on stdout; all else goes to stderr."""
 
     def run(self, console: Console) -> None:
-        """Take them."""
+        """Write the subset."""
         check_at_least(1, workers=self.workers)
         check_at_least(0, seed=self.seed)
         counts: dict[SplitName, int] = {"train": self.train, "val": self.val, "test": self.test}

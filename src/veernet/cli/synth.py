@@ -1,4 +1,4 @@
-"""Making archives: drawn, imported, merged, or taken from others."""
+"""`veernet synth`."""
 
 import os
 from dataclasses import dataclass, replace
@@ -30,44 +30,47 @@ from veernet.terminal import bar, say
 class Synth:
     """Draw an archive of synthetic logs.
 
-    The recipe sets what is not given: binary draws 2,000 logs of one curve, multiclass 15,000 of
-    two. Run again, it makes only what is missing or is not the file that was written.
+    The recipe sets what no option gives: binary draws 2,000 logs of one curve, multiclass 15,000 of
+    two. Run the command again to write only the files that are missing or have changed since.
     """
 
     root: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive."""
     recipe: RecipeName = "multiclass"
-    """What to train on the archive: binary tells one curve from paper, multiclass two."""
+    """Task to train on the archive: `binary` separates one curve from the background, `multiclass`
+    two."""
     train: FromRecipe[int] = None
-    """Logs to train on."""
+    """Number of logs for training."""
     val: FromRecipe[int] = None
-    """Logs to validate on."""
+    """Number of logs for validation."""
     test: FromRecipe[int] = None
-    """Logs held out."""
+    """Number of logs for testing."""
     height: EndsFromRecipe = None
     """Least and greatest height, px."""
     width: EndsFromRecipe = None
     """Least and greatest width, px."""
     crop: Ends = None
-    """Cut a piece of this least and greatest width out of every log, px: short logs to train on
-    that look like parts of long ones."""
+    """Least and greatest width, px, of a crop taken from every log: short logs for training that
+    look like parts of long ones."""
     seed: int = 0
-    """Another seed draws other logs."""
+    """Seed of the logs; another seed draws other logs."""
     appearance: Path | None = None
-    """TOML file of what logs may look like; docs/reference/appearance.md lists what it may say."""
+    """TOML file of the appearance of logs; docs/reference/appearance.md lists its settings."""
     curves: Path | None = None
-    """Folder of LAS files from which curves take their shapes."""
+    """Folder of LAS files whose curves give the synthetic curves their shapes."""
     pictures: PictureFormat = "tif"
-    """tif, with Zstandard, is read six times as fast; any viewer opens png."""
+    """Format of the pictures: tif, with Zstandard, is read six times as fast; any viewer opens
+    png."""
     on_the_fly: bool = False
-    """Write sizes only: whoever reads the archive draws its logs, the same pixels every time."""
+    """Write sizes only; whoever reads the archive draws its logs, with the same pixels every
+    time."""
     workers: int = os.cpu_count() or 1
-    """Processes that draw."""
+    """Processes that draw logs."""
     json: bool = False
     """Print what was written as JSON on stdout; all else goes to stderr."""
 
     def run(self, console: Console) -> None:
-        """Make the archive."""
+        """Draw the archive."""
         check_at_least(1, workers=self.workers)
         recipe = recipes.RECIPES[self.recipe]
         ranges = given(height=self.height, width=self.width, crop=self.crop)

@@ -1,4 +1,4 @@
-"""Training, and what comes of it."""
+"""`veernet train`."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,15 +32,15 @@ from veernet.training import Precision
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train on an archive, or go on with a run that was stopped.
+    """Train on an archive, or resume a run that was stopped.
 
-    `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` goes on with one
-    under the settings that it was begun with. Ctrl-C, SIGTERM or SIGHUP (of a closed terminal) ends
-    the current step, writes a checkpoint and ends the command with exit code 75; under torchrun
-    with 0, for else that would start it again. A second Ctrl-C stops at once, with 130. To share
-    every step among N processes, one a GPU, write `torchrun --nproc-per-node N -m veernet` for
-    `veernet`: what is learned is the same, and with `--max-restarts` the run goes on from its last
-    checkpoint where a process is lost.
+    `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` resumes one with
+    the settings that it was started with. Ctrl-C, SIGTERM or SIGHUP (of a closed terminal) ends the
+    current step, writes a checkpoint and ends the command with exit code 75 (0 under torchrun,
+    which would otherwise restart it). A second Ctrl-C stops at once, with 130. To share every step
+    among N processes, one per GPU, write `torchrun --nproc-per-node N -m veernet` for `veernet`:
+    what is learned is the same, and with `--max-restarts` the run goes on from its last checkpoint
+    if a process is lost.
     """
 
     archive: Annotated[Positional[Path | None], OPTIONAL_ARCHIVE] = None
@@ -48,56 +48,58 @@ class Train:
     out: Path | None = None
     """Folder of the new run."""
     resume: Path | None = None
-    """Folder of a run to go on with."""
+    """Folder of a run to resume."""
     recipe: RecipeName = "multiclass"
-    """binary: batch 1, cross entropy. multiclass: effective batch 16, Tversky. 50 epochs each."""
+    """Settings for what no option gives. binary: batch 1, cross entropy. multiclass: effective
+    batch 16, Tversky. Both train for 50 epochs."""
     config: Path | None = None
-    """config.json of another run, to make that one again: its archive and all of its settings."""
+    """config.json of another run to repeat, with its archive and all its settings."""
     init_weights: str | None = None
-    """Weights to begin from: `pretrained`, the folder of a run, or a .safetensors file."""
+    """Initial weights: `pretrained`, the folder of a run, or a .safetensors file."""
     epochs: FromRecipe[int] = None
-    """Times that every log is seen."""
+    """Number of passes over the training logs."""
     effective_batch: FromRecipe[int] = None
-    """Logs in one optimizer step."""
+    """Logs per optimizer step."""
     memory: str | None = None
-    """Like 8GiB, or auto, for nine tenths of what is free: chooses what is computed again and the
-    pixel budget, which change memory and speed and nothing else, and tries the widest micro-batch
-    before the first step. Of every process, if there are several. Not given: auto for a new run,
-    unless --pixel-budget is; as before for a resumed one, or for one made again."""
+    """Memory per process, such as 8GiB, or auto for 90 % of what is free. It decides the activation
+    checkpointing and the pixel budget, which change memory and speed but not what is learned; the
+    widest micro-batch is tried before the first step. If omitted: auto for a new run without
+    --pixel-budget; as before for a resumed or repeated run."""
     pixel_budget: FromRecipe[int] = None
     """Most pixels of one micro-batch, padding included, in place of a plan."""
     learning_rate: FromRecipe[float] = None
-    """At its highest."""
+    """Peak learning rate, after the warm-up."""
     precision: FromRecipe[Precision] = None
-    """bf16 and fp16 save memory and are fast where the hardware has units for them; fp64 is for
-    proofs."""
+    """Precision of the network's arithmetic. bf16 and fp16 save memory, and are fast on hardware
+    with units for them; fp64 is for proofs."""
     seed: FromRecipe[int] = None
-    """Of the first weights and of the order of the logs."""
+    """Seed for the initial weights and the order of the logs."""
     workers: int = 2
-    """Threads that read logs ahead; 0 reads them between steps."""
+    """Threads that read logs ahead; with 0 they are read between steps."""
     prefetch_bytes: str = "1GiB"
-    """Most host memory for what is read ahead."""
+    """Most host memory for logs read ahead."""
     on_error: OnError | None = None
-    """End the run at a log that cannot be read (stop), or leave it out, count and name it
-    (skip). Not given: stop for a new run; as it was begun for a resumed one."""
+    """Action at a log that cannot be read: `stop` the run, or `skip` the log, count it and name it.
+    If omitted: stop for a new run; for a resumed one, as it was started."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, …"""
     deterministic: bool = False
-    """Refuse operations that add up in another order every time: the same bits on the same GPU."""
+    """Refuse operations whose order of summation varies, so that the same GPU gives the same bits
+    every time."""
     checkpoint_minutes: float = CheckpointPolicy.minutes
-    """Longest time between two checkpoints; there is one after every epoch besides."""
+    """Most minutes between two checkpoints; every epoch ends with one too."""
     checkpoint_steps: int | None = None
-    """Most steps between two checkpoints."""
+    """Most steps between two checkpoints. If omitted: no limit."""
     keep_checkpoints: int = CheckpointPolicy.keep
-    """Checkpoints that stay, the newest; the best weights stay besides."""
+    """Number of newest checkpoints to keep; the best weights are always kept."""
     stop_after: int | None = None
-    """Pause after so many steps, as Ctrl-C would."""
+    """Pause after this many steps, as Ctrl-C would."""
     json: bool = False
-    """Print where the run is then, and its last validation, as JSON on stdout; all else goes to
+    """Print the number of steps done and the last validation as JSON on stdout; all else goes to
     stderr."""
 
     def run(self, console: Console) -> None:
-        """Start or resume."""
+        """Start a run or resume it."""
         policy = CheckpointPolicy(
             minutes=self.checkpoint_minutes, steps=self.checkpoint_steps, keep=self.keep_checkpoints
         )
@@ -128,7 +130,7 @@ class Train:
         end_if_paused(done)
 
     def _folder(self) -> Path:
-        """Of the run; checks which options were given together."""
+        """Return the folder of the run, after checking which options were given together."""
         if self.resume is not None:
             fixed = {**self._schedule(), **self._training()}
             fixed |= given(
@@ -149,7 +151,7 @@ class Train:
         return self.out
 
     def _start(self, folder: Path, device: torch.device, memory: int | None) -> None:
-        """Begin a run, planned for so many bytes; if none are given, as its options say."""
+        """Start a run planned for `memory` bytes; with None, as its options say."""
         model = distributed.raise_on_all_ranks(self._model)
         if model is not None and model.first is not None and self.init_weights is None:
             raise OptionError(
@@ -187,7 +189,7 @@ class Train:
         )
 
     def _model(self) -> Config | None:
-        """The settings of the run that is to be made again."""
+        """Return the settings of the run to repeat, from --config; None without it."""
         if self.config is None:
             return None
         missing = f"{self.config}: no such settings of a run"
@@ -203,7 +205,7 @@ class Train:
 
 
 def _print_trained(console: Console, run: Path, *, done: bool, as_json: bool) -> None:
-    """Say where a run is, and how to go on."""
+    """Print how far the run is, and the command that resumes it if it was paused."""
     if as_json:
         rows = read_log(run)
         scores = [row for row in rows if row["kind"] == "epoch"]

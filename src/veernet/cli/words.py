@@ -1,6 +1,5 @@
-"""The words of a command line, checked before they are read: what is misspelt, given twice, missing
-or no number is told in one line, with what was meant.
-"""
+"""Check the words of a command line before tyro reads them: a misspelt, repeated or missing option,
+or a value of the wrong type, gives an error of one line that suggests what was meant."""
 
 import re
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from tyro.conf import Positional
 from veernet.errors import OptionError
 
 SPELLINGS = {"digitize": "digitise", "--digitized": "--digitised"}
-"""Other spellings of commands and options, which are taken for them."""
+"""Other spellings of commands and options, accepted as these."""
 
 FORMER = {
     "--in-flight": "--prefetch-bytes",
@@ -25,32 +24,32 @@ FORMER = {
     "--recipe-json": "--config",
     "--start-from": "--init-weights",
 }
-"""Former names of options; what they are called now is suggested."""
+"""Former names of options, with the present names, which are suggested."""
 
 HELP = {"-h", "--help"}
 
 _FLAG = re.compile(r"--?(?!inf|nan)[A-Za-z]", re.IGNORECASE)
-"""Beginning of an option, which a negative number has not."""
+"""Match the beginning of an option, but not of a negative number."""
 
 _NUMBERS = {int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """What a field of a command takes."""
+    """One field of a command, as an option or positional argument."""
 
     name: str
-    """As it is written, like --out; the word of the help for one that has its place."""
+    """Name on the command line, such as --out; for a positional argument, its name in the help."""
     positional: bool
     required: bool
     many: bool
-    """Whether it takes any number of values, or of groups of them, and may be given again."""
+    """True if it takes any number of values, or groups of values, and may be repeated."""
     kinds: tuple[Any, ...]
-    """Types of its values, or of a group; empty for a switch."""
+    """Types of its values, or of the values of one group; empty for a switch."""
 
 
 def options_of(command: type[Any]) -> list[Option]:
-    """The options of a command, whose fields they are."""
+    """List the options of a command, one per field."""
     hints = get_type_hints(command, include_extras=True)
     return [
         _option(field.name, hints[field.name], required=field.default is MISSING)
@@ -82,10 +81,10 @@ def _option(name: str, hint: Any, *, required: bool) -> Option:
 
 
 def command_of(word: str, commands: Iterable[str]) -> str:
-    """The name of the command that the first word asks for.
+    """Return the name of the command that the first word asks for.
 
     Raises:
-        OptionError: there is none of that name.
+        OptionError: there is no such command.
     """
     name = SPELLINGS.get(word, word)
     if name in commands:
@@ -96,12 +95,12 @@ def command_of(word: str, commands: Iterable[str]) -> str:
 
 
 def checked(name: str, command: type[Any], words: Iterable[str]) -> list[str]:
-    """The words behind the name of a command as tyro takes them: an option once, by its present
-    name, with the values of every time that it was given, and then the words that have their place.
+    """Rewrite the words after a command's name for tyro: every option once, by its present name,
+    with the values of all its repetitions, and then the positional arguments.
 
     Raises:
-        OptionError: one is misspelt, or given twice where only one can hold; a value or a word is
-            missing, one too many, or of another type.
+        OptionError: an option is misspelt, or is repeated and takes one value only; a value or a
+            positional argument is missing, is one too many, or has another type.
     """
     words = [*words]
     end = words.index("--") if "--" in words else len(words)
@@ -119,15 +118,15 @@ def checked(name: str, command: type[Any], words: Iterable[str]) -> list[str]:
         if not option.kinds and any(word.startswith(f"{flag}=") for word in words):
             raise OptionError(f"{flag} takes no value")
         most = len(option.kinds)
-        if option.many:  # words that must have a place, and have none before, have it at the end
+        if option.many:  # the last group leaves required positional arguments their words
             short = must - len(loose) if number == len(groups) else 0
             most = min(len(values), max(len(values) - short, most))
         loose += values[most:]
         _check_values(option, values[:most])
         taken.setdefault(option.name, []).extend(values[:most])
     _check_given(name, options, [*loose, *rest], {*taken})
-    told = (_joined(flag, values) for flag, values in taken.items())
-    return [*chain.from_iterable(told), "--", *loose, *rest]
+    joined = (_joined(flag, values) for flag, values in taken.items())
+    return [*chain.from_iterable(joined), "--", *loose, *rest]
 
 
 def _option_of(name: str, options: list[Option], flag: str) -> Option:
@@ -139,10 +138,10 @@ def _option_of(name: str, options: list[Option], flag: str) -> Option:
 
 
 def _joined(flag: str, values: list[str]) -> list[str]:
-    """An option and its values, of which the first may look like an option itself.
+    """Join an option to its values with `=`, since the first value may look like an option itself.
 
     Raises:
-        OptionError: a later one does, which tyro would take for an option.
+        OptionError: a later value looks like an option, and tyro would take it for one.
     """
     for value in values[1:]:
         if re.match(r"-(?!inf|nan)[^\d.]", value, re.IGNORECASE):
@@ -151,7 +150,7 @@ def _joined(flag: str, values: list[str]) -> list[str]:
 
 
 def _respelt(word: str) -> str:
-    """A word with an option by its present name, and with hyphens."""
+    """Return a word with its option in the present spelling, and with hyphens."""
     if not _FLAG.match(word):
         return word
     flag, *value = word.split("=", 1)
@@ -160,8 +159,8 @@ def _respelt(word: str) -> str:
 
 
 def _groups(words: list[str]) -> list[tuple[str, list[str]]]:
-    """Options, each with the words up to the next one; the words before the first one are with no
-    name, as the first of the groups."""
+    """Split words into options, each with the words up to the next option; the first group, with no
+    name, holds the words before the first option."""
     groups: list[tuple[str, list[str]]] = [("", [])]
     for word in words:
         if _FLAG.match(word):
@@ -191,8 +190,8 @@ def _check_values(option: Option, values: list[str]) -> None:
 
 
 def _check_given(name: str, options: list[Option], loose: list[str], given: set[str]) -> None:
-    """Check that there is a word for every place and a place for every word, and what must be
-    given is."""
+    """Check that every required option and positional argument is given, and that there are no more
+    words than positions."""
     places = [one for one in options if one.positional]
     absent = [one.name for one in [one for one in places if one.required][len(loose) :]]
     absent += [
@@ -206,8 +205,8 @@ def _check_given(name: str, options: list[Option], loose: list[str], given: set[
 
 
 def _meant(word: str, names: Iterable[str]) -> str:
-    """A question whether a name was meant that is much like a word, or was called so; empty where
-    none is."""
+    """Return "did you mean …?" if a name is similar to `word`, or its present name if it was
+    renamed; empty if neither."""
     if (now := FORMER.get(word)) in {*names}:
         return f"; it is {now} now"
     close = get_close_matches(word.lower(), [*names], 1)

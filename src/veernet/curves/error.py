@@ -1,4 +1,4 @@
-"""Distance of a curve that was read from the true one."""
+"""Errors of a digitised curve against the true one."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ NEAR = (1, 2, 4)
 """Distances, px, within which a column counts as read."""
 
 POINTS = 300
-"""Of a curve of which published work speaks: drawn out to so many."""
+"""Number of points to which published work resamples a curve."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveError:
-    """How far a curve that was read lies from the true one, in heights of the track (0 to 1)."""
+    """Errors of a digitised curve, in fractions of full scale (the width of the track)."""
 
     mae: float
     """Mean absolute error."""
@@ -24,11 +24,12 @@ class CurveError:
     r2: float
     """1 - squared error / squared deviation of the true curve from its mean."""
     pearson_r: float
-    """Correlation of what was read with what is true."""
+    """Pearson correlation of digitised and true values."""
     within_px: tuple[float, ...]
     """Shares of the true curve's columns that were read within `NEAR` px."""
     coverage: float
-    """The share of the true curve's columns for which a value was read; the rest is left out."""
+    """Share of the true curve's columns that have a value; the errors leave out the other
+    columns."""
 
 
 def curve_error(
@@ -36,11 +37,11 @@ def curve_error(
 ) -> CurveError:
     """Compare two curves in the columns where both have a value (NaN = none).
 
-    Where none was read the errors are NaN and the coverage is 0; where there is no true curve, all
-    is NaN.
+    If no column was read, the errors are NaN and the coverage is 0; if there is no true curve,
+    everything is NaN.
 
     Args:
-        height: of the track, px.
+        height: height of the track, px, for `within_px`.
     """
     known = np.isfinite(true)
     both = known & np.isfinite(read)
@@ -65,7 +66,7 @@ def curve_error(
 
 
 def resample(values: Float[ndarray, "w"], n: int = POINTS) -> Float[ndarray, "n"]:
-    """A curve at `n` points evenly from its first column to its last, linear between columns; NaN
-    where one of the columns beside has no value."""
+    """Resample a curve at `n` evenly spaced points from its first column to its last, linearly
+    between columns; NaN where a neighbouring column has no value."""
     at = np.linspace(0, len(values) - 1, n)
     return np.interp(at, np.arange(len(values)), values)

@@ -1,4 +1,4 @@
-"""Pictures of a log with curves drawn over it."""
+"""Draw curves over pictures of a log."""
 
 from collections.abc import Iterable
 
@@ -10,16 +10,16 @@ from numpy import ndarray
 from veernet.curves.strokes import polylines
 
 COLOURS = ((214, 39, 40), (31, 119, 180), (44, 160, 44), (148, 103, 189))
-"""RGB of the first, second, … curve."""
+"""RGB colours of the first, second, … curve."""
 
 LEGIBLE = 240
-"""Rows below which a scan is enlarged to be looked at, px."""
+"""Height below which a scan is enlarged to be legible, px."""
 
 
 def overlay(
     grey: UInt8[ndarray, "h w"], rows: Iterable[Float[ndarray, "w"]]
 ) -> UInt8[ndarray, "H W 3"]:
-    """The scan, paled, with every curve as a coloured line; NaN interrupts a line.
+    """Draw every curve as a coloured line over the paled scan; NaN interrupts a line.
 
     A small scan is enlarged by whole pixels until it is `LEGIBLE` high.
     """
@@ -36,7 +36,7 @@ def overlay(
 
 
 def stack(pictures: Iterable[UInt8[ndarray, "h w 3"]], *, gap: int = 4) -> UInt8[ndarray, "H W 3"]:
-    """Pictures below one another on white, left edges together."""
+    """Stack pictures below one another on white, aligned at the left."""
     tiles = list(pictures)
     height = sum(len(tile) + gap for tile in tiles) - gap
     page = np.full((height, max(tile.shape[1] for tile in tiles), 3), 255, np.uint8)

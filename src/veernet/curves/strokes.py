@@ -1,4 +1,4 @@
-"""Curves as one row a column, with gaps: as lines of points, and as pixels of a picture."""
+"""Curves given as one row per column, with gaps: as polylines, and as pixels of a picture."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy import ndarray
 
 
 def polylines(rows: Float[ndarray, "w"]) -> list[Float[ndarray, "_ 2"]]:
-    """The (x, y) points of every unbroken stretch of a curve; NaN breaks it."""
+    """Return the (x, y) points of every unbroken stretch of a curve; NaN breaks it."""
     x = np.flatnonzero(np.isfinite(rows))
     stretches = np.split(x, np.flatnonzero(np.diff(x) > 1) + 1)
     return [np.stack([part, rows[part]], axis=1) for part in stretches if len(part)]
@@ -17,14 +17,14 @@ def polylines(rows: Float[ndarray, "w"]) -> list[Float[ndarray, "_ 2"]]:
 
 @dataclass(frozen=True, kw_only=True)
 class StrokePixels:
-    """The pixels that a line of some width covers, each once."""
+    """Pixels covered by a line of some width, each once."""
 
     y: Int[ndarray, "n"]
     x: Int[ndarray, "n"]
     coverage: Float[ndarray, "n"]
-    """Of the pixel's own height that is covered, 0 to 1."""
+    """Fraction of each pixel's height that the line covers, 0 to 1."""
     arc_length: Float[ndarray, "n"]
-    """Length of the line up to there, px."""
+    """Length of the line up to each pixel, px."""
 
 
 def stroke_pixels(
@@ -34,11 +34,11 @@ def stroke_pixels(
     first: Int[ndarray, "w"] | int,
     last: Int[ndarray, "w"] | int,
 ) -> StrokePixels:
-    """The pixels that a line through `rows`, `width` px wide across its own direction, covers in
-    every column, from row `first` to row `last` of it.
+    """Find the pixels covered by a stroke of `width` px through `rows`, clipped to rows
+    `first`..`last` of each column. The width is measured across the stroke's own direction.
 
-    In a column the line is as high as its slope makes it, reaches half way to its neighbours at
-    least, and ends half a width beyond them at most: it is in one piece, and spikes stay sharp.
+    In each column the stroke is as high as its slope makes it, reaches at least half way to its
+    neighbours, and ends at most half a width beyond them: it is connected, and spikes stay sharp.
     """
     before, after = _neighbours(rows)
     slope = (after - before) / 2
@@ -72,8 +72,9 @@ def wrapped_stroke_pixels(
     first: Int[ndarray, "w"] | int,
     last: Int[ndarray, "w"] | int,
 ) -> Iterator[StrokePixels]:
-    """The pixels of a line that goes round between rows `first` and `last`: one band for every lap
-    from the least to the greatest of `laps`, `turn` rows lower each, cut off at these rows."""
+    """Yield the pixels of a stroke that wraps between rows `first` and `last`: one band per wrap
+    count from the least to the greatest of `wraps`, each `wrap_height` rows lower, clipped to these
+    rows."""
     for lap in range(wraps.min(initial=0), wraps.max(initial=0) + 1):
         yield stroke_pixels(course + lap * wrap_height, width=width, first=first, last=last)
 
@@ -81,19 +82,19 @@ def wrapped_stroke_pixels(
 def draw_mask(
     mask: UInt8[ndarray, "h w"], rows: Float[ndarray, "w"], *, index: int, width: float
 ) -> None:
-    """Draw a line as the pixels of a class: those that it covers by half and more."""
+    """Draw a curve as pixels of class `index`: those that its stroke covers by half or more."""
     line = stroke_pixels(rows, width=width, first=0, last=len(mask) - 1)
     paint_class(mask, line, index)
 
 
 def paint_class(mask: UInt8[ndarray, "h w"], line: StrokePixels, index: int) -> None:
-    """Give the pixels that a line covers by half and more to a class."""
-    covered = line.coverage > 0.5 - 1e-6  # of two halves both, lest rounding leave none
+    """Assign class `index` to the pixels that a stroke covers by half or more."""
+    covered = line.coverage > 0.5 - 1e-6  # two pixels covered by half both count
     mask[line.y[covered], line.x[covered]] = index
 
 
 def _neighbours(rows: Float[ndarray, "w"]) -> tuple[Float[ndarray, "w"], Float[ndarray, "w"]]:
-    """The rows one column before and after; a column's own where there is none."""
+    """Return the rows one column before and after; a column's own where there is none."""
     before, after = np.roll(rows, 1), np.roll(rows, -1)
     before[:1], after[-1:] = np.nan, np.nan
     return np.where(np.isnan(before), rows, before), np.where(np.isnan(after), rows, after)

@@ -1,4 +1,4 @@
-"""From probabilities of a curve to one row in every column."""
+"""Trace a curve: from its probability in a picture to one row per column."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,55 +11,55 @@ from numpy import ndarray
 from scipy.interpolate import PchipInterpolator
 
 PAPER_COST = 100.0
-"""What moving across paper costs, in nats for the height of a track: part of the side of a spike
-may be missing."""
+"""Cost of moving across paper, in nats per height of the track. It is finite, since part of the
+side of a spike may be missing."""
 
 INK_GAIN = 15.0
-"""What moving along ink is worth, in nats for the height of a track: sides of a spike tell where it
-went."""
+"""Gain from moving along ink, in nats per height of the track: the sides of a spike show where the
+curve went."""
 
 THRESHOLD = 0.5
-"""Probability from which a column counts as one with the curve."""
+"""Probability from which a column counts as showing the curve."""
 
 MAX_GAP = 40
-"""Longest run of columns without a trace that is bridged unless told otherwise, px."""
+"""Default for the longest run of columns without the curve that is bridged, px."""
 
 MIN_COLUMNS = 100
-"""Columns with the curve that a stretch of it must have, or a quarter of the page if that is less:
-print that is taken for a curve is so in shorter pieces."""
+"""Least number of columns showing the curve in a segment, or a quarter of the picture's width if
+that is less; shorter segments are usually print mistaken for the curve."""
 
 WRAPS_UP, WRAPS_DOWN = 2, 1
-"""How often a curve may go round its track, at its upper and at its lower edge."""
+"""Greatest number of wraps at the upper and at the lower edge of a track."""
 
 WRAP_COST = 0.05
-"""What a column costs in which the curve has gone round once, in nats: a curve is on scale where
-that explains as much, and comes back to it."""
+"""Cost per column and wrap, in nats: the on-scale reading is preferred where both fit equally
+well."""
 
 
 _RIDGE = 8
-"""Power of the distance from the edge of a stroke that leaves its middle."""
+"""Power of the distance from a stroke's edge that weighs its middle most."""
 
 _WIDE = 8
-"""Columns from which ink along the log is no side of a spike."""
+"""Width along the log from which ink is no side of a spike, in columns."""
 
 _DEEPEST = 50.0
-"""Distance from its edge beyond which ink is no stroke, px."""
+"""Greatest half-width of a stroke, px; distances from the edge are capped there."""
 
 _CHUNK = 4096
-"""Columns whose ink is looked at together."""
+"""Columns processed at a time."""
 
 FLOOR = 1e-3
-"""Least probability that a pixel counts with: no column alone forbids a path."""
+"""Least probability of a pixel on the path, so that no column alone forbids it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """A curve as it was found in a picture.
+    """Curve as found in a picture.
 
-    rows:       row of the trace's centre in every column, px; NaN where there is none. A curve
-                that goes round its track goes on beyond the edges: one height of the track above
-                the row where it is printed, if it left at the upper edge
-    confidence: probability of the curve on the path, 0 to 1, in every column
+    rows:       row of the curve's centre in every column, px; NaN where it was not found. A curve
+                that wraps goes on beyond the edges: after a wrap at the upper edge its rows are
+                those of its print, one height of the track higher
+    confidence: probability of the curve along its path, 0 to 1, in every column
     """
 
     rows: Float[ndarray, "w"]
@@ -76,18 +76,18 @@ def read_trace(
 ) -> Trace:
     """Follow a curve through a picture of its probability.
 
-    The path is the one of largest sum of log p, with what its moves are worth: `INK_GAIN` for a
-    height of ink, less `PAPER_COST` for a height of paper. It is found over all columns together;
-    the row is the middle of the stroke that the path passes in that column. Columns whose
-    probability is below `threshold` are no evidence: a run of up to `max_gap` of them is bridged, a
-    longer one stays NaN, as do both ends. So is a column where another curve lies next to the
-    stroke, and may hide more of it, if the bridge passes through either.
+    The path maximises the sum over columns of log p, plus `INK_GAIN` per height of ink and minus
+    `PAPER_COST` per height of paper that it moves across; it is found over all columns together.
+    The row is the middle of the stroke under the path in that column. Columns whose probability is
+    below `threshold` are no evidence: a run of up to `max_gap` of them is bridged; a longer run,
+    and both ends, stay NaN. A column where another curve adjoins the stroke, and may hide part of
+    it, is bridged too if the bridge passes through the stroke or that other curve.
 
     Args:
-        over: probabilities of the curves that are drawn over this one.
-        turn: rows of the upper and lower edge of a track with a backup scale, where the curve
-            leaves at one edge and comes in at the other. The path is then found on the track
-            unrolled, as if it were printed above itself again and again.
+        occluders: probabilities of the curves that are drawn over this one.
+        wrap_edges: rows of the upper and lower edge of a track with a backup scale, where the
+            curve leaves at one edge and comes in at the other. The path is then found on the
+            track unrolled: copies of it stacked above one another, one per wrap count.
     """
     occluding = np.zeros(probability.shape, bool)
     for other in occluders:
@@ -104,22 +104,22 @@ def read_trace(
 def _unrolled(
     probability: Float[ndarray, "h w"], hidden: Bool[ndarray, "h w"], top: int, bottom: int
 ) -> tuple[Float[ndarray, "n w"], Bool[ndarray, "n w"], Float[ndarray, "n"]]:
-    """A track printed above itself again and again, with what hides it, and what every row costs a
-    column.
+    """Unroll a track: stack one copy per wrap count; return it with the pixels that hide the curve,
+    and the cost of each row in every column.
 
-    A seam is the upper edge of one lap and the lower edge of the one above it: ink at either edge
-    counts there, at the cost of the lap that it is an edge of.
+    A seam is the upper edge of one copy and the lower edge of the copy above it: ink at either edge
+    counts there, at the cost of the copy whose edge it is.
     """
-    laps = np.arange(WRAPS_UP, -WRAPS_DOWN - 1, -1)
-    cost = WRAP_COST * np.abs(laps)
+    wraps = np.arange(WRAPS_UP, -WRAPS_DOWN - 1, -1)
+    cost = WRAP_COST * np.abs(wraps)
     row_cost = np.append(cost.repeat(bottom - top), 0.0)
     unrolled = np.zeros((len(row_cost), probability.shape[1]), probability.dtype)
-    unrolled[:-1] = np.tile(probability[top:bottom], (len(laps), 1))
-    seams, share = np.arange(len(laps) + 1) * (bottom - top), np.exp(-cost)[:, None]
+    unrolled[:-1] = np.tile(probability[top:bottom], (len(wraps), 1))
+    seams, share = np.arange(len(wraps) + 1) * (bottom - top), np.exp(-cost)[:, None]
     unrolled[seams[:-1]] = share * probability[top]
     unrolled[seams[1:]] = np.maximum(unrolled[seams[1:]], share * probability[bottom])
     row_cost[seams] = 0
-    covered = np.pad(np.tile(hidden[top:bottom], (len(laps), 1)), ((0, 1), (0, 0)))
+    covered = np.pad(np.tile(hidden[top:bottom], (len(wraps), 1)), ((0, 1), (0, 0)))
     covered[seams[1:]] |= hidden[bottom]
     return unrolled, covered, row_cost
 
@@ -132,8 +132,8 @@ def _follow(
     threshold: float,
     max_gap: int,
 ) -> Trace:
-    """The trace along the best path, where every row takes its toll of every column, and other ink
-    may hide the curve."""
+    """Trace a curve along the best path, where each row adds its cost in every column, and the
+    `hidden` pixels are other ink that may cover the curve."""
     score = np.log(np.maximum(probability, FLOOR)) - row_cost.astype(np.float32)[:, None]
     inked = probability >= threshold
     step_cost = PAPER_COST * (1 - probability) - INK_GAIN * _side_of_spike(inked, probability)
@@ -152,8 +152,9 @@ def _uncovered(
     last: Float[ndarray, "w"],
     max_gap: int,
 ) -> Float[ndarray, "w"]:
-    """The middles of what shows of the strokes. Where other ink may hide more, from row `first` to
-    row `last`, the bridge over such columns instead, if it stays within these rows."""
+    """Replace middles of partly hidden strokes. Where adjoining ink, from row `first` to row
+    `last`, may hide part of a stroke, the bridge over such columns is taken if it stays within
+    these rows."""
     whole = np.isnan(first)
     rows = bridge(np.where(whole, visible, np.nan), max_gap)
     occluded = (first - 0.5 <= rows) & (rows <= last + 0.5)
@@ -163,14 +164,14 @@ def _uncovered(
 def _side_of_spike(
     inked: Bool[ndarray, "h w"], probability: Float[ndarray, "h w"]
 ) -> Float[ndarray, "h w"]:
-    """The probability of ink that may be the side of a spike: narrow along the log."""
+    """Return the probability where ink may be the side of a spike, narrow along the log; else 0."""
     wide = cv2.morphologyEx(inked.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, _WIDE), np.uint8))
     return np.where(wide, 0, probability)
 
 
 def _long_enough(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
-    """Columns of the stretches that are joined over gaps of `max_gap`, and that are long enough,
-    and seen in enough of their columns, to be a curve."""
+    """Find the columns of segments, joined over gaps of `max_gap`, that have enough columns showing
+    the curve, and show it in more than half of their columns."""
     known = np.flatnonzero(np.isfinite(rows))
     least = max(1, min(MIN_COLUMNS, len(rows) // 4))
     kept = np.zeros(len(rows), bool)
@@ -183,10 +184,10 @@ def _long_enough(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
 def best_path(
     score: Float[ndarray, "h w"], step_cost: Float[ndarray, "h w"]
 ) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """The row in every column that maximises the sum of scores less what the moves cost.
+    """Find the row in every column that maximises the sum of scores minus the cost of the moves.
 
-    A move between two columns goes straight through the rows between in the latter; from one row to
-    the next it costs the mean of their `step_cost`, which may be less than nothing.
+    A move from one column to the next passes straight through the rows between, in the latter
+    column; from one row to the next it costs the mean of their `step_cost`, which may be negative.
 
     Exact, in time linear in the pixels: the best predecessor of every row under a cost that adds up
     along a column is a running maximum from above and one from below.
@@ -233,11 +234,11 @@ def _strokes(
     hidden: Bool[ndarray, "h w"],
     path: np.ndarray[tuple[int], np.dtype[np.intp]],
 ) -> tuple[Float[ndarray, "w"], Float[ndarray, "w"], Float[ndarray, "w"]]:
-    """Of the stroke that the path passes in each column its middle, and the first and last row of
-    it with the ink next to it that may hide more of it; these are NaN where there is none.
+    """Return per column the centre of the stroke under the path, and the first and last row of the
+    stroke with adjoining ink that may hide part of it; these two are NaN where there is none.
 
-    The middle is the centre of mass of its run of ink, weighed by a high power of the distance from
-    the stroke's edge, so that a steep stroke counts where this column is in its middle.
+    The centre is the centre of mass of the column's run of ink, weighed by a high power of the
+    distance from the stroke's edge, so that a steep stroke counts where its middle is here.
     """
     middle, first, last = path.astype(float), np.full(len(path), np.nan), np.full(len(path), np.nan)
     stroke = _close_occlusions(inked, hidden) if hidden.any() else inked
@@ -259,7 +260,7 @@ def _strokes(
 def _run_at(
     ink: Bool[ndarray, "h w"], path: np.ndarray[tuple[int], np.dtype[np.intp]]
 ) -> Bool[ndarray, "h w"]:
-    """In every column the run of ink that the path passes."""
+    """Keep in every column the run of ink that the path passes through."""
     number = np.cumsum(~ink, axis=0, dtype=np.int32)
     return ink & (number == number[path, np.arange(len(path))])
 
@@ -267,7 +268,7 @@ def _run_at(
 def _close_occlusions(
     inked: Bool[ndarray, "h w"], hidden: Bool[ndarray, "h w"]
 ) -> Bool[ndarray, "h w"]:
-    """Ink with what other ink hides between two parts of it in the same column."""
+    """Add to ink the pixels that other ink hides between two parts of it in the same column."""
     paper = ~(inked | hidden)
     above = _last_true_row(inked) > _last_true_row(paper)
     below = (_last_true_row(inked[::-1]) > _last_true_row(paper[::-1]))[::-1]
@@ -275,6 +276,7 @@ def _close_occlusions(
 
 
 def _last_true_row(where: Bool[ndarray, "h w"]) -> Int[ndarray, "h w"]:
-    """The last row so far where something is, in every column; -1 before there is any."""
+    """Return for every pixel the last row up to it that is True in its column; -1 before the
+    first."""
     rows = np.arange(len(where), dtype=np.int32)[:, None]
     return np.maximum.accumulate(np.where(where, rows, np.int32(-1)), axis=0)

@@ -1,4 +1,4 @@
-"""From a scan to curves by depth, in a LAS file."""
+"""Digitise scans: from a scan to curves by depth, in a LAS file."""
 
 from veernet.digitisation.calibration import Calibration, Depth, read_calibration
 from veernet.digitisation.digitise import Digitisation, OffScale, Stretch, TrackReading, digitise

@@ -1,4 +1,5 @@
-"""Stretches in which a curve lies on an edge of its track: its value is beyond its scale."""
+"""Stretches where a curve is off scale: it lies on an edge of its track, and its value is
+beyond."""
 
 import cv2
 import numpy as np
@@ -9,43 +10,45 @@ from veernet.curves.trace import THRESHOLD, Trace
 from veernet.digitisation.strip import Strip, dark
 
 SLACK = 1.0
-"""Distance beyond half a pen at which a curve still lies on the line along an edge, px."""
+"""Greatest distance beyond half a pen from the printed line of an edge at which a curve still
+counts as lying on that line, px."""
 
 LONG = 100
-"""Columns in a row from which a curve on a backup scale lies on an edge for too long: it passes
-there, and the line along the edge does not."""
+"""Consecutive columns on an edge above which a curve on a backup scale is off scale: such a curve
+passes the edge briefly, while the line printed along the edge goes on."""
 
 ROUND = 0.15
-"""Distance from the edges, of both columns together, at which a curve that jumps from one edge to
-the other has gone round, in heights of the track."""
+"""Greatest sum of the distances of two neighbouring columns from opposite edges at which a jump
+between them is a wrap, in fractions of full scale (the width of the track)."""
 
 _NEAR = 2
-"""Furthest from an edge that the line along it begins, px."""
+"""Greatest distance from an edge at which the line along it begins, px."""
 
 _WIDEST, _LEAST_WIDEST = 1 / 40, 4
-"""Furthest into the track that such a line reaches, in heights of the track, and px at least: what
-reaches further is hatching."""
+"""Greatest reach of such a line into the track: in fractions of the track's height, and at least so
+many px. A line that reaches further is hatching."""
 
 _BESIDE, _DRAWN = 257, 0.8
-"""Columns that are looked at together for such a line, and the share of them that have its ink."""
+"""Number of columns in the window in which such a line is looked for, and share of them that must
+have its ink."""
 
 
 def beyond_scale(
     strip: Strip, probability: Float[ndarray, "h w"], trace: Trace, *, wraps: bool
 ) -> Int[ndarray, "w"]:
-    """1 in the columns in which a curve lies on the right edge of its track, -1 on the left one,
-    and 0 where it is on its scale.
+    """Find the columns in which a curve is off scale: 1 on the right edge of its track, -1 on the
+    left edge, 0 on scale.
 
-    It lies on an edge within half a pen and `SLACK` of the line that is printed along the edge, or
-    of the edge itself where there is none; and where it cannot be seen between two columns in which
-    its ink leads to an edge. Where it comes in at the other edge than it left at, without ink
-    between, it has gone round: it is on its scale in most columns, and beyond it in the others. On
-    a backup scale it passes the edges: there it lies on one if it does so for more than `LONG`
-    columns.
+    A curve lies on an edge within half a pen and `SLACK` of the line printed along the edge, or of
+    the edge itself where none is printed; and where it cannot be seen between two columns whose ink
+    leads to an edge. A curve that leaves at one edge and comes in at the other, without ink
+    between, has wrapped: it is on scale at the wrap count of most columns, and off scale at the
+    others. A curve on a backup scale passes the edges, so it is off scale only where it lies on an
+    edge for more than `LONG` columns.
 
     Args:
-        probability: of the curve, in the rows and columns of the track.
-        trace: the same curve, as it was followed there.
+        probability: probability of the curve, in the rows and columns of the track.
+        trace: trace of the same curve, in the same rows and columns.
     """
     height, rows = strip.height, trace.rows
     inked = probability >= THRESHOLD
@@ -66,11 +69,12 @@ def _left(
     top: Float[ndarray, "w"],
     bottom: Float[ndarray, "w"],
 ) -> Int[ndarray, "w"]:
-    """`beyond_scale` of a curve that should not go round.
+    """Find the columns of `beyond_scale` for a curve without a backup scale.
 
     Args:
-        seen: its rows where there is ink of it; `rows` where it was followed.
-        top, bottom: rows from which, and beyond, it lies on the right or left edge.
+        seen: rows of the curve where it has ink.
+        rows: rows of the curve along its path.
+        top, bottom: rows at and beyond which the curve lies on the right or left edge.
     """
     height = len(inked) - 1
     half = np.where(rows <= height / 2, 1, -1)
@@ -98,8 +102,8 @@ def _left(
 
 
 def _leads_to(inked: Bool[ndarray, "h"], row: float, top: float, bottom: float) -> int:
-    """The edge to which ink leads from a row of a column without a break: as far as `top`, 1, or
-    `bottom`, -1; 0 if to none."""
+    """Return the edge to which ink leads from a row of one column without a break: 1 if as far as
+    `top`, -1 if as far as `bottom`, else 0."""
     at = round(row)
     if inked[min(int(top), at) : at + 1].all():
         return 1
@@ -107,7 +111,8 @@ def _leads_to(inked: Bool[ndarray, "h"], row: float, top: float, bottom: float) 
 
 
 def _line(strip: Strip, edge: int, inward: int) -> Float[ndarray, "w"]:
-    """Reach of the line along an edge into the track, px; 0 where none is printed."""
+    """Measure how far the line along an edge reaches into the track, px; 0 where none is
+    printed."""
     widest = max(_LEAST_WIDEST, round(_WIDEST * strip.height))
     offsets = np.arange(-_NEAR, widest + 1)
     offsets = offsets[(edge + inward * offsets >= 0) & (edge + inward * offsets < len(strip.grey))]
@@ -121,8 +126,8 @@ def _line(strip: Strip, edge: int, inward: int) -> Float[ndarray, "w"]:
 
 
 def _half_pen(inked: Bool[ndarray, "h w"], rows: Float[ndarray, "w"]) -> float:
-    """Half the width of the curve's line, px: the median distance of its middle from its edge. Ink
-    wider than a fifth of the track is no line."""
+    """Measure half the width of the curve's line, px: the median distance of its middle from its
+    edge. Ink wider than a fifth of the track is no line."""
     x = np.flatnonzero(np.isfinite(rows))
     if len(x) == 0:
         return 0.0
@@ -132,12 +137,12 @@ def _half_pen(inked: Bool[ndarray, "h w"], rows: Float[ndarray, "w"]) -> float:
 
 
 def runs_of(found: Bool[ndarray, "w"]) -> Int[ndarray, "n 2"]:
-    """Begin and end of every run of True; the end is the first index behind it."""
+    """Find the first index, and the index after the last, of every run of True."""
     return np.flatnonzero(np.diff(found, prepend=False, append=False)).reshape(-1, 2)
 
 
 def _long_runs(found: Bool[ndarray, "w"], least: int) -> Bool[ndarray, "w"]:
-    """The runs of True that are longer than `least`."""
+    """Keep the runs of True that are longer than `least`."""
     kept = np.zeros(len(found), bool)
     for begin, end in runs_of(found):
         kept[begin:end] = end - begin > least

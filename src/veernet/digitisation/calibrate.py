@@ -1,4 +1,4 @@
-"""From what was found on a scan, and what its reader says of it, to a calibration."""
+"""Make a calibration from what was found on a scan and what its reader says."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ from veernet.errors import CalibrationError, OptionError
 from veernet.las import Unit
 
 NEAR = 6
-"""Furthest that a tie may lie from the depth line that it is meant for, px."""
+"""Greatest distance of a tie from the depth line that it means, px."""
 
 TIES = 25
-"""Most ties that are written where the lines are counted."""
+"""Most ties to write where depth lines are counted."""
 
 
 def calibrate(
@@ -32,22 +32,22 @@ def calibrate(
 ) -> Calibration:
     """Calibrate a scan by the lines and tracks that `propose` found on it.
 
-    Every track reaches from the depth line of the first tie, and the lines that go on evenly before
-    it, to that of the last; on a scan that is askew it has corners.
+    Every track reaches from the depth line of the first tie to that of the last, and over the lines
+    that follow evenly beyond both; on a skewed scan it is given by its corners.
 
     Args:
-        found: on the scan with depth down the page.
+        found: lines and tracks, found on the scan with depth down the page.
         shape: (h, w) of the scan as it lies, px.
-        curves: each with the number of its track, from 1.
+        curves: pairs of a track's number, from 1, and a curve of it.
         ties: (pixel, depth) of depth lines, at the left edge of the first track with a curve; a
             pixel within `NEAR` of a line is moved onto it.
-        axis: the way depth runs on the scan as it lies.
+        axis: direction in which depth increases on the scan as it lies.
         line: depth from one line to the next; with it one tie is enough, for lines are counted.
         step: depth between two values of the output, in `unit`.
 
     Raises:
-        OptionError: a tie, a line or a track is missing, or not there.
-        CalibrationError: what they make is no calibration.
+        OptionError: a tie or a track is missing, or the scan has no such line or track.
+        CalibrationError: curves and ties make no valid calibration.
     """
     numbers = sorted({number for number, _ in curves})
     if not numbers or not 1 <= numbers[0] <= numbers[-1] <= len(found.tracks):
@@ -83,13 +83,13 @@ def _track(
     axis: Axis,
     curves: Sequence[CurveScale],
 ) -> Track:
-    """The box of a track between two depth lines; its corners where the scan is askew, between
-    the outer lines that lie on the scan."""
+    """Make a track between two depth lines: a box, or on a skewed scan its corners, between the
+    outermost depth lines that lie on the scan."""
     (left, right), (h, w), down = found.tracks[number - 1], shape, axis == "down"
 
     def on_scan(column: float, row: float) -> tuple[float, float]:
         x, y = found.to_scan(column, row)
-        return (x, y) if down else (y, h - 1 - x)  # as it lay before it was turned
+        return (x, y) if down else (y, h - 1 - x)  # undo the turn to depth down
 
     def inside(row: float) -> bool:
         ends = [on_scan(column, row) for column in (left, right)]
@@ -116,7 +116,8 @@ def _tied(
     ties: Sequence[tuple[float, float]],
     line: float | None,
 ) -> tuple[tuple[float, float], ...]:
-    """Ties on their lines; where lines are counted, of lines over the whole stretch."""
+    """Move ties onto their depth lines; where lines are counted, make ties over the whole
+    stretch."""
     if not np.isfinite([*sum(ties, ()), line or 0]).all():
         raise OptionError("--tie and --line take finite numbers")
     if len(ties) == 1 and line is not None:
@@ -130,7 +131,7 @@ def _tied(
 def _counted(
     found: Proposal, marks: Float[ndarray, "n"], pixel: float, depth: float, line: float
 ) -> tuple[tuple[float, float], ...]:
-    """Ties of lines counted from the one at `pixel`, up to `TIES` of them and that one."""
+    """Make ties by counting lines from the one at `pixel`: up to `TIES`, and the given one."""
     at = _nearest(marks, pixel)
     if abs(marks[at] - pixel) > NEAR:
         raise OptionError(
@@ -145,7 +146,7 @@ def _counted(
 
 
 def _nearest(marks: Float[ndarray, "n"], pixel: float) -> int:
-    """The number of the depth line nearest to a pixel."""
+    """Return the number of the depth line nearest to a pixel."""
     return int(np.abs(marks - pixel).argmin())
 
 

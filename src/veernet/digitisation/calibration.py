@@ -1,4 +1,4 @@
-"""What the pixels of a scan mean: the tracks' places, depth of rows, values of edges."""
+"""Calibration of a scan: the places of its tracks, the depths of rows, the values of edges."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +23,17 @@ MAX_TIES = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Depth:
-    """Depth along the scan, linear between ties and beyond the outer ones."""
+    """Depth along the scan: linear between ties, and extrapolated beyond the outer ones."""
 
     ties: tuple[tuple[float, float], ...]
     """Pairs of (pixel, depth), two or more: the pixel is a row where depth runs down the page, a
     column where it runs right, read at the left edge of the first track; both increase."""
     step: float
-    """Between two depths of the output, in `unit`."""
+    """Depth step of the output, in `unit`."""
     unit: Unit = "ft"
     max_gap: float | None = None
-    """Longest stretch without ink over which a curve is bridged, in `unit`; a longer one has no
-    values. 40 px if not given."""
+    """Longest stretch without ink to bridge, in `unit`; a longer stretch has no values. 40 px if
+    None."""
 
     def __post_init__(self) -> None:
         if self.max_gap is not None and not 0 <= self.max_gap <= LARGEST:
@@ -42,7 +42,7 @@ class Depth:
             raise ValueError(
                 f"needs the depth of two rows or more, at most {MAX_TIES:,}; got {len(self.ties)}"
             )
-        if not (np.abs(self.ties) <= LARGEST).all():  # not a number is not either
+        if not (np.abs(self.ties) <= LARGEST).all():  # NaN fails too
             raise ValueError(f"ties reach from -{LARGEST:g} to {LARGEST:g}, got {self.ties[:9]}")
         if not (np.diff(self.ties, axis=0) >= 1e-6).all():
             raise ValueError(
@@ -52,7 +52,7 @@ class Depth:
             raise ValueError(f"step must be > 0, from {SMALLEST:g} to {LARGEST:g}, got {self.step}")
 
     def to_toml(self) -> list[str]:
-        """Return the lines of its table in a calibration file."""
+        """Return the lines of the table [depth] in a calibration file."""
         ties = [[float(pixel), float(depth)] for pixel, depth in self.ties]
         return [
             "[depth]",
@@ -63,30 +63,31 @@ class Depth:
         ]
 
     def at(self, pixel: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        """Depth of positions along the scan."""
+        """Return the depth at positions along the scan."""
         pixels, depths = np.array(self.ties, dtype=float).T
         return _piecewise_linear(pixel, pixels, depths)
 
     def pixel_of(self, depth: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        """Position along the scan of depths; the inverse of `at`."""
+        """Return the position along the scan of depths; the inverse of `at`."""
         pixels, depths = np.array(self.ties, dtype=float).T
         return _piecewise_linear(depth, depths, pixels)
 
     def gap(self) -> int:
-        """Longest stretch that is bridged, px; at the mean scale of the ties."""
+        """Longest stretch to bridge, px, at the mean scale of the ties."""
         if self.max_gap is None:
             return MAX_GAP
         (pixel, depth), (last_pixel, last_depth) = self.ties[0], self.ties[-1]
         return int(min(self.max_gap * (last_pixel - pixel) / (last_depth - depth), LARGEST))
 
     def grid(self, first_pixel: float, last_pixel: float) -> Float[ndarray, "n"]:
-        """Multiples of `step` from the depth of one position to that of another, both included.
+        """Return the multiples of `step` from the depth of one position to that of another, both
+        included.
 
         Raises:
-            CalibrationError: there is none, or more than `MAX_DEPTHS`.
+            CalibrationError: there is no such multiple, or more than `MAX_DEPTHS`.
         """
         first, last = self.at(np.array([first_pixel, last_pixel], dtype=float))
-        slack = 1e-6  # a depth that is a multiple but for rounding counts as one
+        slack = 1e-6  # rounding must not lose the first or last multiple
         n_first = int(np.ceil(first / self.step - slack))
         n_last = int(np.floor(last / self.step + slack))
         if not 0 < n_last - n_first + 1 <= MAX_DEPTHS:
@@ -99,7 +100,7 @@ class Depth:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """All that a scan does not say of itself; a TOML file.
+    """Calibration of a scan, as its TOML file holds it:
 
     depth_axis = "down"
     size = [1664, 17864]
@@ -125,13 +126,13 @@ class Calibration:
     depth: Depth
     tracks: Annotated[tuple[Track, ...], formerly("track")]
     depth_axis: Axis = "down"
-    """Which way depth runs on the scan."""
+    """Direction in which depth increases on the scan."""
     size: tuple[int, int] | None = None
-    """Width and height of the scan whose pixels it speaks of; of any scan if None."""
+    """Width and height of the scan whose pixels are meant, px; None for a scan of any size."""
 
     def __post_init__(self) -> None:
         names = [curve.mnemonic for curve in self.curves]
-        columns = {n.upper() + end for n in names for end in ("", "_CONF")}  # as LAS may hold them
+        columns = {n.upper() + end for n in names for end in ("", "_CONF")}  # names in the LAS file
         if not names or len(columns) < 2 * len(names) or not all(t.curves for t in self.tracks):
             raise ValueError(
                 "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
@@ -146,10 +147,10 @@ class Calibration:
             check_traces(curves)
 
     def check_size(self, h: int, w: int) -> None:
-        """Check that a scan of `h` × `w` px is the one that the pixels are of.
+        """Check that a scan of `h` × `w` px has the size that the calibration is for.
 
         Raises:
-            CalibrationError: it has another size.
+            CalibrationError: the scan has another size.
         """
         if self.size not in (None, (w, h)):
             width, height = self.size
@@ -161,14 +162,15 @@ class Calibration:
 
     @property
     def curves(self) -> tuple[CurveScale, ...]:
-        """Curves of all tracks, in their order."""
+        """Curves of all tracks, in the order of the file."""
         return tuple(curve for track in self.tracks for curve in track.curves)
 
     def to_toml(self, *, about: str = "") -> str:
-        """Return the text of its file, which `read_calibration` reads as the same calibration.
+        """Return the text of the calibration file, which `read_calibration` reads as the same
+        calibration.
 
         Args:
-            about: a comment of one line to begin with.
+            about: comment of one line at the top of the file.
         """
         lines = [f"# {about}"] if about else []
         lines.append(f'depth_axis = "{self.depth_axis}"')
@@ -186,7 +188,7 @@ def read_calibration(path: Path) -> Calibration:
     """Read a calibration file.
 
     Raises:
-        CalibrationError: no such file, not TOML, incomplete, or not monotone.
+        CalibrationError: there is no such file, or it is not TOML, incomplete, or not monotone.
     """
     missing = f"{path}: no such calibration file"
     table = read_toml(path, error=CalibrationError, missing=missing)
@@ -194,10 +196,10 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def calibration_of(table: dict[str, Any], *, where: str) -> Calibration:
-    """The calibration in a table of TOML; `where` names its file.
+    """Build the calibration that a table of TOML describes; `where` names its file.
 
     Raises:
-        CalibrationError: it is incomplete, or not monotone.
+        CalibrationError: the table is incomplete, or not monotone.
     """
     if "curve" in table or isinstance(table.get("track"), dict):
         raise CalibrationError(
@@ -210,7 +212,7 @@ def calibration_of(table: dict[str, Any], *, where: str) -> Calibration:
 def _piecewise_linear(
     x: Float[ndarray, "n"], known_x: Float[ndarray, "m"], known_y: Float[ndarray, "m"]
 ) -> Float[ndarray, "n"]:
-    """Linear between the known points, and along the outer segments beyond them."""
+    """Interpolate linearly between known points, and along the outer segments beyond them."""
     segment = np.clip(np.searchsorted(known_x, x, side="right") - 1, 0, len(known_x) - 2)
     slope = np.diff(known_y) / np.diff(known_x)
     return known_y[segment] + slope[segment] * (x - known_x[segment])

@@ -1,4 +1,4 @@
-"""From a scan and its calibration to curves by depth."""
+"""Digitise a scan with its calibration: curves by depth."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,31 +21,31 @@ from veernet.inference import WINDOW, predict, read_curve
 from veernet.model import VeerNet
 
 OffScale = Literal["null", "edge"]
-"""Stand-in for a value beyond the scale of its curve: none, or that of the track's edge."""
+"""Value to write where a curve is off scale: none (`null`), or that of the track's edge."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:
-    """Depths over which a curve is off scale."""
+    """Depths over which a curve is off scale, on one edge of its track."""
 
     first: float
-    """The shallowest, in the unit of the calibration."""
+    """Shallowest depth, in the unit of the calibration."""
     last: float
-    """The deepest."""
+    """Deepest depth."""
     edge: Literal["left", "right"]
-    """Edge of its track on which it lies."""
+    """Edge of the track on which the curve lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackReading:
-    """One curve as it is printed, in every column of its track laid on its side.
+    """One curve as read from its track, column by column, with depth to the right.
 
-    grey:       the track, 255 = paper
-    positions:  across the track, 0 at its left edge and 1 at its right one, and beyond them where
-                the curve has gone round; NaN where none was found
-    confidence: probability of the curve where it was followed, 0 to 1; 0 where it is off scale
-    beyond:     1 where it lies on the right edge of its track, -1 on the left one, 0 on its scale
-    depth:      of the columns
+    grey:       grey levels of the track, 255 = paper
+    positions:  position of the curve across the track, 0 at its left edge and 1 at its right one,
+                and beyond these where the curve has wrapped; NaN where it was not found
+    confidence: probability of the curve along its path, 0 to 1; 0 where it is off scale
+    beyond:     1 where the curve lies on the right edge, -1 on the left edge, 0 elsewhere
+    depth:      depth of each column
     """
 
     grey: UInt8[ndarray, "h w"]
@@ -56,13 +56,14 @@ class TrackReading:
 
     @property
     def rows(self) -> Float[ndarray, "w"]:
-        """Rows of its centre on the track; NaN too where it goes round, to interrupt its line."""
+        """Rows of the curve's centre on the track; NaN also where it wraps, to interrupt its
+        line."""
         height = len(self.grey) - 1
         return printed_rows(height * (1 - self.positions), (0, height))
 
     @property
     def off_scale(self) -> tuple[Stretch, ...]:
-        """The stretches off scale, from the shallowest to the deepest."""
+        """Stretches where the curve is off scale, from the shallowest to the deepest."""
         begin = np.flatnonzero(np.diff(self.beyond, prepend=0))
         ends = [*begin[1:].tolist(), len(self.beyond)]
         return tuple(
@@ -81,13 +82,13 @@ class Digitisation:
     """The curves of one scan, in the order of the calibration.
 
     depth:      multiples of the calibration's step, over all tracks
-    values:     of every curve at every depth, in its unit; NaN where none was found
-    confidence: probability of the curve where it was followed, 0 to 1; 0 where it is off scale, NaN
+    values:     value of each curve at each depth, in the curve's unit; NaN where it was not found
+    confidence: probability of the curve along its path, 0 to 1; 0 where it is off scale, NaN
                 outside its track
-    beyond:     1 where it lies on the right edge of its track, -1 on the left one, 0 on its scale
-    rounds:     depths at which every curve with a backup scale has gone round its track, and how
-                often it has then: 1 beyond its right edge, -1 beyond its left one
-    prints:     of every curve
+    beyond:     1 where a curve lies on the right edge, -1 on the left edge, 0 elsewhere
+    wraps:      for each curve with a backup scale, the depths at which it wraps, each with the wrap
+                count from there on: 1 beyond the right edge, -1 beyond the left one
+    readings:   reading of each curve from its track
     """
 
     calibration: Calibration
@@ -110,16 +111,16 @@ def digitise(
 ) -> Digitisation:
     """Read every curve of the calibration from a scan (255 = paper).
 
-    Where a curve lies on an edge of its track it is off scale, unless the edge is where it goes
-    round: its value is not on the paper, and its confidence is 0.
+    A curve that lies on an edge of its track, and does not wrap there, is off scale: its value is
+    not on the paper, and its confidence is 0.
 
     Args:
-        off_scale: what stands there: no value, or that of the edge.
+        off_scale: value where a curve is off scale: none, or that of the edge.
         window: most pixels along the scan that the network sees at once; see `predict`.
 
     Raises:
         CalibrationError: a track lies outside the scan or not on paper, or the network does not
-            know a trace.
+            know a `curve_class`.
     """
     _check(calibration, model)
     spans = np.array([span_of(calibration, track) for track in calibration.tracks])
@@ -127,11 +128,11 @@ def digitise(
     at = calibration.depth.pixel_of(depth)
     strips = [cut_from_paper(scan, calibration, track) for track in calibration.tracks]
     read = [
-        (_at(at, strip, curve, one, off_scale), _rounds(one) if curve.wraps else (), one)
+        (_at(at, strip, curve, one, off_scale), _wraps_of(one) if curve.wraps else (), one)
         for track, strip in zip(calibration.tracks, strips, strict=True)
         for curve, one in _read(strip, calibration, track, model, window, autocast)
     ]
-    at_depths, rounds, prints = zip(*read, strict=True)
+    at_depths, wraps, readings = zip(*read, strict=True)
     values, confidence, beyond = (np.stack(one) for one in zip(*at_depths, strict=True))
     return Digitisation(
         calibration=calibration,
@@ -139,16 +140,16 @@ def digitise(
         values=values,
         confidence=confidence,
         beyond=beyond,
-        wraps=rounds,
-        readings=prints,
+        wraps=wraps,
+        readings=readings,
     )
 
 
 def _at(
     at: Float[ndarray, "n"], strip: Strip, curve: CurveScale, one: TrackReading, off_scale: OffScale
 ) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"], Int[ndarray, "n"]]:
-    """Values of a curve, its confidence and `beyond` at positions along the scan; a position
-    between two columns is off scale if one of them is."""
+    """Interpolate a curve's values, confidence and `beyond` at positions along the scan; a position
+    between two columns is off scale if either column is."""
     pixels = strip.pixels()[strip.first : strip.last + 1]
     inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
     column = np.interp(at, pixels, np.arange(len(pixels)))
@@ -178,8 +179,8 @@ def _read(
     window: int,
     autocast: torch.dtype | None,
 ) -> Iterator[tuple[CurveScale, TrackReading]]:
-    """The curves of a track as they are printed. They are followed beyond both ends of it, where
-    their strokes go on."""
+    """Read the curves of a track. They are followed beyond both ends of the track too, where their
+    strokes go on."""
     seen = predict(model, to_ink(strip.grey), window=window, autocast=autocast)
     seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
     depth = calibration.depth.at(strip.pixels()[part])
@@ -202,10 +203,10 @@ def _read(
         )
 
 
-def _rounds(one: TrackReading) -> tuple[tuple[float, int], ...]:
-    """Depths at which a curve has gone round its track."""
-    laps = track_wraps(one.positions)
-    return tuple((float(one.depth[column]), lap) for column, lap in wrap_columns(laps))
+def _wraps_of(one: TrackReading) -> tuple[tuple[float, int], ...]:
+    """List the depths at which a curve wraps, each with the wrap count from there on."""
+    counts = track_wraps(one.positions)
+    return tuple((float(one.depth[column]), count) for column, count in wrap_columns(counts))
 
 
 def _check(calibration: Calibration, model: VeerNet) -> None:

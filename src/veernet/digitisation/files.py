@@ -1,4 +1,4 @@
-"""From files to files: a scan and its calibration in, LAS, CSV and pictures out."""
+"""Digitise files: a scan and its calibration in; LAS, CSV and pictures out."""
 
 import csv
 from collections.abc import Iterable
@@ -22,19 +22,19 @@ from veernet.model import VeerNet
 
 @dataclass(frozen=True, kw_only=True)
 class DigitisedFiles:
-    """The files of one scan, and what is told of its curves."""
+    """Files of one digitised scan, and a summary of each curve."""
 
     las: Path
     csv: Path
     points: Path
-    """Another CSV, of `POINTS` depths."""
+    """CSV of the curves at `POINTS` depths."""
     pictures: tuple[Path, ...]
-    """One a curve."""
+    """Pictures of the curves, one per curve."""
     summaries: tuple[CurveSummary, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All of them."""
+        """All files of the scan."""
         return self.las, self.csv, self.points, *self.pictures
 
 
@@ -57,25 +57,25 @@ def digitise_file(
 ) -> DigitisedFiles:
     """Digitise one scan into `folder`.
 
-    The files are named after the scan (well.las; well.p2.las for its second page), and replace
-    those of an earlier time as one: these stay whole if anything fails.
+    The files are named after the scan (well.las; well.p2.las for its second page). They replace
+    older files all together: these stay whole if anything fails.
 
     Args:
-        header: of the LAS file.
-        confidence: say in the LAS file too how sure every value is.
-        reference: curves to compare with, by the mnemonics of the calibration, or what it calls
-            them in LAS files.
-        off_scale: what stands where a curve is off scale: no value, or that of the track's edge.
-        page: of a TIFF or PDF of several, from 1.
-        dpi: resolution at which a page of a PDF is drawn, that of the scan on it if None.
-        max_pixels: a scan of more is refused.
+        header: header of the LAS file.
+        confidence: add the confidence of every value to the LAS file too.
+        reference: curves to compare with, named by the calibration's mnemonics, or by its names for
+            LAS files.
+        off_scale: value where a curve is off scale: none, or that of the track's edge.
+        page: page of a TIFF or PDF of several, from 1.
+        dpi: resolution at which a page of a PDF is rendered; that of the scan on it if None.
+        max_pixels: largest scan to read.
         window: most pixels along the scan that the network sees at once.
 
     Raises:
         ImageError: the scan cannot be read.
-        OptionError: one of the files is there already, unless `overwrite`; or the reference has
-            none of the curves.
-        LasError: a name of the calibration may be several curves of the reference, or one of text.
+        OptionError: one of the files exists, and `overwrite` is False; or the reference has none
+            of the curves.
+        LasError: a name of the calibration fits several curves of the reference, or one of text.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
     """
     settings = read_calibration(calibration)
@@ -94,12 +94,12 @@ def digitise_file(
         )
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
-    told = summarise_curves(digitised, reference)
+    summaries = summarise_curves(digitised, reference)
     drawn = [draw_quality(digitised, index, reference) for index in range(len(pictures))]
 
     def older() -> list[str]:
         if not overwrite:
-            _check_absent(paths)  # another process may have been as fast
+            _check_absent(paths)  # another process may have written them since
         return _older_pictures(table)
 
     with atomic_write_set(folder, las.name, older=older) as made:
@@ -109,7 +109,7 @@ def digitise_file(
         for path, picture in zip(pictures, drawn, strict=True):
             write_picture(made / path.name, picture)
     return DigitisedFiles(
-        las=las, csv=table, points=points, pictures=tuple(pictures), summaries=told
+        las=las, csv=table, points=points, pictures=tuple(pictures), summaries=summaries
     )
 
 
@@ -132,7 +132,7 @@ def _check_absent(paths: Iterable[Path]) -> None:
 
 
 def _older_pictures(table: Path) -> list[str]:
-    """Names of the pictures that belong to a table of curves, as its header names them."""
+    """Return the names of the pictures that belong to a table of curves, by its header."""
     if not table.exists():
         return []
     with table.open(encoding="utf-8", errors="replace", newline="") as file:

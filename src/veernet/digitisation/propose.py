@@ -1,4 +1,4 @@
-"""What a calibration can find by itself on a scan: depth lines, and the edges of tracks."""
+"""Find on a scan what a calibration needs: depth lines, and the edges of tracks."""
 
 import math
 from collections import Counter
@@ -15,31 +15,31 @@ from veernet.digitisation.strip import dark
 from veernet.errors import CalibrationError
 
 WINDOW_ROWS = 1500
-"""Rows that are looked at together: a paper feed that drifts is straight over so many."""
+"""Rows of one window: short enough for a drifting paper feed to keep edges straight within it."""
 
 MIN_TRACK_WIDTH = 60
 """Width of the narrowest track, px."""
 
 MAX_MISSING_LINES = 20
-"""How many depth lines may be missing between two that follow one another."""
+"""Most depth lines that may be missing between two neighbours."""
 
 MAX_SKEW = 0.06
-"""Slope of depth lines up to which a scan may be askew: 3.4 degrees."""
+"""Greatest slope of depth lines on a skewed scan: 3.4 degrees."""
 
 Window = tuple[Float[ndarray, "_"], list[tuple[int, int]], Float[ndarray, "_"]]
-"""Rows of lines, edges of tracks and thickness of the lines."""
+"""Rows of the lines, edges of the tracks, and thickness of the lines, in one window."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What was found on a scan with depth down the page.
+    """Depth lines and tracks found on a scan with depth down the page.
 
-    tracks:  columns of the left and right edge of each, from left to right
+    tracks:  columns of the left and right edge of each track, from left to right
     lines:   rows of the depth lines, from top to bottom
-    heavy:   which of them are thicker than most
-    spacing: px from one depth line to the next, on average
-    turned:  angle by which depth lines fall to the right, radians; columns and rows are those of
-             the scan turned back by it about its upper left corner
+    thick:   True for lines that are thicker than most
+    spacing: mean distance between neighbouring depth lines, px
+    skew:    angle by which depth lines fall to the right, radians; the columns and rows above are
+             those of the scan rotated back by it about its upper left corner
     """
 
     tracks: tuple[tuple[int, int], ...]
@@ -49,19 +49,21 @@ class Proposal:
     skew: float = 0.0
 
     def to_scan(self, column: float, row: float) -> tuple[float, float]:
-        """The place (x, y) on the scan as it is."""
+        """Convert a column and row, as in `tracks` and `lines`, to a place (x, y) on the skewed
+        scan."""
         cos, sin = math.cos(self.skew), math.sin(self.skew)
         return column * cos - row * sin, column * sin + row * cos
 
     def line_rows(self, track: int = 0) -> Float[ndarray, "n"]:
-        """Rows of the scan as it is where the depth lines cross the left edge of a track: of the
-        first one of a calibration, where its ties are read."""
+        """Return the rows at which the depth lines cross the left edge of a track on the skewed
+        scan. Ties are read at that of the first track of a calibration."""
         left = self.tracks[track][0]
         return left * math.sin(self.skew) + self.lines * math.cos(self.skew)
 
     def evenly_spaced_run(self, line: int) -> tuple[slice, Int[ndarray, "m"]]:
-        """The lines around number `line` that follow one another evenly, and how many steps every
-        one of them lies below it. A rule of a header, or another pass, is not among them."""
+        """Return the lines around number `line` that follow one another evenly, and the number of
+        steps by which each lies below that line. Rules of a header, or lines of another pass,
+        are not among them."""
         steps, even = _steps(np.diff(self.lines) / self.spacing, slack=0.25)
         breaks = np.flatnonzero(~even)
         first = int(breaks[breaks < line].max(initial=-1)) + 1
@@ -73,17 +75,17 @@ class Proposal:
 def propose(scan: UInt8[ndarray, "h w"]) -> Proposal:
     """Find depth lines and tracks on a scan (255 = paper) with depth down the page.
 
-    Depth lines are rows of ink across more than half of what the fullest rows have. Tracks are
-    where the depth lines are drawn: they leave out the depth column, whatever else is printed
-    there. An edge lies on the middle of the line that is printed along it. A scan that is askew,
-    up to a slope of `STEEPEST`, is looked at turned back.
+    Depth lines are rows with ink in more than half as many columns as the fullest rows. Tracks are
+    the columns where depth lines are drawn: the depth column has none, whatever else is printed
+    there. An edge lies on the middle of the line printed along it. A skewed scan, up to a slope
+    of `MAX_SKEW`, is rotated back first.
 
     Raises:
         CalibrationError: there are no evenly spaced lines across the scan, or no tracks.
     """
     turned = _angle(scan)
     windows = [*_windows(scan, turned)]
-    if turned and windows:  # edges are longer than lines, and tell it better
+    if turned and windows:  # edges are longer than lines, so more exact
         turned -= _residual_skew(windows)
         windows = [*_windows(scan, turned)]
     if not windows:
@@ -108,8 +110,8 @@ def propose(scan: UInt8[ndarray, "h w"]) -> Proposal:
 
 
 def _angle(scan: UInt8[ndarray, "h w"]) -> float:
-    """The angle by which depth lines fall to the right: that along which ink lies on fewest lines.
-    0 where they fall by less than two pixels across the scan."""
+    """Find the angle by which depth lines fall to the right: the one along which ink is
+    concentrated on the fewest lines. 0 if they fall by less than two pixels across the scan."""
     found = list[float]()
     for part in (0.25, 0.5, 0.75):
         top = round(part * max(0, len(scan) - WINDOW_ROWS))
@@ -130,15 +132,15 @@ def _angle(scan: UInt8[ndarray, "h w"]) -> float:
 
 
 def _profile(rows: Float[ndarray, "n"]) -> Float[ndarray, "m"]:
-    """How much ink lies on every row."""
+    """Count the ink on every row."""
     return np.bincount((rows - rows.min()).round().astype(np.int64)).astype(float)
 
 
 def _turned_back(
     scan: UInt8[ndarray, "h w"], angle: float
 ) -> Iterator[tuple[int, int, UInt8[ndarray, "n m"]]]:
-    """Windows of the scan turned back by an angle: the row and column of their corner, and what is
-    to be seen there."""
+    """Yield windows of the scan rotated back by an angle: the row and column of each window's
+    corner, and its pixels."""
     h, w = scan.shape
     cos, sin = math.cos(angle), math.sin(angle)
     if angle == 0:
@@ -163,7 +165,8 @@ def _turned_back(
 
 
 def _windows(scan: UInt8[ndarray, "h w"], angle: float) -> Iterator[Window]:
-    """Rows of lines, edges of tracks and thickness of the lines, of every window that has some."""
+    """Yield the rows of lines, edges of tracks and thickness of lines of every window with
+    lines."""
     for top, left, seen in _turned_back(scan, angle):
         ink = dark(seen)
         full = ink.mean(1)
@@ -178,25 +181,25 @@ def _windows(scan: UInt8[ndarray, "h w"], angle: float) -> Iterator[Window]:
 
 
 def _runs(found: Bool[ndarray, "n"]) -> tuple[Float[ndarray, "m"], Float[ndarray, "m"]]:
-    """Middle and length of every run of True."""
+    """Return the middle and length of every run of True."""
     change = np.flatnonzero(np.diff(found.astype(np.int8), prepend=0, append=0))
     begin, end = change[::2], change[1::2]
     return (begin + end - 1) / 2, (end - begin).astype(float)
 
 
 def _is_even(gaps: Float[ndarray, "n"]) -> bool:
-    """Whether most of them are multiples of the one in the middle."""
+    """Return whether most gaps are multiples of the median gap."""
     times = gaps / np.median(gaps)
     return bool((np.abs(times - np.rint(times)) < 0.15).mean() > 0.8)
 
 
 def _tracks(drawn: Bool[ndarray, "w"], full: Float[ndarray, "w"]) -> list[tuple[int, int]]:
-    """Edges of the wide runs of columns with depth lines, moved onto the line nearby."""
+    """Find the edges of the wide runs of columns with depth lines, moved onto the line nearby."""
     closed = drawn.copy()
     middle, length = _runs(~drawn)
     for at, n in zip(middle, length, strict=True):
         first, last = round(at - (n - 1) / 2), round(at + (n - 1) / 2)
-        if n <= 4 and first > 0 and last < len(drawn) - 1:  # what a stamp or a worn line left out
+        if n <= 4 and first > 0 and last < len(drawn) - 1:  # gap from a stamp or a worn line
             closed[first : last + 1] = True
     edges: list[tuple[int, int]] = []
     for at, n in zip(*_runs(closed), strict=True):
@@ -207,7 +210,8 @@ def _tracks(drawn: Bool[ndarray, "w"], full: Float[ndarray, "w"]) -> list[tuple[
 
 
 def _onto_line(full: Float[ndarray, "w"], near: float) -> int:
-    """The column of most ink within 3 px, in the middle of equals; `near` without a line there."""
+    """Return the column with most ink within 3 px, the middle one of equals; `near` if no line is
+    there."""
     first = max(0, round(near) - 3)
     part = full[first : round(near) + 4]
     if part.max() < 0.3:
@@ -217,13 +221,13 @@ def _onto_line(full: Float[ndarray, "w"], near: float) -> int:
 
 
 def _median_tracks(windows: list[Window]) -> tuple[tuple[int, int], ...]:
-    """The tracks of most windows, their edges in the middle of those found."""
+    """Return the tracks of most windows, with the median of their edges."""
     edges = np.median([edges for _, edges, _ in _modal_windows(windows)], axis=0).reshape(-1, 2)
     return tuple((round(left), round(right)) for left, right in edges.tolist())
 
 
 def _residual_skew(windows: list[Window]) -> float:
-    """By how much the edges of the tracks move to the right, px a row."""
+    """Residual skew: drift of the track edges to the right, px per row."""
     alike = [(rows.mean(), np.ravel(edges)) for rows, edges, _ in _modal_windows(windows) if edges]
     leans = [
         float(np.median(b - a) / (deeper - row)) for (row, a), (deeper, b) in combinations(alike, 2)
@@ -232,13 +236,13 @@ def _residual_skew(windows: list[Window]) -> float:
 
 
 def _modal_windows(windows: list[Window]) -> list[Window]:
-    """Those with as many tracks as most have."""
+    """Keep the windows whose number of tracks is the most frequent one."""
     n = Counter(len(edges) for _, edges, _ in windows).most_common(1)[0][0]
     return [window for window in windows if len(window[1]) == n]
 
 
 def _spacing(rows: Float[ndarray, "n"]) -> float:
-    """Distance of neighbours, over all stretches in which lines follow each other evenly."""
+    """Mean distance of neighbouring lines, over all stretches with evenly spaced lines."""
     gaps = np.diff(rows)
     usual = float(np.median(gaps))
     steps, even = _steps(gaps / usual, slack=0.3)
@@ -248,8 +252,8 @@ def _spacing(rows: Float[ndarray, "n"]) -> float:
 def _steps(
     times: Float[ndarray, "n"], *, slack: float
 ) -> tuple[Int[ndarray, "n"], Bool[ndarray, "n"]]:
-    """How many steps lie between neighbours that are so many spacings apart, and whether they
-    follow one another evenly."""
+    """Round distances, in units of the usual spacing, to numbers of steps, and return whether each
+    is a whole number of steps to within `slack`."""
     steps = np.rint(times).astype(int)
     even = (steps >= 1) & (steps <= MAX_MISSING_LINES) & (np.abs(times - steps) < slack)
     return steps, even

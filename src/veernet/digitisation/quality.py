@@ -1,4 +1,4 @@
-"""How far a curve that was read is to be believed: its figures, and a picture of it."""
+"""Reliability of a digitised curve: its figures, and a picture of it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +19,14 @@ from veernet.files import nan_to_none
 from veernet.las import Las, Unit
 
 RESIDUAL = 0.05
-"""Difference from the reference at the end of its scale in a picture, in widths of the track."""
+"""Difference from the reference at the ends of a picture's residual panel, in fractions of full
+scale (the width of the track)."""
 
 SCALE = 120
-"""Width of the scales of confidence and residual in a picture, px."""
+"""Width of the panels for confidence and residual in a picture, px."""
 
 BAND = 26
-"""Height of the words over a scale, px."""
+"""Height of the caption over a panel, px."""
 
 _WHITE, _LINE = 255, (150, 150, 150)
 _GOOD, _BAD, _SMALL = (44, 160, 44), (214, 39, 40), (31, 119, 180)
@@ -33,7 +34,7 @@ _GOOD, _BAD, _SMALL = (44, 160, 44), (214, 39, 40), (31, 119, 180)
 
 @dataclass(frozen=True, kw_only=True)
 class CurveSummary:
-    """What is told of a curve, over the depths of its track."""
+    """Summary of a digitised curve over the depths of its track."""
 
     mnemonic: str
     unit: str
@@ -42,39 +43,39 @@ class CurveSummary:
     confidence: float
     """Median over all depths, 0 to 1; it is 0 where the curve is off scale."""
     wrap_count: int
-    """How often it goes round its track, in or out."""
+    """Number of times that the curve wraps, at either edge."""
     off_scale: tuple[Stretch, ...]
-    """Stretches in which it lies on an edge of its track."""
+    """Stretches where the curve is off scale, on an edge of its track."""
     depth_unit: Unit
-    """Unit of all depths told of."""
+    """Unit of all depths in the summary."""
     off_scale_share: float
-    """Share of the depths."""
+    """Share of the depths at which the curve is off scale."""
     wraps: bool
-    """Whether the calibration says that it goes round."""
+    """True if the calibration says that the curve has a backup scale."""
     compared: int | None = None
-    """Number of depths at which it is compared with the reference: both are on scale, and it has a
-    value."""
+    """Number of depths at which the curve is compared with the reference: both are on scale, and
+    the curve has a value."""
     reference_coverage: float | None = None
     """Share of the depths at which the reference is on scale that are compared."""
     mae: float | None = None
     """Mean absolute difference from the reference, in `unit`."""
     mae_decades: float | None = None
-    """The same of the logarithms to base 10, of a logarithmic scale."""
+    """Mean absolute difference of logarithms to base 10, for a logarithmic scale."""
     pearson_r: float | None = None
-    """Correlation with the reference; of the logarithms, of a logarithmic scale."""
+    """Correlation with the reference; of logarithms, for a logarithmic scale."""
     largest_error: float | None = None
-    """Difference from the reference where it is largest on the scale, in `unit`."""
+    """Largest difference from the reference, relative to the scale; in `unit`."""
     largest_error_at: float | None = None
     """Depth of that difference."""
     share_far: float | None = None
-    """Share of the depths compared at which the difference is above `RESIDUAL` of the scale."""
+    """Share of the compared depths at which the difference exceeds `RESIDUAL` of full scale."""
     read_off_reference: tuple[tuple[float, float], ...] = ()
     """First and last depth of every stretch with values where the reference is off scale or has
     none."""
 
 
 def summarise_curves(digitised: Digitisation, reference: Las | None) -> tuple[CurveSummary, ...]:
-    """Figures of every curve; those against the reference where it has the curve."""
+    """Summarise every curve; against the reference too where it has the curve."""
     return tuple(_tell(digitised, index, reference) for index in range(len(digitised.values)))
 
 
@@ -108,12 +109,12 @@ def _compared(
     read: Float[ndarray, "n"],
     true: Float[ndarray, "n"],
 ) -> dict[str, Any]:
-    """Figures of `Told` against what is true; no errors of less than two depths."""
+    """Compute the figures of `CurveSummary` against the true values; no errors below two depths."""
     known = on_scale(curve, true)
     error = curve_error(read, known)
     both = np.isfinite(read) & np.isfinite(known)
     alone = np.isfinite(read) & ~both
-    told: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "compared": int(both.sum()),
         "reference_coverage": nan_to_none(error.coverage),
         "read_off_reference": tuple(
@@ -121,12 +122,12 @@ def _compared(
         ),
     }
     if both.sum() < 2:
-        return told
+        return figures
     decades = curve_error(np.log10(read), np.log10(known)) if curve.scale == "log" else None
     off = np.abs(curve.position(read[both]) - curve.position(known[both]))
     worst = np.flatnonzero(both)[off.argmax()]
     return {
-        **told,
+        **figures,
         "largest_error": float(read[worst] - known[worst]),
         "largest_error_at": float(depth[worst]),
         "share_far": float((off > RESIDUAL).mean()),
@@ -137,8 +138,8 @@ def _compared(
 
 
 def on_scale(curve: CurveScale, values: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-    """Values that are printed between the edges of the track, or as many times round it as a curve
-    is followed; NaN for the others."""
+    """Keep the values printed in the track: between its edges, or on a backup scale up to the
+    greatest wrap counts that are followed; NaN for the others."""
     above, below = (WRAPS_UP, WRAPS_DOWN) if curve.wraps else (0, 0)
     positions = curve.position(values)
     return np.where((positions >= -below) & (positions <= 1 + above), values, np.nan)
@@ -147,7 +148,7 @@ def on_scale(curve: CurveScale, values: Float[ndarray, "n"]) -> Float[ndarray, "
 def _true(
     digitised: Digitisation, index: int, reference: Las | None, depth: Float[ndarray, "n"]
 ) -> Float[ndarray, "n"] | None:
-    """What the reference says of a curve; None where it has no such curve."""
+    """Values of a curve in the reference at `depth`; None if it has no such curve."""
     name = digitised.calibration.curves[index].las_name
     if reference is None or name not in reference:
         return None
@@ -157,10 +158,9 @@ def _true(
 def draw_quality(
     digitised: Digitisation, index: int, reference: Las | None = None
 ) -> UInt8[ndarray, "H W 3"]:
-    """One curve over its scan, as the scan lies, red, and blue where it is off scale; beside it how
-    sure it is, green from `THRESHOLD` on; where the reference has the curve, also by how much it
-    differs where both are on scale.
-    """
+    """Draw one curve over its scan as the scan lies, red, and blue where it is off scale; beside it
+    the confidence, green from `THRESHOLD` on; and if the reference has the curve, the difference
+    where both are on scale."""
     curve, printed = digitised.calibration.curves[index], digitised.readings[index]
     beyond = printed.beyond != 0
     scan = overlay(
@@ -182,14 +182,14 @@ def draw_quality(
 
 
 def _confidence(confidence: Float[ndarray, "w"], zoom: int) -> UInt8[ndarray, "H W 3"]:
-    """Bars from 0, at the bottom, to 1, green from `THRESHOLD` on."""
+    """Draw bars from 0, at the bottom, to 1; green from `THRESHOLD` on."""
     height = np.rint(np.nan_to_num(confidence).clip(0, 1) * (SCALE - 1)).astype(int)
     filled = np.arange(SCALE)[::-1, None] <= height
     return _coloured(filled, np.where((confidence >= THRESHOLD)[:, None], _GOOD, _BAD), zoom)
 
 
 def _residual(off: Float[ndarray, "w"], zoom: int) -> UInt8[ndarray, "H W 3"]:
-    """Bars from 0, in the middle, to -1 at the bottom and 1 at the top; red from there on."""
+    """Draw bars from 0, in the middle, to -1 at the bottom and 1 at the top; red beyond these."""
     middle = SCALE // 2
     end = np.rint(np.nan_to_num(off).clip(-1, 1) * (middle - 1)).astype(int)
     up = (middle - np.arange(SCALE))[:, None]
@@ -212,7 +212,7 @@ def _laid(panel: UInt8[ndarray, "h w 3"], axis: Axis) -> UInt8[ndarray, "_ _ 3"]
 def _beside(
     panels: list[tuple[UInt8[ndarray, "_ _ 3"], str]], axis: Axis
 ) -> UInt8[ndarray, "H W 3"]:
-    """Panels with words over each, side by side where depth runs down, else below one another."""
+    """Lay out captioned panels: side by side where depth runs down, else below one another."""
     titled = list[ndarray]()
     for panel, words in panels:
         band = np.full((BAND, panel.shape[1], 3), _WHITE, np.uint8)

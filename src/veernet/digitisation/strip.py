@@ -1,4 +1,4 @@
-"""A track cut out of a scan, as the network sees it in training and in use."""
+"""Cut a track out of a scan, as the network sees it in training and in use."""
 
 from dataclasses import dataclass
 
@@ -13,70 +13,71 @@ from veernet.digitisation.track import Track
 from veernet.errors import CalibrationError
 
 MARGIN = 0.05
-"""Paper around the track that the network sees too, in heights of the track."""
+"""Margin of paper on each side of the track, in fractions of full scale (the width of the
+track)."""
 
 OUTSIDE = 255
-"""Beyond the scan: white paper, and in a mask no label."""
+"""Value of pixels beyond the scan: white paper, or in a mask not labelled."""
 
 MOST_DARK = 0.1
-"""Share of a track that may be darker than paper: stamps and stains."""
+"""Largest share of a track that may be darker than paper: stamps and stains."""
 
 MOST_INK = 0.6
-"""Share of a track that may be darker than mid-grey: hatched and filled."""
+"""Largest share of a track that may be darker than mid-grey: hatching and filled areas."""
 
 _FAINT = 0.35
-"""Of the darkness of the darkest hundredth of a picture: from it on a pixel counts as ink."""
+"""Threshold of ink, as a fraction of the darkness of a picture's darkest hundredth."""
 
 _CHUNK = 4096
-"""Columns straightened at a time; OpenCV counts pixels in 16 bits."""
+"""Number of columns straightened at a time; OpenCV counts pixels in 16 bits."""
 
 _BLOCK = 16
-"""Side of the squares whose paper is looked at, in every second pixel of every second row."""
+"""Side of the squares over which paper is judged, in every second pixel of every second row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """One track on its side, with some paper around it."""
+    """One track laid on its side, with some paper around it."""
 
     grey: UInt8[ndarray, "h w"]
     """255 = paper."""
     top: int
-    """Row of the upper edge, where the value is that of the track's right edge on the scan."""
+    """Row of the upper edge, which is the track's right edge on the scan."""
     bottom: int
-    """Row of the lower edge."""
+    """Row of the lower edge, which is the track's left edge."""
     first: int
-    """Column where the track begins."""
+    """First column of the track."""
     last: int
-    """Its last column."""
+    """Last column of the track."""
     span: tuple[float, float]
-    """Where it begins and ends along the scan, as the ties of depth count."""
+    """First and last position of the track along the scan, in the pixels of the ties of depth."""
 
     @property
     def height(self) -> int:
-        """Rows between the edges."""
+        """Number of rows between the edges."""
         return self.bottom - self.top
 
     @property
     def track(self) -> UInt8[ndarray, "_ _"]:
-        """The track alone."""
+        """Pixels of the track without its margin."""
         return self.grey[self.top : self.bottom + 1, self.first : self.last + 1]
 
     @property
     def inside(self) -> Bool[ndarray, "w"]:
-        """Columns of the track, as against those of its margin."""
+        """True for columns of the track, False for those of its margin."""
         columns = np.arange(self.grey.shape[1], dtype=np.int64)
         return (columns >= self.first) & (columns <= self.last)
 
     def pixels(self) -> Float[ndarray, "w"]:
-        """Position along the scan of every column."""
+        """Position of every column along the scan."""
         start, stop = self.span
         pace = (stop - start) / (self.last - self.first)
         return start + (np.arange(self.grey.shape[1], dtype=np.int64) - self.first) * pace
 
 
 def dark_share(grey: UInt8[ndarray, "h w"]) -> float:
-    """The share of a picture where even the lightest tenth is darker than mid-grey: next to none of
-    it is so on paper, whatever is printed there."""
+    """Share of a picture in which even the lightest tenth is darker than mid-grey; on paper it is
+    near 0, whatever is printed there."""
     part = grey[::2, ::2]
     part = np.pad(part, [(0, -size % _BLOCK) for size in part.shape], mode="reflect")
     h, w = (size // _BLOCK for size in part.shape)
@@ -85,15 +86,16 @@ def dark_share(grey: UInt8[ndarray, "h w"]) -> float:
 
 
 def dark(grey: UInt8[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
-    """What is darker than the paper, which is most of it."""
+    """Find the pixels darker than the paper, which covers most of the picture."""
     darkest, paper = np.quantile(grey[::4, ::4], [0.01, 0.5]).tolist()
     return grey < paper - max(20.0, _FAINT * (paper - darkest))
 
 
 def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
-    """Where a track begins and ends along the scan, px: where the lines of its first and last depth
-    cross the left edge of the calibration's first track, at which ties are read. The lines of all
-    depths are taken for parallel, at the slope that the ends of all tracks have on average."""
+    """Return the first and last position of a track along the scan, px: where the lines of its
+    first and last depth cross the left edge of the calibration's first track, at which ties are
+    read. Lines of equal depth are taken to be parallel, at the mean slope of the ends of all
+    tracks."""
     ends = [t.read(calibration.depth_axis) for t in calibration.tracks]
     sides = [b - a for one in ends for a, b in ((one[0], one[1]), (one[3], one[2]))]
     rise, run = np.sum(sides, axis=0)
@@ -114,8 +116,8 @@ def cut_from_paper(scan: UInt8[ndarray, "h w"], calibration: Calibration, track:
     """Cut a track out of a scan as `cut_strip` does, and check that it lies on paper.
 
     Raises:
-        CalibrationError: it lies outside the scan, or is dark as on a negative or a photograph; or
-            the calibration is of a scan of another size.
+        CalibrationError: the track lies outside the scan, or is dark as on a negative or a
+            photograph; or the calibration is for a scan of another size.
     """
     calibration.check_size(*scan.shape)
     strip = cut_strip(scan, calibration, track)
@@ -137,13 +139,13 @@ def cut_strip(
     *,
     interpolation: int = cv2.INTER_LINEAR,
 ) -> Strip:
-    """Cut a track out of a scan and lay it on its side; straighten it if it is askew.
+    """Cut a track out of a scan and lay it on its side; straighten it if it is skewed.
 
     Args:
-        interpolation: of OpenCV, where the track is askew; INTER_NEAREST for a mask.
+        interpolation: OpenCV's interpolation for a skewed track; INTER_NEAREST for a mask.
 
     Raises:
-        CalibrationError: it lies outside the scan.
+        CalibrationError: the track lies outside the scan.
     """
     (h, w), (x, y), least = scan.shape, track.places.max(0), track.places.min()
     if x > w - 0.5 or y > h - 0.5 or least < -0.5:
@@ -194,8 +196,8 @@ def _straightened(
     span: tuple[float, float],
     interpolation: int,
 ) -> Strip:
-    """Every pixel of the strip is read off the scan between its neighbours, at the place that lies
-    as far between the corners."""
+    """Read every pixel of the strip off the scan, at the place that lies at the same fractions
+    between the corners, by interpolation."""
     corners = track.read(calibration.depth_axis)
     first_left, first_right, last_right, last_left = corners
     height = _length(first_left - first_right, last_left - last_right)
@@ -224,7 +226,7 @@ def _read(
     y: Float[ndarray, "n m"],
     interpolation: int,
 ) -> UInt8[ndarray, "n m"]:
-    """The scan at fractional places, `OUTSIDE` beyond it."""
+    """Read the scan at fractional places; `OUTSIDE` beyond it."""
     left, top = (max(0, int(at.min()) - 1) for at in (x, y))
     part = scan[top : max(0, int(y.max()) + 3), left : max(0, int(x.max()) + 3)]
     if part.size == 0:
@@ -240,5 +242,5 @@ def _read(
 
 
 def _length(*sides: Float[ndarray, "2"]) -> int:
-    """Of sides that face each other, the mean in whole pixels."""
+    """Mean length of opposite sides, in whole pixels."""
     return max(1, round(float(np.mean([np.hypot(*side) for side in sides]))))

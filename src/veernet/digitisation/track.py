@@ -1,4 +1,4 @@
-"""A track of a scan: its place, and what is printed in it on which scale."""
+"""Track of a scan: its place, and the curves printed in it, each with its scale."""
 
 import json
 import re
@@ -13,32 +13,33 @@ from numpy import ndarray
 from veernet.files import formerly
 
 LARGEST, SMALLEST = 1e9, 1e-9
-"""Of all numbers in a calibration, and of those that must not be 0."""
+"""Largest magnitude of any number in a calibration, and smallest of non-zero ones."""
 
 Axis = Literal["down", "right"]
-"""Which way depth runs on a scan."""
+"""Direction in which depth increases on a scan."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveScale:
-    """One curve of the track and what its two edges stand for."""
+    """One curve of a track, and the values at the track's two edges."""
 
     mnemonic: str
-    """As in a LAS file: GR, SP, CALI, ILD, RHOB, NPHI, DT, …"""
+    """Mnemonic as in a LAS file: GR, SP, CALI, ILD, RHOB, NPHI, DT, …"""
     left: float
     """Value at the left edge of the track; the lower edge where depth runs right."""
     right: float
     """Value at the right edge; may be less than `left`."""
     unit: str = ""
     curve_class: Annotated[int, formerly("trace")] = 1
-    """Which of the network's curves it is, from 1; another one than the others of its track."""
+    """Number of the curve among those that the network tells apart, from 1; unique within a
+    track."""
     scale: Literal["linear", "log"] = "linear"
     description: str = ""
     wraps: bool = False
-    """Whether it is printed on a backup scale: where it leaves at one edge of the track it comes in
-    at the other, and its values go on."""
+    """True if the curve is printed on a backup scale: it wraps, leaving the track at one edge and
+    coming in at the other, and its values go on."""
     las: str = ""
-    """Name of this curve in LAS files that are compared or imported, such as GR:1; the mnemonic if
+    """Name of the curve in LAS files to compare with or import, such as GR:1; the mnemonic if
     empty."""
 
     def __post_init__(self) -> None:
@@ -66,25 +67,27 @@ class CurveScale:
 
     @property
     def las_name(self) -> str:
-        """Name by which LAS files are asked for the curve."""
+        """Name of the curve in LAS files: `las`, or else the mnemonic."""
         return self.las or self.mnemonic
 
     def value(self, position: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        """Values at positions across the track, 0 = left edge to 1 = right edge."""
+        """Return the values at positions across the track, from 0 at its left edge to 1 at its
+        right edge."""
         if self.scale == "log":
             return self.left * (self.right / self.left) ** position
         return self.left + (self.right - self.left) * position
 
     def position(self, value: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        """Where values lie across the track; the inverse of `value`. Beyond 0 and 1 is off scale;
-        NaN where a logarithmic scale has no place for a value."""
+        """Return the positions of values across the track; the inverse of `value`. A position
+        outside [0, 1] is off scale; it is NaN where a logarithmic scale has no place for the
+        value."""
         if self.scale == "log":
             positive = np.where(value > 0, value, np.nan)
             return np.log(positive / self.left) / np.log(self.right / self.left)
         return (value - self.left) / (self.right - self.left)
 
     def to_toml(self) -> list[str]:
-        """Return the lines of its table in a calibration file."""
+        """Return the lines of the curve's table in a calibration file."""
         table = {name: value for name, value in asdict(self).items() if value != ""}
         values = ((name, json.dumps(value, ensure_ascii=False)) for name, value in table.items())
         return ["", "[[track.curve]]", *(f"{name} = {value}" for name, value in values)]
@@ -94,8 +97,8 @@ class CurveScale:
 class Track:
     """The place of a track, in pixels of the scan as it lies: x to the right, y down.
 
-    Either the box between `left`, `right`, `top` and `bottom`, centres of pixels that belong to it;
-    or, where the scan is askew, its `corners`.
+    Given either as a box by `left`, `right`, `top` and `bottom`, the centres of its outermost
+    pixels; or, on a skewed scan, by its `corners`.
     """
 
     left: int | None = None
@@ -103,10 +106,10 @@ class Track:
     top: int | None = None
     bottom: int | None = None
     corners: tuple[tuple[float, float], ...] = ()
-    """Four times (x, y), as one reads the track with depth down: shallow left, shallow right, deep
-    right, deep left."""
+    """Four corners (x, y), in the order of reading with depth down: shallow left, shallow right,
+    deep right, deep left."""
     curves: Annotated[tuple[CurveScale, ...], formerly("curve")] = ()
-    """What is printed in it."""
+    """Curves printed in the track."""
 
     def __post_init__(self) -> None:
         sides = (self.left, self.right, self.top, self.bottom)
@@ -126,7 +129,7 @@ class Track:
         check_traces(self.curves)
 
     def to_toml(self) -> list[str]:
-        """Return the lines of its table in a calibration file, with those of its curves."""
+        """Return the lines of the track's table in a calibration file, with those of its curves."""
         if self.corners:
             corners = [[float(x), float(y)] for x, y in self.corners]
             order = "shallow left, shallow right, deep right, deep left"
@@ -139,16 +142,16 @@ class Track:
 
     @property
     def places(self) -> Float[ndarray, "4 2"]:
-        """The corners (x, y) from left to right and from top to bottom of a box; `corners` as they
-        are."""
+        """Corners (x, y): of a box from left to right and from top to bottom; of `corners` in their
+        order."""
         if self.corners:
             return np.array(self.corners)
         x, y = (self.left, self.right), (self.top, self.bottom)
         return np.array([[a, b] for b in y for a in x], dtype=float)
 
     def read(self, axis: Axis) -> Float[ndarray, "4 2"]:
-        """The corners as (along, across): along grows with depth, across from the left edge to the
-        right one; shallow left, shallow right, deep right, deep left."""
+        """Return the corners as (along, across), in the order shallow left, shallow right, deep
+        right, deep left: along increases with depth, across from the left edge to the right one."""
         if axis == "down":
             order, signs, swap = [0, 1, 3, 2], (1, 1), True
         else:  # the left edge lies below
@@ -157,10 +160,10 @@ class Track:
         return (places[:, ::-1] if swap else places) * signs
 
     def check(self, axis: Axis) -> None:
-        """Whether the corners are in order.
+        """Check that the corners are in order.
 
         Raises:
-            ValueError: a side turns by 45 degrees or more from where it should be.
+            ValueError: a side is rotated by 45 degrees or more from its upright direction.
         """
         first_left, first_right, last_right, last_left = self.read(axis)
         across = np.array([first_right - first_left, last_right - last_left])
@@ -174,10 +177,10 @@ class Track:
 
 
 def check_traces(curves: Iterable[CurveScale]) -> None:
-    """Check that the curves of one place are told apart.
+    """Check that the curves of one place have different `curve_class`es.
 
     Raises:
-        ValueError: two of them are the same trace.
+        ValueError: two curves have the same `curve_class`.
     """
     names = dict[int, str]()
     for curve in curves:

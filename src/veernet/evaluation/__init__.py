@@ -1,1 +1,1 @@
-"""A network against the truth: in pixels, and in curve values."""
+"""Evaluation of a network against the truth: in pixels, and in curve values."""

@@ -1,4 +1,4 @@
-"""A network against the truth, log by log."""
+"""Evaluate a network against the truth, log by log."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,22 +18,21 @@ from veernet.inference import classes_of, predict, read_curve
 
 @dataclass(frozen=True, kw_only=True)
 class PixelCounts:
-    """Counts of the pixels of a curve, by the distance at which a predicted pixel meets a true
-    one."""
+    """Pixel counts of a curve, for two distances at which a predicted pixel matches a true one."""
 
     strict: Counts
-    """On the very pixel."""
+    """Counts of matches on the very same pixel."""
     within_1_px: Counts
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValueErrors:
-    """Errors of the values of a curve, by the points at which it is compared."""
+    """Errors of a curve's values, at two sets of points."""
 
     columns: CurveError
-    """Every column of the log."""
+    """Errors over every column of the log."""
     points_300: CurveError
-    """300 points from the first column to the last, as in published work."""
+    """Errors over 300 points from the first column to the last, as in published work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +44,22 @@ class LogResult:
     """True if any pixel of the log has a label; without any, nothing tells right from wrong."""
     counts: tuple[PixelCounts, ...]
     errors: tuple[ValueErrors, ...]
-    """Empty where the curves were not followed."""
+    """Errors per curve; empty if curves were not followed."""
 
     @property
     def unread(self) -> tuple[bool, ...]:
-        """True for each curve followed that is on the log and of which nothing was read."""
+        """True for each curve that is on the log and of which nothing was read."""
         return tuple(one.columns.coverage == 0 for one in self.errors)
 
     @property
     def nothing_read(self) -> bool:
-        """True if nothing was read of any curve that is on the log."""
+        """True if the log has curves and nothing was read of any."""
         return any(self.unread) and not any(one.columns.coverage > 0 for one in self.errors)
 
     @property
     def worst_f1(self) -> float | None:
-        """F1 within 1 px of the curve that came out worst, 0 for one of which nothing was read;
-        None where nothing is labelled."""
+        """Lowest F1 within 1 px of any curve, 0 for a curve of which nothing was read; None if
+        nothing is labelled."""
         if not self.labelled:
             return None
         unread = self.unread or (False,) * len(self.counts)
@@ -97,12 +96,13 @@ def evaluate(
     stop: Callable[[], bool] = lambda: False,
     advance: Callable[[], object] = lambda: None,
 ) -> list[LogResult]:
-    """Evaluate `model` on some logs of a split; `advance` is called after each.
+    """Evaluate `model` on some logs of a split; call `advance` after each log.
 
     Args:
         read_curves: follow the curves too, and compare their values.
-        skip: leave out a log that cannot be read, and tell its name and the reason; None raises.
-        stop: asked before every log; ends it there.
+        skip: called with the name of a log that cannot be read and the reason; the log is left out.
+            None raises instead.
+        stop: called before every log; True ends the evaluation there.
     """
     results: list[LogResult] = []
     for index in indices:
@@ -123,7 +123,7 @@ def evaluate(
 
 
 def follow_curves(probability: Float[ndarray, "K h w"], row: Row) -> list[Float[ndarray, "w"]]:
-    """Follow every curve of a log; returns its row in every column, which is scored and drawn."""
+    """Follow every curve of a log; return its row in every column, which is scored and drawn."""
     edges = (wrap_edges(row, k) for k in range(len(probability)))
     return [read_curve(probability, k, wrap_edges=turn).rows for k, turn in enumerate(edges)]
 
@@ -145,9 +145,9 @@ def _errors(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> ValueE
 
 
 def _values_of(rows: Float[ndarray, "w"], log: Log, row: Row, curve: int) -> Float[ndarray, "w"]:
-    """Values of a curve that was followed. Where the paper is skewed its edges move with the
-    curve, so the value is the true one plus the distance from the true row, which goes on beyond
-    the edges where the curve has wrapped."""
+    """Convert the rows of a curve to values. On skewed paper the track's edges move with the curve,
+    so the value is the true value plus the distance from the true row; it goes on beyond the edges
+    where the curve has wrapped."""
     top, bottom = row.curves[curve].track
     wrap_top, wrap_bottom = wrap_edges(row, curve) or (top, bottom)
     true = log.curves.rows[curve] - log.curves.wraps[curve] * (wrap_bottom - wrap_top)

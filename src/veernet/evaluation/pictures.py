@@ -1,4 +1,4 @@
-"""An evaluation on disk: its scores, and pictures of logs from the worst to the best."""
+"""Write an evaluation to disk: its scores, and pictures of logs from the worst to the best."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,16 +23,16 @@ from veernet.filesets import atomic_write_set
 from veernet.inference import predict
 
 SUMMARY = "summary.json"
-"""The scores of an evaluation inside its folder, which is whole where this is."""
+"""Scores of an evaluation inside its folder, which is whole if this file exists."""
 
 _PICTURE = re.compile(r"\d{3,} of \d+ from the worst, (F1 \d\.\d\d|no label), \d{6,}\.png")
-"""Beginning of the names of an evaluation's pictures."""
+"""Pattern of the names of an evaluation's pictures."""
 
 WORST, OTHERS = 10, 5
-"""Number of the worst logs that an evaluation shows, and of others up to the best."""
+"""Number of worst logs that an evaluation shows, and of others up to the best."""
 
 PICTURE_WIDTH = 1600
-"""Longest part of a log that a picture shows, px; the middle of a longer one."""
+"""Greatest width of the part of a log that a picture shows, px; of a longer log, the middle."""
 
 
 def write_evaluation(
@@ -45,14 +45,15 @@ def write_evaluation(
     left_out: Mapping[str, str] | None = None,
     autocast: torch.dtype | None = None,
 ) -> Summary:
-    """Write `summary.json`, `logs.jsonl` and pictures of logs from the worst, of which nothing was
-    read, to the best, and to those without a label, as one: those of an earlier time stay whole if
-    anything fails.
+    """Write `summary.json`, `logs.jsonl` and pictures: of logs from the worst, of which nothing was
+    read, to the best, and of logs without labels. Older files are replaced all together, and stay
+    whole if anything fails.
 
     Args:
         left_out: names of logs that could not be read, and why.
 
-    Returns the summary.
+    Returns:
+        the summary.
     """
     summary = replace(summarise(results, classes), left_out=dict(left_out or {}))
     with atomic_write_set(folder, SUMMARY, older=lambda: _pictures(folder)) as made:
@@ -63,7 +64,7 @@ def write_evaluation(
 
 
 def _pictures(folder: Path) -> list[str]:
-    """Names of the pictures that an evaluation left there."""
+    """Return the names of the pictures that an earlier evaluation left in the folder."""
     return [path.name for path in folder.glob("*.png") if _PICTURE.fullmatch(path.name)]
 
 
@@ -89,7 +90,7 @@ def _draw_worst(
 
 
 def _rank(result: LogResult) -> tuple[bool, bool, float]:
-    """Key that sorts results from the worst on."""
+    """Return a key that sorts results from the worst to the best."""
     f1 = result.worst_f1
     return not result.nothing_read, f1 is None, f1 or 0.0
 
@@ -97,8 +98,8 @@ def _rank(result: LogResult) -> tuple[bool, bool, float]:
 def draw(
     log: Log, row: Row, model: nn.Module, *, autocast: torch.dtype | None = None
 ) -> UInt8[ndarray, "H w 3"]:
-    """Draw a log as scanned, with its true curves, and with those that the network reads, as they
-    are scored."""
+    """Draw a log as scanned, with its true curves, and with the curves that the network reads, as
+    they are scored."""
     followed = follow_curves(predict(model, to_ink(log.grey), autocast=autocast), row)
     edges = (wrap_edges(row, k) for k in range(len(followed)))
     pairs = zip(followed, edges, strict=True)

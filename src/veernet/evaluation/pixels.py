@@ -12,10 +12,10 @@ from veernet.data.batch import UNLABELLED
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Pixels of one class: how many were predicted, how many are true, and how many were met.
+    """Pixel counts of one class: predicted, true, and matched.
 
-    A predicted pixel is met if a true one lies within `radius` px in both directions, and the
-    other way round; with a radius of 0 both are the true positives.
+    A predicted pixel is met if a true pixel lies within `radius` px of it in both directions, and
+    vice versa; with radius 0 both counts are the true positives.
     """
 
     predicted: int = 0
@@ -33,17 +33,17 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """The share of predicted pixels that were met; 1 if none was predicted."""
+        """Share of predicted pixels that were met; 1 if none was predicted."""
         return self.predicted_met / self.predicted if self.predicted else 1.0
 
     @property
     def recall(self) -> float:
-        """The share of true pixels that were met; 1 if there are none."""
+        """Share of true pixels that were met; 1 if there are none."""
         return self.true_met / self.true if self.true else 1.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of precision and recall."""
+        """Harmonic mean of precision and recall."""
         total = self.precision + self.recall
         return 2 * self.precision * self.recall / total if total else 0.0
 
@@ -56,7 +56,7 @@ class Counts:
 def count(
     predicted: UInt8[ndarray, "h w"], target: UInt8[ndarray, "h w"], *, cls: int, radius: int
 ) -> Counts:
-    """Counts of one class on the labelled pixels of one log."""
+    """Count one class on the labelled pixels of one log."""
     labelled = target != UNLABELLED
     p, t = (predicted == cls) & labelled, target == cls
     return Counts(

@@ -10,12 +10,12 @@ from veernet.evaluation.evaluate import LogResult
 from veernet.evaluation.pixels import Counts
 
 BETTER_WHEN_LESS, BETTER_WHEN_MORE = 0.9, 0.1
-"""Quantile of a measure that a tenth of the logs is worse than."""
+"""Quantiles of a measure beyond which its worst tenth of logs lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PixelScores:
-    """Scores of the pixels of a curve, summed over logs; None where no pixel of it is labelled."""
+    """Pixel scores of a curve, summed over logs; None where no pixel of the curve is labelled."""
 
     f1: float | None
     iou: float | None
@@ -37,17 +37,17 @@ class PixelScores:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """A measure over logs; None where no log has it."""
+    """Distribution of a measure over logs; None where no log has it."""
 
     median: float | None
     worst_tenth: float | None
-    """Value that a tenth of the logs is worse than."""
+    """Quantile of the measure beyond which the worst tenth of the logs lies."""
     logs: int
-    """Number of logs that have it."""
+    """Number of logs that have the measure."""
 
     @staticmethod
     def of(values: Sequence[float], worst: float) -> "Spread":
-        """Summarise values, NaN left out; `worst` is the quantile of the tenth."""
+        """Summarise values without NaN; `worst` is the quantile of the worst tenth."""
         known = [value for value in values if np.isfinite(value)]
         median, tenth = np.quantile(known, [0.5, worst]).tolist() if known else (None, None)
         return Spread(median=median, worst_tenth=tenth, logs=len(known))
@@ -93,7 +93,8 @@ class ValueScores:
 
 @dataclass(frozen=True, kw_only=True)
 class CurveScores:
-    """Scores of one curve over logs; `PixelCounts` and `ValueErrors` say of what."""
+    """Scores of one curve over logs, for the distances of `PixelCounts` and the points of
+    `ValueErrors`."""
 
     unread: int
     """Number of logs that have the curve and of which nothing of it was read."""
@@ -118,30 +119,30 @@ class CurveScores:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Scores of a network over logs."""
+    """Scores of a network over the logs of a split."""
 
     logs: int
     unlabelled: int
     """Number of logs without any label."""
     nothing_read: int
-    """Number of logs with a curve of which nothing was read of any."""
+    """Number of logs that have curves and of which nothing was read."""
     curves: dict[str, CurveScores]
-    """Scores by the names of the classes."""
+    """Scores by class name."""
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     """Names of logs that could not be read, and why."""
 
     @property
     def mean_f1(self) -> float | None:
-        """F1 within 1 px, averaged over the curves that have one, by which the best weights of a
-        run are chosen. None where no curve has."""
+        """F1 within 1 px, averaged over the curves that have one; it selects a run's best weights.
+        None where no curve has one."""
         f1 = [scores.within_1_px.f1 for scores in self.curves.values()]
         known = [value for value in f1 if value is not None]
         return float(np.mean(known)) if known else None
 
 
 def summarise(results: Sequence[LogResult], classes: Sequence[str]) -> Summary:
-    """Sum pixels over logs, and take the median of curve errors and the value that a tenth of the
-    logs is worse than."""
+    """Sum pixel counts over logs; take the median of curve errors, and the quantile of the worst
+    tenth."""
     return Summary(
         logs=len(results),
         unlabelled=sum(not result.labelled for result in results),

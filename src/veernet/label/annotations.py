@@ -1,4 +1,4 @@
-"""Files of annotators: JSON of Labelme and of COCO."""
+"""Read the JSON files of annotation tools: Labelme and COCO."""
 
 import base64
 import io
@@ -27,20 +27,20 @@ _OTHERS = {
     "annotations": "as Label Studio writes",
     "segmentation": "as results of COCO, which say neither categories nor names of pictures",
 }
-"""Keys by which other formats are known."""
+"""Keys that identify other formats, with their names."""
 
 _FORMS = {"line": "line", "linestrip": "line", "polygon": "polygon", "mask": "mask"}
-"""Shapes of Labelme that can be a curve. It did not say the shape when it knew polygons alone."""
+"""Labelme's shape types that can be a curve. Files from before it wrote the type hold polygons."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """One thing that was drawn.
+    """One shape that an annotator drew.
 
-    label:  in the annotator's words
-    form:   line, polygon or mask; what the file calls it, if it is anything else
+    label:  label in the annotator's words
+    form:   line, polygon or mask; for any other shape the file's name of it
     points: (x, y) of a line or polygon; the corners of a mask
-    mask:   of a mask
+    mask:   encoded pixels of a mask; None for other shapes
     """
 
     label: str
@@ -54,26 +54,26 @@ class Picture:
     """Shapes drawn on one picture."""
 
     file: Path
-    """Where that is written."""
+    """File in which the shapes are written."""
     name: str
-    """Of the picture, as the file has it; empty if it has none."""
+    """Name of the picture in the file; empty if it has none."""
     size: tuple[int, int] | None
-    """(w, h) that the annotator saw, px; None if the file does not say."""
+    """Size (w, h) of the picture that the annotator saw, px; None if the file does not say."""
     shapes: tuple[Shape, ...]
 
 
 @dataclass(frozen=True)
 class Rle:
-    """A mask as COCO keeps it, of the size (h, w) of the picture."""
+    """Mask encoded as COCO does, for a picture of size (h, w)."""
 
     size: tuple[int, int]
     counts: str | list[int]
 
     def pixels(self, size: tuple[int, int]) -> Bool[ndarray, "h w"]:
-        """The pixels of the mask, on a picture of `size` (w, h).
+        """Decode the mask, on a picture of `size` (w, h).
 
         Raises:
-            ValueError: it is damaged, or of another size.
+            ValueError: the mask is damaged, or has another size.
         """
         h, w = self.size
         if (w, h) != size:
@@ -83,17 +83,17 @@ class Rle:
 
 @dataclass(frozen=True)
 class LabelmeMask:
-    """A mask as Labelme keeps it: a PNG of a part of the picture."""
+    """Mask encoded as Labelme does: a PNG of a part of the picture."""
 
     corners: tuple[int, int, int, int]
-    """Its left, top, right and bottom pixels."""
+    """Left, top, right and bottom pixel of that part."""
     png: str
 
     def pixels(self, size: tuple[int, int]) -> Bool[ndarray, "h w"]:
-        """The pixels of the mask, on a picture of `size` (w, h).
+        """Decode the mask, on a picture of `size` (w, h).
 
         Raises:
-            ValueError: it is damaged, or reaches beyond the picture.
+            ValueError: the mask is damaged, or reaches beyond the picture.
         """
         left, top, right, bottom = self.corners
         if not (0 <= left <= right < size[0] and 0 <= top <= bottom < size[1]):
@@ -158,10 +158,10 @@ class _Coco:
 
 
 def read_annotations(path: Path) -> list[Picture]:
-    """Read what was drawn on every picture of a file.
+    """Read the shapes drawn on every picture of a file.
 
     Raises:
-        LabelError: there is no such file, or it is damaged, or of another format.
+        LabelError: there is no such file, or it is damaged, or has another format.
     """
     if path.is_file():
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""From the pixels that somebody gave to a curve to its course along a strip."""
+"""Find a curve's course along a strip from the pixels that somebody assigned to it."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -7,32 +7,35 @@ from numpy import ndarray
 from veernet.digitisation.strip import Strip
 
 REACH = 4
-"""Rows beyond the edges of a track in which a curve of it may be drawn; what lies further off is
-drawn in another track."""
+"""Rows beyond the edges of a track in which its curves may be drawn; pixels further off belong to
+another track."""
 
 _ROUND = 0.5
-"""Heights of the track by which a curve moves from one column to the next when it goes round."""
+"""Jump between neighbouring columns from which a curve has wrapped, in fractions of full scale (the
+width of the track)."""
 
 _CHUNK = 4096
-"""Columns that are looked at together."""
+"""Columns processed at a time."""
 
 _BREAK = 8
-"""Columns without a curve beyond which nothing says whether it has gone round in them."""
+"""Longest gap in columns across which the wrap count is carried on; after a longer one it is
+unknown."""
 
 
 def course_of(
     mine: Bool[ndarray, "h w"], hiding: Bool[ndarray, "h w"], strip: Strip, *, wraps: bool
 ) -> Float[ndarray, "w"]:
-    """Position of a curve across its track in every column, from its pixels; NaN where it has none.
+    """Find the position of a curve across its track in every column from its pixels; NaN where it
+    has none.
 
-    In a column it is the middle of its pixels. There is none where they lie in several places, nor,
-    for a curve that goes round, where they span more than half the track.
+    The position is the middle of the column's pixels. It is NaN where they lie in several places
+    or, for a curve that wraps, span more than half the track.
 
     Args:
-        mine: its pixels.
-        hiding: pixels of curves that may be drawn over it. Where they alone part it, or fill a gap
-            of it all along, it goes on behind them.
-        wraps: whether it goes round the track; positions then go on beyond 0 and 1.
+        mine: pixels of the curve.
+        hiding: pixels of curves that may be drawn over it. Where only such pixels split the curve,
+            or fill a gap in it, it goes on behind them.
+        wraps: True for a curve on a backup scale, whose positions go on beyond 0 and 1.
     """
     part = slice(max(0, strip.top - REACH), strip.bottom + REACH + 1)
     mine, hiding = mine[part], hiding[part]
@@ -49,8 +52,8 @@ def course_of(
 def _middles(
     mine: Bool[ndarray, "h w"], hiding: Bool[ndarray, "h w"], span: float
 ) -> Float[ndarray, "w"]:
-    """The middle row of the pixels of every column; NaN where there are none, or in several places,
-    or over more rows than `span`."""
+    """Return the middle row of each column's pixels; NaN where there are none, or where they lie in
+    several places or span more rows than `span`."""
     first, last = mine.argmax(0), len(mine) - 1 - mine[::-1].argmax(0)
     between = np.cumsum(~(mine | hiding), axis=0, dtype=np.int32)
     width: int = mine.shape[1]
@@ -60,8 +63,8 @@ def _middles(
 
 
 def _behind(rows: Float[ndarray, "w"], hiding: Bool[ndarray, "h w"]) -> Float[ndarray, "w"]:
-    """The rows, with every gap filled by a straight line that lies behind other pixels in all of
-    its columns."""
+    """Fill every gap in the rows by a straight line if the line lies behind other pixels in all
+    columns of the gap."""
     known = np.flatnonzero(np.isfinite(rows))
     if len(known) < 2:
         return rows
@@ -76,8 +79,8 @@ def _behind(rows: Float[ndarray, "w"], hiding: Bool[ndarray, "h w"]) -> Float[nd
 
 
 def _unrolled(positions: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
-    """Positions of a curve that goes round, on and on beyond the edges of the track instead of
-    from one to the other."""
+    """Unroll the positions of a curve that wraps: let them go on beyond the edges of the track
+    instead of jumping from one edge to the other."""
     known = np.flatnonzero(np.isfinite(positions))
     unrolled = positions.copy()
     for stretch in np.split(known, np.flatnonzero(np.diff(known) > _BREAK) + 1):

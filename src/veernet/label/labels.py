@@ -1,4 +1,4 @@
-"""What is known of the curves of one strip."""
+"""Labels of the curves of one strip."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,24 +18,24 @@ from veernet.digitisation.track import Track
 from veernet.errors import LabelError
 
 LEAST_ON_INK = 0.25
-"""Least share of the columns of a label that must lie on ink. Curves of another depth of the same
-well lie on the ink of its grid, and of other curves, in a seventh to a fifth of their columns; a
-dashed curve that leaves its track now and then lies on its own in a third and more."""
+"""Least share of a label's columns that must lie on ink. Curves of another depth of the same well
+lie on the ink of its grid and of other curves in a seventh to a fifth of their columns; a dashed
+curve that leaves its track now and then lies on its own ink in a third and more."""
 
 
 SURROUNDINGS = 513
-"""Columns around one that are looked at for ink along a label."""
+"""Width of the window around a column in which ink along a label is counted, in columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traced:
-    """One curve of a strip, found on its ink.
+    """Curve of a strip, traced on its ink.
 
-    positions: across the track, 0 at the lower edge and 1 at the upper one, beyond where the curve
-               went round; NaN where there is none
-    on_ink:    columns where it was found
-    given:     columns where the label has it
-    absent:    columns where the label says that it is not printed
+    positions: position across the track, 0 at its lower edge and 1 at its upper one, beyond these
+               where the curve has wrapped; NaN where there is none
+    on_ink:    True in columns where the curve was found on ink
+    given:     True in columns where the label has the curve
+    absent:    True in columns where the label says that the curve is not printed
     """
 
     positions: Float[ndarray, "w"]
@@ -43,24 +43,24 @@ class Traced:
     given: Bool[ndarray, "w"]
     absent: Bool[ndarray, "w"]
     line_width: float
-    """Width of its line, px."""
+    """Width of the curve's line, px."""
     offset: tuple[int, int] = (0, 0)
-    """Columns to the right and rows down that the print lies from where it was expected."""
+    """Offset of the print from where it was expected: columns to the right, and rows down."""
 
     @property
     def unknown(self) -> Bool[ndarray, "w"]:
-        """Columns where it may be printed, and was not found."""
+        """Columns where the curve may be printed, and was not found."""
         return ~self.on_ink & ~self.absent
 
     def share_on_ink(self, columns: Bool[ndarray, "w"]) -> float:
-        """Share of the columns in which it is given where it was found too; NaN if it is given in
-        none of these `columns`."""
+        """Share of the given columns, among `columns`, in which the curve was found on ink; NaN if
+        none of these columns is given."""
         given = self.given & columns
         return float(self.on_ink[given].mean()) if given.any() else float("nan")
 
     def beside_ink(self) -> Bool[ndarray, "w"]:
-        """Columns in whose surroundings less than `LEAST_ON_INK` of what is given was found: it may
-        be so by chance, on ink of something else."""
+        """Find given columns in whose surroundings less than `LEAST_ON_INK` of the label lies on
+        ink: such ink may belong to something else."""
 
         def around(columns: Bool[ndarray, "w"]) -> Float[ndarray, "w"]:
             row, size = columns[None].astype(np.float64), (SURROUNDINGS, 1)
@@ -69,21 +69,21 @@ class Traced:
         return self.given & (around(self.on_ink & self.given) < LEAST_ON_INK * around(self.given))
 
     def without(self, columns: Bool[ndarray, "w"]) -> "Traced":
-        """Return the curve as if it had been found in none of the columns."""
+        """Return the curve as if it had not been found in `columns`."""
         positions = np.where(columns, np.nan, self.positions)
         return replace(self, on_ink=self.on_ink & ~columns, positions=positions)
 
     def forgotten(self) -> "Traced":
-        """Return the curve as if nothing were known of it."""
+        """Return the curve with nothing known of it."""
         nothing = np.zeros_like(self.on_ink)
         return replace(self.without(~nothing), absent=nothing)
 
     def wraps(self) -> Float[ndarray, "w"]:
-        """How often it has gone round the track, NaN where there is none."""
+        """Count the wraps of the curve in every column; NaN where it has no position."""
         return count_wraps(self.positions)
 
     def printed(self) -> Bool[ndarray, "w"]:
-        """Columns where its line is in one piece with the column before."""
+        """Mark the columns drawn on the track and connected to the previous column."""
         return self.on_ink & np.isfinite(self.positions) & ~wrap_breaks(self.wraps())
 
 
@@ -92,32 +92,32 @@ class TrackLabels:
     """Labels of one track."""
 
     curves: dict[int, Traced]
-    """Its curves, by class."""
+    """Curves of the track, by class."""
     open_pixels: Bool[ndarray, "h w"] | None = None
-    """Pixels of its strip of which a mask says that nobody labelled them."""
+    """Pixels of the strip that a mask marks as not labelled."""
 
 
 Tracer = Callable[[Strip, Track], TrackLabels]
-"""Finds the curves of a track in the strip that was cut out for it."""
+"""Function that finds the curves of a track in the strip cut out for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScanLabels:
-    """The labels of one scan as they were read."""
+    """Labels of one scan as read from their file."""
 
     source: Path
-    """File in which they are."""
+    """File that holds the labels."""
     trace: Tracer
     remarks: tuple[str, ...] = ()
-    """Assumptions made in reading them, in words."""
+    """Assumptions made in reading the labels, as sentences."""
 
 
 def complete_curves(names: Sequence[str], calibration: Calibration) -> set[str]:
-    """The mnemonics, as the calibration writes them, of curves that are labelled wherever they are
-    printed.
+    """Return the mnemonics, as the calibration writes them, of curves that are labelled wherever
+    they are printed.
 
     Raises:
-        LabelError: the calibration lacks one.
+        LabelError: the calibration lacks one of the names.
     """
     known = {curve.mnemonic.casefold(): curve.mnemonic for curve in calibration.curves}
     if unknown := [name for name in names if name.casefold() not in known]:
@@ -129,7 +129,8 @@ def complete_curves(names: Sequence[str], calibration: Calibration) -> set[str]:
 
 
 def rows_of(strip: Strip, traced: Traced) -> Float[ndarray, "w"]:
-    """Row of the line's centre in every column where it is printed; NaN elsewhere."""
+    """Return the row of the line's centre in every column where the curve is printed; NaN
+    elsewhere."""
     heights = traced.positions - traced.wraps()
     return np.where(traced.printed(), strip.bottom - heights * strip.height, np.nan)
 
@@ -139,11 +140,10 @@ def paint_labels(
     curves: dict[int, Traced],
     open_pixels: Bool[ndarray, "h w"] | None = None,
 ) -> UInt8[ndarray, "h w"]:
-    """Class indices: every curve as wide as its pen, as the class that is its key.
+    """Paint class indices: every curve as wide as its pen, with its key in `curves` as the class.
 
-    A column in which one of them may be and was not found is not labelled at all: its ink would be
-    called background. Nor are `open_pixels`, where no curve lies on them. The first class is on
-    top.
+    A column in which a curve may be printed but was not found is left unlabelled, since its ink
+    would count as background. So are `open_pixels` outside all curves. The first class is on top.
     """
     mask = np.zeros(strip.grey.shape, np.uint8)
     if open_pixels is not None:

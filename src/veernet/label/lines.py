@@ -1,4 +1,4 @@
-"""Labels drawn by hand: the lines, outlines and masks of annotators."""
+"""Labels drawn by hand: lines, outlines and masks from annotation tools."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -28,37 +28,38 @@ from veernet.label.matching import best_matches
 from veernet.label.snap import snap
 
 LINE = 3
-"""Width of a line that an annotator drew, px."""
+"""Width to draw an annotator's line with, px."""
 
 OUTLINED = 1.5
-"""How far a polygon goes to and fro along depth, in its own extents, from which it is the outline
-of a curve and not its course: an outline goes there and back, and so twice."""
+"""Least path of a polygon along depth, in multiples of its own extent, for the polygon to be the
+outline of a curve and not its course: an outline goes there and back, and so twice."""
 
 _FAR = 1e6
-"""OpenCV's coordinates end somewhere."""
+"""Largest coordinate passed to OpenCV, whose coordinates are limited."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolylineLabels:
     """Curves drawn by hand: a JSON file of COCO or of Labelme, or a folder of them.
 
-    Labels are mnemonics of the calibration, or the names of classes: curve 1, curve 2. What is
-    labelled `no GR`, of any shape, says that GR is not printed at its depths.
+    Labels are mnemonics of the calibration, or the names of classes: curve 1, curve 2. A shape
+    labelled `no GR` says that GR is not printed at the depths that the shape spans.
     """
 
     path: Path
     complete: tuple[str, ...] = ()
-    """Curves that are drawn wherever they are printed: where one is not, it is absent."""
+    """Curves that are drawn wherever they are printed: where such a curve is not drawn, it is
+    absent."""
     tolerance: float = 4.0
-    """Furthest that ink may lie from where a curve was drawn, px."""
+    """Largest distance of the ink from where a curve was drawn, px."""
 
     def read(
         self, scan: Path, shape: tuple[int, int], calibration: Calibration, *, alone: bool = True
     ) -> ScanLabels:
-        """Read what was drawn on a scan, which is then found on a strip.
+        """Read the shapes drawn on a scan; their curves are then found on its strips.
 
         Raises:
-            LabelError: the file is of another kind, does not know the scan, was drawn on a picture
+            LabelError: the file is of another kind, does not name the scan, was drawn on a picture
                 of other proportions, or has a label that the calibration lacks or a shape that is
                 no curve.
         """
@@ -86,10 +87,10 @@ class PolylineLabels:
 
 
 def _picture_of(path: Path, scan: Path, shape: tuple[int, int], alone: bool) -> tuple[Picture, str]:
-    """The picture of a file or folder that is the scan, and what there is to say of its name.
+    """Find the picture of a file or folder that is the scan, and a remark on its name, or "".
 
     Raises:
-        LabelError: there is none, or several fit.
+        LabelError: no picture fits the scan, or several do.
     """
     pictures = _pictures(path, scan)
     found = [pictures[i] for i in best_matches(scan, [one.name for one in pictures])]
@@ -111,8 +112,8 @@ def _picture_of(path: Path, scan: Path, shape: tuple[int, int], alone: bool) -> 
 
 
 def _pictures(path: Path, scan: Path) -> list[Picture]:
-    """All pictures of a file; those of a folder, or of the one file in it that is named as the
-    scan."""
+    """Read all pictures of a file; of a folder, all pictures in it, or those of the one file in it
+    that is named like the scan."""
     if not path.is_dir():
         return read_annotations(path)
     own = path / f"{scan.stem}.json"
@@ -124,12 +125,12 @@ def _pictures(path: Path, scan: Path) -> list[Picture]:
 
 
 def _scale_of(picture: Picture, shape: tuple[int, int]) -> tuple[tuple[float, float], str]:
-    """Pixels of the scan for a pixel of the picture that the annotator saw, along x and y, and what
-    there is to say of it.
+    """Return the pixels of the scan per pixel of the picture that the annotator saw, along x and y,
+    and a remark on them, or "".
 
     Raises:
-        LabelError: their sizes differ in more than scale, or points lie outside the scan where the
-            file says no size.
+        LabelError: the sizes differ by more than a scale, or points lie outside the scan and the
+            file gives no size.
     """
     (h, w), file = shape, picture.file
     if picture.size is None:
@@ -144,20 +145,20 @@ def _scale_of(picture: Picture, shape: tuple[int, int]) -> tuple[tuple[float, fl
     seen = picture.size
     if seen == (w, h):
         return (1, 1), ""
-    told = f"{file}: drawn on {seen[0]} × {seen[1]} px (width × height)"
+    drawn = f"{file}: drawn on {seen[0]} × {seen[1]} px (width × height)"
     least = max((seen[0] - 1) / w, (seen[1] - 1) / h)
     most = min((seen[0] + 1) / w, (seen[1] + 1) / h)
     if min(seen) < 1 or least > most:
         turned = seen[0] * w == seen[1] * h or seen == (h, w)
         hint = "; turned by its EXIF orientation? Save the scan upright, and draw on that"
-        raise LabelError(f"{told}, where the scan has {w} × {h}{hint if turned else ''}")
-    return (w / seen[0], h / seen[1]), f"{told}, and scaled to the scan's {w} × {h}"
+        raise LabelError(f"{drawn}, where the scan has {w} × {h}{hint if turned else ''}")
+    return (w / seen[0], h / seen[1]), f"{drawn}, and scaled to the scan's {w} × {h}"
 
 
 def _by_curve(
     picture: Picture, calibration: Calibration
 ) -> tuple[dict[str, list[Shape]], dict[str, list[Shape]]]:
-    """By mnemonic: the shapes that are the curve, and those that say where it is absent.
+    """Group shapes by mnemonic: those that are the curve, and those that say where it is absent.
 
     Raises:
         LabelError: there is no shape, a label is not one of the calibration's, or a shape is no
@@ -179,7 +180,7 @@ def _by_curve(
 
 
 def _named(label: str, curves: Iterable[CurveScale]) -> list[CurveScale]:
-    """The curve of a mnemonic, or those of a class."""
+    """Return the curve with this mnemonic, or the curves of this class."""
     name = label.casefold()
     return [c for c in curves if name in (c.mnemonic.casefold(), f"curve {c.curve_class}")]
 
@@ -194,7 +195,7 @@ def _unknown(picture: Picture, shape: Shape, calibration: Calibration) -> str:
 
 
 def _check_form(picture: Picture, shape: Shape, *, said: bool) -> None:
-    """Check that a shape is a curve, or if it says that one is absent, has depths."""
+    """Check that a shape can be a curve or, if it says that a curve is absent, spans depths."""
     if shape.form not in ("line", "polygon", "mask", *(("rectangle",) if said else ())):
         what = "says of no depths that it is absent" if said else "is no curve"
         raise LabelError(
@@ -207,11 +208,11 @@ def _check_form(picture: Picture, shape: Shape, *, said: bool) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Page:
-    """A scan to draw shapes on that were drawn on a picture of it.
+    """Scan on which to draw shapes that were drawn on a picture of it.
 
-    scale: pixels of the scan for one of the picture, along x and y
+    scale: pixels of the scan per pixel of the picture, along x and y
     shape: (h, w) of the scan
-    axis:  which way depth runs
+    axis:  direction in which depth increases
     """
 
     picture: Picture
@@ -220,10 +221,10 @@ class _Page:
     axis: Axis
 
     def draw(self, shapes: Iterable[Shape]) -> UInt8[ndarray, "h w"]:
-        """The pixels of shapes, as 1.
+        """Draw shapes; their pixels are 1.
 
         Raises:
-            LabelError: a mask is damaged, or of another size than the picture.
+            LabelError: a mask is damaged, or differs in size from the picture.
         """
         canvas = np.zeros(self.shape, np.uint8)
         for one in shapes:
@@ -239,7 +240,7 @@ class _Page:
         return canvas
 
     def depths(self, shapes: Iterable[Shape]) -> UInt8[ndarray, "h w"]:
-        """All pixels of the depths that shapes span, as 1."""
+        """Mark all pixels at the depths that shapes span with 1."""
         spanned = np.zeros(self.shape[1 - self._along], np.uint8)
         for one in shapes:
             if one.mask is None:
@@ -253,14 +254,15 @@ class _Page:
 
     @property
     def _along(self) -> int:
-        """The coordinate that runs with depth, of (x, y)."""
+        """Index of the coordinate, in (x, y), that runs with depth."""
         return 1 if self.axis == "down" else 0
 
     def _points(self, one: Shape) -> Float[ndarray, "n 2"]:
         return np.clip(one.points * self.scale, -_FAR, _FAR)
 
     def _pixels(self, one: Shape) -> UInt8[ndarray, "h w"]:
-        """A mask in the size of the scan; what covers any part of a pixel has it."""
+        """Decode a mask at the size of the scan; a pixel that it covers in part counts as
+        covered."""
         h, w = self.shape
         size = self.picture.size or (w, h)
         try:
@@ -279,7 +281,7 @@ class _Page:
 
 
 def _is_outline(depths: Float[ndarray, "n"]) -> bool:
-    """Return whether a polygon through these depths surrounds a curve, and does not follow it."""
+    """Return whether a polygon through these depths surrounds a curve rather than follows it."""
     return bool(np.abs(np.diff(depths)).sum() > OUTLINED * np.ptp(depths))
 
 

@@ -1,4 +1,4 @@
-"""Which picture a name in a file of labels means."""
+"""Match the names of pictures in a file of labels to scans."""
 
 import re
 from collections.abc import Sequence
@@ -7,11 +7,12 @@ from pathlib import Path, PurePosixPath
 
 
 def best_matches(scan: Path, names: Sequence[str]) -> list[int]:
-    """Numbers of the names that fit the path of a scan best; several if they fit alike.
+    """Return the indices of the names that fit the path of a scan best; several if they fit
+    equally.
 
-    A name fits if its last part, but for the ending, is that of the scan. It fits better the more
-    of its folders are those of the scan, then by its ending, then by capitals. Folders are parted
-    by / or by \\.
+    A name fits if its last part, without suffix, equals that of the scan. Among these, a name fits
+    better the more of its folders match, then if its suffix does, then if its capitals do. Folders
+    are separated by / or by \\.
     """
     path = scan.absolute()
     fits = [_fit(path, PurePosixPath(re.sub(r"[\\/]+", "/", name))) for name in names]
@@ -20,8 +21,8 @@ def best_matches(scan: Path, names: Sequence[str]) -> list[int]:
 
 
 def _fit(scan: Path, name: PurePosixPath) -> tuple[int, bool, bool]:
-    """How many of their last parts two paths have in common, whether their endings agree, and
-    capitals."""
+    """Count the last parts that two paths have in common, and return whether their suffixes and
+    whether their capitals agree."""
     own = [scan.stem, *scan.parent.parts[::-1]]
     other = [name.stem, *name.parent.parts[::-1]]
     pairs = zip(own, other, strict=False)

@@ -1,4 +1,4 @@
-"""Run lengths, as COCO keeps masks."""
+"""Run lengths of masks, as COCO writes them."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from jaxtyping import Bool, Int
 from numpy import ndarray
 
 _LONGEST = 7
-"""Characters of a run length; six hold more than any picture."""
+"""Most characters of one run length; six suffice for any picture."""
 
 
 def decode(size: tuple[int, int], counts: str | Sequence[int]) -> Bool[ndarray, "h w"]:
-    """The mask of `size` (h, w) whose pixels, column by column, are off and on by turns for as long
-    as `counts` says, off first.
+    """Decode the mask of `size` (h, w) whose pixels, column by column, are alternately off and on
+    for the run lengths in `counts`, off first.
 
     Raises:
         ValueError: the lengths cannot be read, or their sum is not the number of pixels.
@@ -32,9 +32,9 @@ def _of_numbers(counts: Sequence[int]) -> Int[ndarray, "n"]:
 
 
 def _of_text(counts: str) -> Int[ndarray, "n"]:
-    """Run lengths from text: five bits a character, of codes from 48 on, least first; the sixth bit
-    says that more follow, and the fifth of the last is the sign. From the fourth number on they are
-    differences from the number two places before.
+    """Decode run lengths from text: five bits per character, in codes from 48 on, least significant
+    first; the sixth bit says that more follow, and the fifth bit of the last character is the sign.
+    From the fourth number on they are differences from the number two places before.
 
     Source: `rleFrString` of https://github.com/cocodataset/cocoapi, common/maskApi.c.
     """

@@ -1,4 +1,4 @@
-"""Real scans into an archive: tracks cut out, laid on their side, and labelled."""
+"""Import real scans into an archive: cut out tracks, lay them on their side, and label them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,16 +29,17 @@ from veernet.errors import (
 from veernet.label.labels import LEAST_ON_INK, ScanLabels, TrackLabels, paint_labels, rows_of
 
 CLASSES = ("background", "curve 1", "curve 2")
-"""Of an imported archive: those of a synthetic one of two curves, to be merged with it."""
+"""Classes of an imported archive: those of a synthetic archive of two curves, with which it can be
+merged."""
 
 
 TINT = (230, 200, 120)
-"""RGB over what is not labelled, in overlays."""
+"""RGB of unlabelled columns in overlays."""
 
 
 @runtime_checkable
 class Labeller(Protocol):
-    """Where labels come from."""
+    """Source of labels for scans."""
 
     def read(
         self, scan: Path, shape: tuple[int, int], calibration: Calibration, *, alone: bool
@@ -47,38 +48,38 @@ class Labeller(Protocol):
 
         Args:
             shape: (h, w) of the scan.
-            alone: no other scan is imported, so that a file of one scan is of this one.
+            alone: True if no other scan is imported, so that a file for one scan is for this one.
 
         Raises:
-            VeerNetError: its labels cannot be read, or do not fit the scan or the calibration.
+            VeerNetError: the labels cannot be read, or do not fit the scan or the calibration.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSummary:
-    """How the labels of one curve of a scan turned out."""
+    """Summary of the labels of one curve of a scan."""
 
     scan: str
     mnemonic: str
     curve: int
-    """The class."""
+    """Class of the curve."""
     logs: int
-    """Into which its track was cut."""
+    """Number of logs into which the track was cut."""
     columns: int
-    """Number of columns of its track."""
+    """Number of columns of the track."""
     given: float
-    """Share of them in which the labels have it."""
+    """Share of the columns in which the labels have the curve."""
     labelled: float
-    """Share of them in which it was found on ink. They are labelled if all other curves of the
-    track were found there too, or are absent."""
+    """Share of the columns in which the curve was found on ink. They are labelled if all other
+    curves of the track were found there too, or are absent."""
     absent: float
-    """Share of them in which the labels say that it is not printed. What is neither, is not
-    labelled."""
+    """Share of the columns in which the labels say that the curve is not printed. Columns where it
+    is neither found nor absent are unlabelled."""
     offset: tuple[int, int]
-    """Pixels along depth and across it by which the print lies from the calibration."""
+    """Offset of the print from the calibration, along depth and across it, px."""
     line_width: float
-    """Width of its line, px."""
+    """Width of the curve's line, px."""
 
 
 def import_scans(
@@ -98,25 +99,25 @@ def import_scans(
 ) -> list[ImportSummary]:
     """Write the tracks of scans as logs of one split of an archive.
 
-    Every track that the calibration gives is cut out with the margin that `digitise` shows the
-    network, laid on its side, cut into pieces of at most `window` columns, and labelled. The split
-    is there when all scans are done, and not before.
+    Every track of the calibration is cut out with the margin that `digitise` shows the network,
+    laid on its side, cut into crops of at most `window` columns, and labelled. The split appears
+    in the archive when all scans are done, and not before.
 
     Args:
-        page: of every TIFF or PDF, from 1.
-        dpi: resolution at which pages of PDF are drawn, that of the scan on them if None.
-        max_pixels: a scan of more is refused.
-        overlays: folder for pictures of every log with its labels drawn over it, and what is not
-            labelled tinted.
-        on_error: stop, or pass over a scan that cannot be imported and `report` why.
+        page: page of every TIFF or PDF, from 1.
+        dpi: resolution at which pages of a PDF are rendered; that of the scan on them if None.
+        max_pixels: largest scan to read.
+        overlays: folder for pictures of every log with its labels drawn over it, and unlabelled
+            pixels tinted.
+        on_error: at a scan that cannot be imported, `stop`, or `skip` it and `report` why.
 
     Raises:
         VeerNetError: the calibration is damaged, the split is there already, nothing was imported,
-            or with `stop`, what was wrong with a scan.
+            or, with `stop`, a scan cannot be imported.
     """
     settings = read_calibration(calibration)
     _check(scans, settings, window)
-    folder, rows, told = root / split, list[Row](), list[ImportSummary]()
+    folder, rows, summaries = root / split, list[Row](), list[ImportSummary]()
     with writing.begun(root, classes=CLASSES, made_by={"imported": "scans"}):
         if (folder / METADATA).exists():
             raise ArchiveError(
@@ -138,15 +139,15 @@ def import_scans(
                 if overlays is not None:
                     name = f"{Path(row.file_name).stem} {scan.stem} {row.curves[0].mnemonic}.png"
                     write_picture(overlays / name, _drawn_over(log))
-            told += [one for _, _, ones in done for one in ones]
+            summaries += [one for _, _, ones in done for one in ones]
         if not rows:
             raise LabelError(f"none of {len(scans)} scans could be imported")
         writing.finish(folder, rows)
-    return told
+    return summaries
 
 
 def _drawn_over(log: Log) -> UInt8[ndarray, "_ _ 3"]:
-    """A log with its labels drawn over it; what is not labelled is tinted."""
+    """Draw the labels over a log, with unlabelled pixels tinted."""
     picture = overlay(log.grey, log.curves.rows)
     zoom = len(picture) // len(log.grey)
     unlabelled = (log.mask == UNLABELLED).repeat(zoom, axis=0).repeat(zoom, axis=1)
@@ -178,7 +179,8 @@ def _import(
     window: int,
     report: Callable[[str], object],
 ) -> list[tuple[Log, Row, list[ImportSummary]]]:
-    """The logs of a scan; the first of every track comes with what is told of the track."""
+    """Yield the logs of a scan; the first log of each track comes with the summaries of the
+    track."""
     try:
         strips = [cut_from_paper(grey, calibration, track) for track in calibration.tracks]
     except CalibrationError as misfit:
@@ -207,8 +209,8 @@ def _import(
 def _believed(
     calibration: Calibration, strips: Sequence[Strip], found: Sequence[TrackLabels]
 ) -> tuple[list[TrackLabels], list[str]]:
-    """The labels without the curves that hardly lie on ink, where it may be by chance, and what
-    there is to say of these."""
+    """Drop the labels of curves that hardly lie on ink, where they may lie by chance; return the
+    labels and a remark on each such curve."""
     believed, doubts = list[TrackLabels](), list[str]()
     for track, strip, labels in zip(calibration.tracks, strips, found, strict=True):
         curves = dict(labels.curves)
@@ -234,11 +236,11 @@ def _logs(
 ) -> Iterator[tuple[Log, Row, list[ImportSummary]]]:
     log, row = _log(strip, labels), _row(scan, strip, track)
     width: int = log.grey.shape[1]
-    pieces = -(-width // window)
-    edges = np.linspace(0, width, pieces + 1).round().astype(int).tolist()
-    told = [_told(scan, strip, curve, labels, pieces) for curve in track.curves]
+    crops = -(-width // window)
+    edges = np.linspace(0, width, crops + 1).round().astype(int).tolist()
+    summaries = [_summarise(scan, strip, curve, labels, crops) for curve in track.curves]
     for a, b in pairwise(edges):
-        yield _cut(log, a, b), replace(row, width=b - a), told if a == 0 else []
+        yield _cut(log, a, b), replace(row, width=b - a), summaries if a == 0 else []
 
 
 def _log(strip: Strip, labels: TrackLabels) -> Log:
@@ -281,12 +283,12 @@ def _row(scan: Path, strip: Strip, track: Track) -> Row:
     )
 
 
-def _told(
+def _summarise(
     scan: Path,
     strip: Strip,
     curve: CurveScale,
     labels: TrackLabels,
-    pieces: int,
+    crops: int,
 ) -> ImportSummary:
     one = labels.curves[curve.curve_class]
     given, on_ink, absent = (
@@ -296,7 +298,7 @@ def _told(
         scan=scan.name,
         mnemonic=curve.mnemonic,
         curve=curve.curve_class,
-        logs=pieces,
+        logs=crops,
         columns=int(strip.inside.sum()),
         given=given,
         labelled=on_ink,

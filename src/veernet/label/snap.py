@@ -1,4 +1,4 @@
-"""Laying a curve that is known by depth onto the ink of a scan."""
+"""Snap a curve that is known by depth to the ink of a scan."""
 
 import cv2
 import numpy as np
@@ -12,22 +12,22 @@ from veernet.digitisation.strip import Strip
 from veernet.label.labels import Traced
 
 DEPTH_OFFSETS, VALUE_OFFSETS = range(-12, 13), range(-4, 5)
-"""Offsets of print against LAS that are tried, px along depth and across it."""
+"""Offsets of the print from the LAS file to try, px along depth and across it."""
 
 STEP = 0.5
-"""Distance of the places across a line where ink is looked for, px."""
+"""Distance between the places across a line where ink is looked for, px."""
 
 _SAMPLED = 2**22
-"""Pixels by which paper and ink are judged."""
+"""Number of pixels sampled to find the levels of paper and ink."""
 
 _DARKEST = 0.002
-"""Share of a track that one thin curve covers."""
+"""Share of a track's pixels that one thin curve covers."""
 
 _LEAST_CONTRAST = 64
-"""Levels between paper and ink below which a track is taken to be blank."""
+"""Least difference in grey level between paper and ink; with less, the track counts as blank."""
 
 _ENOUGH = 0.5
-"""Ink, of 1, from which a place counts as on a line."""
+"""Ink of a pixel, from 0 to 1, from which a place counts as on a line."""
 
 
 def snap(
@@ -39,14 +39,14 @@ def snap(
 ) -> Traced:
     """Find the printed line of a curve near where it is expected.
 
-    One offset for the whole curve is the one under which most of it lies on ink. Then every pixel
-    of its length moves across its own direction, by `tolerance` px at most, to where the ink is;
-    all of them together take the path of most ink and least change.
+    First one offset is found for the whole curve: the one under which most of it lies on ink. Then
+    every pixel along the curve moves across its direction, by at most `tolerance` px, onto the ink;
+    the moves together are the path of most ink and least change.
 
     Args:
-        positions: across the track, 0 at the lower edge and 1 at the upper one, by column; beyond
-            them where the curve goes round; NaN where nothing is known.
-        in_place: the curve was drawn on the scan itself, and has no offset.
+        positions: position across the track in every column, 0 at its lower edge and 1 at its upper
+            one; beyond these where the curve has wrapped; NaN where nothing is known.
+        in_place: True if the curve was drawn on the scan itself, and so has no offset.
     """
     nothing = np.zeros(len(positions), bool)
     given = np.isfinite(positions)
@@ -63,7 +63,7 @@ def snap(
     on_ink = np.zeros(len(rows), bool)
     for line in points:
         _snap_line(strip, ink, line + offset, tolerance, moved, on_ink)
-    # A line that lies a fraction of a pixel beyond an edge has not gone round for that.
+    # A line that lies a fraction of a pixel beyond an edge has not wrapped.
     wraps = count_wraps(np.roll(positions, offset[0]))
     return Traced(
         positions=np.clip((strip.bottom - moved) / strip.height, wraps, wraps + 1 - 1e-6),
@@ -76,7 +76,7 @@ def snap(
 
 
 def _by_length(line: Float[ndarray, "n 2"]) -> Float[ndarray, "_ 2"]:
-    """Points (x, y) a pixel apart along a line."""
+    """Return points (x, y) one pixel apart along a line."""
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     at = np.arange(0, float(along[-1]) + 1)
     return np.stack([np.interp(at, along, line[:, i]) for i in (0, 1)], axis=1)
@@ -93,7 +93,7 @@ def _ink_of(strip: Strip) -> Float[ndarray, "h w"]:
 def _ink_at(
     strip: Strip, ink: Float[ndarray, "h w"], points: Float[ndarray, "*n 2"]
 ) -> Float[ndarray, "*n"]:
-    """Ink at points (x, y), which go round the track; none beyond its ends."""
+    """Ink at points (x, y), wrapped into the track; 0 beyond its ends."""
     y = strip.bottom - np.mod(strip.bottom - points[..., 1], strip.height)
     x = np.rint(points[..., 0]).astype(np.int64)
     row = np.clip(np.rint(y).astype(np.int64), 0, len(ink) - 1)
@@ -104,7 +104,8 @@ def _ink_at(
 def _offset(
     strip: Strip, ink: Float[ndarray, "h w"], points: Float[ndarray, "n 2"]
 ) -> tuple[int, int]:
-    """The shift (columns, rows) under which the points see most ink; the least, of equals."""
+    """Find the shift (columns, rows) under which the points see most ink; the smallest of
+    equals."""
     tried = [(dx, dy) for dx in DEPTH_OFFSETS for dy in VALUE_OFFSETS]
     some = points[:: max(1, len(points) // 20_000)]
 
@@ -123,7 +124,7 @@ def _snap_line(
     moved: Float[ndarray, "w"],
     on_ink: ndarray,
 ) -> None:
-    """Snap one stretch, and write its rows and whether they are on ink into the columns."""
+    """Snap one stretch; write its rows to `moved`, and whether they are on ink to `on_ink`."""
     along = np.gradient(line, axis=0)
     length = np.maximum(np.hypot(*along.T), 1e-9)[:, None]
     across = along[:, ::-1] * np.array([-1.0, 1.0]) / length
@@ -140,7 +141,7 @@ def _snap_line(
     )
     if len(columns) == 0:
         return
-    x = np.maximum.accumulate(points[:, 0])  # of a line that turns back, its furthest
+    x = np.maximum.accumulate(points[:, 0])  # where a line turns back: its furthest column
     moved[columns] = np.interp(columns, x, points[:, 1])
     share = np.interp(columns, x, np.convolve(np.pad(there, 1), np.full(3, 1 / 3), mode="valid"))
     of_column = np.clip(np.rint(x).astype(np.int64), columns[0], columns[-1]) - columns[0]
@@ -152,7 +153,7 @@ def _snap_line(
 def _pen(
     strip: Strip, ink: Float[ndarray, "h w"], rows: Float[ndarray, "w"], on_ink: ndarray
 ) -> float:
-    """Width of the line: the median height of the ink through it where it is nearly level, px."""
+    """Width of the line, px: the median height of the ink through it where it is nearly level."""
     slope = np.abs(np.gradient(np.nan_to_num(rows)))
     level = np.flatnonzero(on_ink & (slope < 0.3) & np.isfinite(rows))
     if len(level) < 10:

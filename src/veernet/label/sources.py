@@ -1,4 +1,4 @@
-"""Labels that were made elsewhere: LAS files and index masks."""
+"""Labels from other tools: LAS files and index masks."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,31 +27,31 @@ from veernet.label.snap import snap
 from veernet.las import MAX_BYTES, Las, Unit, read_las
 
 MOST_LAPS = 20
-"""How often a curve may go round its track; a value that lies further off is none."""
+"""Most wraps of a curve; values that lie further off are discarded."""
 
 PICTURES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
-"""Endings of masks in a folder."""
+"""Suffixes of masks in a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LasLabels:
-    """Curves projected through the calibration, and snapped to the ink."""
+    """Curves of a LAS file, placed by the calibration and snapped to the ink."""
 
     path: Path
     tolerance: float = 4.0
-    """Furthest that ink may lie from where it is expected, px."""
+    """Largest distance of the ink from where it is expected, px."""
     max_bytes: int = MAX_BYTES
-    """A larger file is refused."""
+    """Largest file to read."""
     unit: Unit | None = None
-    """Unit of depth, where the file gives none."""
+    """Unit of depth, if the file gives none."""
 
     def read(
         self, scan: Path, shape: tuple[int, int], calibration: Calibration, *, alone: bool = True
     ) -> ScanLabels:
-        """Read the LAS file, whose curves are then found on a strip.
+        """Read the LAS file; its curves are then found on the strips.
 
         Raises:
-            LasError: it cannot be read, or lacks a curve.
+            LasError: the file cannot be read, or lacks a curve.
         """
         las = read_las(self.path, depth_unit=self.unit, max_bytes=self.max_bytes)
         for curve in calibration.curves:
@@ -82,23 +82,24 @@ class LasLabels:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskLabels:
-    """Index masks of the scan's own size, one file, or a folder of files named as the scans."""
+    """Index masks of the scan's own size: one file, or a folder of files named like the scans."""
 
     path: Path
     complete: tuple[str, ...] = ()
-    """Curves that have pixels wherever they are printed: where one has none, it is absent."""
+    """Curves that have pixels wherever they are printed: where such a curve has none, it is
+    absent."""
     tolerance: float = 4.0
-    """Furthest that ink may lie from where the mask has a curve, px."""
+    """Largest distance of the ink from where the mask has a curve, px."""
 
     def read(
         self, scan: Path, shape: tuple[int, int], calibration: Calibration, *, alone: bool = True
     ) -> ScanLabels:
-        """Read the mask of a scan, whose classes are then found on a strip.
+        """Read the mask of a scan; its classes are then found on the strips.
 
         Raises:
-            ImageError: it cannot be read.
-            LabelError: there is none, or it is of another size, or has a class that no curve has,
-                or no pixel of any curve.
+            ImageError: the mask cannot be read.
+            LabelError: there is no mask, or it has another size, or a class that no curve has, or
+                no pixel of any curve.
         """
         complete = complete_curves(self.complete, calibration)
         path = _mask_of(self.path, scan, alone)
@@ -135,10 +136,10 @@ class MaskLabels:
 
 
 def _mask_of(path: Path, scan: Path, alone: bool) -> Path:
-    """The mask of a scan: in a folder the one that is named as it is.
+    """Find the mask of a scan: in a folder, the mask that is named like the scan.
 
     Raises:
-        LabelError: there is none, or several, or one mask for several scans.
+        LabelError: there is no mask, or several, or one mask for several scans.
     """
     if not path.is_dir():
         if alone or path.stem.casefold() == scan.stem.casefold():
@@ -161,7 +162,7 @@ def _check_classes(path: Path, mask: UInt8[ndarray, "h w"], calibration: Calibra
     """Check that a mask has classes of the calibration, and no others.
 
     Raises:
-        LabelError: it has not.
+        LabelError: the mask has other classes, or none.
     """
     counts = np.array(Image.fromarray(mask).histogram())
     held = ", ".join(f"{k} on {counts[k] / mask.size:.2%}" for k in np.flatnonzero(counts)[:9])

@@ -1,1 +1,1 @@
-"""Memory of a training step, known before it runs."""
+"""Memory of a training step: estimated before it runs, and planned for."""

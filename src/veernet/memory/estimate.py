@@ -1,8 +1,8 @@
-"""What a training step needs of memory: told without running it, and measured while it runs.
+"""Estimate the memory that a training step needs without running it; measure it while it runs.
 
-The telling runs the very step that trains on fake tensors, which have shapes and no data, and
-counts what PyTorch allocates for every operation. What an operation takes for itself meanwhile, its
-workspace, is asked of the library behind it, by running that operation once.
+The estimate runs the training step itself on fake tensors, which have shapes and no data, and
+counts what PyTorch allocates for every operation. The workspace that an operation takes for itself
+is measured by running that operation once.
 """
 
 import ctypes
@@ -32,23 +32,23 @@ from veernet.training import Training
 CPU = torch.device("cpu")
 
 ALLOCATOR_SLACK = 32 << 20
-"""What blocks under 1 MiB take besides on a CPU, bytes: 5 to 80 MiB were measured."""
+"""Overhead of the CPU allocator in blocks under 1 MiB, bytes: 5 to 80 MiB were measured."""
 
 TRACED_WIDTH = 2 * TILE_COLUMNS
-"""The width of an image that is traced as it is, px."""
+"""Greatest width of an image that is traced at its own width, px."""
 
 LOSS = "loss, optimizer"
-"""The stage of what no part of the network does."""
+"""Name of the stage for everything outside the parts of the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What one part of a step needs, bytes.
+    """Memory of one part of a step, bytes.
 
-    peak:      of the whole step, while this part is at work
-    kept:      made on the way forward and alive when the backward begins
-    temporary: at its worst, forward or backward, what is alive besides all that is kept
-    workspace: the largest of its operations
+    peak:      peak of the whole step while this part is at work
+    kept:      activations made in the forward pass and alive when the backward pass begins
+    temporary: most that is alive beyond all kept activations, forward or backward
+    workspace: largest workspace of its operations
     """
 
     name: str
@@ -59,16 +59,16 @@ class Stage:
 
 
 PARTS = "peak", "kept", "temporary", "workspace"
-"""Of a stage, bytes."""
+"""Fields of a stage that hold bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryEstimate:
-    """What a training step needs beyond its batch on the host, bytes.
+    """Memory that a training step needs beyond its batch on the host, bytes.
 
-    always: weights and the optimizer's state: what stays after the step
-    small:  what the allocator holds of small blocks
-    stages: who needs what
+    persistent:      weights and optimizer state, which stay after the step
+    allocator_slack: overhead of the allocator in small blocks
+    stages:          memory of every part of the step
     """
 
     persistent: int
@@ -77,11 +77,11 @@ class MemoryEstimate:
 
     @property
     def peak(self) -> int:
-        """The most at any time."""
+        """Peak at any time of the step."""
         return max(stage.peak for stage in self.stages) + self.allocator_slack
 
     def extrapolate(self, far: "MemoryEstimate", distance: float) -> "MemoryEstimate":
-        """What would be needed so many times as far off as `far` is."""
+        """Extrapolate linearly through `self` (distance 0) and `far` (distance 1) to `distance`."""
 
         def line(a: int, b: int) -> int:
             return max(0, round(a + distance * (b - a)))
@@ -101,13 +101,13 @@ def estimate_step(
     activation_checkpointing: ActivationCheckpointing = "none",
     workspaces: bool = True,
 ) -> MemoryEstimate:
-    """What a step on one micro-batch needs, of so many images of one `size`, (h, w) px.
+    """Estimate a step on one micro-batch of `images` images of one `size`, (h, w) px.
 
-    Told from two narrower images along a line, if the image is wider than `NARROW`.
+    An image wider than `TRACED_WIDTH` is extrapolated linearly from two narrower ones.
 
     Args:
-        workspaces: count what a CPU takes besides: ask the libraries on this machine for them,
-            which is exact after `settle_allocator` and before the first step of a process.
+        workspaces: add the workspaces and allocator slack of a CPU, measured on this machine; they
+            are exact after `configure_allocator` and before the first step of a process.
     """
     h, w = size
     if w <= TRACED_WIDTH:
@@ -152,7 +152,7 @@ def _make_fake(model: nn.Module, fakes: FakeTensorMode) -> None:
 
 
 def _give_state(optimizer: torch.optim.Optimizer) -> None:
-    """What the optimizer holds from its first step on."""
+    """Make the optimizer allocate the state that it holds from its first step on."""
     for p in optimizer.param_groups[0]["params"]:
         p.grad = torch.zeros_like(p)
     optimizer.step()
@@ -161,9 +161,10 @@ def _give_state(optimizer: torch.optim.Optimizer) -> None:
 
 @contextmanager
 def _stages(model: nn.Module) -> Generator[list[str]]:
-    """The parts of a network that are at work: "", then the likes of stem or down.0.
+    """Track which part of a network is at work: the last item of the list is its name, such as stem
+    or down.0, and "" for the network itself.
 
-    What an operation of the backward belongs to is written on its node of the graph.
+    The part to which an operation of the backward pass belongs is written on its graph node.
     """
     at_work: list[str] = []
 
@@ -198,7 +199,8 @@ def _about(node: Node) -> dict[str, str]:
 
 
 class _Call(NamedTuple):
-    """An operation: whose it is, what is called, and the shapes that it is called with."""
+    """Operation: the stage it belongs to, the function, and its arguments with shapes for
+    tensors."""
 
     stage: str
     func: Any
@@ -207,14 +209,14 @@ class _Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """Memory that one tensor or several lie in."""
+    """Block of memory that one tensor or several share."""
 
     nbytes: int
     stage: str
 
 
 class _AllocationTracer(TorchDispatchMode):
-    """Books what every operation allocates, and what is freed."""
+    """Record what every operation allocates, and what is freed."""
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, at_work: list[str]):
         super().__init__()  # pyright: ignore[reportUnknownMemberType]: untyped in torch
@@ -228,7 +230,7 @@ class _AllocationTracer(TorchDispatchMode):
         model.register_forward_hook(self._turn)
 
     def _turn(self, *_: Any) -> None:
-        """The backward begins."""
+        """Record the kept activations as the backward pass begins."""
         self.kept = {block for block, _ in self.alive.values()} - self.before
 
     def __torch_dispatch__(
@@ -237,7 +239,7 @@ class _AllocationTracer(TorchDispatchMode):
         if func is torch.ops.prim.device.default:
             return args[0].fake_device
         if func is torch.ops.aten._local_scalar_dense.default:
-            return 1  # what a step asks for: its weight, and whether its gradient is finite
+            return 1  # a step reads its weight, and whether its gradient is finite
         result = func(*args, **(kwargs or {}))
         for x in _tensors(result):
             self._book(x)
@@ -260,10 +262,10 @@ class _AllocationTracer(TorchDispatchMode):
 
     def _free(self, key: int) -> None:
         block, _ = self.alive.pop(key)
-        self.events.append(block)  # the second time it goes
+        self.events.append(block)  # a block's second event frees it
 
     def estimate(self, *, workspaces: bool) -> MemoryEstimate:
-        """What the step needed."""
+        """Add up the recorded events to the estimate of the step."""
         alive = set(self.before)
         always = total = sum(block.nbytes for block in alive)
         kept_now = 0
@@ -296,7 +298,7 @@ class _AllocationTracer(TorchDispatchMode):
 
 
 class _Shape(NamedTuple):
-    """What is known of a tensor."""
+    """Shape and dtype of a tensor."""
 
     sides: tuple[int, ...]
     dtype: torch.dtype
@@ -307,7 +309,7 @@ def _tensors(values: Any) -> list[Tensor]:
 
 
 def _known(arg: Any) -> Any:
-    """An argument with the shapes of tensors in their place, and tuples for lists."""
+    """Describe an argument: shapes for tensors, and tuples for lists."""
     match arg:
         case Tensor():
             return _Shape(tuple(arg.shape), arg.dtype)
@@ -318,7 +320,7 @@ def _known(arg: Any) -> Any:
 
 
 def _real(arg: Any) -> Any:
-    """An argument to call with, of what is known of it."""
+    """Make an argument to call an operation with, from its description."""
     match arg:
         case _Shape(sides, dtype):
             layout = torch.channels_last if len(sides) == 4 else torch.contiguous_format
@@ -334,15 +336,15 @@ CONVOLUTIONS = torch.ops.aten.convolution.default, torch.ops.aten.convolution_ba
 
 @cache
 def _workspace(func: Any, args: tuple[Any, ...]) -> int:
-    """What an operation takes for itself while it runs on a CPU, bytes; only convolutions do."""
+    """Measure the workspace that an operation takes on a CPU, bytes; only convolutions have one."""
     if func not in CONVOLUTIONS:
         return 0
     real = [_real(arg) for arg in args]
-    return max(0, min(_taken(func, real) for _ in range(2)))  # the first time, code is made for it
+    return max(0, min(_taken(func, real) for _ in range(2)))  # the first call compiles code
 
 
 def _taken(func: Any, args: list[Any]) -> int:
-    """What a call took beyond what it gives, bytes."""
+    """Measure the peak memory of a call beyond its results, bytes."""
     with _small_pages():
         watch = PeakMemory(CPU)
         result = func(*args)
@@ -351,7 +353,7 @@ def _taken(func: Any, args: list[Any]) -> int:
 
 @contextmanager
 def _small_pages() -> Generator[None]:
-    """Memory in pages of 4 KiB, for a closer look, where Linux lets itself be told."""
+    """Use pages of 4 KiB in the block, for a finer measurement, where Linux allows it."""
     set_thp_disable = 41
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(set_thp_disable, 1, 0, 0, 0)

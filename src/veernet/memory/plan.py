@@ -1,4 +1,4 @@
-"""How to use the memory there is: what to compute again, and how many pixels at a time.
+"""Plan the use of memory: which activations to checkpoint, and how many pixels at a time.
 
 Memory grows with the padded pixels of a micro-batch along a line, which two traces of a step find
 (`veernet.memory.estimate`). No plan changes what is learned.
@@ -33,36 +33,36 @@ RELATIVE_STEP_TIME: dict[ActivationCheckpointing, float] = {
     "stages": 1.0,
     "tiles": 1.45,
 }
-"""Time of a step, relative to that with nothing computed again, on a CPU: medians of
-`benchmarks/memory.py`, where memory that is new cost as much as computing again."""
+"""Time of a step on a CPU, relative to one without activation checkpointing: medians of
+`benchmarks/memory.py`, where fresh memory cost as much as computing activations a second time."""
 
 CALL_OVERHEAD_PIXELS = 20_000
-"""Pixels that could be computed while the calls of a micro-batch are made, on a CPU."""
+"""Fixed overhead of one micro-batch, expressed in pixels of compute (CPU)."""
 
 LIBRARY_RSS = 48 << 20
-"""What the libraries take on a CPU when they are first used, bytes."""
+"""Resident memory that libraries take when they are first used on a CPU, bytes."""
 
 BATCH_BYTES_PER_PIXEL = 2
-"""Bytes of a pixel of a batch: image and target."""
+"""Bytes per pixel of a batch: image and target."""
 
 SAMPLE = 64
-"""Steps of an epoch that a plan looks at."""
+"""Number of steps of an epoch that a plan examines."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One way to train, and what it takes.
+    """One way to train, with its memory and time.
 
     fixed:         memory of the process and of a step's data, on a CPU; 0 on a GPU, bytes
-    on_device:     that of the widest log, copied to a GPU; 0 on a CPU, bytes
-    widest:        what a step on the widest log takes, alone
-    per_pixel:     how that grows with the padded pixels of a micro-batch, bytes
-    images:        how many of the widest logs fit together; 0 if not even one does
+    on_device:     memory of the widest log copied to a GPU; 0 on a CPU, bytes
+    widest:        estimate of a step on the widest log alone
+    per_pixel:     growth of that estimate per padded pixel of a micro-batch, bytes
+    images:        number of the widest logs that fit together; 0 if not even one does
     pixel_budget:  padded pixels of a micro-batch; those of the widest log if not even that fits
-    micro_batches: of a step, on average
-    waste:         share of the pixels computed that is padding
-    cost:          time relative to no padding, no calls and nothing computed again, in the same
-                   precision
+    micro_batches: mean number of micro-batches per step
+    padding_share: share of the computed pixels that is padding
+    cost:          time relative to a step without padding, overhead or activation checkpointing,
+                   in the same precision
     """
 
     precision: Precision
@@ -79,37 +79,37 @@ class Choice:
 
     @property
     def peak(self) -> int:
-        """In all, on the widest log alone, bytes."""
+        """Peak memory of the process on the widest log alone, bytes."""
         return self.fixed + self.on_device + self.widest.peak
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Every way to train some logs in some memory."""
+    """Ways to train given logs in given memory."""
 
     memory: int
-    """Bytes."""
+    """Memory to plan for, bytes."""
     size: tuple[int, int]
-    """(h, w) of the widest log, the largest, px."""
+    """Size (h, w) of the widest log (the one with most pixels), px."""
     choices: tuple[Choice, ...]
 
     def taken(self, choice: Choice, pixels: int) -> int:
-        """What a step on so many padded pixels takes beyond what stays after it, bytes."""
+        """Memory that a step on `pixels` padded pixels takes beyond what stays after it, bytes."""
         h, w = self.size
         of_widest = choice.widest.peak - choice.widest.persistent + choice.on_device
         return max(0, round(of_widest + choice.per_pixel * (pixels - h * w)))
 
     @property
     def fits(self) -> bool:
-        """Whether any choice holds the widest log."""
+        """True if any choice holds the widest log."""
         return any(choice.images for choice in self.choices)
 
     @property
     def best(self) -> Choice:
-        """The first that fits, of those that compute less again.
+        """First choice that fits; choices with less activation checkpointing come first.
 
         Raises:
-            OptionError: none does; the message says what the smallest takes.
+            OptionError: no choice fits; the message says what the smallest takes.
         """
         if self.fits:
             return next(choice for choice in self.choices if choice.images)
@@ -132,12 +132,12 @@ def plan(
     precisions: Sequence[Precision] = (),
     first: bool = False,
 ) -> Plan:
-    """The ways to train logs of these sizes in so many bytes of memory: those of the whole process
-    on a CPU, those that PyTorch hands out on a GPU.
+    """List the ways to train logs of these sizes in `memory` bytes: of the whole process on a CPU,
+    of what PyTorch hands out on a GPU.
 
     Args:
-        precisions: those to plan for; that of `training` if not given.
-        first: stop at the first that fits.
+        precisions: precisions to plan for; that of `training` if empty.
+        first: stop at the first choice that fits.
 
     Raises:
         OptionError: there are no logs.
@@ -159,7 +159,7 @@ StoredCheckpointing = Annotated[
     formerly("recompute"),
     BeforeValidator(lambda name: _FORMER.get(str(name), name)),
 ]
-"""Activation checkpointing as files hold it; older ones have other names."""
+"""Activation checkpointing as files hold it; older files have other names for it."""
 
 _FORMER = {"nothing": "none", "slabs": "tiles"}
 
@@ -169,13 +169,14 @@ class Planned:
     """A plan that a run keeps to."""
 
     memory: int
-    """Bytes that it was made for."""
+    """Memory that the plan was made for, bytes."""
     activation_checkpointing: StoredCheckpointing
-    """Features that the backward computes again."""
+    """Activations that are computed a second time in the backward pass."""
     pixel_budget: int
     """Most pixels of one micro-batch, padding included, in place of that of the settings."""
     predicted: int
-    """Bytes that the widest micro-batch of the first epoch takes beyond what stays after it."""
+    """Predicted memory of the first epoch's widest micro-batch beyond what stays after it,
+    bytes."""
 
     def __post_init__(self) -> None:
         if self.pixel_budget < 1:
@@ -185,10 +186,10 @@ class Planned:
 def plan_run(
     training: Training, sizes: Sizes, memory: int, *, device: torch.device, epoch: int = 0
 ) -> Planned:
-    """Plan to train logs of these sizes in so many bytes, from an epoch on.
+    """Plan to train logs of these sizes in `memory` bytes, from `epoch` on.
 
     Raises:
-        OptionError: there are no logs, or no plan holds the widest.
+        OptionError: there are no logs, or no plan holds the widest one.
     """
     found = plan(training, sizes, memory, device=device, first=True)
     choice = found.best
@@ -203,25 +204,25 @@ def plan_run(
 
 
 def widest_batch(steps: Sequence[Step], sizes: Sizes) -> MicroBatch:
-    """The micro-batch of most padded pixels; the first of several."""
+    """Return the micro-batch with most padded pixels; the first of equals."""
     batches = [batch for step in steps for batch in step]
     return max(batches, key=lambda batch: padded_pixels(batch, sizes))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _CutCost:
-    """What a pixel budget makes of the steps."""
+    """Cost of a step as a pixel budget cuts it."""
 
     budget: int
     micro_batches: float
     waste: float
     cost: float
     data: int
-    """Of one step on the host, bytes."""
+    """Data of one step on the host, bytes."""
 
 
 def _cuts(schedule: Schedule, sizes: Sizes, *, widest: int) -> list[_CutCost]:
-    """Of budgets of 1, 2, … of the widest log."""
+    """Evaluate pixel budgets of 1, 2, … times the widest log."""
     return [
         _cost_of_cut(replace(schedule, pixel_budget=n * widest), sizes)
         for n in range(1, min(schedule.effective_batch, len(sizes)) + 1)
@@ -268,7 +269,7 @@ def _choices(
                     w,
                     64 * TRACED_WIDTH,
                     128 * TRACED_WIDTH,
-                )  # where weights count no more
+                )  # widths at which weights hardly count
             )
             per_pixel = (farther.peak - far.peak) / (h * 64 * TRACED_WIDTH) + copied
             over = memory - fixed - copied * h * w - whole.peak
@@ -290,7 +291,7 @@ def _choices(
 
 
 def sample_sizes(height: tuple[int, int], width: tuple[int, int], *, seed: int = 0) -> Sizes:
-    """Sizes of logs that fill a range evenly, its largest among them.
+    """Draw sizes of logs that fill a range evenly; the largest is among them.
 
     Raises:
         OptionError: a range is upside down, or begins below 1.

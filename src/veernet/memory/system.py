@@ -1,4 +1,4 @@
-"""What the machine has of memory, how it hands it out, how much was taken; and which precisions it
+"""Memory of the machine: its size, its allocator, and peaks; and the precisions that its processor
 has units for."""
 
 import ctypes
@@ -14,31 +14,32 @@ from veernet.errors import OptionError
 from veernet.training import Precision
 
 MMAP_THRESHOLD = 1 << 20
-"""Bytes of the smallest block that a CPU's allocator gives back when it is freed."""
+"""Size from which the CPU's allocator returns a freed block to the system, bytes."""
 
 Support = Literal["native", "emulated", "missing"]
-"""How a device convolves in a precision.
+"""Way in which a device convolves in a precision.
 
-native:   by units for it
-emulated: a processor without them, by those for float32, on numbers that oneDNN widens on the way
-missing:  a processor for which oneDNN has no such convolutions; those of PyTorch itself write every
-          pixel out as often as the kernel reads it
+native:   in units for this precision
+emulated: in units for float32, on numbers that oneDNN widens on the way
+missing:  without oneDNN, which has no such convolutions for the processor; PyTorch's own write
+          every pixel out as often as the kernel reads it
 """
 
 
 def configure_allocator() -> None:
-    """Have freed memory go back at once, and large blocks come in large pages; call it first.
+    """Make freed memory return to the system at once, and large blocks use large pages; call it
+    first.
 
     On a GPU: expandable segments, in place of blocks that are never joined. On a CPU, glibc keeps
-    freed blocks of up to 32 MiB in a heap that shrinks from its end only; from `SMALL` on they go
-    back instead. That makes pages that are new more often, so that PyTorch asks for large ones.
-    What the environment says already stays.
+    freed blocks of up to 32 MiB in a heap that shrinks from its end only; blocks from
+    `MMAP_THRESHOLD` on return instead. Then more pages are new, so PyTorch asks for large pages.
+    Settings in the environment are kept.
     """
     if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:
         os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    options = {"MALLOC_MMAP_THRESHOLD_": -3, "MALLOC_TRIM_THRESHOLD_": -1}  # those of mallopt
-    with suppress(OSError, AttributeError):  # where there is no glibc
+    options = {"MALLOC_MMAP_THRESHOLD_": -3, "MALLOC_TRIM_THRESHOLD_": -1}  # parameters of mallopt
+    with suppress(OSError, AttributeError):  # other systems have no glibc
         libc = ctypes.CDLL("libc.so.6")
         for name, option in options.items():
             if name not in os.environ:
@@ -46,10 +47,10 @@ def configure_allocator() -> None:
 
 
 class PeakMemory:
-    """The most memory that was taken since the watch began, beyond what was then, bytes.
+    """Peak memory since the object was made, beyond the memory in use then, bytes.
 
-    On a GPU that is what PyTorch's allocator handed out. On a CPU it is the resident size of this
-    process, which Linux tells; where it does not, 0.
+    On a GPU it is the memory that PyTorch's allocator handed out. On a CPU it is the resident size
+    of this process as Linux reports it; 0 on other systems.
     """
 
     def __init__(self, device: torch.device):
@@ -65,7 +66,7 @@ class PeakMemory:
             self.before = None
 
     def peak(self) -> int:
-        """Bytes so far."""
+        """Peak so far, bytes."""
         if self.before is None:
             return 0
         if self.device.type == "cuda":
@@ -74,16 +75,17 @@ class PeakMemory:
 
 
 def rss(field: str = "VmRSS") -> int:
-    """Bytes of this process in memory now (VmRSS) or at most (VmHWM); 0 where Linux is not."""
+    """Resident memory of this process, bytes: now (VmRSS) or its peak (VmHWM); 0 on other systems
+    than Linux."""
     return _kilobytes_field("/proc/self/status", field) or 0
 
 
 def parse_bytes(text: str, device: torch.device) -> int:
-    """The bytes of "8GiB", "800 MB" and the like; for "auto", nine tenths of what is free, shared
+    """Parse "8GiB", "800 MB" and the like to bytes; "auto" is nine tenths of what is free, shared
     by the processes that `torchrun` launched on a machine without GPUs.
 
     Raises:
-        OptionError: it is no amount of memory.
+        OptionError: the text is no amount of memory.
     """
     if text == "auto":
         sharing = 1 if device.type == "cuda" else int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -97,7 +99,7 @@ def parse_bytes(text: str, device: torch.device) -> int:
 
 
 def available_memory(device: torch.device) -> int:
-    """Bytes that this process could hold: what it holds, and what nobody does."""
+    """Memory that this process could hold, bytes: what it holds now, plus what is free."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
     known = [_kilobytes_field("/proc/meminfo", "MemAvailable"), *_container()]
@@ -108,7 +110,7 @@ def available_memory(device: torch.device) -> int:
 
 
 def _kilobytes_field(path: str, field: str) -> int | None:
-    """A field in kB of one of Linux's tables, in bytes; None where there is none."""
+    """Read a field in kB of one of Linux's tables, as bytes; None if there is none."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError:
@@ -117,7 +119,7 @@ def _kilobytes_field(path: str, field: str) -> int | None:
 
 
 def _container() -> list[int]:
-    """What the limits of a container leave, bytes; what it caches of files can go."""
+    """List what the limits of a container leave, bytes; cached files count as free."""
     rooms: list[int] = []
     for folder, limit, used, cached in (
         ("/sys/fs/cgroup", "memory.max", "memory.current", ("active_file", "inactive_file")),
@@ -128,7 +130,7 @@ def _container() -> list[int]:
             ("total_active_file", "total_inactive_file"),
         ),
     ):
-        with suppress(OSError, ValueError):  # there is no such limit
+        with suppress(OSError, ValueError):  # no such limit
             at = Path(folder)
             stat = dict(line.split() for line in (at / "memory.stat").read_text().splitlines())
             cache = sum(int(stat[name]) for name in cached if name in stat)
@@ -138,12 +140,12 @@ def _container() -> list[int]:
 
 
 def format_bytes(n: int) -> str:
-    """Bytes as MiB or GiB."""
+    """Format bytes as MiB or GiB."""
     return f"{n / 2**30:.2f} GiB" if n >= 1 << 30 else f"{n / 2**20:.0f} MiB"
 
 
 def support(precision: Precision, device: torch.device) -> Support:
-    """Return how a device convolves in a precision; of a GPU it is taken to be native.
+    """Return how a device convolves in a precision; a GPU is taken to be native.
 
     oneDNN is asked, which heeds `ONEDNN_MAX_CPU_ISA`.
     """
@@ -161,7 +163,7 @@ def support(precision: Precision, device: torch.device) -> Support:
 
 
 def drawback(precision: Precision, device: torch.device) -> str | None:
-    """Say what a precision costs on a processor without units for it; None where there are some.
+    """Describe what a precision costs on a processor without units for it; None if it has them.
 
     Measured by `benchmarks/bf16.py`.
     """

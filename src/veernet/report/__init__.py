@@ -1,1 +1,1 @@
-"""A run as one page: its charts and pictures."""
+"""HTML report of a run: its charts and pictures on one page."""

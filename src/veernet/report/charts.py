@@ -1,4 +1,4 @@
-"""Charts: what a run learned, what a step needs of memory, what an archive holds."""
+"""Draw charts: learning of a run, memory of a step, contents of an archive."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _SHADES = [tuple(channel / 255 for channel in colour) for colour in COLOURS]
 
 
 def draw_learning(log: Sequence[dict[str, Any]]) -> Markup:
-    """Loss by step and F1 by epoch of a run's log, as SVG for a page."""
+    """Draw loss by step and F1 by epoch from a run's log, as SVG for a page."""
     steps = [row for row in log if row["kind"] == "step"]
     epochs = [row for row in log if row["kind"] == "epoch"]
     with mpl.rc_context({"svg.fonttype": "none"}):
@@ -32,7 +32,7 @@ def draw_learning(log: Sequence[dict[str, Any]]) -> Markup:
         names = list(epochs[0]["curves"]) if epochs else []
         for name, shade in zip(names, _SHADES, strict=False):
             f1 = [row["curves"][name]["within_1_px"]["f1"] for row in epochs]
-            label = name.replace("$", r"\$")  # which begins a formula
+            label = name.replace("$", r"\$")  # $ begins a formula
             right.plot([row["epoch"] + 1 for row in epochs], f1, ".-", label=label, color=shade)
         right.set(xlabel="epoch", ylabel="F1 within 1 px", ylim=(0, 1))
         if epochs:
@@ -43,8 +43,8 @@ def draw_learning(log: Sequence[dict[str, Any]]) -> Markup:
 
 
 def draw_stages(path: Path, stages: Sequence[Stage], *, title: str) -> None:
-    """Draw what every part of a training step needs of memory, as stacked bars in MiB; the suffix
-    of `path` says in which format."""
+    """Draw the memory that every part of a training step needs, as stacked bars in MiB; the suffix
+    of `path` sets the format."""
     figure = Figure(figsize=(9, 0.6 + 0.28 * len(stages)), layout="constrained")
     axes = figure.subplots()
     names, left = [stage.name or "in tiles" for stage in stages], [0.0] * len(stages)
@@ -65,8 +65,8 @@ def draw_archive(
     surveys: Mapping[SplitName, Survey],
     verified: Mapping[SplitName, Verified],
 ) -> None:
-    """Draw the shapes of an archive's logs, the padding that batches cost, and the shares of the
-    classes in the splits that were verified; the suffix of `path` says in which format."""
+    """Draw the shapes of an archive's logs, the padding that batches cost, and the class shares in
+    the verified splits; the suffix of `path` sets the format."""
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     panels = 3 if verified else 2
     shapes, padding, *shares = figure.subplots(1, panels, width_ratios=(2, 1, 1)[:panels])
@@ -93,7 +93,7 @@ def draw_archive(
 def _bars(
     axes: Axes, groups: Mapping[str, Sequence[float]], names: Sequence[str], *, unit: str
 ) -> None:
-    """Bars of shares in percent, side by side for every name."""
+    """Draw shares in percent as bars, side by side for every name."""
     width = 0.8 / len(groups)
     for index, ((label, shares), shade) in enumerate(zip(groups.items(), _SHADES, strict=False)):
         x = [at + width * (index - (len(groups) - 1) / 2) for at in range(len(names))]

@@ -1,4 +1,4 @@
-"""One HTML page about a run, with its pictures inside."""
+"""Write one HTML page about a run, with its pictures embedded."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
     """Write a self-contained page: learning curves, evaluations with pictures, settings.
 
     Args:
-        digitised: pictures that `veernet digitise` left, to be shown too.
+        digitised: pictures from `veernet digitise` to include.
 
     Raises:
         RunError: `run` holds no run, or its log or an evaluation is damaged.
@@ -39,7 +39,7 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
         raise RunError(
             f"{run}: its log or an evaluation is damaged ({damaged!r}); evaluate again"
         ) from damaged
-    write_text(path, text.encode(errors="backslashreplace").decode())  # of names not in UTF-8
+    write_text(path, text.encode(errors="backslashreplace").decode())  # file names may not be UTF-8
 
 
 def _render(
@@ -71,7 +71,7 @@ def _settings(config: Config) -> dict[str, Any]:
 
 
 def _skipped(log: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """How often, and why, logs were left out, by their names."""
+    """Count how often each log was left out, with the reason, by file name."""
     rows = [row for row in log if row["kind"] == "skipped"]
     times = Counter(row["file_name"] for row in rows)
     return {
@@ -81,7 +81,7 @@ def _skipped(log: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _evaluation(folder: Path) -> dict[str, Any] | None:
-    """The evaluation of a split; None where it was killed before any was whole."""
+    """Read the evaluation of a split; None if it was killed before any was complete."""
     path = folder / SUMMARY
     with whole_set(folder, SUMMARY):
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Results as tables on a terminal: an evaluation, a digitisation."""
+"""Print results as tables on a terminal: an evaluation, a digitisation."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from veernet.evaluation.summary import Summary
 from veernet.terminal import one_line
 
 MOST_STRETCHES = 3
-"""Stretches off scale that are printed of a curve; the LAS file and the JSON list all."""
+"""Most stretches off scale printed per curve; the LAS file and the JSON list all."""
 
 
 FIT = "does the calibration fit, and is the curve one that the network knows?"
@@ -51,7 +51,7 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 
 def print_written(console: Console, written: DigitisedFiles) -> None:
-    """Print what is told of the curves as a table, the files, and what is to be looked at."""
+    """Print the summaries of the curves as a table, the files, and remarks on doubtful curves."""
     columns = ("curve", "unit", "read", "off scale", "confidence", "rounds")
     compared = any(one.compared is not None for one in written.summaries)
     against = ("compared", "covered", "MAE", "r") if compared else ()
@@ -82,7 +82,7 @@ def print_written(console: Console, written: DigitisedFiles) -> None:
 
 
 def _figures_against(one: CurveSummary) -> Iterator[str]:
-    """Cells of a table about one curve against the reference."""
+    """Yield the table's cells that compare one curve with the reference."""
     yield "–" if one.compared is None else f"{one.compared:,}"
     yield "–" if one.reference_coverage is None else f"{one.reference_coverage:.1%}"
     decades = one.mae_decades is not None
@@ -92,7 +92,7 @@ def _figures_against(one: CurveSummary) -> Iterator[str]:
 
 
 def _to_look_at(one: CurveSummary) -> Iterator[str]:
-    """Lines on what is to be doubted of a curve."""
+    """Yield remarks on doubtful readings of a curve."""
     name, unit, some = one.mnemonic, one.depth_unit, one.off_scale
     if some:
         places = _first_of(
@@ -114,7 +114,7 @@ def _to_look_at(one: CurveSummary) -> Iterator[str]:
 
 
 def _against_reference(one: CurveSummary) -> Iterator[str]:
-    """Lines on where a curve is not as the reference has it."""
+    """Yield remarks on differences of a curve from the reference."""
     name, unit = one.mnemonic, one.depth_unit
     if one.share_far:
         yield (

@@ -1,1 +1,1 @@
-"""Training: the step, the loop, and what a run leaves on disk."""
+"""Train: the loop, and the files of a run on disk."""

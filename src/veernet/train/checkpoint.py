@@ -1,4 +1,4 @@
-"""The state of a training on disk: written whole, checked when read, and never unpickled."""
+"""Checkpoints of a training: written whole, checked when read, and never unpickled."""
 
 import json
 import re
@@ -18,26 +18,28 @@ from veernet.training import Training
 from veernet.weights import fill, read_tensors, unseal, write_tensors
 
 CHECKPOINTS = "checkpoints"
-"""Folder of the last checkpoints of a run, inside its own; each is named after the steps done."""
+"""Folder of the last checkpoints inside that of a run; each is named after the number of steps
+done."""
 
 DAMAGED = ".damaged"
-"""What the name of a checkpoint ends in once it could not be read."""
+"""Suffix of the name of a checkpoint that could not be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """A run between two steps."""
+    """Progress of a run, between two steps."""
 
     epoch: int = 0
-    """Epochs that are whole."""
+    """Number of whole epochs done."""
     step: int = 0
-    """Steps done of the epoch after them."""
+    """Number of steps done in the current epoch."""
     best: float = -1.0
-    """The best validation score so far; -1 before the first."""
+    """Best validation score so far; -1 before the first."""
     pixel_budget: int | None = None
-    """Of the schedule from now on, where a plan or full memory changed that of the settings."""
+    """Pixel budget from now on, where a plan or full memory changed that of the settings; else
+    None."""
     activation_checkpointing: StoredCheckpointing = "none"
-    """Features that the backward computes again."""
+    """Activations that are computed a second time in the backward pass."""
 
     def __post_init__(self) -> None:
         if min(self.epoch, self.step) < 0 or (self.pixel_budget or 1) < 1:
@@ -46,7 +48,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainState:
-    """What changes while a run learns. The learning rate follows from the step."""
+    """State that changes while a run learns. The learning rate follows from the step."""
 
     model: VeerNet
     optimizer: torch.optim.Optimizer
@@ -54,7 +56,7 @@ class TrainState:
 
     @staticmethod
     def new(training: Training, device: torch.device) -> "TrainState":
-        """Before the first step; the weights are drawn from torch's random state."""
+        """Make the state before the first step; weights are drawn from torch's random state."""
         model = VeerNet(training.network).to(device, training.dtype)
         return TrainState(
             model=model,
@@ -63,7 +65,7 @@ class TrainState:
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights, moments and random states, by names in one file."""
+        """Weights, optimizer moments and random states, named for one file."""
         moments: dict[int, dict[str, Tensor]] = self.optimizer.state_dict()["state"]
         device = next(self.model.parameters()).device
         return {
@@ -74,25 +76,25 @@ class TrainState:
         }
 
     def plain(self) -> dict[str, Any]:
-        """All else that the optimizer and the scaler remember."""
+        """Plain data of the optimizer and the scaler, besides their tensors."""
         groups = self.optimizer.state_dict()["param_groups"]
         return {"param_groups": groups, "scaler": self.scaler.state_dict()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A run as it was written down."""
+    """Checkpoint of a run, as read from its file."""
 
     path: Path
     state: Progress
     config: dict[str, Any]
-    """The settings of the run."""
+    """Settings of the run."""
     settings: dict[str, Any]
     tensors: dict[str, Tensor]
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """Those of the network."""
+        """Weights of the network."""
         return {
             name.removeprefix("model."): value
             for name, value in self.tensors.items()
@@ -100,10 +102,10 @@ class Checkpoint:
         }
 
     def restore(self, trained: TrainState) -> None:
-        """Put network, optimizer, scaler and random states where they were.
+        """Restore network, optimizer, scaler and random states.
 
         Raises:
-            CheckpointError: it is of another network or optimizer.
+            CheckpointError: the checkpoint is of another network or optimizer.
         """
         fill(trained.model, self.weights, self.path)
         try:
@@ -112,7 +114,7 @@ class Checkpoint:
             device = next(trained.model.parameters()).device
             if device.type == "cuda" and "random.cuda" in self.tensors:
                 torch.cuda.set_rng_state(self.tensors["random.cuda"], device)
-        except Exception as other:  # what is missing, or of another type or shape
+        except Exception as other:  # missing entries, other types or shapes
             raise CheckpointError(f"{self.path}: of another optimizer ({other!r})") from other
 
     def _restore_optimizer(self, trained: TrainState) -> None:
@@ -135,20 +137,20 @@ class Checkpoint:
 def save_checkpoint(
     path: Path, state: Progress, config: Mapping[str, Any], trained: TrainState
 ) -> None:
-    """Write everything that the rest of a run depends on.
+    """Write everything on which the rest of a run depends.
 
     Raises:
-        CheckpointError: the disk does not take it; older checkpoints are as they were.
+        CheckpointError: the disk does not take it; older checkpoints are unchanged.
     """
     about = {"state": asdict(state), "config": dict(config), "plain": trained.plain()}
     write_tensors(path, "checkpoint", about, trained.tensors())
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read what `save_checkpoint` wrote.
+    """Read a checkpoint that `save_checkpoint` wrote.
 
     Raises:
-        CheckpointError: it is damaged, or something else.
+        CheckpointError: the file is damaged, or is no checkpoint.
     """
     tensors, metadata = read_tensors(path)
     try:
@@ -168,7 +170,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def checkpoint_path(run: Path, done: int) -> Path:
-    """Where the checkpoint after `done` steps lies in the folder of a run."""
+    """Path of the checkpoint after `done` steps in the folder of a run."""
     return run / CHECKPOINTS / f"{done:08d}.safetensors"
 
 
@@ -176,17 +178,17 @@ _NAME = re.compile(r"\d{8,}\.safetensors")
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """The checkpoints of a run, newest first."""
+    """List the checkpoints of a run, newest first."""
     found = (run / CHECKPOINTS).glob("[0-9]*.safetensors")
     return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, dict[Path, str]]:
-    """The newest checkpoint of a run that is whole, None if it has none; and what is wrong with
-    those after it, by their paths.
+    """Read the newest whole checkpoint of a run, None if it has none; also return the damaged ones
+    after it with their errors, by path.
 
     Raises:
-        CheckpointError: there are some, and none is whole.
+        CheckpointError: there are checkpoints, and none is whole.
     """
     damaged: dict[Path, str] = {}
     for path in checkpoints(run):
@@ -201,7 +203,7 @@ def newest_checkpoint(run: Path) -> tuple[Checkpoint | None, dict[Path, str]]:
 
 
 def set_aside(paths: Iterable[Path]) -> None:
-    """Rename damaged checkpoints, so that they count no longer."""
+    """Rename damaged checkpoints, so that they no longer count."""
     for path in paths:
         path.replace(path.with_name(path.name + DAMAGED))
 
@@ -213,7 +215,8 @@ def prune(run: Path, keep: int) -> None:
 
 
 def _kinds(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Names and types of an optimizer's settings, as JSON holds them; its parameters by number."""
+    """Map an optimizer's settings to the names of their types, as JSON holds them; its parameters
+    to their numbers."""
     plain = json.loads(json.dumps(dict(group)))
     kinds = {name: type(value).__name__ for name, value in plain.items()}
     return {**kinds, "params": plain["params"], "betas": len(plain["betas"])}

@@ -1,4 +1,4 @@
-"""Steps that went wrong, written down so that they can be taken again."""
+"""Record steps whose loss or gradient is not finite, and replay them."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -19,7 +19,7 @@ from veernet.train.checkpoint import Progress, TrainState, read_checkpoint, save
 from veernet.train.run import Config, archive_of, check_same_data, determinism, fingerprints
 
 FAULTS = "faults"
-"""Folder of steps that went wrong inside that of a run, each named after its number."""
+"""Folder of failed steps inside that of a run; each is named after its number."""
 
 _FAULT, _BEFORE = "fault.json", "before.safetensors"
 
@@ -29,7 +29,7 @@ class LogOfStep:
     """A log that took part in a step."""
 
     index: int
-    """In the split for training."""
+    """Index of the log in the training split."""
     file_name: str
     height: int
     width: int
@@ -37,15 +37,15 @@ class LogOfStep:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A step whose loss or gradient was not finite, and all that it takes to take it again."""
+    """Step whose loss or gradient was not finite, with everything needed to run it again."""
 
     step: int
-    """From 1 over the whole run."""
+    """Number of the step in the run, from 1."""
     epoch: int
-    """From 0."""
+    """Number of the epoch, from 0."""
     seed: int
     loss: str
-    """Mean over the logs; text, for JSON has no word for what is not finite."""
+    """Mean loss over the logs, as text, since JSON has no word for NaN and infinity."""
     grad_norm: str
     learning_rate: float
     micro_batches: tuple[tuple[LogOfStep, ...], ...]
@@ -61,7 +61,7 @@ def write_fault(
     split: Split,
     result: StepResult,
 ) -> Path:
-    """Write a step that went wrong, and where the run was before it; returns the folder."""
+    """Write a failed step, and the state of the run before it; return its folder."""
     folder = run / FAULTS / f"{number:08d}"
 
     def log(index: int) -> LogOfStep:
@@ -84,21 +84,22 @@ def write_fault(
 
 @dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """What a step gave when it was taken again."""
+    """Results of a step that was run again."""
 
     fault: Fault
     alone: tuple[tuple[LogOfStep, StepResult | None], ...]
-    """Every log by itself, in the order of the step; None if it cannot be read."""
+    """Result of every log by itself, in the order of the step; None if the log cannot be read."""
     whole: StepResult
-    """All that can be read, as the step was cut."""
+    """Result of all logs that can be read, in the micro-batches of the step."""
 
 
 def replay(folder: Path, *, device: torch.device) -> Replayed:
-    """Take a step again that `fit` wrote down, every log alone first; nothing is learned.
+    """Run a step again that `fit` recorded: first every log alone, then the whole step. No weights
+    are updated.
 
     Raises:
         RunError: there is no such step in `folder`, or its archive has changed.
-        CheckpointError: where the run was before it cannot be read.
+        CheckpointError: the state of the run before the step cannot be read.
     """
     path = folder / _FAULT
     missing = f"{folder}: no step that went wrong here ({_FAULT} is missing)"
@@ -151,12 +152,12 @@ def _check_logs(path: Path, fault: Fault, split: Split) -> None:
 
 
 def _still(model: nn.Module) -> torch.optim.Optimizer:
-    """An optimizer that moves nothing."""
+    """Make an optimizer that changes nothing: SGD with a learning rate of 0."""
     return torch.optim.SGD(model.parameters(), lr=0.0)
 
 
 def told(replayed: Replayed) -> list[dict[str, Any]]:
-    """The logs of a step that was taken again, as plain data."""
+    """Return the logs of a replayed step as plain data."""
     return [
         {
             **asdict(log),

@@ -1,4 +1,4 @@
-"""What a run tells while it runs: JSON lines and TensorBoard on disk, a progress bar on screen."""
+"""Log of a run: JSON lines and TensorBoard on disk, a progress bar on screen."""
 
 import json
 import os
@@ -35,7 +35,7 @@ _EVERY_ROW = {"kind": str, "step": int, "epoch": int}
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """The rows of a run's log.
+    """Read the rows of a run's log.
 
     Raises:
         RunError: nothing was trained yet, or the log is damaged.
@@ -56,16 +56,16 @@ def _is_before(row: dict[str, Any], epoch: int, done: int) -> bool:
 
 
 def rank0_console(console: Console) -> Console:
-    """The console of the first process; that of the others is silent."""
+    """Return `console` on rank 0, and a silent one on other ranks."""
     return Console(quiet=True) if distributed.rank() else console
 
 
 class RunLog:
-    """The log of one run that goes on after `epoch` epochs and `done` steps in all.
+    """Log of one run, which goes on after `epoch` epochs and `done` steps in all.
 
-    What it says of later ones, written after the last checkpoint, is dropped. Of several processes
-    the first one writes, and knows of what lies before: which logs were left out, and of which
-    epochs a step was learned from.
+    Rows of later steps, written after the last checkpoint, are dropped. Of several processes only
+    rank 0 writes, and only rank 0 knows the earlier rows: which logs were left out, and in which
+    epochs a step updated the weights.
     """
 
     def __init__(self, run: Path, *, epoch: int, done: int, n_steps: int, console: Console):
@@ -100,12 +100,12 @@ class RunLog:
         self.progress.stop()
         for output in (self.board, self.file):
             if output is not None:
-                # What ended the run is told, and not that its log cannot be closed either.
+                # Report the error that ended the run, not a second one on closing the log.
                 with suppress(OSError) if kind else with_filename(self.path):
                     output.close()
 
     def flush(self) -> None:
-        """Have the disk hold what the log says so far."""
+        """Write the log to the disk so far."""
         if self.file is not None:
             with with_filename(self.path):
                 self.file.flush()
@@ -114,7 +114,8 @@ class RunLog:
     def step(
         self, number: int, epoch: int, result: StepResult, rate: float, micro_batches: int
     ) -> None:
-        """An optimizer step; `number` counts them from 1 over the whole run, epochs from 0."""
+        """Log an optimizer step; `number` counts steps from 1 over the whole run, `epoch` from
+        0."""
         loss = None if result.loss.isnan() else result.loss.item()
         measured = {
             "loss": loss,
@@ -126,17 +127,18 @@ class RunLog:
         self._plot(measured, number)
         if loss is not None:
             self.learned.add(epoch)
-        told = "none: no label" if loss is None else f"{loss:.4f}"
-        description = f"epoch {epoch + 1}  loss {told}"
+        shown = "none: no label" if loss is None else f"{loss:.4f}"
+        description = f"epoch {epoch + 1}  loss {shown}"
         self.progress.update(self.bar, completed=number, description=description)
 
     def retry(self, number: int, epoch: int, scale: float) -> None:
-        """Step `number` overflowed, and is tried again with the loss scaled by `scale`."""
+        """Log that step `number` overflowed and is tried again, with the loss scaled by `scale`."""
         self._row("retry", number, epoch, {"scale": scale})
         self.console.print(f"step {number}: overflow; again, with the loss scaled by {scale:g}")
 
     def budget(self, number: int, epoch: int, pixel_budget: int) -> None:
-        """Memory ran out in step `number`; micro-batches are of `pixel_budget` from now on."""
+        """Log that memory ran out in step `number`; micro-batches have `pixel_budget` from now
+        on."""
         self._row("budget", number, epoch, {"pixel_budget": pixel_budget})
         self.console.print(
             f"step {number}: memory ran out and the step was cut finer; "
@@ -146,30 +148,31 @@ class RunLog:
     def skipped(
         self, number: int, epoch: int, file_name: str, reason: str, *, validating: bool
     ) -> None:
-        """A log could not be read in step `number`, or in the validation after it, and was left
-        out."""
-        told = {"file_name": file_name, "reason": reason, "validating": validating}
-        self._row("skipped", number, epoch, told)
+        """Log that a log was left out because it could not be read in step `number`, or in the
+        validation after it."""
+        values = {"file_name": file_name, "reason": reason, "validating": validating}
+        self._row("skipped", number, epoch, values)
         self.left_out[file_name] += 1
         self.console.print(f"step {number}: left out {file_name}: {reason}", soft_wrap=True)
 
     def end(self, *, scored: bool) -> None:
-        """Say at the end of a run which logs were left out, and how often; and whether no epoch of
-        it could be scored, so that there are no best weights."""
+        """Print at the end of a run which logs were left out, and how often; and whether no epoch
+        could be scored, so that there are no best weights."""
         if not scored:
             self.console.print(
                 "no best weights: no log to validate on could be read and has a labelled curve"
             )
         if self.left_out:
-            told = ", ".join(f"{name} ({n} times)" for name, n in self.left_out.items())
-            self.console.print(f"{len(self.left_out)} logs were left out: {told}", soft_wrap=True)
+            listed = ", ".join(f"{name} ({n} times)" for name, n in self.left_out.items())
+            self.console.print(f"{len(self.left_out)} logs were left out: {listed}", soft_wrap=True)
 
     def memory(
         self, number: int, epoch: int, *, pixels: int, predicted: int, measured: int, plan: str
     ) -> None:
-        """What the widest micro-batch took beyond what stays, bytes, before step `number + 1`."""
-        told = {"pixels": pixels, "predicted": predicted, "measured": measured, "plan": plan}
-        self._row("memory", number, epoch, told)
+        """Log the memory that the widest micro-batch took beyond what stays after it, bytes, before
+        step `number + 1`."""
+        values = {"pixels": pixels, "predicted": predicted, "measured": measured, "plan": plan}
+        self._row("memory", number, epoch, values)
         seen = f", {format_bytes(measured)} measured" if measured else ""
         self.console.print(
             f"memory: {plan}; widest micro-batch, {pixels:,} px: {format_bytes(predicted)} "
@@ -177,18 +180,18 @@ class RunLog:
         )
 
     def epoch(self, number: int, epoch: int, summary: Summary) -> None:
-        """The end of an epoch, `number` steps into the run, with its validation."""
+        """Log the end of an epoch, `number` steps into the run, with its validation."""
         scores = {name: value for name, value in asdict(summary).items() if name != "left_out"}
         self._row("epoch", number, epoch, scores)
         f1 = {name: curve.within_1_px.f1 for name, curve in summary.curves.items()}
         self._plot({f"{name}/F1 within 1 px": value for name, value in f1.items()}, number)
-        told = (
+        scores = (
             f"{name}: no score, for none of its pixels is labelled"
             if value is None
             else f"{name}: F1 within 1 px {value:.3f}"
             for name, value in f1.items()
         )
-        self.console.print("  ".join([f"epoch {epoch + 1}", *told]))
+        self.console.print("  ".join([f"epoch {epoch + 1}", *scores]))
 
     def _row(self, kind: str, number: int, epoch: int, values: dict[str, Any]) -> None:
         row = {"kind": kind, "step": number, "epoch": epoch, **values}

@@ -1,4 +1,4 @@
-"""A run as its folder has it: settings, data, and the state that training goes on from."""
+"""Open a run from its folder: settings, data, and the state from which training goes on."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ from veernet.weights import BEST
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
-    """A run that was opened, in one of the processes that share it."""
+    """Open run, in one of the processes that share it."""
 
     config: Config
     classes: tuple[str, ...]
@@ -45,17 +45,17 @@ class Resumed:
     trained: TrainState
     state: Progress
     damaged: dict[Path, str]
-    """Checkpoints that could not be read, and why."""
+    """Checkpoints that could not be read, with the reasons."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of steps of every epoch, the last and short one included."""
+        """Number of steps per epoch, including a last step with fewer logs."""
         return -(-len(self.train) // self.config.training.schedule.effective_batch)
 
 
 def resume(run: Path, device: torch.device, console: Console) -> Resumed:
     """Open a run where its newest whole checkpoint left it, and make sure that all processes have
-    the same one. Damaged checkpoints are put aside.
+    the same one. Damaged checkpoints are set aside.
 
     Raises:
         VeerNetError: the run, its archive or its checkpoints are not as they should be.
@@ -84,11 +84,11 @@ def resume(run: Path, device: torch.device, console: Console) -> Resumed:
 
 
 def _tidy(run: Path, damaged: dict[Path, str]) -> None:
-    """Put aside what is damaged, and remove what a process that was killed left behind."""
+    """Set damaged checkpoints aside, and remove files that a killed process left behind."""
     set_aside(damaged)
     remove_stale(run)
     if not checkpoints(run):
-        (run / NAME).unlink(missing_ok=True)  # of steps that are all taken again
+        (run / NAME).unlink(missing_ok=True)  # all its steps are repeated
 
 
 def _read(run: Path, device: torch.device) -> Resumed:
@@ -112,7 +112,7 @@ def _read(run: Path, device: torch.device) -> Resumed:
         damaged=damaged,
     )
     if checkpoint is None:
-        if (run / BEST).exists():  # which come after a checkpoint
+        if (run / BEST).exists():  # best weights come after a checkpoint
             raise CheckpointError(
                 f"{run}: it has best weights, and its checkpoints are gone; put them back, or "
                 "begin another run"

@@ -1,4 +1,4 @@
-"""The folder of a run: what it says of itself, and whether it still fits its archive."""
+"""Folder of a run: its settings, and checks that they still fit its archive."""
 
 import json
 import os
@@ -23,52 +23,52 @@ from veernet.training import Training
 from veernet.weights import load_weights, save_weights
 
 CONFIG = "config.json"
-"""The settings of a run, inside its folder."""
+"""Settings of a run, inside its folder."""
 
 FIRST = "first.safetensors"
-"""Weights that a run began from, inside its folder, where they were not drawn."""
+"""Initial weights of a run, inside its folder, if they were not drawn at random."""
 
 MAX_THREADS = 1024
-"""Most threads of a process that a run is taken to have been begun with."""
+"""Most threads per process that a config may give."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What the folder of a run says of it: all that it takes to make the run again."""
+    """Everything needed to make a run again, as kept in its folder."""
 
     archive: str
     logs: dict[str, str]
     """Fingerprints of the splits for training and validation, by their names."""
     training: Training
     first: str | None = None
-    """SHA-256 of the weights that the run began from; None where they were drawn."""
+    """SHA-256 of the initial weights; None if they were drawn at random."""
     deterministic: bool = False
-    """Whether operations that may add up in another order every time are refused."""
+    """True if operations whose order of summation varies are refused."""
     plan: Planned | None = None
-    """Plan of memory; None where none was made, and the run goes by its settings."""
+    """Plan of memory; None if none was made, and the run follows its settings."""
     on_error: OnError = "stop"
-    """Treatment of a log that cannot be read, unless told otherwise when the run goes on."""
+    """Treatment of a log that cannot be read, unless resuming the run overrides it."""
     versions: dict[str, str]
     threads: int
-    """Threads of each process. The run keeps to them, for sums are rounded in another order on
-    others."""
+    """Threads of each process. The run keeps this number, since another one rounds sums in another
+    order."""
     device: str | None = None
-    """Type of the device that the run was begun on, if that was said."""
+    """Type of the device that the run was started on, if it was given."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.threads <= MAX_THREADS:
             raise OptionError(f"threads must be from 1 to {MAX_THREADS}; got {self.threads}")
 
     def plain(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Return the settings as JSON holds them."""
         return json.loads(json.dumps(asdict(self)))
 
 
 def check_name(run: Path) -> None:
-    """Check that the folder of a run has a name that all can write who write there.
+    """Check that the name of a run's folder can be written by every writer of files in it.
 
     Raises:
-        RunError: it is not UTF-8.
+        RunError: the name is not UTF-8.
     """
     try:
         str(run).encode()
@@ -93,15 +93,14 @@ def start(
 ) -> None:
     """Make the folder of a new run and write its settings there.
 
-    Of several processes that begin a run in one folder, one does; the others are told.
+    If several processes start a run in one folder, one succeeds; the others raise.
 
     Args:
-        first: weights to begin from, in place of drawn ones.
-        plan: how to use memory, in place of the pixel budget of `training`.
-        on_error: what `fit` does with a log that cannot be read, unless told otherwise.
-        device: what the run is begun on, for the record.
-        again: the folder may hold a run that was begun on the same data with the same settings;
-            its plan stays.
+        first: initial weights, in place of random ones.
+        plan: use of memory, in place of the pixel budget of `training`.
+        on_error: default of `fit` for a log that cannot be read.
+        device: device that the run starts on, for the record.
+        again: accept a folder that holds a run with the same data and settings; its plan stays.
 
     Raises:
         RunError: the folder holds a run, or has a name that is not UTF-8; or the network does not
@@ -140,13 +139,14 @@ def start(
 
 
 def _are_same(found: Config, asked: Config) -> bool:
-    """Return whether a run was begun as it is asked for now, but for what is found every time."""
+    """Return whether a run has the settings asked for now, apart from those found anew every
+    time."""
     found_anew = ("plan", "versions", "threads", "device")
     return replace(found, **{name: getattr(asked, name) for name in found_anew}) == asked
 
 
 def claimed(run: Path) -> AbstractContextManager[None]:
-    """Keep other processes out of the folder of a run while the block lasts.
+    """Keep other processes out of the folder of a run during the block.
 
     Raises:
         RunError: another process has it.
@@ -155,31 +155,31 @@ def claimed(run: Path) -> AbstractContextManager[None]:
 
 
 def read_config(run: Path) -> Config:
-    """The settings of the run in folder `run`.
+    """Read the settings of the run in folder `run`.
 
     Raises:
-        RunError: there is none, or its settings are damaged.
+        RunError: there is no run, or its settings are damaged.
     """
     missing = f"{run}: no run here ({CONFIG} is missing)"
     return read_config_file(run / CONFIG, missing=missing)
 
 
 def read_config_file(path: Path, *, missing: str) -> Config:
-    """The settings in a file like the `CONFIG` of a run.
+    """Read settings from a file like the `CONFIG` of a run.
 
     Raises:
-        RunError: there is none, in the words of `missing`, or it is damaged.
+        RunError: there is no such file (the message is `missing`), or it is damaged.
     """
     table = read_json(path, error=RunError, missing=missing)
     return validate(Config, table, where=str(path), error=RunError)
 
 
 def first_weights(run: Path, config: Config) -> dict[str, Tensor] | None:
-    """The weights that a run began from; None where they were drawn.
+    """Read the initial weights of a run; None if they were drawn at random.
 
     Raises:
-        RunError: they are not those any more.
-        CheckpointError: they are damaged, or not there.
+        RunError: the weights have changed since.
+        CheckpointError: the weights are damaged, or missing.
     """
     if config.first is None:
         return None
@@ -190,10 +190,10 @@ def first_weights(run: Path, config: Config) -> dict[str, Tensor] | None:
 
 
 def archive_of(run: Path, config: Config) -> Archive:
-    """The archive that a run learns from.
+    """Open the archive that a run learns from.
 
     Raises:
-        ArchiveError: it is not where the run says, or damaged.
+        ArchiveError: the archive is not where the run says, or is damaged.
     """
     try:
         return open_archive(Path(config.archive))
@@ -202,34 +202,34 @@ def archive_of(run: Path, config: Config) -> Archive:
 
 
 def versions() -> dict[str, str]:
-    """Of what computes."""
+    """Return the versions of veernet, torch and numpy."""
     return {name: version(name) for name in ("veernet", "torch", "numpy")}
 
 
 def changes(config: Config, device: torch.device) -> list[str]:
-    """List what differs here from where a run was begun, and rounds or lasts otherwise."""
-    told = [
+    """List what differs here from where a run was started, and may change rounding or time."""
+    changed = [
         f"begun with {name} {begun}, this is {now}: rounding may differ"
         for name, now in versions().items()
         if (begun := config.versions.get(name)) != now
     ]
     if config.device not in (None, device.type):
-        told.append(f"begun on {config.device}, this is {device.type}: rounding may differ")
+        changed.append(f"begun on {config.device}, this is {device.type}: rounding may differ")
     if (taken := torch.get_num_threads()) != config.threads:
-        told.append(
+        changed.append(
             f"begun with {config.threads} thread(s) a process, where PyTorch would take {taken} "
             f"here: it keeps to {config.threads}, and to their rounding"
         )
-    return told
+    return changed
 
 
 def fingerprints(train: Split, val: Split) -> dict[str, str]:
-    """Of the logs that a run sees, by the names of the splits."""
+    """Return the fingerprints of the logs that a run sees, by split."""
     return {"train": train.fingerprint, "val": val.fingerprint}
 
 
 def check_same_data(run: Path, config: Config, now: dict[str, str]) -> None:
-    """Check that an archive holds what the run was begun on.
+    """Check that an archive holds the data with which the run was started.
 
     Raises:
         RunError: a split has changed.
@@ -246,10 +246,10 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     """Check that a run's settings are those that its checkpoint at `path` was `written` with.
 
     Raises:
-        RunError: they were changed since; it says which.
+        RunError: the settings have changed since; the message says which.
     """
-    told = "training", "logs", "first", "deterministic", "plan", "on_error", "threads"
-    keys = [key for key in told if key in written]  # older versions wrote fewer
+    names = "training", "logs", "first", "deterministic", "plan", "on_error", "threads"
+    keys = [key for key in names if key in written]  # older versions wrote fewer
     found = {key: _presently(key, written[key], path) for key in keys}
     asked = {key: config.plain()[key] for key in keys}
     if found != asked:
@@ -260,7 +260,7 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
 
 
 def _presently(key: str, value: Any, path: Path) -> Any:
-    """Say in present names what an older version may have written of a setting."""
+    """Convert a setting written by an older version to present names."""
     kinds: dict[str, type[Training | Planned]] = {"training": Training, "plan": Planned}
     if key not in kinds or value is None:
         return value
@@ -269,10 +269,10 @@ def _presently(key: str, value: Any, path: Path) -> Any:
 
 
 def check_fit(archive: Archive, training: Training) -> None:
-    """Check that a network can be trained on an archive at all.
+    """Check that the network and the archive have the same classes.
 
     Raises:
-        RunError: their classes do not match.
+        RunError: the classes do not match.
     """
     n, out_channels = len(archive.classes), training.network.out_channels
     if out_channels not in (n, 1 if n == 2 else n):
@@ -284,7 +284,8 @@ def check_fit(archive: Archive, training: Training) -> None:
 
 @contextmanager
 def determinism(wanted: bool) -> Generator[None]:
-    """Have PyTorch refuse operations that may add up in another order every time, if `wanted`."""
+    """Make PyTorch refuse operations whose order of summation varies during the block, if
+    `wanted`."""
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     if wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -299,7 +300,7 @@ def determinism(wanted: bool) -> Generator[None]:
 
 @contextmanager
 def threads(wanted: int) -> Generator[None]:
-    """Have PyTorch use so many threads while the block runs."""
+    """Make PyTorch use `wanted` threads during the block."""
     before = torch.get_num_threads()
     if wanted != before:
         torch.set_num_threads(wanted)

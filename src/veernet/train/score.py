@@ -1,4 +1,4 @@
-"""The evaluation of a run, inside its folder."""
+"""Evaluate a run, inside its folder."""
 
 from pathlib import Path
 
@@ -28,10 +28,10 @@ def evaluate_run(
 ) -> Summary:
     """Evaluate the best weights of a run on a split of its archive, into the run's folder.
 
-    With `skip`, logs that cannot be read are left out, and the summary says which, and why.
+    With `skip`, logs that cannot be read are left out; the summary lists them with the reasons.
 
     Raises:
-        RunError: none can be read.
+        RunError: no log can be read.
     """
     config = read_config(run)
     archive = archive_of(run, config)

@@ -1,4 +1,4 @@
-"""Asking a run to pause: Ctrl-C, SIGTERM, a terminal that is closed, or so many steps."""
+"""Pause a run on request: Ctrl-C, SIGTERM, a closed terminal, or a number of steps."""
 
 import os
 import signal
@@ -13,11 +13,12 @@ from rich.console import Console
 from veernet import distributed
 
 PAUSED = os.EX_TEMPFAIL
-"""Exit code of a command whose training was paused, 75: what waits for it to be done stops too."""
+"""Exit code 75 of a command whose training was paused, so that commands chained with && stop
+too."""
 
 
 class StopRequest:
-    """A request to pause a run. The first Ctrl-C and every SIGTERM or SIGHUP ask, the
+    """Request to pause a run. The first Ctrl-C, and every SIGTERM or SIGHUP, requests a pause; the
     second Ctrl-C stops at once."""
 
     def __init__(self, after: int | None, console: Console):
@@ -25,26 +26,26 @@ class StopRequest:
         self.requested, self.interrupts, self.steps = False, 0, 0
 
     def __call__(self) -> bool:
-        """Whether it was, after one more step."""
+        """Count one step and return whether a pause was requested."""
         self.steps += 1
         return self.requested or (self.after is not None and self.steps >= self.after)
 
     def on_signal(self, signum: int, _: FrameType | None) -> None:
-        """Take a signal."""
+        """Handle a signal."""
         self.interrupts += signum == signal.SIGINT
         if self.interrupts > 1:
             raise KeyboardInterrupt
         if not self.requested:
             self.requested = True
-            # Whoever reads what is printed may have been interrupted too.
+            # The reader of our output may have been interrupted too.
             with suppress(OSError, RuntimeError, SystemExit):
                 self.console.print("pausing after what is being done; Ctrl-C again stops at once")
 
 
 @contextmanager
 def stop_signals(after: int | None, console: Console) -> Generator[StopRequest]:
-    """Hear the signals that ask for a pause while the block runs; in the main thread, for others
-    get none. Where SIGHUP is ignored, as under `nohup`, it stays so."""
+    """Install handlers for the signals that request a pause during the block (main thread only). If
+    SIGHUP is ignored, as under `nohup`, it stays so."""
     pausing = StopRequest(after, console)
     if threading.current_thread() is not threading.main_thread():
         yield pausing
@@ -61,7 +62,7 @@ def stop_signals(after: int | None, console: Console) -> Generator[StopRequest]:
 
 
 def end_if_paused(done: bool) -> None:
-    """End a command whose training is not done with `PAUSED`; under `torchrun`, which would start
-    it again, with 0."""
+    """Exit with `PAUSED` if training is not done; under `torchrun`, which would then restart it,
+    with 0."""
     if not done:
         sys.exit(0 if distributed.launched() else PAUSED)

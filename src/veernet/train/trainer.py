@@ -34,14 +34,15 @@ from veernet.weights import BEST, not_finite, save_weights
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointPolicy:
-    """When a run writes a checkpoint, besides at the end of every epoch and at a pause."""
+    """Policy for writing checkpoints, in addition to those at the end of every epoch and at a
+    pause."""
 
     minutes: float = 10.0
-    """Longest time between two."""
+    """Longest time between two checkpoints, minutes."""
     steps: int | None = None
-    """Most steps between two; as many as fit into the time if None."""
+    """Most steps between two checkpoints; None for no limit."""
     keep: int = 3
-    """Number of the newest that stay."""
+    """Number of newest checkpoints to keep."""
 
     def __post_init__(self) -> None:
         if not self.minutes > 0 or self.keep < 1 or (self.steps is not None and self.steps < 1):
@@ -63,25 +64,26 @@ def fit(
     stop_after: int | None = None,
     console: Console | None = None,
 ) -> bool:
-    """Train the run in folder `run` from where it is to its end; True when it is there.
+    """Train the run in folder `run` from where it is to its end; return True once it is there.
 
     Ctrl-C, SIGTERM or SIGHUP ends the current step, writes a checkpoint and returns; a second
-    Ctrl-C stops at once. Processes joined by `torch.distributed` share every step; the first of
-    them writes. A checkpoint that is damaged is put aside, and the one before it is used.
+    Ctrl-C stops at once. Processes joined by `torch.distributed` share every step; rank 0 writes.
+    A damaged checkpoint is set aside, and the one before it is used.
 
     Args:
-        memory: bytes to plan for anew (`veernet.memory.plan`), and to try on the widest micro-batch
-            first; None goes on as planned before, or else as the settings say.
+        memory: bytes to plan for anew (`veernet.memory.plan`), after which the widest micro-batch
+            is tried first; None keeps the earlier plan or, without one, the settings.
         workers: threads that read logs ahead; 0 reads them when they are needed.
-        prefetch_bytes: most bytes of host memory for what is read ahead.
-        on_error: stop at a log that cannot be read, or leave it out and go on; the run's log says
-            which, and why. None does as the run was begun.
-        stop_after: pause after so many steps, as Ctrl-C would.
+        prefetch_bytes: most bytes of host memory for logs read ahead.
+        on_error: at a log that cannot be read, `stop`, or `skip` it and go on; the run's log says
+            which, and why. None keeps the setting that the run was started with.
+        checkpoints: when to write checkpoints, and how many to keep.
+        stop_after: pause after this many steps, as Ctrl-C would.
 
     Raises:
         VeerNetError: the run, its archive or its checkpoints are not as they should be; the disk
-            does not take a checkpoint; or `memory` does not hold the widest log, however it is
-            planned.
+            does not take a checkpoint; or `memory` does not hold the widest log under any
+            plan.
     """
     check_name(run)
     console, config = rank0_console(console or Console()), read_config(run)
@@ -119,7 +121,7 @@ def fit(
 
 @contextmanager
 def _claimed(run: Path) -> Generator[None]:
-    """Keep others from training the same run meanwhile."""
+    """Keep other processes from training the same run during the block."""
     with ExitStack() as held:
         distributed.raise_on_all_ranks(
             lambda: held.enter_context(claimed(run)) if distributed.rank() == 0 else None
@@ -140,12 +142,12 @@ def _log(run: Path, found: Resumed, console: Console) -> RunLog:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """An open run that is trained, in one of the processes that share it."""
+    """Training of an open run, in one of the processes that share it."""
 
     folder: Path
     run: Resumed
     loader: Loader
-    """Reads the logs to train on."""
+    """Loader of the training logs."""
     skipped: list[Skipped]
     """Logs that this process left out and has not reported yet."""
     policy: CheckpointPolicy
@@ -158,7 +160,7 @@ class Trainer:
 
     @property
     def model(self) -> torch.nn.Module:
-        """The network."""
+        """Network that is trained."""
         return self.run.trained.model
 
     @property
@@ -176,14 +178,14 @@ class Trainer:
         return self.run.steps_per_epoch * state.epoch + state.step
 
     def steps(self, state: Progress) -> list[Step]:
-        """Steps of the epoch that are left."""
+        """List the steps of the epoch that are left."""
         budget = state.pixel_budget or self.training.schedule.pixel_budget
         schedule = replace(self.training.schedule, pixel_budget=budget)
         return schedule.steps(self.run.train.sizes, state.epoch)[state.step :]
 
     def settle(self, memory: int | None, state: Progress) -> Progress:
-        """Use memory as the state says, or plan anew for so many bytes; a plan is tried before the
-        first step under it. Returns the state then."""
+        """Use memory as `state` says, or plan anew for `memory` bytes and try the plan before the
+        first step under it. Returns the new progress."""
         begins = distributed.on_rank0(lambda: not checkpoints(self.folder))
         planned = self.run.config.plan if begins else None
         memory = distributed.min_over_ranks(memory)
@@ -197,13 +199,13 @@ class Trainer:
                 pixel_budget=planned.pixel_budget,
                 activation_checkpointing=planned.activation_checkpointing,
             )
-            self.save(state)  # what is tried now may end the process
+            self.save(state)  # trying the widest may end the process
         self.run.trained.model.activation_checkpointing = state.activation_checkpointing
         return state if planned is None else self._try_widest(planned, state)
 
     def _try_widest(self, planned: Planned, state: Progress) -> Progress:
-        """Try the widest micro-batch of the epoch, whose gradient is dropped: a surprise comes at
-        once, and not in the last hour of an epoch."""
+        """Try the widest micro-batch of the epoch and drop its gradient, so that memory runs out at
+        once rather than in the last hour of an epoch. Returns the new progress."""
         widest = widest_batch(self.steps(replace(state, step=0)), self.run.train.sizes)
         batch, _ = distributed.raise_on_all_ranks(lambda: self.loader.read(widest))
         (unread,) = distributed.any_rank(batch is None)
@@ -228,14 +230,14 @@ class Trainer:
         return state
 
     def dry_run(self, batch: Batch) -> int | None:
-        """Run a micro-batch without consequences; returns the pixel budget that it found, if
+        """Run a micro-batch without updating anything; return the pixel budget that it found if
         memory ran out."""
         loss, autocast = self.training.loss, self.training.autocast
         return dry_run(self.model, loss, batch, device=self.device, autocast=autocast)
 
     def epoch(self, state: Progress, pausing: StopRequest) -> tuple[Progress, bool]:
-        """Train on the rest of an epoch, and validate; returns the state then, and whether to
-        pause. A step that has to be cut finer ends it early."""
+        """Run the rest of an epoch and validate. Returns the new progress and whether to pause. A
+        step that has to be cut finer ends the epoch's loop early."""
         steps, saved = self.steps(state), (time.monotonic(), self.global_step(state))
         mine = [shard(step, distributed.rank(), distributed.world_size()) for step in steps]
         with self.loader.steps(mine) as loaded:
@@ -252,18 +254,18 @@ class Trainer:
                 if paused:
                     return state, True
                 if state.pixel_budget != before.pixel_budget:
-                    break  # to cut the steps that are left anew
+                    break  # cut the remaining steps anew
         if state.step < self.run.steps_per_epoch:
             return state, False
         self.save(state)  # validation takes a while
         return self.validate(state, pausing)
 
     def train_step(self, whole: Step, batches: Iterable[Batch], state: Progress) -> Progress:
-        """Step on `batches`, this process's share of a step; returns the state then.
+        """Step on `batches`, this process's share of a step. Returns the new progress.
 
         Raises:
-            RunError: the gradient is not finite, and no lower scale of the loss is left to try; or
-                it was the last step of an epoch of which nothing could be learned.
+            RunError: the gradient is not finite, and no lower loss scale is left to try; or it was
+                the last step of an epoch in which no step updated the weights.
         """
         training, trained = self.training, self.run.trained
         number, scaler = self.global_step(state) + 1, trained.scaler
@@ -300,8 +302,9 @@ class Trainer:
         return state
 
     def validate(self, state: Progress, pausing: StopRequest) -> tuple[Progress, bool]:
-        """Validate, every process on its share of the logs; keep the weights if they are the best.
-        A pause leaves the validation to the next time."""
+        """Validate, every process on its share of the logs, and keep the weights if they are the
+        best. A pause leaves the validation to the next start. Returns the new progress and whether
+        to pause."""
 
         def skip(name: str, reason: str) -> None:
             self.skipped.append(Skipped(file_name=name, reason=reason))
@@ -312,7 +315,7 @@ class Trainer:
             self.run.val,
             range(len(self.run.val))[distributed.rank() :: distributed.world_size()],
             autocast=self.training.autocast,
-            read_curves=False,  # it costs a second and more a native log, and chooses nothing
+            read_curves=False,  # costs a second and more per native log, and selects no weights
             skip=skip if self.loader.on_error == "skip" else None,
             stop=lambda: pausing.requested,
         )
@@ -335,10 +338,10 @@ class Trainer:
         return state, False
 
     def save(self, state: Progress) -> None:
-        """Write a checkpoint, and let go of the oldest; what the log says is on the disk before.
+        """Write a checkpoint and remove the oldest; the log is on the disk before it.
 
         Raises:
-            RunError: the weights are not finite, as after a step that was far too long.
+            RunError: the weights are not finite, as after far too long a step.
         """
         path = checkpoint_path(self.folder, self.global_step(state))
 
@@ -351,7 +354,8 @@ class Trainer:
         distributed.on_rank0(write)
 
     def _report_skipped(self, number: int, epoch: int, *, validating: bool = False) -> None:
-        """Log the logs that any process left out in step `number`, or while validating."""
+        """Log the logs that any process left out in step `number`, or in the validation after
+        it."""
         if self.loader.on_error == "skip":
             for one in chain(*distributed.all_gather(self.skipped)):
                 self.log.skipped(number, epoch, one.file_name, one.reason, validating=validating)
@@ -375,7 +379,7 @@ class Trainer:
             )
 
     def _fault(self, whole: Step, state: Progress, result: StepResult) -> RunError:
-        """Write down a step whose gradient is not finite; returns what to raise."""
+        """Record a step whose gradient is not finite; return the error to raise."""
         folder = distributed.on_rank0(
             lambda: write_fault(
                 self.folder,
