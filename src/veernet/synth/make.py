@@ -1,4 +1,4 @@
-"""Archives of synthetic logs: drawn once on all cores, restartable, or anew at every reading."""
+"""Archives of synthetic logs: drawn once on all cores, restartable, or drawn on the fly."""
 
 import os
 import signal
@@ -46,16 +46,16 @@ def make(
 ) -> None:
     """Write an archive of `counts` logs for training, validation and test into `root`.
 
-    Log numbers run through the splits, so that no log is in two of them. Run again, it makes only
-    what is missing or is not the file that was written. `advance` is called once a log.
+    Log numbers run through the splits, so that no log is in two of them. A second run writes
+    only missing or changed files. `advance` is called once per log.
 
     Args:
-        on_the_fly: write sizes only; `open_archive` draws the logs wherever they are asked for.
+        on_the_fly: write metadata only; `open_archive` draws logs each time they are read.
 
     Raises:
         OptionError: no logs to train on.
-        ArchiveError: `root` holds an archive made with other settings, or one that this generator
-            would go on with otherwise than it was begun; or another process writes there.
+        ArchiveError: `root` holds an archive made with other settings, or an unfinished one that
+            may be of another generator; or another process writes there.
     """
     if counts[0] < 1 or min(counts) < 0:
         raise OptionError(f"an archive needs at least one log to train on; got {counts}")
@@ -86,14 +86,14 @@ def make(
 
 
 def open_archive(root: Path) -> Archive:
-    """Open an archive, whether its logs are to be read or to be drawn.
+    """Open an archive, of files or drawn on the fly.
 
-    Where what draws them is not known to be what the archive was made with, there is a warning
-    (`ArchiveWarning`); where it is known to be another, `verify` finds a fault, and the fingerprint
-    names what draws now.
+    If the present generator is not known to be the one the archive was made with, warn
+    (`ArchiveWarning`); if it is known to differ, `verify` finds a fault as well, and the
+    fingerprint names the present one.
 
     Raises:
-        ArchiveError: there is none, it is not finished, or nothing here can draw it.
+        ArchiveError: there is none, it is not finished, or its settings cannot be read.
     """
     found = Archive.open(root)
     if not found.drawn:
@@ -108,29 +108,29 @@ def open_archive(root: Path) -> Archive:
         return made.synth.log(made.numbers(split)[index])
 
     if now is None:
-        return replace(found, draw=draw)  # what cannot be told is no fault
+        return replace(found, draw=draw)  # an unknown generator is no fault
     return replace(found, draw=draw, generator=str(now), doubt=doubt)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Made:
-    """What `make` writes of itself."""
+    """Settings of `make`, as recorded in the archive."""
 
     synth: SynthLogs
     counts: tuple[int, int, int]
     pictures: PictureFormat
     generator: GeneratorRecord | None = None
-    """None in archives of older versions."""
+    """Generator that began the archive; None in archives of older versions."""
 
     def as_written(self, number: int, row: Row | None) -> Row | None:
-        """The recorded row of a log, None if it says something else of the log than was written."""
+        """Return the recorded row of a log; None if it differs from the row of the drawn log."""
         if row is None:
             return None
         drawn = self.synth.row(number, pictures=self.pictures)
         return row if replace(row, sha256=()) == drawn else None
 
     def numbers(self, split: SplitName) -> range:
-        """Numbers of the logs of a split."""
+        """Return the numbers of the logs of a split."""
         place = SPLITS.index(split)
         ends = [*accumulate(self.counts, initial=0)]
         return range(ends[place], ends[place + 1])
@@ -141,8 +141,8 @@ def _parse(root: Path, made_by: dict[str, Any]) -> _Made:
 
 
 def _doubt(root: Path, begun: GeneratorRecord | None, now: GeneratorRecord | None) -> str:
-    """Return why what draws now may draw other logs than the archive was begun with; empty if it
-    draws the same."""
+    """Return why the present generator may draw other logs than the one that began the archive;
+    empty if it draws the same."""
     if begun is None:
         return (
             f"{root}: made before archives recorded what draws their logs, so that nobody can tell "
@@ -168,7 +168,7 @@ def _drawn(
     found: Sequence[tuple[int, Row | None]],
     advance: Callable[[], object],
 ) -> list[Row]:
-    """The rows of the logs, by their numbers and the rows that are there."""
+    """Return the rows of the logs, computing those that are missing."""
     rows = list[Row]()
     for number, row in found:
         rows.append(row or made.synth.row(number, pictures=made.pictures))
@@ -177,7 +177,7 @@ def _drawn(
 
 
 def _painters(workers: int) -> ProcessPoolExecutor:
-    """Processes that draw; none is started before there is something to draw."""
+    """Pool of processes that draw; they start only when there is something to draw."""
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_settle_worker)
 
 
@@ -189,7 +189,7 @@ def _written(
     *,
     painters: ProcessPoolExecutor,
 ) -> list[Row]:
-    """Draw and write what is missing or damaged; returns the rows of all."""
+    """Draw and write logs that are missing or damaged; returns the rows of all."""
     there = {number: row for number, row in found if row is not None}
     rows = _whole(folder, there, advance)
     known = {row.file_name: row for row in there.values()}
@@ -217,7 +217,7 @@ def _written(
 
 
 def _whole(folder: Path, there: Mapping[int, Row], advance: Callable[[], object]) -> dict[int, Row]:
-    """The rows of the logs whose files are all those that were written."""
+    """Return the rows of the logs whose files are all as recorded, by their numbers."""
     found = dict[int, Row]()
     with ThreadPoolExecutor() as readers:
         try:
@@ -234,9 +234,9 @@ def _whole(folder: Path, there: Mapping[int, Row], advance: Callable[[], object]
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Generator[None]:
-    """Have the processes that start in the block never hear Ctrl-C, not even while they import: it
-    is for this one, which hears it when the block ends."""
-    resource_tracker.ensure_running()  # where it starts later, it lets Ctrl-C through again
+    """Mask Ctrl-C during the block, so that processes started there never receive it, not even
+    while they import; this process receives it when the block ends."""
+    resource_tracker.ensure_running()  # started later, it would unblock Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -245,12 +245,12 @@ def _deaf_to_ctrl_c() -> Generator[None]:
 
 
 def _settle_worker() -> None:
-    cv2.setNumThreads(1)  # the processes share the cores already
+    cv2.setNumThreads(1)  # the processes already use all cores
     Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that made it has ended, however that was."""
+    """End this process when its parent has ended, however that was."""
     if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)
