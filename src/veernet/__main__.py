@@ -12,7 +12,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     if os.environ.get("NO_COLOR"):
-        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")  # read where tyro is imported
+        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")  # tyro reads it on import
     from veernet.cli.main import (
         main as run,  # takes seconds, in which there is nothing to lose
     )
@@ -25,7 +25,7 @@ def _open_closed() -> None:
     could get the number of one, and a library write into it."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            number = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
             setattr(sys, name, os.fdopen(number, mode))
 
 

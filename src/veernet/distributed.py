@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 # The first optimizer imports this module, whose functions take the group of all processes as a
-# default. Imported after the group was made they would hold it for ever, and gloo's threads, which
+# default. Imported after the group exists they would hold it for ever, and gloo's threads, which
 # may then outlive the interpreter, abort the process at its end.
 import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport]
 from torch import Tensor, nn

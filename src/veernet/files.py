@@ -245,7 +245,7 @@ def read_toml(path: Path, *, error: type[VeerNetError], missing: str) -> dict[st
 def _text(path: Path, most: int = MAX_TEXT) -> str:
     if (size := path.stat().st_size) > most:
         raise ValueError(f"its {size:,} bytes are more than the {most:,} allowed")
-    return path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
+    return path.read_text(encoding="utf-8-sig")  # Notepad writes a byte order mark
 
 
 @contextmanager

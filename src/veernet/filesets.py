@@ -45,16 +45,16 @@ def atomic_write_set(
         _finish(folder, main)
         made = Path(tempfile.mkdtemp(prefix=f"{_ready(folder, main).name}-", dir=folder))
         handle = os.open(made, os.O_RDONLY)
-        _lock(handle)  # says that it is still being made
+        _lock(handle)  # marks it as still being written
     try:
         with _naming_in(folder, made):
             yield made
         with _locked(folder):
-            _finish(folder, main)  # of another process
+            _finish(folder, main)  # a set of another process
             new = {path.name for path in made.iterdir()}
             write_json(made / _GONE, sorted({*older()} - new))
             flush_names(made)
-            made.rename(_ready(folder, main))  # from here on it is the set
+            made.rename(_ready(folder, main))  # the set is complete from here on
             _finish(folder, main)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -90,7 +90,7 @@ def _finish(folder: Path, main: str) -> None:
         flush_names(folder)
     shutil.rmtree(ready, ignore_errors=True)
     for stray in folder.glob(f"{SET}*-*"):
-        with suppress(FileNotFoundError):  # whoever made it has just removed it
+        with suppress(FileNotFoundError):  # its process has just removed it
             handle = os.open(stray, os.O_RDONLY)
             if _lock(handle):
                 shutil.rmtree(stray, ignore_errors=True)
@@ -112,7 +112,7 @@ def _locked(folder: Path) -> Generator[None]:
 def _lock(handle: int) -> bool:
     try:
         return lock(handle)
-    except OSError:  # some network file systems lock no folders
+    except OSError:  # some network file systems cannot lock folders
         return True
 
 

@@ -465,7 +465,7 @@ def _jaccard_steps(
 
 
 def _check_class_weights(loss: CrossEntropy | Focal) -> None:
-    if loss.class_weights is not None:  # a list, perhaps
+    if loss.class_weights is not None:  # it may be a list
         object.__setattr__(loss, "class_weights", tuple(map(float, loss.class_weights)))
     weights = loss.class_weights
     if weights is None or (all(0 <= w < math.inf for w in weights) and any(weights)):

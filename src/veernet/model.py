@@ -230,7 +230,7 @@ class Up(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, *, activation: Activation):
         super().__init__()
-        # At the coarse resolution, where it costs a quarter.
+        # Reduce channels at the coarse resolution, where it costs a quarter.
         self.reduce = nn.Conv2d(c_in, c_out, 1)
         self.merge = ConvNormAct(2 * c_out, c_out, activation=activation)
 

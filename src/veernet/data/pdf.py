@@ -35,7 +35,7 @@ PDFium would interpolate it."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
-_LOCK = threading.Lock()  # PDFium is not made for threads
+_LOCK = threading.Lock()  # PDFium is not thread-safe
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, points."""
@@ -238,7 +238,7 @@ def _laid_out(
     page.set_mediabox(*box)
     page.set_cropbox(*box)
     page.close()
-    page = document[index]  # which now has that box
+    page = document[index]  # reload it, with the new box
     for picture in _pictures(page):
         _settle(picture, origin, steps)
     w, h = size

@@ -35,7 +35,7 @@ TILE_SLACK = 2**22
 _LOCK = threading.Lock()
 _readers, _limit = 0, Image.MAX_IMAGE_PIXELS
 
-_TILE = (322, 323)  # width and height
+_TILE = (322, 323)  # tags of a tile's width and height
 
 
 def read_grey(
@@ -68,7 +68,7 @@ def read_grey(
         raise ImageError(f"{path}: a resolution of {dpi:g} dpi; it is above 0, up to {MAX_DPI:,}")
     with _opened(path, SCANS) as (file, kind):
         if kind == "PDF":
-            from veernet.data.pdf import read_page  # PDFium is loaded where a PDF is read
+            from veernet.data.pdf import read_page  # load PDFium for a PDF only
 
             return read_page(path, page=page, dpi=dpi, max_pixels=max_pixels)
         if dpi is not None:
@@ -76,7 +76,7 @@ def read_grey(
         with _pictured(path, file, kind, max_pixels, size) as picture:
             _turn_to(path, file, picture, page)
             _check_area(path, picture, max_pixels)
-            # Archives have digests instead, and are read by many threads.
+            # Archives, which give `size`, have digests instead, and are read by many threads.
             return _decoded(path, picture, listen=size is None)
 
 

@@ -32,7 +32,7 @@ _OLD_REDUCED = 2
 _INK_SET, _SAMPLE_FORMAT = 332, 339
 _PLACES = (273, 279), (324, 325)  # offsets and lengths of strips, of tiles
 _ROWS_OF_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 278, 322, 323
-_HEAD = 8  # bytes, which no picture begins in
+_HEAD = 8  # bytes of the file's head; no picture begins there
 _RAW, _CCITT, _SHORT = 1, (2, 3, 4), 3
 
 _stderr = threading.Lock()

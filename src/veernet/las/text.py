@@ -61,7 +61,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> Text:
     if data.startswith(b"LASF"):
         raise LasError(f"{path}: a LAS file of laser points, not of a well log")
     if not encoding.startswith("utf-16"):
-        data = data.rstrip(b"\0\x1a").replace(b"\x1a", b" ")  # DOS ended files so
+        data = data.rstrip(b"\0\x1a").replace(b"\x1a", b" ")  # DOS ended files with Ctrl-Z
         if b"\0" in data and not _SECTION.search(data):
             raise LasError(f"{path}: not a LAS file: bytes that are no text, and no section (~)")
         data = data.replace(b"\0", b" ")

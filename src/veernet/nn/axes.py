@@ -210,7 +210,7 @@ def _regrouped(x: Padded, found: Sequence[Size], asked: Sequence[Size]) -> str |
                 sizes.append(new.pop(0))
             else:
                 return None
-        if set(sides["W"]) == {1} and run[-1][0] in "HN":  # as many rows as pixels
+        if set(sides["W"]) == {1} and run[-1][0] in "HN":  # width 1: H rows are H pixels
             run += [old.pop(0)] if old and old[0][0] == "W" else []
             sizes += [new.pop(0)] if new and set(new[0]) == {1} else []
         letters = _letters("".join(axis for axis, _ in run), sizes, sides)

@@ -327,7 +327,7 @@ def _differentiate(
     for block in _blocks(x, sizes):
         layer = _layer(block, x, weight, bias, residual, activation)
         kept = statistics[:, block.images]
-        undone = None if y is None else block.strips(y)  # of relu: 0 on the padding
+        undone = None if y is None else block.strips(y)  # relu's result, 0 on the padding
         upstream = block.taken(grad) if undone is None else block.strips(grad)
         sums.append(_sums(layer, kept, layer.slopes(kept, upstream, undone)))
         shift, slope, scale = _line(layer, kept, sums[-1], groups)

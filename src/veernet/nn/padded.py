@@ -75,7 +75,7 @@ class Padded(Tensor):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         name = getattr(func, "__name__", type(func).__name__)
-        if name == "__get__":  # of a property
+        if name == "__get__":  # access to a property
             name = getattr(func, "__self__").__name__  # noqa: B009
         try:
             rule = cls.rules.get(name)

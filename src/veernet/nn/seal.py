@@ -225,7 +225,7 @@ def _sealed(cls: type) -> type:
 
 def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield name and module of every module of a model, itself included."""
-    yield from model.named_modules()  # which torch gives no type
+    yield from model.named_modules()  # torch leaves it untyped
 
 
 def _refuse_bypass(model: nn.Module) -> None:

@@ -189,7 +189,7 @@ def _photocopy_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
     specks = rng.integers(0, grey.size, int(grey.size * rng.uniform(2e-5, 6e-4)))
     rows, columns = np.unravel_index(specks, grey.shape)
     shades = rng.choice(np.array([20, 90, 255], np.uint8), len(specks))
-    for dy, dx in ((0, 0), (0, 1), (1, 0)):  # all, and then fewer, are wider than a pixel
+    for dy, dx in ((0, 0), (0, 1), (1, 0)):  # a third spread right and down
         some = slice(0, len(specks) // (1 + 2 * (dy + dx)))
         y, x = rows[some] + dy, columns[some] + dx
         there = (y < grey.shape[0]) & (x < grey.shape[1])
