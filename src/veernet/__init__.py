@@ -7,7 +7,7 @@ The batching layer, for a training loop of your own:
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # not from typing, which takes longer to import than all that is here
+TYPE_CHECKING = False  # not from typing, whose import takes longer than this whole module
 if TYPE_CHECKING:
     from veernet.data.archive import Archive
     from veernet.data.batch import UNLABELLED, Batch, Sample, collate
@@ -62,7 +62,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is asked for: the command line is there before PyTorch is."""
+    """Import a public name on first use, so that the command line starts before PyTorch loads."""
     if name == "__version__":
         return globals().setdefault(name, _version())
     for home, names in _HOMES.items():
@@ -72,7 +72,7 @@ def __getattr__(name: str) -> object:
 
 
 def _version() -> str:
-    """The version installed; of a checkout that is not, the one that it says."""
+    """Return the installed version; in a checkout that is not installed, that of pyproject.toml."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -81,8 +81,8 @@ def _version() -> str:
         import tomllib
         from pathlib import Path
 
-        told = Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8")
-        return tomllib.loads(told)["project"]["version"]
+        pyproject = Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8")
+        return tomllib.loads(pyproject)["project"]["version"]
 
 
 def __dir__() -> list[str]:

@@ -12,25 +12,25 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
     if os.environ.get("NO_COLOR"):
-        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")  # read where tyro is imported
+        os.environ.setdefault("PYTHON_TYRO_ANSI_CODES", "False")  # tyro reads it on import
     from veernet.cli.main import (
-        main as run,  # takes seconds, in which nothing is there to be lost
+        main as run,  # takes seconds, in which there is nothing to lose
     )
 
     run()
 
 
 def _open_closed() -> None:
-    """Have the streams that the command was started without (`>&-`) go nowhere, before a picture
-    takes the number of one, and a library writes into it."""
+    """Open the null device for streams that the command was started without (`>&-`); else a picture
+    could get the number of one, and a library write into it."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            number = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
             setattr(sys, name, os.fdopen(number, mode))
 
 
 def _end(_: int, __: FrameType | None) -> None:
-    """End at once: an interrupt that is raised may be lost in what a library does when imported."""
+    """End at once: a raised KeyboardInterrupt may be swallowed while a library is imported."""
     os.write(2, b"veernet: interrupted\n")
     os._exit(130)
 

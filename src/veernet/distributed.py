@@ -1,4 +1,4 @@
-"""The processes that train together. One process is the trivial case, not a special one."""
+"""Processes that train together. One process is the trivial case, not a special one."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 # The first optimizer imports this module, whose functions take the group of all processes as a
-# default. Imported after the group was made they would hold it for ever, and gloo's threads, which
+# default. Imported after the group exists they would hold it for ever, and gloo's threads, which
 # may then outlive the interpreter, abort the process at its end.
 import torch.distributed.nn.functional  # pyright: ignore[reportUnusedImport]
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _ALONE = ContextVar("alone", default=False)
 
 TIMEOUT = timedelta(days=1)
-"""Longest that processes wait for one another: the first one may draw an archive meanwhile."""
+"""Longest wait of processes for one another: the first one may draw an archive meanwhile."""
 
 
 @contextmanager
@@ -54,8 +54,8 @@ def process_group(device: torch.device) -> Generator[None]:
 
 
 def _init_process_group(backend: str) -> None:
-    """Find the others. After a restart the agent's store still holds where the processes before it
-    listened, so that every start has a name of its own there."""
+    """Connect to the other processes. After a restart the agent's store still holds the addresses
+    of the processes before it, so every start has a prefix of its own there."""
     try:
         store, number, several = next(rendezvous("env://", timeout=TIMEOUT))
         store = PrefixStore(f"start {restarts()}", store)
@@ -72,7 +72,7 @@ def launched() -> bool:
 
 
 def own_device(device: torch.device) -> torch.device:
-    """The GPU of this process on its machine, where `device` names none; else `device` itself."""
+    """Return this process's GPU if `device` is "cuda" without a number; else `device` itself."""
     if str(device) != "cuda" or not launched():
         return device
     return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -80,7 +80,7 @@ def own_device(device: torch.device) -> torch.device:
 
 @contextmanager
 def single_process() -> Generator[None]:
-    """Let this process do without the others while the block runs, in what it does by itself."""
+    """Have this process act as the only one while the block runs."""
     token = _ALONE.set(True)
     try:
         yield
@@ -98,17 +98,17 @@ def rank() -> int:
 
 
 def world_size() -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     return dist.get_world_size() if _are_several() else 1
 
 
 def restarts() -> int:
-    """How often `torchrun` has started the processes again after one of them was lost."""
+    """Number of times `torchrun` has restarted the processes after one of them was lost."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 def all_gather(value: T) -> list[T]:
-    """What every process holds, in their order; of any type that can be pickled."""
+    """Return the value of every process, by rank; of any type that can be pickled."""
     everyone = [value] * world_size()
     if _are_several():
         dist.all_gather_object(everyone, value)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
@@ -116,20 +116,20 @@ def all_gather(value: T) -> list[T]:
 
 
 def any_rank(*flags: bool) -> tuple[bool, ...]:
-    """Whether each flag is set in any process."""
+    """Return, for each flag, whether it is set in any process."""
     return tuple(any(flag) for flag in zip(*all_gather(flags), strict=True))
 
 
 def min_over_ranks(value: int | None) -> int | None:
-    """The least of what the processes hold; None where none holds any."""
+    """Return the least of the processes' values, None left out; None if all are None."""
     return min((held for held in all_gather(value) if held is not None), default=None)
 
 
 def raise_on_all_ranks(do: Callable[[], T]) -> T:
-    """Do something in every process; where it fails in one, it raises in all.
+    """Call `do` in every process and return its result; if it fails in one, raise in all.
 
     Raises:
-        RunError: it failed in another process; in the words of the first of those.
+        RunError: it failed in another process; with the message of the first of those.
     """
     try:
         done, failed = do(), None
@@ -145,8 +145,8 @@ def raise_on_all_ranks(do: Callable[[], T]) -> T:
 
 
 def on_rank0(do: Callable[[], T]) -> T:
-    """Do something in the first process while the others wait; all of them get what it returns,
-    and where it fails, it raises in all."""
+    """Call `do` in process 0 while the others wait, and return its result in all of them; if it
+    fails, raise in all."""
     return all_gather(raise_on_all_ranks(do if rank() == 0 else lambda: None))[0]  # pyright: ignore[reportReturnType]
 
 
@@ -157,13 +157,15 @@ def assert_equal_on_ranks(things: Mapping[str, Any]) -> None:
         RunError: some differ, in every process; it names them, and the processes.
     """
     everyone = all_gather({name: digest(thing) for name, thing in things.items()})
-    told: list[str] = []
+    unequal: list[str] = []
     for name in things:
         others = [i for i, them in enumerate(everyone) if them[name] != everyone[0][name]]
         if others:
-            told.append(f"{name} of rank {', '.join(map(str, others))}")
-    if told:
-        raise RunError(f"the processes of this run differ: {'; '.join(told)}, from those of rank 0")
+            unequal.append(f"{name} of rank {', '.join(map(str, others))}")
+    if unequal:
+        raise RunError(
+            f"the processes of this run differ: {'; '.join(unequal)}, from those of rank 0"
+        )
 
 
 def digest(thing: Any) -> str:
@@ -191,7 +193,7 @@ def _parts(thing: Any) -> Iterator[bytes]:
 
 
 def sum_over_ranks(x: Tensor) -> Tensor:
-    """`x` summed over all processes, in place."""
+    """Sum `x` over all processes, in place; returns it."""
     if _are_several():
         dist.all_reduce(x)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
     return x

@@ -1,4 +1,4 @@
-"""Every exception that a caller of VeerNet may want to catch.
+"""Exceptions that a caller of VeerNet may want to catch.
 
     VeerNetError             bad input: the message names the file, what was found and what to do
     ├── ImageError           a picture that cannot be read, is empty or too large
@@ -9,21 +9,21 @@
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
     ├── RunError             a training run that is missing or taken, or of another recipe or
     │                        archive; one whose gradient is not finite, whose processes differ, or
-    │                        of which nothing could be learned
+    │                        that could learn nothing
     ├── BatchError           images or labels of a shape, type or class that cannot be learned from
     ├── LeakError            a network that cannot be made blind to padding
     │   └── CouplingError        a layer that joins the images of a batch, whatever the padding
     └── OptionError          an option whose value makes no sense
 
-The command line prints the message of a `VeerNetError` on one line and exits with code 2; that of
-an `ArchiveWarning` or `ImageWarning` too, and goes on. A `PerImageWarning` tells that a sealed
-network is right, and slower than it could be.
+The command line prints the message of a `VeerNetError` on one line and exits with code 2; it prints
+that of an `ArchiveWarning` or `ImageWarning` likewise, and goes on. A `PerImageWarning` says that a
+sealed network is correct, but slower than it could be.
 """
 
 from typing import Literal
 
 OnError = Literal["stop", "skip"]
-"""What to do with one bad item of many: stop at it, or leave it out and say so."""
+"""Policy for one bad item of many: stop at it, or leave it out and say so."""
 
 
 class VeerNetError(Exception):
@@ -35,7 +35,7 @@ class ImageError(VeerNetError):
 
 
 class ImageWarning(UserWarning):
-    """Choice that was made where a scan leaves one: one of its pages, a depth, a resolution."""
+    """Choice made for the user where a scan is ambiguous: a page, a bit depth, a resolution."""
 
 
 class ArchiveError(VeerNetError):
@@ -43,7 +43,7 @@ class ArchiveError(VeerNetError):
 
 
 class ArchiveWarning(UserWarning):
-    """An archive that may not hold what it was made with."""
+    """An archive whose logs may differ from those it was made with."""
 
 
 class CalibrationError(VeerNetError):
@@ -83,6 +83,6 @@ class CouplingError(LeakError):
 
 
 class PerImageWarning(UserWarning):
-    """Says why a sealed network works on the images of a batch one after the other: right, but not
-    together.
+    """Reason why a sealed network computes the images of a batch one after the other: correct, but
+    slower.
     """

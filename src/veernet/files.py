@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written whole or not at all, and read with checks."""
 
 import errno
 import fcntl
@@ -33,32 +33,32 @@ MAX_TOML = 2**20
 """Bytes of the largest TOML file read."""
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | None"
-"""What is read from JSON, numbers and truth values included."""
+"""Value read from JSON, numbers and truth values included."""
 
 _TEMPORARY = re.compile(r"\.veernet-([0-9a-f]{8})-(\d+)-([0-9a-f]{8})-\d+\.tmp(\..*)?", re.DOTALL)
 """Names of temporary files: machine, process, life of the process, number, and a suffix."""
 
 _MACHINE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-"""Tells the machines that share a file system apart."""
+"""Digest that identifies this machine among those that share a file system."""
 
 _LIFE = secrets.token_hex(4)
-"""Tells this process from an earlier one with its number, as a restarted container has."""
+"""Random key of this process: in a restarted container, process numbers come again."""
 
 _NUMBERS = count()
 
 _FORGOTTEN = 24 * 3600.0
-"""Seconds after which a temporary file of another machine, untouched, is taken for left behind."""
+"""Age in seconds from which an untouched temporary file of another machine counts as stale."""
 
 _DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){32}""")
 
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = False) -> Generator[Path]:
-    """A temporary path in the folder of `path`, renamed to `path` when the block ends well.
+    """Yield a temporary path in the folder of `path`; rename it to `path` when the block ends well.
 
     The data is flushed to the disk before the rename; if the block raises, nothing is left behind
-    and an older `path` stays as it was. The folder is made if it does not exist. With `sure`, its
-    new name is on the disk too when the block has ended.
+    and an older `path` stays as it was. The folder is created if it does not exist. With
+    `durable`, the new name is on the disk too when the block has ended.
 
     Raises:
         OSError: there is a folder, or a device, of that name.
@@ -83,7 +83,7 @@ def atomic_write(path: Path, *, durable: bool = False) -> Generator[Path]:
 
 @contextmanager
 def with_filename(path: Path) -> Generator[None]:
-    """Have errors of the disk in the block name `path`, where they name no other file."""
+    """Put `path` into disk errors from the block that name no other file."""
     try:
         yield
     except OSError as error:
@@ -96,7 +96,7 @@ def with_filename(path: Path) -> Generator[None]:
 
 
 def flush_names(folder: Path) -> None:
-    """Have the disk keep the names of the files of a folder; some systems cannot be asked to."""
+    """Flush a folder's file names to the disk, where the system can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -106,22 +106,22 @@ def flush_names(folder: Path) -> None:
 
 
 def _temporary_name(suffix: str) -> str:
-    """A new name, of a length that any disk takes."""
-    # The suffix stays, for some writers choose the format by it; no format has a longer one.
+    """Return a new name, short enough for any file system."""
+    # The suffix stays, for some writers choose the format by it; no format's is longer than 16.
     kept = suffix if len(os.fsencode(suffix)) <= 16 else ""
     return f".veernet-{_MACHINE}-{os.getpid()}-{_LIFE}-{next(_NUMBERS)}.tmp{kept}"
 
 
 def is_temporary(path: Path) -> bool:
-    """Return whether the name of a file is one that `replacing` gives while it writes."""
+    """Return whether the name of a file is a temporary one of `atomic_write`."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove what `replacing` left under `folder` when its process was killed, and nothing else.
+    """Remove temporary files that `atomic_write` left under `folder` when its process was killed.
 
-    A file of a process that runs stays; one of another machine, whose processes cannot be seen
-    from here, goes when nobody has touched it for a day.
+    A file of a running process stays. A file of another machine, whose processes cannot be seen
+    from here, is removed when nobody has touched it for a day.
     """
     for stray in folder.glob("**/.veernet-*"):
         if is_temporary(stray) and stray.is_file() and not _may_be_written(stray):
@@ -154,11 +154,11 @@ def _is_alive(pid: int) -> bool:
 
 @contextmanager
 def claimed(folder: Path, taken: VeerNetError) -> Generator[None]:
-    """Keep other processes from claiming a folder meanwhile; a claim ends with its process,
-    however that ends.
+    """Claim a folder for this process during the block; the claim ends with the process, however
+    that ends.
 
     Raises:
-        taken: another one holds it.
+        taken: another process holds the claim.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -170,7 +170,7 @@ def claimed(folder: Path, taken: VeerNetError) -> Generator[None]:
 
 
 def lock(handle: int) -> bool:
-    """Lock what is open, until it is closed; False if another has it locked."""
+    """Lock an open file or folder until it is closed; return False if it is locked already."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -190,7 +190,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_json_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write one JSON object a line."""
+    """Write one JSON object per line."""
     write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
 
@@ -207,7 +207,7 @@ def read_json(path: Path, *, error: type[VeerNetError], missing: str) -> Any:
 def read_json_lines(
     path: Path, *, error: type[VeerNetError], missing: str, may_be_cut: bool = False
 ) -> list[dict[str, Any]]:
-    """Read one JSON object a line.
+    """Read one JSON object per line.
 
     Args:
         may_be_cut: drop a last line that was cut off while it was being written.
@@ -237,7 +237,7 @@ def read_toml(path: Path, *, error: type[VeerNetError], missing: str) -> dict[st
     """
     with _named(path, error, missing, broken="not a TOML file"):
         text = _text(path, MAX_TOML)
-        if _DEEP.search(text):  # which would take tomllib time by the square
+        if _DEEP.search(text):  # for which tomllib takes quadratic time
             raise ValueError("a name of more than 32 parts")
         return tomllib.loads(text)
 
@@ -245,7 +245,7 @@ def read_toml(path: Path, *, error: type[VeerNetError], missing: str) -> dict[st
 def _text(path: Path, most: int = MAX_TEXT) -> str:
     if (size := path.stat().st_size) > most:
         raise ValueError(f"its {size:,} bytes are more than the {most:,} allowed")
-    return path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
+    return path.read_text(encoding="utf-8-sig")  # Notepad writes a byte order mark
 
 
 @contextmanager
@@ -268,10 +268,10 @@ def validate(
     error: type[VeerNetError],
     extra: Literal["forbid", "ignore"] = "forbid",
 ) -> T:
-    """The dataclass `kind` from plain data (JSON, TOML), checked field by field.
+    """Build the dataclass `kind` from plain data (JSON, TOML), checked field by field.
 
     Args:
-        extra: what becomes of unknown fields.
+        extra: forbid or ignore unknown fields.
 
     Raises:
         error: a field is missing, unknown, of another type, or refused by `kind`; `where` names
@@ -285,8 +285,8 @@ def validate(
 
 
 def _worded(found: ErrorDetails) -> str:
-    """What is wrong with a value, where it is, and what came; told by the class itself, that
-    alone."""
+    """Describe an invalid value: its place, the fault, and the value. A `ValueError` of the class
+    itself is given as it is, after the place."""
     place = ".".join(map(str, found["loc"])) or "file"
     match found["type"]:
         case "missing" | "missing_argument":
@@ -299,8 +299,8 @@ def _worded(found: ErrorDetails) -> str:
             wanted = "a list" if kind == "tuple_type" else "a table of names and values"
             return f"{place}: should be {wanted}; got {_short(found['input'])}"
         case _:
-            told = found["msg"].removeprefix("Input ")
-            return f"{place}: {told}; got {_short(found['input'])}"
+            fault = found["msg"].removeprefix("Input ")
+            return f"{place}: {fault}; got {_short(found['input'])}"
 
 
 def _short(value: object) -> str:
@@ -308,7 +308,7 @@ def _short(value: object) -> str:
 
 
 def formerly(name: str) -> Any:
-    """Annotate a field of a dataclass that older files call `name`: `parse` takes either."""
+    """Annotate a field of a dataclass that older files call `name`: `validate` takes either."""
     return Field(validation_alias=name)
 
 
@@ -324,7 +324,7 @@ def check_inside(name: str) -> None:
 
 
 def nan_to_none(value: Any) -> Any:
-    """Nested values with None, which JSON can hold, for NaN."""
+    """Replace non-finite numbers in nested values by None, which JSON can hold."""
     nest: Json | tuple[Any, ...] = value
     match nest:
         case dict():
@@ -338,7 +338,7 @@ def nan_to_none(value: Any) -> Any:
 
 
 def first_difference(found: Any, asked: Any, name: str = "") -> str:
-    """The first place where two nests of plain data differ, in words."""
+    """Describe the first place where two nests of plain data differ."""
     one: Json = found
     other: Json = asked
     if isinstance(one, dict) and isinstance(other, dict):
@@ -354,5 +354,5 @@ def _config(extra: Literal["forbid", "ignore"]) -> ConfigDict:
 
 @cache
 def _checker(kind: type[T], extra: Literal["forbid", "ignore"]) -> Callable[[Any], T]:
-    """What checks a dataclass and those inside it; slow to make."""
+    """Return a function that validates a dataclass and those inside it; slow to build."""
     return TypeAdapter(with_config(_config(extra))(kind)).validate_python

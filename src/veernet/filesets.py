@@ -1,4 +1,4 @@
-"""Sets of files that are replaced as one."""
+"""Sets of files that are replaced together or not at all."""
 
 import hashlib
 import os
@@ -13,48 +13,48 @@ from veernet.errors import VeerNetError
 from veernet.files import flush_names, lock, read_json, write_json
 
 SET = ".veernet-set-"
-"""Beginning of the names of folders in which sets of files are made, inside the folder where they
-go. With the key of a set alone: it is whole. With more: it is being made."""
+"""Prefix of the folders in which sets of files are written, inside their destination. A name of
+prefix and key alone is a complete set; a longer one is still being written."""
 
 _GONE = ".gone.json"
-"""Names of files that go when a set is put in place, inside its folder."""
+"""File, inside the set's folder, with the names to delete when the set is put in place."""
 
 _TIMEOUT = 10.0
-"""Longest wait for the lock of a folder, s. Sets are put in place in far less; whoever holds it for
-longer does something else there, like training a run."""
+"""Longest wait for the lock of a folder, s. Putting a set in place takes far less; a process that
+holds it for longer does something else there, like training a run."""
 
 
 @contextmanager
 def atomic_write_set(
     folder: Path, main: str, *, older: Callable[[], Iterable[str]] = tuple
 ) -> Generator[Path]:
-    """Make files that belong together in a folder of their own, whose path is yielded; they go to
-    `folder` as one when the block ends well.
+    """Yield a temporary folder for files that belong together; move them to `folder` as one when
+    the block ends well.
 
-    If the block raises, an older set is as it was. The file `main` says that a set is whole: it is
-    taken away before the first of the others is replaced, and put in place after the last. Where
-    the process is killed in between, `whole_set` and the next `replacing_set` put the rest in
-    place.
+    If the block raises, an older set stays as it was. The file `main` marks a complete set: it is
+    removed before the first of the others is replaced, and put in place after the last. If the
+    process is killed in between, `whole_set` and the next `atomic_write_set` put the rest in place.
 
     Args:
-        older: names of the files of an older set, asked for while nobody else puts a set in place;
-            what the new set has not, goes. What it raises refuses the new set.
+        older: returns the names of the files of an older set, called while no other process puts a
+            set in place; those that the new set lacks are deleted. If it raises, the new set is
+            dropped.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _finish(folder, main)
         made = Path(tempfile.mkdtemp(prefix=f"{_ready(folder, main).name}-", dir=folder))
         handle = os.open(made, os.O_RDONLY)
-        _lock(handle)  # says that it is still being made
+        _lock(handle)  # marks it as still being written
     try:
         with _naming_in(folder, made):
             yield made
         with _locked(folder):
-            _finish(folder, main)  # of another process
+            _finish(folder, main)  # a set of another process
             new = {path.name for path in made.iterdir()}
             write_json(made / _GONE, sorted({*older()} - new))
             flush_names(made)
-            made.rename(_ready(folder, main))  # from here on it is the set
+            made.rename(_ready(folder, main))  # the set is complete from here on
             _finish(folder, main)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -63,8 +63,8 @@ def atomic_write_set(
 
 @contextmanager
 def whole_set(folder: Path, main: str) -> Generator[None]:
-    """Keep a set of files as it is while the block reads it; one that is being put in place is
-    whole before."""
+    """Keep a set of files unchanged while the block reads it; a set left half in place is completed
+    first."""
     with _locked(folder):
         _finish(folder, main)
         yield
@@ -75,7 +75,7 @@ def _ready(folder: Path, main: str) -> Path:
 
 
 def _finish(folder: Path, main: str) -> None:
-    """Put a set in place that is whole, if there is one, and remove what nobody makes any more."""
+    """Put a complete set in place, if there is one, and remove sets whose process has ended."""
     ready = _ready(folder, main)
     if (ready / main).exists():
         gone = read_json(ready / _GONE, error=VeerNetError, missing=f"{ready / _GONE}: missing")
@@ -90,7 +90,7 @@ def _finish(folder: Path, main: str) -> None:
         flush_names(folder)
     shutil.rmtree(ready, ignore_errors=True)
     for stray in folder.glob(f"{SET}*-*"):
-        with suppress(FileNotFoundError):  # whoever made it has just removed it
+        with suppress(FileNotFoundError):  # its process has just removed it
             handle = os.open(stray, os.O_RDONLY)
             if _lock(handle):
                 shutil.rmtree(stray, ignore_errors=True)
@@ -99,7 +99,7 @@ def _finish(folder: Path, main: str) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Generator[None]:
-    """Be the only one who puts sets in place there, where the system has locks for folders."""
+    """Hold the lock for putting sets in place in a folder, where the system has such locks."""
     handle, limit = os.open(folder, os.O_RDONLY), time.monotonic() + _TIMEOUT
     try:
         while not _lock(handle) and time.monotonic() < limit:
@@ -112,13 +112,13 @@ def _locked(folder: Path) -> Generator[None]:
 def _lock(handle: int) -> bool:
     try:
         return lock(handle)
-    except OSError:  # some network file systems lock no folders
+    except OSError:  # some network file systems cannot lock folders
         return True
 
 
 @contextmanager
 def _naming_in(folder: Path, made: Path) -> Generator[None]:
-    """Have errors of the disk name a file by where it would have gone."""
+    """Name a file by its destination in disk errors from the block."""
     try:
         yield
     except OSError as error:

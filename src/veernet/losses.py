@@ -1,12 +1,12 @@
 """Losses as sums over images, so that they add up over micro-batches and processes.
 
-Every loss looks at an image's own labelled pixels alone and computes in float32 or wider. What the
-logits hold elsewhere is never read and gets no gradient. An image without any label costs 0 and
-weighs 0: a step is the same with it as without it.
+Every loss looks at an image's own labelled pixels alone and computes in float32 or wider. Logits
+elsewhere are never read and get no gradient. An image without any label costs 0 and weighs 0: a
+step is the same with it as without it.
 
-One plane of logits tells curve from background; more are one a class, background first. A loss
-whose `total` meets planes that it cannot take raises `OptionError`, and one that meets a class
-beyond them `BatchError`. Losses that couple the images of a batch, such as batch Dice, are not
+Logits of one channel tell curve from background; more have one channel per class, background first.
+`total` raises `OptionError` for a number of channels that the loss cannot take, and `BatchError`
+for a class beyond them. Losses that couple the images of a batch, such as batch Dice, are not
 offered: they would depend on how a step is cut.
 """
 
@@ -27,14 +27,14 @@ from veernet.errors import BatchError, OptionError
 
 @runtime_checkable
 class Loss(Protocol):
-    """The loss of a whole optimizer step is `sum(total) / sum(weight)` over its micro-batches."""
+    """Loss; that of an optimizer step is `sum(total) / sum(weight)` over its micro-batches."""
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the losses of the images, each over its own valid pixels."""
         ...
 
     def weight(self, batch: Batch) -> int:
-        """The number of images with a label, for which `total` counts."""
+        """The number of images with a label, those that `total` sums over."""
         ...
 
 
@@ -44,7 +44,7 @@ class BCE:
 
         -(1/n) sum_i  w y_i log p_i + (1 - y_i) log(1 - p_i)
 
-    with y_i = 1 on any curve. Needs one plane of logits.
+    with y_i = 1 on any curve. Needs logits of one channel.
     """
 
     positive_weight: float = 42.0
@@ -78,12 +78,12 @@ class CrossEntropy:
 
         -sum_i w_t(i) log p_t(i) / sum_i w_t(i)        with t(i) the class of pixel i
 
-    Needs two planes of logits or more. As `torch.nn.functional.cross_entropy` on each image alone;
-    an image whose pixels all weigh 0 costs 0.
+    Needs logits of two channels or more. Equals `torch.nn.functional.cross_entropy` on each image
+    alone; an image whose pixels all weigh 0 costs 0.
     """
 
     class_weights: tuple[float, ...] | None = None
-    """Weights w, >= 0, one a class, background first; all 1 if not given."""
+    """Weights w, >= 0, one per class, background first; all 1 if None."""
     kind: Literal["CrossEntropy"] = field(default="CrossEntropy", repr=False)
 
     def __post_init__(self) -> None:
@@ -108,11 +108,11 @@ class CrossEntropy:
 
 @dataclass(frozen=True, kw_only=True)
 class Focal:
-    """Cross entropy that pixels already told well add little to, averaged over valid pixels.
+    """Cross entropy to which well classified pixels add little, averaged over valid pixels.
 
         -(1/n) sum_i w_t(i) (1 - p_t(i))^gamma log p_t(i)        with t(i) the class of pixel i
 
-    p is a sigmoid for one plane of logits, whose classes are background and any curve, and a
+    p is a sigmoid for logits of one channel, whose classes are background and any curve, and a
     softmax for more. The divisor is the number n of pixels, whatever their weights (where Lin et
     al. count the boxes of an image, which a segmentation has none of).
 
@@ -122,7 +122,7 @@ class Focal:
     gamma: float = 2.0
     """Focus, >= 0; 0 is plain cross entropy."""
     class_weights: tuple[float, ...] | None = None
-    """Weights w, >= 0, one a class, background first; Lin's alpha is (1 - alpha, alpha)."""
+    """Weights w, >= 0, one per class, background first; Lin's alpha is (1 - alpha, alpha)."""
     kind: Literal["Focal"] = field(default="Focal", repr=False)
 
     def __post_init__(self) -> None:
@@ -253,8 +253,8 @@ class Lovasz:
 
         sum_k e_k (J_k - J_(k-1))
 
-    which is 1 - IoU itself where every p is 0 or 1. p is a softmax (Lovász-softmax), or for one
-    plane of logits a sigmoid: bounded and on the same scale, where Lovász's hinge is not. The
+    which is 1 - IoU itself where every p is 0 or 1. p is a softmax (Lovász-softmax), or for logits
+    of one channel a sigmoid: bounded and on the same scale, where Lovász's hinge is not. The
     background has no term of its own; a curve absent from an image has none there, so that an
     image without curves costs 0 and teaches nothing. Equal errors are ordered by row and column.
 
@@ -278,12 +278,12 @@ class Lovasz:
 
 
 AnyLoss = BCE | CrossEntropy | Focal | Tversky | Dice | FocalTversky | Lovasz
-"""The losses that a recipe can name. In JSON their `kind` tells them apart, for their other fields
-do not: {"smooth": 1.0} could be Dice or Tversky."""
+"""Losses that a recipe can name. In JSON their `kind` tells them apart, for their other fields do
+not: {"smooth": 1.0} could be Dice or Tversky."""
 
 
 def check_out_channels(loss: AnyLoss, out_channels: int) -> None:
-    """Refuse a loss that cannot be taken on so many planes of logits.
+    """Refuse a loss that cannot be computed on logits of `out_channels` channels.
 
     Raises:
         OptionError: the message says what the loss needs.
@@ -307,9 +307,9 @@ def check_out_channels(loss: AnyLoss, out_channels: int) -> None:
 
 
 def _check(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch) -> None:
-    """Refuse logits that are not of the batch, and classes that they have no plane for.
+    """Refuse logits of another shape than the batch, and classes that they have no channel for.
 
-    Without a look at the pixels: on a GPU it would have to be waited for.
+    Reads no pixels: on a GPU that would wait for the device.
     """
     B, planes, *canvas = logits.shape
     if [B, *canvas] != [*batch.target.shape]:
@@ -330,7 +330,7 @@ def _check(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch) -> Non
 def curve_probabilities(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B curves H W"]:
     """The probability of every curve at every pixel, in float32 or wider.
 
-    One plane of logits is a sigmoid; more are a softmax whose first plane, background, is left out.
+    A sigmoid for logits of one channel; a softmax without background, the first channel, for more.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)[:, 1:]
@@ -340,16 +340,16 @@ Sums = Callable[[Float[Tensor, "B K h W"], Shaped[Tensor, "B h W"]], Float[Tenso
 """Sums over some rows of every image, from their logits and targets."""
 
 STRIP = {"cpu": 1 << 16}
-"""Pixels of a batch that a loss is computed on at a time; 2^20 on a GPU."""
+"""Pixels per strip of a batch; 2^20 on a GPU."""
 
 
 def _summed(f: Sums, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, "sums B *_"]:
-    """`f` summed over strips of rows: nothing but the logits and their gradient is ever whole."""
+    """Sum `f` over strips of rows; only logits and their gradient are materialised at full size."""
     return _Summed.apply(f, logits, batch.target)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
 
 
 class _Summed(torch.autograd.Function):
-    """`_summed`, computed again for its gradient."""
+    """`_summed` with activation checkpointing: the backward recomputes each strip."""
 
     @staticmethod
     def forward(ctx: Any, f: Sums, logits: Tensor, target: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -371,7 +371,7 @@ class _Summed(torch.autograd.Function):
 
 
 def _strips(x: Shaped[Tensor, "B *K H W"]) -> Iterator[Shaped[Tensor, "B *K h W"]]:
-    """A batch in strips of rows, of about `STRIP` pixels each; detached views."""
+    """Split a batch into strips of rows, of about `STRIP` pixels each; detached views."""
     rows = max(1, STRIP.get(x.device.type, 1 << 20) // (x.shape[0] * x.shape[-1]))
     return (part.detach() for part in torch.split(x, rows, dim=-2))
 
@@ -379,13 +379,13 @@ def _strips(x: Shaped[Tensor, "B *K H W"]) -> Iterator[Shaped[Tensor, "B *K h W"
 def _labelled(
     logits: Float[Tensor, "B K H W"], target: Shaped[Tensor, "B H W"]
 ) -> Float[Tensor, "B K H W"]:
-    """The logits in float32 or wider; 0 where there is no label, so that nothing passes there."""
+    """Return logits in float32 or wider, 0 without gradient where there is no label."""
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return wide.masked_fill(~labelled(target), 0)
 
 
 def _curves(target: Shaped[Tensor, "B H W"], *, out_channels: int) -> Bool[Tensor, "B curves H W"]:
-    """One plane a curve: True on its trace, False elsewhere, padding included."""
+    """One channel per curve: True on its trace, False elsewhere, padding included."""
     if out_channels == 1:
         return (target > 0)[:, None] & labelled(target)
     classes = torch.arange(1, out_channels, device=target.device, dtype=target.dtype)
@@ -393,7 +393,7 @@ def _curves(target: Shaped[Tensor, "B H W"], *, out_channels: int) -> Bool[Tenso
 
 
 def _classes(target: Shaped[Tensor, "B H W"], *, out_channels: int) -> Int[Tensor, "B 1 H W"]:
-    """The class of every pixel, background where there is no label; 0 and 1 for one plane."""
+    """The class of every pixel, background where there is no label; 0 and 1 for one channel."""
     classes = target > 0 if out_channels == 1 else target
     return classes.long()[:, None].masked_fill(~labelled(target), 0)
 
@@ -435,7 +435,7 @@ def _log_chances(
 def _tversky(
     logits: Float[Tensor, "B K H W"], batch: Batch, alpha: float, beta: float, smooth: float
 ) -> Float[Tensor, "B curves"]:
-    """1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth), written so that it cannot cancel."""
+    """1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth), computed without cancellation."""
 
     def sums(logits: Tensor, target: Tensor) -> Tensor:
         p = curve_probabilities(_labelled(logits, target))
@@ -454,7 +454,8 @@ def _jaccard_steps(
 ) -> Float[Tensor, "B curves n"]:
     """J_k - J_(k-1) at the pixel that comes k-th by falling error; 0 for an absent curve.
 
-    Counted in integers and not subtracted: a step on 8 million pixels is below the rounding of J.
+    Computed from integer counts, not as a difference: a step on 8 million pixels is below the
+    rounding of J.
     """
     order = error.masked_fill(~valid, -1).argsort(dim=2, descending=True, stable=True)
     wrong = y.gather(2, order)
@@ -466,7 +467,7 @@ def _jaccard_steps(
 
 
 def _check_class_weights(loss: CrossEntropy | Focal) -> None:
-    if loss.class_weights is not None:  # a list, perhaps
+    if loss.class_weights is not None:  # it may be a list
         object.__setattr__(loss, "class_weights", tuple(map(float, loss.class_weights)))
     weights = loss.class_weights
     if weights is None or (all(0 <= w < math.inf for w in weights) and any(weights)):

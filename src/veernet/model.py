@@ -1,4 +1,4 @@
-"""The network: grey log in, a plane of logits a class out, at the log's own resolution."""
+"""The network: grey log in, logits per class out, at the log's own resolution."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +18,12 @@ from veernet.nn.slabs import Tile, checkpointed, map_tiles, normalised, statisti
 from veernet.nn.spatial import per_image
 
 ActivationCheckpointing = Literal["none", "blocks", "stages", "tiles"]
-"""Activations that a network computes again in the backward instead of keeping them, from most
-memory to least.
+"""Activation checkpointing: which activations the backward recomputes, from most memory to least.
 
-none:   all that the backward reads is kept
-blocks: convolutions; what comes out of their norms is kept
-stages: all inside the stages of stride 2; what passes between them is kept
-tiles:  besides, what is at full resolution, tile by tile: none of it is ever whole
+none:   none; every activation that the backward reads is kept
+blocks: outputs of convolutions; outputs of their norms are kept
+stages: all inside the stages of stride 2; their inputs and outputs are kept
+tiles:  as stages, and those at full resolution too, tile by tile: they never exist whole
 """
 
 
@@ -33,13 +32,13 @@ class VeerNetConfig:
     """The shape of a VeerNet."""
 
     out_channels: Annotated[int, formerly("planes")] = 3
-    """Planes of logits: 1 for curve or not, or one a class, background first."""
+    """Channels of the logits: 1 for curve or background, else one per class, background first."""
     channels: Annotated[tuple[int, ...], formerly("widths")] = (8, 16, 32, 64, 128, 128)
     """Channels at full resolution and after every stage of stride 2; the last is the bottleneck."""
     num_layers: Annotated[int, formerly("layers")] = 2
     """Transformer layers on the bottleneck."""
     num_heads: Annotated[int, formerly("heads")] = 4
-    """Heads of each; the bottleneck's channels are a multiple of 4 × heads."""
+    """Attention heads per layer; the bottleneck's channels are a multiple of 4 × heads."""
     activation: Activation = "relu"
     """relu, or silu, which is smooth and slower."""
 
@@ -67,7 +66,7 @@ class VeerNetConfig:
 
     @property
     def num_curves(self) -> int:
-        """How many kinds of curve the network tells apart."""
+        """Number of kinds of curve that the network tells apart."""
         return max(1, self.out_channels - 1)
 
 
@@ -105,7 +104,7 @@ class VeerNet(nn.Module):
 
     @property
     def activation_checkpointing(self) -> ActivationCheckpointing:
-        """What is computed again in the backward; it changes time and memory alone."""
+        """Activations that the backward recomputes; it changes time and memory alone."""
         return self._activation_checkpointing
 
     @activation_checkpointing.setter
@@ -123,7 +122,7 @@ class VeerNet(nn.Module):
     def forward(
         self, image: Float[Tensor, "B 1 H W"], sizes: Int[Tensor, "B 2"] | None = None
     ) -> Float[Tensor, "B K H W"]:
-        """The logits; only those inside `sizes`, (h, w) of every image, mean anything."""
+        """Return the logits; only those inside `sizes`, (h, w) of every image, mean anything."""
         images = padded(image.contiguous(memory_format=torch.channels_last), sizes)
         if self.activation_checkpointing == "tiles":
             logits = per_image(self._in_tiles, images, extent_of(images))
@@ -134,7 +133,7 @@ class VeerNet(nn.Module):
         return logits if isinstance(image, Padded) else unwrap(logits)
 
     def _half_resolution(self, x: Float[Tensor, "B I h w"]) -> Float[Tensor, "B O h w"]:
-        """All that is at half the resolution or below, after the first stage down."""
+        """Run everything at half the resolution and below, after the first stage down."""
         skips = [x]
         for down in self.down[1:]:
             skips.append(self._run(down, skips[-1]))
@@ -149,23 +148,23 @@ class VeerNet(nn.Module):
         return self.head(self.up[-1](x, skip))
 
     def _in_tiles(self, image: Float[Tensor, "1 1 H W"]) -> Float[Tensor, "1 K H W"]:
-        """The same, with nothing at full resolution ever whole but the image and the logits."""
+        """Compute `forward` tile by tile; only image and logits exist whole at full resolution."""
         stem, down, up = self.stem, cast(Residual, self.down[0]), cast(Up, self.up[-1])
 
-        def stemmed(slab: Tile, image: Tensor) -> Tensor:
+        def stemmed(tile: Tile, image: Tensor) -> Tensor:
             return stem.conv(image)
 
-        def features(slab: Tile, image: Tensor) -> Tensor:
-            return normalised(stem.norm, stemmed(slab, image), of_stem)
+        def features(tile: Tile, image: Tensor) -> Tensor:
+            return normalised(stem.norm, stemmed(tile, image), of_stem)
 
-        def halved(slab: Tile, image: Tensor) -> tuple[Tensor, ...]:
-            return tuple(slab.interior(x, stride=2) for x in down.halved(features(slab, image)))
+        def halved(tile: Tile, image: Tensor) -> tuple[Tensor, ...]:
+            return tuple(tile.interior(x, stride=2) for x in down.halved(features(tile, image)))
 
-        def merged(slab: Tile, x: Tensor, image: Tensor) -> Tensor:
-            return up.merge.conv(up.joined(x, features(slab, image)))
+        def merged(tile: Tile, x: Tensor, image: Tensor) -> Tensor:
+            return up.merge.conv(up.joined(x, features(tile, image)))
 
-        def finished(slab: Tile, x: Tensor, image: Tensor) -> tuple[Tensor]:
-            x = slab.interior(merged(slab, x, image))
+        def finished(tile: Tile, x: Tensor, image: Tensor) -> tuple[Tensor]:
+            x = tile.interior(merged(tile, x, image))
             return (self.head(normalised(up.merge.norm, x, of_up)),)
 
         of_stem = statistics(stem.norm, stemmed, image)
@@ -201,7 +200,7 @@ class ConvNormAct(nn.Module):
 
 
 class Residual(nn.Module):
-    """Half the resolution: two convolutions added to a shortcut."""
+    """Residual block at half the resolution: two convolutions added to a shortcut."""
 
     def __init__(self, c_in: int, c_out: int, *, activation: Activation):
         super().__init__()
@@ -213,11 +212,11 @@ class Residual(nn.Module):
         return self.second(self.first(x), self._shortcut(x))
 
     def halved(self, x: Float[Tensor, "B I H W"]) -> tuple[Tensor, Tensor]:
-        """What is made of `x` itself: the first convolution, and the shortcut."""
+        """Return first convolution and shortcut of `x`, the inputs of `added`."""
         return self.first.conv(x), self._shortcut(x)
 
     def added(self, x: Tensor, shortcut: Tensor) -> Float[Tensor, "B O h w"]:
-        """What is made of the two."""
+        """Return the result of the block, from the two tensors of `halved`."""
         return self.second(self.first.norm(x), shortcut)
 
     def _shortcut(self, x: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O h w"]:
@@ -227,11 +226,11 @@ class Residual(nn.Module):
 
 
 class Up(nn.Module):
-    """Twice the resolution, joined by the encoder's features there."""
+    """Decoder block: double the resolution and merge the encoder's features there."""
 
     def __init__(self, c_in: int, c_out: int, *, activation: Activation):
         super().__init__()
-        # At the coarse resolution, where it costs a quarter.
+        # Reduce channels at the coarse resolution, where it costs a quarter.
         self.reduce = nn.Conv2d(c_in, c_out, 1)
         self.merge = ConvNormAct(2 * c_out, c_out, activation=activation)
 
@@ -243,6 +242,6 @@ class Up(nn.Module):
     def joined(
         self, x: Float[Tensor, "B O h w"], skip: Float[Tensor, "B O H W"]
     ) -> Float[Tensor, "B O2 H W"]:
-        """Coarse features at twice the resolution, beside the encoder's."""
+        """Concatenate coarse features, at twice the resolution, with the encoder's."""
         finer = F.interpolate(x, scale_factor=2.0, mode="nearest")
         return torch.cat([finer[:, :, : skip.shape[2], : skip.shape[3]], skip], dim=1)

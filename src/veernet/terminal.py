@@ -1,4 +1,4 @@
-"""Text that the command line shows, on any terminal, to readers who may leave."""
+"""Output of the command line, on any terminal, to readers who may close it."""
 
 import codecs
 import errno
@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 _UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-"""Categories of characters that a terminal obeys or does not show: controls, directions of writing,
-line separators, those without meaning, and the halves of pairs that stand for the bytes of a name
-of a file that is not UTF-8."""
+"""Unicode categories of characters that a terminal obeys or does not show: controls, writing
+directions, line separators, unassigned ones, and surrogates, which stand for the bytes of a file
+name that is not UTF-8."""
 
 _PLAIN = {
     "×": "x",
@@ -37,10 +37,10 @@ _PLAIN = {
     "≤": "<=",
     "≥": ">=",
 }
-"""Near characters to write where the terminal's encoding lacks one."""
+"""Substitutes for characters that the terminal's encoding lacks."""
 
 _LEFT = {errno.EPIPE, errno.EIO}
-"""Errors of writing where a pipe has lost its reader, and a terminal was closed."""
+"""Error numbers of writing to a pipe without a reader, and to a closed terminal."""
 
 
 def visible(text: str) -> str:
@@ -70,26 +70,26 @@ def _escape(one: str) -> str:
 
 
 class Screen(Console):
-    """A console to which text is text: it is no markup, and a terminal obeys none of it."""
+    """A console that prints text literally: without markup, and without control characters."""
 
     def __init__(self, *, stderr: bool = False):
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Prepare a text, of a table too, before its width is taken."""
+        """Make a text visible, of a table too, before its width is measured."""
         return super().render_str(visible(text), **options)
 
 
 def say(text: str) -> None:
-    """Tell one line on stderr."""
-    with suppress(OSError):  # of a terminal that was closed
+    """Print one line on stderr."""
+    with suppress(OSError):  # the terminal was closed
         print(f"veernet: {' '.join(visible(text).split())}", file=sys.stderr)
 
 
 @contextmanager
 def lasting(console: Console) -> Generator[None]:
-    """Let what is printed go nowhere once nobody reads it, and end nothing, while the block runs: a
-    terminal may be closed, and a pipe lose its reader."""
+    """Discard output of the block without an error once nobody reads it: after the terminal was
+    closed or the pipe lost its reader."""
     given = console._file  # pyright: ignore[reportPrivateUsage]: `file` would hold on to stdout
     console.file = cast(IO[str], _Lasting(console.file))
     try:
@@ -100,7 +100,7 @@ def lasting(console: Console) -> Generator[None]:
 
 @contextmanager
 def lasting_streams() -> Generator[None]:
-    """Do the same for all that is written to stdout and stderr, in any encoding.
+    """Do as `lasting` for everything written to stdout and stderr, in any encoding.
 
     Raises:
         OSError: the block has ended well, and the disk did not take all that it wrote to stdout.
@@ -127,7 +127,7 @@ def lasting_streams() -> Generator[None]:
 
 
 def _check_taken(stream: "_Lasting | None") -> None:
-    """Check that the disk took what was written."""
+    """Raise the error of a stream whose output the disk did not take."""
     if stream is not None:
         stream.flush()
         if stream.lost is not None:
@@ -135,7 +135,7 @@ def _check_taken(stream: "_Lasting | None") -> None:
 
 
 def _reconfigured(stream: Any, errors: str | None) -> str | None:
-    """Set how a stream takes characters that its encoding lacks; returns how it took them."""
+    """Set the handler for characters that a stream's encoding lacks; returns the previous one."""
     if not isinstance(stream, io.TextIOWrapper) or errors is None:
         return None
     before = stream.errors
@@ -155,12 +155,12 @@ codecs.register_error(_HANDLER, _plainly)
 
 
 class _Lasting:
-    """A text stream that is turned to nowhere when it fails."""
+    """A text stream that is redirected to the null device when it fails."""
 
     def __init__(self, stream: Any):
         self.stream = stream
         self.lost: OSError | None = None
-        """Why the disk did not take what was written."""
+        """First error of the disk in writing; None without one, also if the reader left."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
@@ -179,7 +179,7 @@ class _Lasting:
             self._let_go(failed)
 
     def _let_go(self, failed: OSError) -> None:
-        """Send what still waits in the stream nowhere, or its end would fail too."""
+        """Redirect to the null device; else closing the stream would fail on buffered text too."""
         if failed.errno not in _LEFT:
             self.lost = self.lost or failed
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -189,7 +189,7 @@ class _Lasting:
 
 @contextmanager
 def bar(console: Console, what: str, total: int) -> Generator[Callable[[], None]]:
-    """A progress bar; call what it yields once for each of `total`."""
+    """Show a progress bar; yields a function to call once for each of `total`."""
     columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(what, total=total)

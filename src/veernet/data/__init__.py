@@ -1,1 +1,1 @@
-"""Holding logs: pictures, archives, batches, schedules."""
+"""Logs as data: pictures, archives, batches, schedules."""

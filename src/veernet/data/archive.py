@@ -1,7 +1,7 @@
 """A data set of logs on disk.
 
-    ROOT/archive.json                 what the archive is: classes, and the settings that made it
-    ROOT/train/metadata.jsonl         one row a log: file names, digests, size, tracks
+    ROOT/archive.json                 names of the classes, and the settings that made the archive
+    ROOT/train/metadata.jsonl         one row per log: file names, digests, size, tracks
     ROOT/train/images/000000.tif      grey, 255 = paper
     ROOT/train/masks/000000.tif       indexed: 0 background, 1, 2, … curves, 255 not labelled
     ROOT/train/curves/000000.npz      `rows` and `values` of every curve, one per column
@@ -9,8 +9,8 @@
 
 `veernet.data.writing` writes them. The layout is the ImageFolder of Hugging Face `datasets`, which
 opens a split as it is. Pictures are TIFF with Zstandard, or PNG (`docs/notes/0003`). An archive
-that draws its logs has the metadata only: what made it draws them again wherever they are asked
-for, and `made_by` says what that was.
+that is drawn on the fly has the metadata only: its generator, recorded in `made_by`, draws a log
+each time it is read.
 """
 
 import hashlib
@@ -41,31 +41,31 @@ METADATA = "metadata.jsonl"
 """The rows of a split, inside its folder."""
 
 FORMAT = 2
-"""Version of the layout, raised when an older reader could no longer read it."""
+"""Version of the layout, raised when older readers cannot read the new one."""
 
 GENERATOR = "generator"
-"""Item of `made_by` that says what drew the logs; it is no setting."""
+"""Item of `made_by` that records the generator that drew the logs; it is not a setting."""
 
 PictureFormat = Literal["tif", "png"]
-"""How pictures are kept: TIFF with Zstandard, the faster, or PNG, which any viewer opens."""
+"""Format of pictures: TIFF with Zstandard, the faster, or PNG, which any viewer opens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveRow:
-    """What is known of one curve of a log without opening its files."""
+    """Metadata of one curve of a log."""
 
     track: tuple[float, float]
     """Image rows of the two edges of the curve's track, top and bottom, where the paper is not
     skewed; the value runs from 0 at the bottom to 1 at the top."""
     mnemonic: str = ""
-    """As in the LAS file that the curve is from."""
+    """Mnemonic in the LAS file that the curve is from."""
     source: str = ""
     """Name of that file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What is known of a log without opening its files."""
+    """Metadata of a log."""
 
     file_name: str
     """The image, relative to the split's folder."""
@@ -74,13 +74,13 @@ class Row:
     height: int
     width: int
     curves: tuple[CurveRow, ...]
-    """One a class but the background."""
+    """Curves of the log, one per class except the background."""
     source: str = ""
     """Name of the scan that the log was cut out of."""
     traits: tuple[str, ...] = ()
-    """What is to be seen on it, in words like "dashed", "wrapped", "bilevel"."""
+    """Visible features of the log, in words like "dashed", "wrapped", "bilevel"."""
     sha256: tuple[str, ...] = ()
-    """Of the image, the mask and the curves, in hexadecimal; empty before they are written."""
+    """Digests of image, mask and curves, in hexadecimal; empty before they are written."""
 
     def __post_init__(self) -> None:
         h, w = self.height, self.width
@@ -100,7 +100,7 @@ class Row:
         traits: tuple[str, ...] = (),
         pictures: PictureFormat = "tif",
     ) -> "Row":
-        """The row of log `number`, whose files are named after it."""
+        """Return the row of log `number`, whose files are named after it."""
         return Row(
             **_names(number, f".{pictures}"),
             height=height,
@@ -111,13 +111,13 @@ class Row:
         )
 
     def renumbered(self, number: int, pictures: PictureFormat | None = None) -> "Row":
-        """The row of the same log as number `number`, in the format that it has if None."""
+        """Return the row of the same log as log `number`; `pictures` None keeps its format."""
         suffix = Path(self.file_name).suffix if pictures is None else f".{pictures}"
         return replace(self, **_names(number, suffix))
 
     @property
     def files(self) -> tuple[str, str, str]:
-        """Image, mask and curves, in the order of `sha256`."""
+        """Names of image, mask and curves, in the order of `sha256`."""
         return self.file_name, self.mask_file_name, self.curves_file
 
 
@@ -140,8 +140,8 @@ class Curves:
     """The true curves of a log; NaN in columns where a curve is absent.
 
     rows:   image row of the trace's centre in every column, px
-    values: height in the track, from 0 at its bottom edge to 1 at its top edge; a curve that left
-            at one edge and came in at the other goes on beyond them: 1.2 is drawn where 0.2 is
+    values: height in the track, from 0 at its bottom edge to 1 at its top edge; a curve that wraps
+            continues beyond them: 1.2 is drawn where 0.2 is
     """
 
     rows: Float[ndarray, "K w"]
@@ -149,7 +149,7 @@ class Curves:
 
     @property
     def wraps(self) -> Float[ndarray, "K w"]:
-        """How often every curve has gone round its track; both edges belong to it."""
+        """Number of wraps of every curve in every column; both edges of the track count as 0."""
         return count_wraps(self.values)
 
 
@@ -175,8 +175,13 @@ class Split:
         generator: str = "",
         doubt: str = "",
     ):
-        """`draw` makes the log of a row, where there are no files to read; `generator` names what
-        draws, and `doubt` says why it may draw other logs than the split was made with."""
+        """Open a split.
+
+        Args:
+            draw: draws the log of a row, by its index, where there are no files to read.
+            generator: name of the generator that draws.
+            doubt: reason why it may draw other logs than the split was made with.
+        """
         self.folder, self.rows, self.n_classes, self.draw = folder, rows, n_classes, draw
         self.generator, self.doubt = generator, doubt
         self.sizes: Sizes = np.array([(row.height, row.width) for row in rows]).reshape(-1, 2)
@@ -186,8 +191,8 @@ class Split:
 
     @property
     def fingerprint(self) -> str:
-        """Tells other logs apart: how many there are, a digest of their names, sizes and digests,
-        and where they are drawn, what draws them now."""
+        """Text that identifies the logs: their number, a digest of names, sizes and file digests,
+        and for drawn ones the generator that draws them now."""
         rows = [(*row.files, row.height, row.width, *row.sha256) for row in self.rows]
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
         drawn = f", drawn by {self.generator}" if self.generator else ""
@@ -204,10 +209,10 @@ class Split:
         )
 
     def log(self, index: int) -> Log:
-        """Everything that the archive holds of one log.
+        """Read or draw everything that the archive holds of one log.
 
         Raises:
-            ArchiveError: the files, or what is drawn, do not agree with the metadata.
+            ArchiveError: the files, or the drawn log, do not agree with the metadata.
             ImageError: a picture cannot be read, or is not of the size that the metadata says.
         """
         if self.draw is not None:
@@ -267,7 +272,7 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A data set that was found on disk."""
+    """A data set on disk."""
 
     root: Path
     classes: tuple[str, ...]
@@ -275,14 +280,14 @@ class Archive:
     made_by: dict[str, Any]
     """The settings that made it."""
     drawn: bool
-    """Whether its logs are drawn wherever they are asked for; there are no files to read."""
+    """True if logs are drawn each time they are read; there are no files of them."""
     draw: Callable[[SplitName, int], Log] | None = None
     """Draws a log of a split; `veernet.synth.opening.open_archive` knows how."""
     generator: str = ""
-    """Name of what draws; empty where nothing is drawn, or where the archive is too old to say by
-    what it was made."""
+    """Name of the generator that draws; empty where nothing is drawn, or where the archive is too
+    old to record its generator."""
     doubt: str = ""
-    """Why it may draw other logs than the archive was made with."""
+    """Reason why the generator may draw other logs than the archive was made with; else empty."""
 
     @staticmethod
     def open(root: Path) -> "Archive":
@@ -313,7 +318,7 @@ class Archive:
         return Split(self.root / name, rows, len(self.classes), draw, self.generator, self.doubt)
 
     def splits(self) -> dict[SplitName, Split]:
-        """Open the splits that are there.
+        """Open the splits that exist.
 
         Raises:
             ArchiveError: the metadata of one is damaged.
@@ -354,11 +359,11 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def changed_files(folder: Path, row: Row) -> list[str]:
-    """Names of the files of a log that are not there, or not those that were written."""
-    told = row.sha256 or ("",) * len(row.files)
+    """Return the names of a log's files that are missing or differ from their recorded digest."""
+    recorded = row.sha256 or ("",) * len(row.files)
     return [
         name
-        for name, digest in zip(row.files, told, strict=True)
+        for name, digest in zip(row.files, recorded, strict=True)
         if not (folder / name).is_file() or sha256(folder / name) != digest
     ]
 
@@ -370,6 +375,6 @@ def sha256(path: Path) -> str:
 
 
 def class_counts(mask: UInt8[ndarray, "h w"]) -> Int[ndarray, "256"]:
-    """How many pixels of a mask have each index from 0 to 255."""
+    """Count the pixels of a mask with each index from 0 to 255."""
     counts = cv2.calcHist([mask], [0], None, [256], [0, 256])
-    return np.asarray(counts).ravel().astype(np.int64)  # floats, exact up to 2^24 a class
+    return np.asarray(counts).ravel().astype(np.int64)  # floats, exact up to 2^24 per class

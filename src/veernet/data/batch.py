@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from veernet.errors import BatchError
 
 UNLABELLED = 255
-"""The class index of a pixel that no loss and no metric looks at: padding, or not labelled."""
+"""Class index of pixels that losses and metrics ignore: padding, or not labelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Scans padded at the bottom and right to one canvas.
+    """Samples padded at the bottom and right to one canvas.
 
     image:     ink, 0 on the padding
     target:    class indices, `UNLABELLED` on the padding
-    sizes:     (h, w) of every scan, kept on the CPU, where the layers read them
-    n_classes: 1 + the largest class index of every scan, 0 where nothing is labelled; if not given,
-               counted on the device, and the padding is looked at too
+    sizes:     (h, w) of every sample, kept on the CPU, where the layers read them
+    n_classes: 1 + the largest class index of every sample, 0 where nothing is labelled; if not
+               given, counted on the device, and the padding is checked too
 
     Raises:
-        BatchError: an image or a target of another type than `Sample` keeps, sizes that do not lie
-            on the canvas, or labels on the padding.
+        BatchError: an image or a target of another type than `Sample` keeps, sizes beyond the
+            canvas, or labels on the padding.
     """
 
     image: Shaped[Tensor, "B C H W"]
@@ -84,29 +84,29 @@ class Batch:
 
     @property
     def n_images(self) -> int:
-        """How many scans the batch holds."""
+        """Number of samples in the batch."""
         return self.image.shape[0]
 
     @property
     def n_labelled(self) -> int:
-        """Number of scans with a labelled pixel."""
+        """Number of samples with a labelled pixel."""
         return sum(n > 0 for n in self.n_classes)
 
     @property
     def valid(self) -> Bool[Tensor, "B 1 H W"]:
-        """True on scanned and labelled pixels, False on padding."""
+        """True on labelled pixels, False on unlabelled ones and on padding."""
         return labelled(self.target)
 
     @property
     def padded_pixels(self) -> int:
-        """Pixels of the canvas of all scans, padding included."""
+        """Pixels of all samples' canvases, padding included."""
         return self.n_images * self.target.shape[1] * self.target.shape[2]
 
     def halves(self) -> tuple["Batch", "Batch"]:
-        """The first scans and the others, each half cropped to its own canvas; no data is copied.
+        """Split the batch in two, each half cropped to its own canvas; no data is copied.
 
         Raises:
-            ValueError: the batch holds one scan only.
+            ValueError: the batch holds one sample only.
         """
         if self.n_images < 2:
             raise ValueError(f"a batch of {self.n_images} scan(s) has no halves")
@@ -114,9 +114,9 @@ class Batch:
         return self._part(slice(None, middle)), self._part(slice(middle, None))
 
     def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Batch":
-        """The batch on `device`, its image in floating point from 0 to 1.
+        """Return the batch on `device`, its image in floating point from 0 to 1.
 
-        A uint8 image travels as it is and is converted there: a quarter of the transfer.
+        A uint8 image is transferred as it is and converted there: a quarter of the transfer.
         """
         return Batch(
             image=as_float(self.image.to(device, non_blocking=True), dtype),
@@ -126,7 +126,7 @@ class Batch:
         )
 
     def pin_memory(self) -> "Batch":
-        """The batch in page-locked memory; `torch.utils.data.DataLoader` calls this."""
+        """Return the batch in page-locked memory; `torch.utils.data.DataLoader` calls this."""
         image, target = self.image.pin_memory(), self.target.pin_memory()
         return Batch(image, target, self.sizes, self.n_classes)
 
@@ -142,25 +142,25 @@ def _pairs(sizes: Int[Tensor, "B 2"]) -> list[list[int]]:
 
 
 def labelled(target: Shaped[Tensor, "B H W"]) -> Bool[Tensor, "B 1 H W"]:
-    """True where the class of a pixel is known."""
+    """Return True where the class of a pixel is known."""
     return (target != UNLABELLED)[:, None]
 
 
 def as_float(image: Shaped[Tensor, "*B C H W"], dtype: torch.dtype) -> Shaped[Tensor, "*B C H W"]:
-    """Ink in floating point, from 0 = paper to 1; uint8 is divided by 255."""
+    """Return ink in floating point, from 0 = paper to 1; uint8 is divided by 255."""
     converted = image.to(dtype)
     return converted / 255 if image.dtype == torch.uint8 else converted
 
 
 def collate(scans: Sequence[Sample]) -> Batch:
-    """Pad `scans` to their own common height and width, at the bottom and right.
+    """Pad samples at the bottom and right to their greatest height and width.
 
     The image is padded with 0 (paper), the target with `UNLABELLED`. Usable as it is as the
     `collate_fn` of a `torch.utils.data.DataLoader`.
 
     Raises:
-        BatchError: no scans, something else than scans, or images that differ in their channels or
-            in their type.
+        BatchError: no samples, anything that is not a `Sample`, or images that differ in channels
+            or dtype.
     """
     if isinstance(scans, Sample):
         raise BatchError("collate() takes a list of samples; got one Sample")
@@ -174,8 +174,10 @@ def collate(scans: Sequence[Sample]) -> Batch:
             )
     kinds = {(scan.image.shape[0], scan.image.dtype) for scan in scans}
     if len(kinds) > 1:
-        told = ", ".join(sorted(f"{channels} of {dtype}" for channels, dtype in kinds))
-        raise BatchError(f"the images of a batch must have the same channels and type; got {told}")
+        listed = ", ".join(sorted(f"{channels} of {dtype}" for channels, dtype in kinds))
+        raise BatchError(
+            f"the images of a batch must have the same channels and type; got {listed}"
+        )
     sizes = [(scan.target.shape[0], scan.target.shape[1]) for scan in scans]
     canvas = max(h for h, _ in sizes), max(w for _, w in sizes)
     return Batch(
@@ -232,7 +234,7 @@ def _check_padding(target: UInt8[Tensor, "B H W"], sizes: Int[Tensor, "B 2"]) ->
 
 
 def _n_classes(target: UInt8[Tensor, "h w"]) -> int:
-    # 255 + 1 is 0 in uint8: what is not labelled comes below every class.
+    # 255 + 1 is 0 in uint8: unlabelled pixels come below every class.
     return int((target + 1).amax())
 
 
@@ -242,7 +244,7 @@ def _pad(x: Tensor, canvas: tuple[int, int], value: int) -> Tensor:
 
 
 def to_ink(grey: UInt8[ndarray, "h w"]) -> UInt8[Tensor, "1 h w"]:
-    """A grey scan as the network takes it, in training and in use: 0 = paper, 255 = ink."""
+    """Convert a grey scan to the network's input: 0 = paper, 255 = ink."""
     return as_tensor(255 - grey)[None]
 
 

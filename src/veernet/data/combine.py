@@ -1,4 +1,4 @@
-"""Archives out of archives: several merged into one, or some of the logs of one."""
+"""Archives made from archives: several merged into one, or a subset of one."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from veernet.errors import ArchiveError, OptionError
 from veernet.files import atomic_write
 
 Chosen = Mapping[SplitName, Sequence[tuple[Split, int]]]
-"""The logs of every split of a new archive: where each is, and its index there."""
+"""Logs of every split of a new archive, each as its old split and its index there."""
 
 
 def merge(
@@ -36,9 +36,9 @@ def merge(
 ) -> None:
     """Write all logs of `archives` into a new one in `root`, split by split, one after the other.
 
-    Files are copied with the digests that they were written with; logs that are drawn where they
-    are read are drawn, and written as `pictures`. Run again, it makes only what is missing or is
-    not the file that was written. `advance` is called once a log; `workers` logs at a time.
+    Files are copied and keep their recorded digests; logs of archives that draw on the fly are
+    drawn and written as `pictures`. A second run writes only missing or changed files. `advance` is
+    called once per log; `workers` logs are written at a time.
 
     Raises:
         ArchiveError: their classes differ, or `root` holds something else, or another process
@@ -72,12 +72,12 @@ def subset(
     workers: int = 1,
     advance: Callable[[], object] = lambda: None,
 ) -> None:
-    """Write `counts[split]` logs of `whole`, drawn at random in their order, into a new archive.
+    """Write `counts[split]` random logs of `whole`, in their order, into a new archive.
 
-    It is written as by `merge`.
+    Writes as `merge` does.
 
     Raises:
-        OptionError: more logs are asked for than there are, or none at all.
+        OptionError: `counts` asks for more logs than there are, or for none at all.
         ArchiveError: `root` holds something else, or another process writes there.
     """
     splits: dict[SplitName, Split] = {
@@ -140,15 +140,15 @@ def _bring(
     pictures: PictureFormat,
     known: Mapping[str, Row],
 ) -> Row:
-    """Write one log into `folder` as its log `number`, where it is not there already."""
+    """Write one log into `folder` as its log `number`, unless it is already there."""
     old, drawn = split.rows[index], split.draw is not None
     row = old.renumbered(number, pictures if drawn else None)
     row = known.get(row.file_name, row)
     changed = changed_files(folder, row)
     if drawn and changed:
         return writing.write_log(folder, row, split.log(index))
-    told = row.sha256 or (None,) * len(row.files)
-    for name, new, digest in zip(old.files, row.files, told, strict=True):
+    recorded = row.sha256 or (None,) * len(row.files)
+    for name, new, digest in zip(old.files, row.files, recorded, strict=True):
         if new in changed:
             with atomic_write(folder / new) as temporary:
                 shutil.copyfile(split.folder / name, temporary)

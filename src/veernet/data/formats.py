@@ -1,4 +1,4 @@
-"""Formats of pictures, told by the first bytes of a file."""
+"""Formats of pictures, recognised by the first bytes of a file."""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _STARTS = {
 
 
 def format_of(file: BinaryIO) -> str | None:
-    """Name of the format of a file, None where it begins as none of those known here."""
+    """Return the name of a file's format, None if no known format begins so."""
     file.seek(0)
     start = file.read(1024)
     file.seek(0)

@@ -13,14 +13,14 @@ from PIL.ImageFile import ImageFile
 from veernet.errors import ImageError, ImageWarning
 
 BAND = 2**22
-"""Pixels of colour or of more than 8 bits that are made grey at a time."""
+"""Pixels of colour or of more than 8 bits that are converted to grey at a time."""
 
 DIM = 64
-"""Level below which the brightest pixel of a picture in deep colour is no paper."""
+"""Least level of the brightest pixel of a picture with 16 bits per channel that shows paper."""
 
 
 def raw_mode(picture: ImageFile) -> str:
-    """Pillow's name for how the samples of a picture lie in its file, until it is decoded."""
+    """Return Pillow's raw mode, the layout of samples in the file; only before decoding."""
     if not picture.tile:
         return ""
     args = picture.tile[0].args
@@ -28,9 +28,9 @@ def raw_mode(picture: ImageFile) -> str:
 
 
 def misread(picture: ImageFile) -> str | None:
-    """Why Pillow would decode other levels than are meant, without a word, or None.
+    """Return why Pillow would silently decode wrong levels, or None.
 
-    `tiff.misread` knows more of TIFF.
+    `tiff.misread` has further reasons for TIFF.
     """
     raw = raw_mode(picture)
     if picture.format in ("PNG", "WEBP") and getattr(picture, "n_frames", 1) > 1:
@@ -47,7 +47,7 @@ def misread(picture: ImageFile) -> str | None:
 
 
 def grey_of(path: Path, picture: Image.Image, *, raw: str, negative: bool) -> UInt8[ndarray, "h w"]:
-    """Grey levels of a decoded picture of any mode.
+    """Convert a decoded picture of any mode to grey levels.
 
     Args:
         path: its file, for messages.
@@ -55,7 +55,7 @@ def grey_of(path: Path, picture: Image.Image, *, raw: str, negative: bool) -> UI
         negative: whether white is zero in it.
 
     Raises:
-        ImageError: nothing can be seen on it.
+        ImageError: the picture is damaged, fully transparent or white, or far too dark.
     """
     if picture.mode.startswith("I;16"):
         return _of_many_bits(path, picture, raw=raw, negative=negative)
@@ -78,7 +78,7 @@ def grey_of(path: Path, picture: Image.Image, *, raw: str, negative: bool) -> UI
 
 
 def _bands(picture: Image.Image) -> Iterator[Image.Image]:
-    """Some rows of a picture at a time, to hold little of it in a wider type."""
+    """Yield bands of rows of a picture, so that little of it is held in a wider type."""
     w, h = picture.size
     rows = max(1, BAND // w)
     return (picture.crop((0, top, w, min(h, top + rows))) for top in range(0, h, rows))
@@ -87,8 +87,11 @@ def _bands(picture: Image.Image) -> Iterator[Image.Image]:
 def _of_many_bits(
     path: Path, picture: Image.Image, *, raw: str, negative: bool
 ) -> UInt8[ndarray, "h w"]:
-    """Scanners of 10 to 14 bits write their levels into 16 as they are: then the highest of a whole
-    page tells how many bits there are."""
+    """Convert levels of 12 or 16 bits to 8.
+
+    Scanners of 10 to 14 bits write their levels into 16 bits unscaled; the highest level of the
+    whole page then gives the number of bits.
+    """
     bits = 12 if raw == "I;12" else 16
     if bits == 16:
         used = max(int(np.asarray(band).max()) for band in _bands(picture)).bit_length()

@@ -1,4 +1,4 @@
-"""From a schedule to batches in memory: read ahead by threads, never more than so many bytes."""
+"""Loading the batches of a schedule: threads read ahead, up to a bound in bytes."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -12,7 +12,7 @@ from veernet.data.schedule import MicroBatch, Step, padded_pixels
 from veernet.errors import OnError, VeerNetError
 
 PREFETCH_BYTES = 2**30
-"""Most bytes of micro-batches that are being read or wait, unless told otherwise."""
+"""Default bound on the bytes of micro-batches that are being read or wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,27 +27,27 @@ class Skipped:
 class Loader:
     """Reads micro-batches of a split.
 
-    Threads decode, for decoders leave Python alone meanwhile; nothing is copied between processes.
+    Threads suffice, because decoders release the GIL; nothing is copied between processes.
     """
 
     split: Split
     workers: int = 0
-    """Threads that read ahead; 0 reads when a batch is asked for."""
+    """Threads that read ahead; with 0, a batch is read when it is requested."""
     prefetch_bytes: int = PREFETCH_BYTES
-    """Most bytes read ahead; a micro-batch that takes more goes alone."""
+    """Most bytes read ahead; a micro-batch that takes more is read alone."""
     pin: bool = False
     """Page-lock batches, for an asynchronous copy to a GPU."""
     on_error: OnError = "stop"
-    """Whether a log that cannot be read ends it, or is left out of its micro-batch."""
+    """Policy for a log that cannot be read: raise, or leave it out of its micro-batch."""
     skipped: Callable[[Skipped], object] = lambda _: None
-    """Told of every log left out, in the order of the schedule."""
+    """Called with every log left out, in the order of the schedule."""
 
     @contextmanager
     def steps(self, steps: Sequence[Step]) -> Generator[Iterator["Batches"]]:
-        """The micro-batches of every step, in order, read ahead across steps; the threads end with
-        the block."""
-        # Not when a generator is collected: that may happen in any thread, even one being started,
-        # and waiting there for another thread to end can wait for ever.
+        """Yield an iterator over the steps' micro-batches, in order, read ahead across steps; the
+        threads end with the block."""
+        # Not a generator, whose threads would end when it is collected: that may happen in any
+        # thread, even one being started, and to wait for another thread there may never end.
         with self._ahead([batch for step in steps for batch in step]) as ahead:
             yield self._in_turn(steps, ahead)
 
@@ -58,10 +58,10 @@ class Loader:
             batches.finish()
 
     def read(self, indices: MicroBatch) -> tuple[Batch | None, list[Skipped]]:
-        """One micro-batch, None if none of its logs could be read, and what was left out.
+        """Read one micro-batch, None if none of its logs can be read; returns the skipped logs too.
 
         Raises:
-            VeerNetError: a log cannot be read, and is not to be skipped.
+            VeerNetError: a log cannot be read, and `on_error` is "stop".
         """
         scans, skipped = list[Sample](), list[Skipped]()
         for index in indices:
@@ -76,8 +76,8 @@ class Loader:
         return batch.pin_memory() if self.pin and batch is not None else batch, skipped
 
     def bytes_of(self, indices: MicroBatch) -> int:
-        """Host memory that reading a micro-batch takes: the batch and the scans it is made of, one
-        byte of image and one of target a pixel, and what reading or drawing one needs besides."""
+        """Return the host memory for reading a micro-batch, bytes: the batch and its samples, at
+        one byte of image and one of target per pixel, and scratch to read or draw one log."""
         pixels = self.split.sizes[list(indices)].prod(1)
         scratch = 4 if self.split.draw is None else 8
         whole = padded_pixels(indices, self.split.sizes) + int(pixels.sum())
@@ -97,8 +97,8 @@ class Loader:
 
 
 class Batches:
-    """The micro-batches of one step. The first pass takes what was read ahead, and lets go of it
-    batch by batch; another pass reads again."""
+    """The micro-batches of one step. The first pass takes those read ahead and releases them one by
+    one; another pass reads them again."""
 
     def __init__(self, loader: Loader, step: Step, ahead: "_Ahead | None"):
         self.loader, self.step, self.ahead, self.taken = loader, step, ahead, 0
@@ -114,17 +114,17 @@ class Batches:
                     self.loader.skipped(one)
             if batch is not None:
                 yield batch
-            del batch  # the consumer lets go of it before the next one is taken
+            del batch  # released before the next one is taken
 
     def finish(self) -> None:
-        """Drop what nobody took, so that the next step begins with its own."""
+        """Drop micro-batches that were not taken, so that the next step begins with its own."""
         while self.ahead is not None and self.taken < len(self.step):
             self.ahead.take()
             self.taken += 1
 
 
 class _Ahead:
-    """Micro-batches being read, in order, within the bound."""
+    """Queue of micro-batches being read, in order, within the bound in bytes."""
 
     def __init__(self, loader: Loader, pool: ThreadPoolExecutor, waiting: deque[MicroBatch]):
         self.loader, self.pool, self.waiting = loader, pool, waiting
@@ -133,7 +133,7 @@ class _Ahead:
         self._fill()
 
     def take(self) -> tuple[Batch | None, list[Skipped]]:
-        """The next micro-batch. The one taken before counts as gone."""
+        """Return the next micro-batch; the memory of the one before counts as free."""
         self.held -= self.lent
         self.lent = 0
         self._fill()

@@ -18,24 +18,24 @@ from numpy import ndarray
 from veernet.errors import ImageError, ImageWarning
 
 INCH = 72
-"""Points in one."""
+"""Points per inch."""
 
 DRAWN_DPI = 200
-"""Resolution at which a page without a scan is drawn."""
+"""Default resolution of pages without a scan."""
 
 TAIL = 2**16
-"""Bytes before the end of a file among which the mark of the end must be."""
+"""Bytes at the end of a file that must contain its end mark."""
 
 PIECE = 2**20
-"""Bytes that compressed data are unpacked to at a time."""
+"""Bytes to which compressed data are unpacked at a time."""
 
 INSET = 0.02
-"""How far a picture is kept inside its pixels, px: were it a hair larger, PDFium would interpolate
-it."""
+"""Margin by which a picture is kept inside its pixels, px: if it were larger by a rounding error,
+PDFium would interpolate it."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
-_LOCK = threading.Lock()  # PDFium is not made for threads
+_LOCK = threading.Lock()  # PDFium is not thread-safe
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, points."""
@@ -48,13 +48,13 @@ class _Picture:
     image: pdfium.PdfImage
     box: Box
     size: tuple[int, int]
-    """Pixels across and up, as it lies on the page."""
+    """Width and height as it lies on the page, px."""
     unit: tuple[float, float]
-    """Size of a pixel across and up, points."""
+    """Width and height of a pixel, points."""
 
     @property
     def pixels(self) -> int:
-        """Number of them."""
+        """Number of pixels."""
         return self.size[0] * self.size[1]
 
 
@@ -63,13 +63,13 @@ def read_page(
 ) -> UInt8[ndarray, "h w"]:
     """Draw a page as grey levels.
 
-    A page that is mostly scan comes out with the pixels of the scan, untouched where it stands
+    A page that is mostly scan is returned in the pixels of the scan, unchanged if the scan is
     upright or turned by right angles.
 
     Args:
-        page: from 1; the first, with a warning where there are more, if None.
+        page: number from 1; if None the first, with a warning if there are more.
         dpi: resolution; that of the page's finest large picture if None, or 200 without one.
-        max_pixels: a page of more, or a picture of more on it, is refused before it is drawn.
+        max_pixels: larger pages, or pages with a larger picture, are refused before drawing.
 
     Raises:
         ImageError: the file is no PDF, damaged or encrypted, or has no such page; the page is too
@@ -101,7 +101,7 @@ def read_page(
 def _sheet(
     path: Path, document: pdfium.PdfDocument, number: int, dpi: float | None, max_pixels: int
 ) -> tuple[pdfium.PdfPage, tuple[int, int]]:
-    """A page, and its width and height in the pixels of its scan, or at a resolution."""
+    """Return a page, and its width and height in pixels of its scan, or at `dpi` or `DRAWN_DPI`."""
     page = document[number - 1]
     pictures = [*_pictures(page)]
     for picture in pictures:
@@ -131,7 +131,7 @@ def _sheet(
 
 @contextmanager
 def _opened(path: Path) -> Generator[pdfium.PdfDocument]:
-    """Open a document; nobody else uses PDFium meanwhile."""
+    """Open a document, with PDFium locked to this thread."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL))
         if b"%%EOF" not in file.read():
@@ -170,8 +170,8 @@ def _pictures(page: pdfium.PdfPage) -> Iterator[_Picture]:
 
 
 def _is_cut(image: pdfium.PdfImage) -> bool:
-    """Return whether the data of a picture are damaged or end too early, where that can be told:
-    PDFium draws the rest black without a word. Of CCITT, JBIG2 and JPEG 2000 it cannot be told."""
+    """Return whether the data of a picture are damaged or end too early; PDFium would silently draw
+    the rest black. Always False for CCITT, JBIG2 and JPEG 2000, where it is not detectable."""
     match image.get_filters():
         case ["FlateDecode"]:
             return not _inflates(bytes(image.get_data()))
@@ -182,8 +182,8 @@ def _is_cut(image: pdfium.PdfImage) -> bool:
 
 
 def _inflates(data: bytes) -> bool:
-    """Return whether compressed data go on to their last block; the sum that follows it may be
-    missing."""
+    """Return whether compressed data are complete up to their last block; the checksum after it may
+    be missing."""
     whole, rest = zlib.decompressobj(), data
     try:
         while rest and not whole.eof:
@@ -192,15 +192,15 @@ def _inflates(data: bytes) -> bool:
     except zlib.error:
         return False
     try:
-        whole.decompress(bytes(4), PIECE)  # taken for the sum if that is missing
+        whole.decompress(bytes(4), PIECE)  # read as the checksum if that is missing
     except zlib.error:
         return True
     return whole.eof
 
 
 def _scan(pictures: Sequence[_Picture], page: Box) -> tuple[Box, tuple[float, float]] | None:
-    """Box around the pictures of a page, and the size of a pixel of the finest of the large ones;
-    None where they cover less than half of the page."""
+    """Return the box around a page's pictures, and the pixel size of the finest large one; None if
+    they cover less than half of the page."""
     if not pictures:
         return None
     corners = np.array([picture.box for picture in pictures])
@@ -222,7 +222,7 @@ def _area(box: Box) -> float:
 def _laid_out(
     document: pdfium.PdfDocument, index: int, around: Box, unit: tuple[float, float]
 ) -> tuple[pdfium.PdfPage, tuple[int, int]]:
-    """A page whose edges and pictures lie on whole pixels, and its width and height in them."""
+    """Align a page's edges and pictures to whole pixels; returns it, its width and height in px."""
     page = document[index]
     edges, origin, steps, size = page.get_bbox(), list[float](), list[float](), list[int]()
     for axis in (0, 1):
@@ -238,7 +238,7 @@ def _laid_out(
     page.set_mediabox(*box)
     page.set_cropbox(*box)
     page.close()
-    page = document[index]  # which now has that box
+    page = document[index]  # reload it, with the new box
     for picture in _pictures(page):
         _settle(picture, origin, steps)
     w, h = size
@@ -246,8 +246,8 @@ def _laid_out(
 
 
 def _settle(picture: _Picture, origin: Sequence[float], steps: Sequence[float]) -> None:
-    """Move a picture onto the pixels that it nearly lies on: strips of a scan are placed with a
-    few decimals. One of another resolution, or askew, stays as it is."""
+    """Snap a picture to the nearest pixels: strips of a scan are placed with few decimals. One of
+    another resolution, or a tilted one, stays as it is."""
     moves = list[tuple[float, float]]()
     for axis, (start, step, n) in enumerate(zip(origin, steps, picture.size, strict=True)):
         low, high = picture.box[axis], picture.box[axis + 2]

@@ -23,19 +23,19 @@ from veernet.errors import ImageError, ImageWarning
 from veernet.files import atomic_write
 
 MAX_PIXELS = 2**28
-"""The largest picture read unless told otherwise: 20 m of paper 210 mm wide at 200 dpi. Reading it
-takes a byte a pixel, four more where it is in colour, and again as many where it is turned."""
+"""Default limit on the pixels of a picture: 20 m of paper 210 mm wide at 200 dpi. Reading takes one
+byte per pixel, four more in colour, and twice as many if the picture has to be turned."""
 
 MAX_DPI = 10_000
-"""The highest resolution at which a page of a PDF is drawn."""
+"""Highest resolution at which a page of a PDF is drawn."""
 
 TILE_SLACK = 2**22
-"""Pixels by which a tile may be larger than four times its picture."""
+"""Pixels by which a TIFF's tile may exceed four times its picture."""
 
 _LOCK = threading.Lock()
 _readers, _limit = 0, Image.MAX_IMAGE_PIXELS
 
-_TILE = (322, 323)  # width and height
+_TILE = (322, 323)  # tags of a tile's width and height
 
 
 def read_grey(
@@ -48,14 +48,14 @@ def read_grey(
 ) -> UInt8[ndarray, "h w"]:
     """Read a scan (PNG, JPEG, TIFF, BMP, WebP, or a page of a PDF) as grey levels.
 
-    Bilevel, palette, grey of up to 16 bits and colour all come out alike; a TIFF's WhiteIsZero flag
-    and an EXIF orientation are honoured, transparent pixels are paper.
+    Bilevel, palette, grey of up to 16 bits and colour are all converted to 8-bit grey; a TIFF's
+    WhiteIsZero flag and an EXIF orientation are honoured, transparent pixels are paper.
 
     Args:
-        page: which page of a TIFF or PDF, from 1; if None the first, with a warning where there are
-            more.
+        page: number of the page of a TIFF or PDF, from 1; if None the first, with a warning if
+            there are more.
         dpi: resolution at which a page of a PDF is drawn; if None that of the scan on it.
-        max_pixels: a picture that declares more is refused before it is decoded.
+        max_pixels: pictures that declare more are refused before decoding.
         size: (h, w) that the picture must declare.
 
     Raises:
@@ -68,7 +68,7 @@ def read_grey(
         raise ImageError(f"{path}: a resolution of {dpi:g} dpi; it is above 0, up to {MAX_DPI:,}")
     with _opened(path, SCANS) as (file, kind):
         if kind == "PDF":
-            from veernet.data.pdf import read_page  # PDFium is loaded where a PDF is read
+            from veernet.data.pdf import read_page  # load PDFium for a PDF only
 
             return read_page(path, page=page, dpi=dpi, max_pixels=max_pixels)
         if dpi is not None:
@@ -76,7 +76,7 @@ def read_grey(
         with _pictured(path, file, kind, max_pixels, size) as picture:
             _turn_to(path, file, picture, page)
             _check_area(path, picture, max_pixels)
-            # Archives have digests instead, and are read by many threads.
+            # Archives, which give `size`, have digests instead, and are read by many threads.
             return _decoded(path, picture, listen=size is None)
 
 
@@ -86,7 +86,7 @@ def read_index(
     """Read the class indices of an indexed (or grey) mask.
 
     Raises:
-        ImageError: as `read_grey`, or a picture of another kind.
+        ImageError: as for `read_grey`, or the picture is neither indexed nor grey.
     """
     with (
         _opened(path, MASKS) as (file, kind),
@@ -107,8 +107,8 @@ def write_picture(
 ) -> None:
     """Write grey, RGB, or (with a palette of R, G, B triples) class indices, whole or not at all.
 
-    The name says how: `.png`, or `.tif` for TIFF with Zstandard, which libtiff decodes six times as
-    fast (`docs/notes/0003`).
+    The suffix chooses the format: `.png`, or `.tif` for TIFF with Zstandard, which libtiff decodes
+    six times as fast (`docs/notes/0003`).
     """
     with atomic_write(path) as temporary:
         save_picture(temporary, picture, palette=palette)
@@ -121,7 +121,7 @@ def save_picture(
     image = Image.fromarray(picture)
     if palette is not None:
         image.putpalette(palette)
-    encoded = BytesIO()  # libtiff knows no name that is not UTF-8, and tells of a full disk itself
+    encoded = BytesIO()  # libtiff opens UTF-8 names only, and prints errors of a full disk itself
     if path.suffix == ".tif":
         image.save(encoded, "TIFF", compression="zstd")
     else:  # level 6 saves a tenth and takes three times as long
@@ -135,13 +135,13 @@ def to_depth_right(upright: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *
 
 
 def to_depth_down(lying: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "w h *rgb"]:
-    """Undo `lay_on_side`."""
+    """Undo `to_depth_right`."""
     return np.ascontiguousarray(np.rot90(lying, -1))
 
 
 @contextmanager
 def _opened(path: Path, formats: Sequence[str]) -> Generator[tuple[BinaryIO, str]]:
-    """A file and the name of its format; what goes wrong with it is told as an ImageError."""
+    """Open a file and find its format; errors of the block become `ImageError`."""
     try:
         file = path.open("rb")
     except FileNotFoundError as missing:
@@ -164,7 +164,7 @@ def _opened(path: Path, formats: Sequence[str]) -> Generator[tuple[BinaryIO, str
             raise ImageError(f"{path}: a {kind} that is {reason}; {conversion(path)}") from unknown
         except Exception as broken:  # decoders raise anything from SyntaxError to struct.error
             raise ImageError(
-                f"{path}: not a readable {kind} ({_told(broken)}); if another program reads it, "
+                f"{path}: not a readable {kind} ({_message(broken)}); if another program reads it, "
                 f"{conversion(path)}"
             ) from broken
 
@@ -184,12 +184,12 @@ def _pictured(
         yield picture
 
 
-def _told(broken: Exception) -> str:
-    """What a decoder says, without numbers of errors and names of files."""
+def _message(broken: Exception) -> str:
+    """Return a decoder's message without error numbers and file names."""
     if isinstance(broken, OSError) and broken.strerror:
         return broken.strerror
-    told = str(broken) or type(broken).__name__
-    return "its data are damaged, or end too early" if "decoder error" in told else told
+    message = str(broken) or type(broken).__name__
+    return "its data are damaged, or end too early" if "decoder error" in message else message
 
 
 def _turn_to(path: Path, file: BinaryIO, picture: ImageFile, page: int | None) -> None:
@@ -212,7 +212,7 @@ def _turn_to(path: Path, file: BinaryIO, picture: ImageFile, page: int | None) -
 
 
 def _check_levels(path: Path, picture: ImageFile) -> None:
-    """Refuse a picture of which Pillow would read other levels than are meant."""
+    """Refuse a picture of which Pillow would silently read wrong levels."""
     reason = misread(picture)
     if reason is None and isinstance(picture, TiffImageFile):
         reason = tiff.misread(picture.tag_v2, path.stat().st_size)
@@ -221,17 +221,17 @@ def _check_levels(path: Path, picture: ImageFile) -> None:
 
 
 def _decoded(path: Path, picture: ImageFile, *, listen: bool) -> UInt8[ndarray, "h w"]:
-    """Grey levels of a picture; rows that libtiff lost are told by its voice alone."""
+    """Decode a picture to grey levels; rows that libtiff lost are known from its stderr alone."""
     _check_levels(path, picture)
     raw, negative, is_tiff = raw_mode(picture), False, isinstance(picture, TiffImageFile)
     palette = None
     if isinstance(picture, TiffImageFile):
         negative = tiff.left_negative(picture.tag_v2)
         palette = tiff.palette_of_bytes(picture.tag_v2)
-    with tiff.overheard() if is_tiff and listen else nullcontext(list[str]()) as told:
+    with tiff.overheard() if is_tiff and listen else nullcontext(list[str]()) as heard:
         picture.load()
-    if told:
-        raise ImageError(f"{path}: damaged, some of its rows are lost ({told[0]})")
+    if heard:
+        raise ImageError(f"{path}: damaged, some of its rows are lost ({heard[0]})")
     if palette is not None:
         picture.putpalette(palette)
     ImageOps.exif_transpose(picture, in_place=True)
@@ -259,7 +259,7 @@ def _check_area(path: Path, picture: ImageFile, max_pixels: int) -> None:
 def _no_other_limit() -> Generator[None]:
     """Lift Pillow's own limit of 179 Mpx, which long logs pass; `max_pixels` takes its place.
 
-    It is one for all threads: the first that reads lifts it, and the last puts it back.
+    The limit is global: the first thread that reads lifts it, and the last one restores it.
     """
     global _readers, _limit
     with _LOCK:

@@ -1,4 +1,4 @@
-"""What a data set asks of a batch: its shapes, and the padding that they cost."""
+"""Shapes of a data set, and the padding that they cost in batches."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ BINS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """The shapes of a split and what one epoch of a schedule makes of them."""
+    """Shapes of a split, and the steps and padding of one epoch of a schedule."""
 
     logs: int
     megapixels: float
@@ -25,11 +25,11 @@ class Survey:
     """Optimizer steps of an epoch."""
     micro_batches: int
     waste: float
-    """Share of the pixels computed that is padding, windows sorted by shape."""
+    """Fraction of computed pixels that is padding, with windows sorted by shape."""
     waste_unsorted: float
-    """The same with the logs of a window in the order they were drawn."""
+    """The same with the logs of each window in random order."""
     traits: tuple[tuple[str, int], ...]
-    """What is to be seen on the logs, and on how many, the most frequent first."""
+    """Traits of the logs and the number of logs with each, the most frequent first."""
 
 
 def survey(split: Split, schedule: Schedule) -> Survey:

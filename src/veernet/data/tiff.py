@@ -1,4 +1,4 @@
-"""Directories of TIFF files: which of them are pages, and which of those Pillow reads right.
+"""Directories of TIFF files: finding the pages, and those that Pillow would misread.
 
 Every picture of a TIFF has a directory of tags, which says where the next one lies. Tags are
 described in the TIFF 6.0 specification, Adobe 1992.
@@ -24,21 +24,21 @@ BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR = 258, 259, 262, 277, 284
 COLOUR_MAP, EXTRA_SAMPLES = 320, 338
 
 MOST_PAGES = 2000
-"""Directories that are looked at; a file may chain tens of thousands, or run in a circle."""
+"""Most directories read of a file; one may chain tens of thousands, or a cycle."""
 
 _SUBFILE, _OLD_SUBFILE, _FILL_ORDER = 254, 255, 266
-_REDUCED = 0b101  # a picture made smaller, or a mask
+_REDUCED = 0b101  # a reduced picture, or a mask
 _OLD_REDUCED = 2
 _INK_SET, _SAMPLE_FORMAT = 332, 339
 _PLACES = (273, 279), (324, 325)  # offsets and lengths of strips, of tiles
 _ROWS_OF_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 278, 322, 323
-_HEAD = 8  # bytes, which no picture begins in
+_HEAD = 8  # bytes of the file's head; no picture begins there
 _RAW, _CCITT, _SHORT = 1, (2, 3, 4), 3
 
 _stderr = threading.Lock()
 
-# Pillow unpacks these, but its table of kinds lacks them. It turns none of them round where white
-# is zero, as it does not for 16 bits in Intel's order: see `left_negative`.
+# Pillow can unpack these, but its table of modes lacks them. It inverts none of them where white is
+# zero, as it does not for 16 bits in Intel's order: see `left_negative`.
 _kinds: dict[tuple[Any, ...], tuple[str, str]] = TiffImagePlugin.OPEN_INFO  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: keys of many types
 for _order in (b"II", b"MM"):
     for _photometric in (0, 1):
@@ -50,9 +50,9 @@ _kinds.setdefault((b"MM", 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
 
 
 def pages(file: BinaryIO) -> Iterator[int]:
-    """Number, from 0, of every directory that is a page, and no reduced copy or mask of one.
+    """Yield the numbers, from 0, of the directories that are pages, not reduced copies or masks.
 
-    A chain that is damaged, or turns back on itself, ends there.
+    A chain that is damaged, or returns to itself, ends there.
     """
     file.seek(0)
     head = file.read(16)
@@ -85,7 +85,7 @@ def _reduced(entries: Iterator[tuple[Any, ...]], order: str) -> bool:
 
 
 def parts(file: BinaryIO) -> str | None:
-    """What the first picture is made of, in words, or None where that cannot be told."""
+    """Describe sample depth, colour and compression of the first picture; None if unreadable."""
     try:
         file.seek(0)
         head = file.read(16)
@@ -97,15 +97,15 @@ def parts(file: BinaryIO) -> str | None:
             f"samples of {bits} bits, photometric interpretation {tags[PHOTOMETRIC]}, compression "
             f"{tags.get(COMPRESSION, _RAW)}"
         )
-    except Exception:  # of a damaged directory anything is raised
+    except Exception:  # a damaged directory may raise anything
         return None
 
 
 def misread(tags: Tags, length: int) -> str | None:
-    """Why Pillow would read other levels than are meant, without a word, or None.
+    """Return why Pillow would silently read wrong levels, or None.
 
     Args:
-        length: of the file, bytes.
+        length: size of the file, bytes.
     """
     compression, photometric = tags.get(COMPRESSION, _RAW), tags.get(PHOTOMETRIC)
     bits, samples = tags.get(BITS, (1,)), tags.get(SAMPLES, 1)
@@ -136,7 +136,7 @@ def misread(tags: Tags, length: int) -> str | None:
 
 
 def _missing(tags: Tags, length: int) -> str | None:
-    """Say which bytes of a picture are not there."""
+    """Return which bytes of a picture are missing from the file, or None."""
     tiled = _PLACES[1][0] in tags
     at, each = (tags.get(tag, ()) for tag in _PLACES[tiled])
     end = max((a + n for a, n in zip(at, each, strict=False)), default=0)
@@ -162,16 +162,16 @@ def _missing(tags: Tags, length: int) -> str | None:
 
 
 def left_negative(tags: Tags) -> bool:
-    """Return whether white is zero in the levels that Pillow gives: it turns round those of one
-    sample and at most 8 bits."""
+    """Return whether white is zero in the levels that Pillow returns: it inverts them only for one
+    sample of at most 8 bits."""
     bits = tags.get(BITS, (1,))
     return tags.get(PHOTOMETRIC) == 0 and (tags.get(SAMPLES, 1) == 2 or bits[0] > 8)
 
 
 def palette_of_bytes(tags: Tags) -> bytes | None:
-    """The palette, as R, G, B triples, where it was written with levels up to 255 and not 65,535.
+    """Return a palette written with levels up to 255 and not 65,535, as R, G, B triples; else None.
 
-    libtiff tells them apart in the same way.
+    libtiff distinguishes them in the same way.
     """
     levels = tags.get(COLOUR_MAP, ())
     if tags.get(PHOTOMETRIC) != 3 or not levels or max(levels) > 255:
@@ -182,8 +182,8 @@ def palette_of_bytes(tags: Tags) -> bytes | None:
 
 @contextmanager
 def overheard() -> Generator[list[str]]:
-    """Catch what libtiff prints on stderr in the block, which is all that it tells of rows that it
-    could not decode; the lines are there after it."""
+    """Capture libtiff's messages on stderr during the block, its only report of rows that it could
+    not decode; the list has the lines after the block."""
     lines = list[str]()
     if sys.stderr is None:  # closed, and its number may be that of the picture's file
         yield lines
@@ -197,5 +197,5 @@ def overheard() -> Generator[list[str]]:
             os.dup2(kept, 2)
             os.close(kept)
             caught.seek(0)
-            told = caught.read(2**16).decode(errors="replace").splitlines()
-            lines += [line for line in told if re.search("Decode|JPEG", line)]
+            printed = caught.read(2**16).decode(errors="replace").splitlines()
+            lines += [line for line in printed if re.search("Decode|JPEG", line)]

@@ -1,4 +1,4 @@
-"""Whether an archive holds what its metadata says, file by file."""
+"""Checking an archive against its metadata, file by file."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,19 +16,19 @@ from veernet.errors import VeerNetError
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What was found in the files of a split."""
+    """Result of checking the files of a split."""
 
     faults: tuple[str, ...]
     """Faults, in words that name the file: one per damaged log, and one if the logs are
     drawn by another generator than the split was made with."""
     pixels: tuple[int, ...]
-    """Of every class, background first, over the logs without a fault."""
+    """Pixels of every class, background first, over the logs without a fault."""
     unlabelled: int
-    """Pixels that no class was given to."""
+    """Pixels without a class."""
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Of every class among the labelled pixels, 0 to 1."""
+        """Fraction of every class among the labelled pixels, 0 to 1."""
         total = max(1, sum(self.pixels))
         return tuple(pixels / total for pixels in self.pixels)
 
@@ -38,10 +38,10 @@ def verify(
 ) -> Verified:
     """Open every file of a split: digests, sizes, classes, curves; `workers` logs at a time.
 
-    Logs that are drawn are drawn, and their sizes compared with the metadata.
+    Logs of an archive that draws on the fly are drawn, and their sizes compared with the metadata.
 
-    Nothing is raised for a log that is damaged: all are looked at, and told. `advance` is called
-    once a log.
+    A damaged log raises nothing: all logs are checked, and every fault is returned. `advance` is
+    called once per log.
     """
     faults, counts = [split.doubt] if split.doubt else [], np.zeros(256, np.int64)
     with ThreadPoolExecutor(workers) as pool:
@@ -59,7 +59,7 @@ def verify(
 
 
 def _look_at(split: Split, index: int) -> str | Int[ndarray, "256"]:
-    """How many pixels of each class a log has, or what is wrong with it."""
+    """Return the pixels per class of a log, or a description of its fault."""
     row = split.rows[index]
     try:
         mask = split.log(index).mask

@@ -1,8 +1,8 @@
-"""Writing an archive: by one process at a time, and no file without the digest it was written with.
+"""Writing an archive: by one process at a time, with the digest of every file.
 
-While a split is written, `written.jsonl` in its folder has a row for every log that is whole. A
-command that is run again believes a file if a row there, or in the metadata, has its digest, and
-makes all others anew. When the split is complete, its rows become the metadata.
+While a split is written, `written.jsonl` in its folder has a row for every complete log. A command
+that is run again keeps a file if a row there, or in the metadata, has its digest, and writes all
+others anew. When the split is complete, its rows become the metadata.
 """
 
 import json
@@ -41,7 +41,7 @@ from veernet.files import (
 )
 
 JOURNAL = "written.jsonl"
-"""Rows of the logs that are whole, inside the folder of an unfinished split."""
+"""File of the rows of complete logs, inside the folder of an unfinished split."""
 
 _PALETTE = bytes(
     {0: (255, 255, 255), 1: (214, 39, 40), 2: (31, 119, 180), UNLABELLED: (200, 200, 200)}.get(
@@ -61,14 +61,14 @@ def begun(
     drawn: bool = False,
     present: Callable[[dict[str, Any]], dict[str, Any]] = lambda made_by: made_by,
 ) -> Generator[dict[str, Any]]:
-    """Begin an archive in `root`, or go on with one begun with the same settings.
+    """Begin an archive in `root`, or continue one begun with the same settings.
 
-    No other process writes an archive there while the block lasts. Yields `made_by` as the archive
-    was begun; its item `GENERATOR` may be another than the one given.
+    No other process writes an archive there during the block. Yields `made_by` as the archive was
+    begun; its item `GENERATOR` may differ from the argument's.
 
     Args:
-        drawn: it will have metadata only.
-        present: says in present names what an archive of an older version was made by.
+        drawn: True if the archive will have metadata only.
+        present: converts `made_by` of an older version to present names.
 
     Raises:
         ArchiveError: `root` holds something else, or an archive made with other settings; or
@@ -112,8 +112,7 @@ def _check_same(found: Archive, settings: dict[str, Any]) -> None:
 
 
 def recorded(folder: Path) -> dict[str, Row]:
-    """The rows of the logs that were written whole into a split's folder, by the names of their
-    images.
+    """Return the rows of the logs that are complete in a split's folder, by image name.
 
     Raises:
         ArchiveError: the metadata is damaged.
@@ -125,7 +124,7 @@ def recorded(folder: Path) -> dict[str, Row]:
 
 
 def _journalled(path: Path) -> list[Row]:
-    """The rows of a journal up to the first line that a kill or a power cut left damaged."""
+    """Return the rows of a journal up to the first line that a kill or a power cut left damaged."""
     rows = list[Row]()
     lines = path.read_bytes().split(b"\n") if path.exists() else []
     for line in lines[:-1]:
@@ -138,8 +137,8 @@ def _journalled(path: Path) -> list[Row]:
 
 @contextmanager
 def journal(folder: Path, known: Mapping[str, Row]) -> Generator[Callable[[Row], None]]:
-    """Give what notes in the journal of an unfinished split that a log is whole, if it is not
-    `known`."""
+    """Yield a function that adds the row of a complete log to the journal of an unfinished split,
+    unless it is `known`."""
     if (folder / METADATA).exists():
         yield lambda _: None
         return
@@ -161,8 +160,7 @@ def write_log(folder: Path, row: Row, log: Log) -> Row:
     Returns the row with their digests.
 
     Raises:
-        ArchiveError: the row has digests already, and a file would have another; it is left as it
-            was.
+        ArchiveError: the row has digests already, and a new file has another; the old file is kept.
     """
 
     def save_curves(path: Path) -> None:
@@ -173,20 +171,20 @@ def write_log(folder: Path, row: Row, log: Log) -> Row:
         partial(save_picture, picture=log.mask, palette=_PALETTE),
         save_curves,
     )
-    told = row.sha256 or (None,) * len(saves)
+    expected = row.sha256 or (None,) * len(saves)
     digests = [
         _write(folder / name, save, digest)
-        for name, save, digest in zip(row.files, saves, told, strict=True)
+        for name, save, digest in zip(row.files, saves, expected, strict=True)
     ]
     return replace(row, sha256=tuple(digests))
 
 
-def _write(path: Path, save: Callable[[Path], object], told: str | None) -> str:
-    """Write one file, whose digest must be the one `told`; returns it."""
+def _write(path: Path, save: Callable[[Path], object], expected: str | None) -> str:
+    """Write one file, whose digest must be `expected` unless that is None; returns the digest."""
     with atomic_write(path) as temporary:
         save(temporary)
         digest = sha256(temporary)
-        if told not in (None, digest):
+        if expected not in (None, digest):
             raise ArchiveError(
                 f"{path}: made anew, it is not the file that was written (SHA-256 differs), so "
                 "it was left as it is; what draws logs or encodes files has changed since: go back "
@@ -196,7 +194,7 @@ def _write(path: Path, save: Callable[[Path], object], told: str | None) -> str:
 
 
 def finish(folder: Path, rows: Iterable[Row]) -> None:
-    """Write a split's metadata, which makes it complete, if it is not there."""
+    """Write a split's metadata, which marks it complete, unless it is there already."""
     rows, path = [*rows], folder / METADATA
     if not path.exists() or read_rows(path) != rows:
         write_json_lines(path, [asdict(row) for row in rows])

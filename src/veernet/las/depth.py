@@ -15,12 +15,12 @@ Unit = Literal["ft", "m"]
 """Unit of depth."""
 
 FEET: dict[Unit, float] = {"ft": 1.0, "m": 1 / 0.3048}
-"""Feet in one of them."""
+"""Feet per unit of depth."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """A unit of depth in a file: so many of it are one of `unit`."""
+    """A unit of depth in a file; `parts` of it make one `unit`."""
 
     unit: Unit
     parts: float = 1.0
@@ -39,7 +39,7 @@ _SCALES: dict[str, Scale] = {
     **_named(Scale(unit="m"), "M", "MT", "MTS", "MTR", "MTRS", "METER", "METERS"),
     **_named(Scale(unit="m"), "METRO", "METRI", "MÈTRE", "MÈTRES", "MÉTRES"),
     **_named(Scale(unit="m"), "METRE", "METRES", "METROS", "М", "МЕТР", "МЕТРЫ", "МЕТРОВ"),
-    # Cyrillic м in cp1251 and cp866, where nothing else in the file tells these from cp1252
+    # Cyrillic м in cp1251 and cp866, if nothing else in the file tells these from cp1252
     **_named(Scale(unit="m"), "Ì", "¬"),
     **_named(Scale(unit="m", parts=100), "CM", "СМ"),
     **_named(Scale(unit="m", parts=1000), "MM", "ММ"),
@@ -60,11 +60,13 @@ _IN_NAME = re.compile(r"(\w+)\s*[\[(]([^\[\]()]*)[\])]|([^\W_]+)_([^\W_]+)")
 
 
 def depth_column(path: str, curves: list[Item]) -> tuple[int, list[str]]:
-    """Index of the curve that is depth, and what is to be told of it: the first, unless others
-    alone have a name for depth; of these the first that is not a true vertical one.
+    """Return the index of the depth curve, and notes on the choice.
+
+    It is the first curve, unless only others have a name for depth; of these, the first that is
+    not a true vertical depth.
 
     Raises:
-        LasError: the file goes by time.
+        LasError: the curves of the file are indexed by time.
     """
     first, unit = curves[0], curves[0].unit.upper().strip(".")
     named = [index for index, one in enumerate(curves) if _bare(one.mnemonic)[0] in _DEPTHS]
@@ -85,7 +87,7 @@ def depth_column(path: str, curves: list[Item]) -> tuple[int, list[str]]:
 def check_column(
     path: str, header: Header, curves: list[Item], index: int, columns: list[Float[ndarray, "n"]]
 ) -> None:
-    """Check that a column without a name for depth is depth, where the header says its ends.
+    """Check a depth column without a name for depth against STRT and STOP of the header.
 
     Raises:
         LasError: another column goes from STRT to STOP, and this one does not.
@@ -112,15 +114,14 @@ def depth_scale(
     ends: tuple[float, float],
     said: Unit | None,
 ) -> tuple[Scale, list[str]]:
-    """The unit of depth, and what is to be told of it: as the curve says, or its mnemonic, STRT,
-    STOP or STEP.
+    """Return the unit of depth, and notes on it: from the curve, its mnemonic, STRT, STOP or STEP.
 
     Args:
         ends: first and last depth, in that unit.
-        said: what a person says; needed where the file says nothing, or two different units.
+        said: unit given by the user; needed where the file has none, or two different ones.
 
     Raises:
-        LasError: nothing says it, or what says it does not agree.
+        LasError: nothing gives the unit, or the sources of it disagree.
     """
     start, stop, step = (header.well(name) for name in ("STRT", "STOP", "STEP"))
     written = [(curve.mnemonic, curve.unit), (curve.mnemonic, _bare(curve.mnemonic)[1])]
@@ -158,7 +159,7 @@ def depth_scale(
 def _agree(
     ends: tuple[float, float], scale: Scale, limits: tuple[float | None, float | None], other: Scale
 ) -> bool:
-    """Return whether one of the ends of the data lies where the header says it in another unit."""
+    """Return whether an end of the data matches the header's, which is in another unit."""
 
     def feet(depth: float, of: Scale) -> float:
         return depth / of.parts * FEET[of.unit]
@@ -172,10 +173,10 @@ def _agree(
 def ordered(
     path: str, name: str, depth: Float[ndarray, "n"], lines: Int[ndarray, "n"]
 ) -> tuple[slice, Int[ndarray, "r"]]:
-    """Order in which depths increase, and the rows that have the depth of the row before them.
+    """Return the slice that makes depths increase, and the rows that repeat the depth before them.
 
     Raises:
-        LasError: they do not run one way.
+        LasError: depths neither increase nor decrease throughout.
     """
     if len(depth) < 2:
         raise LasError(f"{path}: {len(depth)} depths; needs two and more")
@@ -199,7 +200,7 @@ def _scale(unit: str) -> Scale | None:
 
 
 def _bare(mnemonic: str) -> tuple[str, str]:
-    """A mnemonic without a unit in it, and that unit: DEPT(FT), DEPTH [m], DEPT_FT."""
+    """Split a mnemonic from a unit in it, as in DEPT(FT), DEPTH [m], DEPT_FT."""
     found = _IN_NAME.fullmatch(mnemonic.strip())
     if found and (unit := found[2] or found[4]) and _scale(unit):
         return (found[1] or found[3]).upper(), unit

@@ -13,7 +13,7 @@ HEADER_LINES = 20_000
 """Most lines of the sections ~V, ~W, ~C and ~P together."""
 
 OWN = ("STRT", "STOP", "STEP", "NULL")
-"""Mnemonics of ~W that tell of the data; their value stands before the colon in LAS 1.x too."""
+"""Mnemonics of ~W that describe the data; their value stands before the colon in LAS 1.x too."""
 
 Kind = Literal["version", "well", "curves", "parameters", "data", "other"]
 
@@ -34,7 +34,7 @@ _PARTS: dict[str, Kind] = {
 """Ends of the names of sections in LAS 3.0."""
 
 _OTHERS = ("COMMENT", "CORE", "CALIB", "PERFORATION")
-"""Beginnings of names of sections that are not what their first letter says."""
+"""Beginnings of section names whose first letter does not give their kind."""
 
 _DESCRIPTIONS = {
     *("COMPANY", "WELL", "FIELD", "LOCATION", "PROVINCE", "COUNTY", "STATE", "COUNTRY"),
@@ -45,7 +45,7 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A line of a header; all of it as it is written, numbers too."""
+    """A line of a header; all parts as written, numbers too."""
 
     mnemonic: str
     value: str
@@ -55,8 +55,8 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A section: its kind and name, the number of its first line, and where it is a header its
-    lines, each with its number."""
+    """A section: its kind and name, the number of its first line, and for a header its lines, each
+    with its number."""
 
     kind: Kind
     name: str
@@ -73,9 +73,9 @@ class Section:
 class Header:
     """Sections of a file in their order.
 
-    version:   of LAS, 2.0 where the file does not say
-    wrapped:   what WRAP says; None where there is none
-    delimiter: what DLM says: SPACE, COMMA or TAB, or nothing
+    version:   version of LAS, 2.0 where the file gives none
+    wrapped:   value of WRAP; None where there is none
+    delimiter: value of DLM: SPACE, COMMA or TAB, or empty
     """
 
     sections: tuple[Section, ...]
@@ -84,15 +84,15 @@ class Header:
     delimiter: str
 
     def of(self, kind: Kind) -> list[Section]:
-        """Sections of a kind."""
+        """Return the sections of a kind."""
         return [section for section in self.sections if section.kind == kind]
 
     def items(self, kind: Literal["well", "parameters"]) -> Iterator[Item]:
-        """Items of all sections of a kind; lines that are none are passed over."""
+        """Yield the items of all sections of a kind; lines that are no items are skipped."""
         return (item for _, item in self.numbered(kind) if item is not None)
 
     def numbered(self, kind: Literal["well", "parameters"]) -> Iterator[tuple[int, Item | None]]:
-        """Number and item of every line of the sections of a kind; None where it is no item."""
+        """Yield number and item of every line in the sections of a kind; None if it is no item."""
         for section in self.of(kind):
             for number, line in section.lines:
                 item = item_of(line, kind)
@@ -101,7 +101,7 @@ class Header:
                 yield number, item
 
     def well(self, mnemonic: str) -> Item:
-        """First item of ~W with that mnemonic; one without a value where there is none."""
+        """Return the first item of ~W with that mnemonic; an empty one where there is none."""
         return self._firsts.get(mnemonic, Item(mnemonic=mnemonic, value=""))
 
     @cached_property
@@ -113,10 +113,10 @@ class Header:
 
 
 def read_sections(text: Text) -> Header:
-    """Find the sections of a file, and read what ~V says.
+    """Find the sections of a file, and read ~V.
 
     Raises:
-        LasError: there is none, or their lines are more than `HEADER_LINES`.
+        LasError: there are no sections, or more than `HEADER_LINES` header lines.
     """
     sections, section, count = list[Section](), None, 0
     for number, line in text.lines():
@@ -147,7 +147,7 @@ def read_sections(text: Text) -> Header:
 
 
 def _said(sections: list[Section]) -> dict[str, str]:
-    """Values of ~V by their mnemonics; the first counts."""
+    """Return the values of ~V by mnemonic, the first of each."""
     said = dict[str, str]()
     for section in sections:
         for _, line in section.lines if section.kind == "version" else ():
@@ -158,7 +158,7 @@ def _said(sections: list[Section]) -> dict[str, str]:
 
 
 def _kind(name: str) -> Kind:
-    """Kind of the section of a name: ~A, ~Curve Information, ~LOG_DATA | LOG_DEFINITION, …"""
+    """Return the kind of a section from its name: ~A, ~Curve Information, ~LOG_DATA | …"""
     words = [*re.findall(r"\w+", name[:200].upper()), "", ""]
     word = "_".join(words[:2]) if words[0] == "LOG" else words[0]
     of, _, part = word.rpartition("_")
@@ -170,10 +170,10 @@ def _kind(name: str) -> Kind:
 
 
 def item_of(line: str, kind: Kind) -> Item | None:
-    """What a line of a header says: MNEM.UNIT VALUE : DESCRIPTION; None where it is none.
+    """Parse a line of a header, MNEM.UNIT VALUE : DESCRIPTION; None if it has another form.
 
     The unit follows the first period without a space. The last colon ends the value, as a value may
-    have some; in ~P the first one does that is not part of a time or an address.
+    contain colons; in ~P it is the first colon that is not part of a time or an address.
     """
     line = line.replace("\t", " ").strip()
     colon = line.find(":")
@@ -206,8 +206,8 @@ def item_of(line: str, kind: Kind) -> Item | None:
 
 
 def _dot(line: str, kind: Kind) -> int:
-    """Place of the period that ends the mnemonic: the first; the second of two in ~C, but before a
-    unit like .1IN; of a line that begins with one, the next that follows a word."""
+    """Return the place of the period that ends the mnemonic: the first; the second of two in ~C,
+    except before a unit like .1IN; if the line begins with one, the next that follows a word."""
     first = line.find(".")
     if first == 0:
         second = line.find(".", 1)
@@ -219,7 +219,7 @@ def _dot(line: str, kind: Kind) -> int:
 
 
 def _unit(rest: str) -> str:
-    """Unit that a text begins with; 1000 lbf, a number and a word, is one too."""
+    """Return the unit that a text begins with; it may be a number and a word, like 1000 lbf."""
     words = rest[:200].split(" ", 2)
     first = rest.split(" ", 1)[0]
     if first.isdigit() and len(words) > 1 and words[1][:1].isalpha():
@@ -228,8 +228,8 @@ def _unit(rest: str) -> str:
 
 
 def _colon(text: str) -> int:
-    """Place of the first colon outside times and addresses (12:30, hh:mm, http://), of the last if
-    there is none, -1 without a colon."""
+    """Return the place of the first colon outside times and addresses (12:30, hh:mm, http://), else
+    of the last colon, else -1."""
     at = text.find(":")
     while at >= 0:
         before, after = text[at - 1 : at].lower(), text[at + 1 : at + 2].lower()
@@ -241,13 +241,13 @@ def _colon(text: str) -> int:
 
 
 def _bare(unit: str) -> str:
-    """A unit without the brackets around it."""
+    """Strip brackets from a unit."""
     return unit[1:-1] if unit[:1] + unit[-1:] in ("[]", "()") else unit
 
 
 def _as_of_1(item: Item) -> Item:
-    """An item of ~W in LAS 1.x: its data stand behind the colon, unless it was written as in 2.0,
-    with a description of the standard behind it."""
+    """Convert an item of ~W from LAS 1.x, whose data follow the colon, unless it was written as in
+    2.0, with a description of the standard after the colon."""
     behind, before = item.description, item.value
     as_in_2 = behind.upper() in _DESCRIPTIONS and before and before.upper() not in _DESCRIPTIONS
     if item.mnemonic.upper() in OWN or as_in_2:
@@ -256,7 +256,7 @@ def _as_of_1(item: Item) -> Item:
 
 
 def number_of(item: Item) -> float | None:
-    """The number that an item gives, wherever it was written in its line."""
+    """Return the number in an item, wherever it stands in the line; None without one."""
     for text in (item.value, item.unit, item.description):
         try:
             return float(text.replace(",", "."))
@@ -266,8 +266,10 @@ def number_of(item: Item) -> float | None:
 
 
 def curve_items(section: Section) -> list[tuple[int, Item, bool]]:
-    """Curves that a section defines, with the numbers of their lines, and whether it is sure that
-    they are some: a line without a period and a colon may be one, or a remark."""
+    """Return the curves that a section defines: line number, item, True if it surely is a curve.
+
+    A line without a period and a colon may be a curve or a remark.
+    """
     found = list[tuple[int, Item, bool]]()
     for number, line in section.lines:
         item = item_of(line, "curves")

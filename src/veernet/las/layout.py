@@ -1,4 +1,4 @@
-"""Layout of the lines of data: how they are divided into values."""
+"""Layout of the lines of data: their division into values."""
 
 import csv
 import re
@@ -11,7 +11,7 @@ from veernet.las.text import shown
 from veernet.las.values import number_in
 
 SAMPLE = 50
-"""First lines of the data, by which their layout is told."""
+"""Number of first lines of the data from which the layout is found."""
 
 _DELIMITERS = {
     **dict.fromkeys(("SPACE", "SPACES", "WHITESPACE"), " "),
@@ -19,10 +19,10 @@ _DELIMITERS = {
     **dict.fromkeys(("TAB", "TABS"), "\t"),
     **dict.fromkeys(("SEMICOLON", ";"), ";"),
 }
-"""Delimiters by what DLM may say; a space stands for any run of spaces and tabs."""
+"""Delimiters by the value of DLM; a space stands for any run of spaces and tabs."""
 
 _QUOTED = 100_000
-"""Longest line in which quotes count."""
+"""Length up to which quotes in a line are respected, characters."""
 
 _STARTS, _NUMERIC = "+-0123456789", {*"+-0123456789.,eEdD"}
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
@@ -37,11 +37,11 @@ _OVERFLOW = re.compile(r"\*+")
 class Layout:
     """Arrangement of values in the lines of the data.
 
-    width:     values in a line, or where lines are wrapped at a depth
-    delimiter: between them
-    commas:    whether they have decimal commas
-    wrapped:   whether the values at a depth take several lines
-    alike:     whether all depths then take lines of the same lengths, as they must where the header
+    width:     number of values per line, or per depth where lines are wrapped
+    delimiter: character between values
+    commas:    True if values have decimal commas
+    wrapped:   True if the values of one depth take several lines
+    alike:     True if all depths then have lines of the same lengths, as they must where the header
                does not say that lines are wrapped
     """
 
@@ -53,13 +53,13 @@ class Layout:
 
     @property
     def special(self) -> re.Pattern[str] | None:
-        """What a line has in it that spaces alone do not divide; None where they never do."""
+        """Pattern of lines that need more than a split at spaces; None where every line does."""
         if self.delimiter != " " or self.commas:
             return None
         return _DIVIDED if self.wrapped else _QUOTE
 
     def fields(self, line: str) -> list[str]:
-        """Values of a line."""
+        """Return the values of a line."""
         if self.commas:
             line = line.replace(",", ".")
         if self.wrapped:
@@ -67,10 +67,10 @@ class Layout:
         return fields_of(line, self.delimiter)
 
     def repaired(self, line: str) -> list[str] | None:
-        """Values of a line that has not `width` of them as it stands: without a comment behind
-        them, with several words as the last, with empty fields between tabs, or parted where
-        numbers run together; NaN where two do so that cannot be parted. None where this does not
-        make `width`.
+        """Repair a line that does not have `width` values; None if that fails.
+
+        Drops a comment after the values, takes several words as the last value, keeps empty fields
+        between tabs, or separates numbers that run together; NaN for those that cannot be.
         """
         if self.commas:
             line = line.replace(",", ".")
@@ -94,7 +94,7 @@ class Layout:
 
 
 def fields_of(line: str, delimiter: str) -> list[str]:
-    """Values of a line without their delimiters; what stands in double quotes is one value."""
+    """Split a line at its delimiter; text in double quotes is one value."""
     if '"' in line and len(line) < _QUOTED:
         line = line.replace("\t", " ") if delimiter == " " else line
         rows = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
@@ -105,22 +105,22 @@ def fields_of(line: str, delimiter: str) -> list[str]:
 
 
 def _unmerged(field: str) -> list[str]:
-    """As many NaN as a value has decimal points, if two and more: numbers without a space between
-    them, which nobody can part."""
+    """Return one NaN per decimal point of a value that has several: numbers that run together, with
+    no way to separate them."""
     points = field.count(".")
     digits = field.replace(".", "").lstrip("+-").isdigit()
     return ["NaN"] * points if points > 1 and digits else [field]
 
 
 def layout_of(sample: list[str], n_curves: int, *, wrapped: bool | None, said: str) -> Layout:
-    """Tell the layout of data by their first lines.
+    """Find the layout of data from their first lines.
 
     Args:
-        wrapped: what the header says.
+        wrapped: value of WRAP in the header.
         said: delimiter that the header names.
 
     Raises:
-        LasError: commas in it may be delimiters or decimal commas.
+        LasError: commas could be delimiters or decimal commas.
     """
     commas = _decimal_commas(sample)
     named = _DELIMITERS.get(said)
@@ -155,8 +155,8 @@ def layout_of(sample: list[str], n_curves: int, *, wrapped: bool | None, said: s
 
 
 def suits(sample: list[str], n_curves: int, *, wrapped: bool | None) -> bool:
-    """Return whether some delimiter divides all lines into so many values, or where they are
-    wrapped, every few lines."""
+    """Return whether some delimiter divides every line, or every few wrapped lines, into `n_curves`
+    values."""
     if wrapped:
         count, counts = 0, set[int]()
         for line in sample:
@@ -186,8 +186,8 @@ def _suits(layout: Layout, line: str) -> bool:
 
 
 def _decimal_commas(sample: list[str]) -> bool:
-    """Return whether commas in numbers are decimal commas, and it is beyond doubt that they part
-    neither fields nor thousands."""
+    """Return whether commas in numbers are decimal commas, certainly neither delimiters nor
+    thousands separators."""
     words = [one for line in sample for one in _RUN_ON.sub(" -", line).replace(";", " ").split()]
     numbers = [one for one in words if one[:1] in _STARTS and {*one} <= _NUMERIC]
     commas = [one for one in numbers if "," in one]

@@ -19,10 +19,10 @@ from veernet.las.table import Table, contents, read_table, sample_of
 from veernet.las.text import MAX_BYTES, SHOWN, Text, read_text
 
 NULLS = (-999.25, -9999.25, -9999.0, -999.0, -99999.0)
-"""Numbers that stand for no value besides the header's own NULL."""
+"""Numbers that stand for no value, in addition to the header's own NULL."""
 
 GAP = 10
-"""Distance from one depth to the next, in those of most, beyond which rows are missing there."""
+"""Distance between consecutive depths, in units of the usual one, beyond which rows are missing."""
 
 LISTED = 40
 """Most mnemonics that an error message lists."""
@@ -33,10 +33,10 @@ class Las:
     """The curves of a well by depth.
 
     depth:  increasing, in `unit`
-    curves: by mnemonic in capitals, one value a depth, NaN where there is none; a mnemonic that
-            occurs twice has `:1`, `:2`, … behind it, and one that is empty is UNKNOWN
-    texts:  by mnemonic, the curves that have text where a number belongs: where it stands
-    notes:  what a person should know of how the file was read
+    curves: by mnemonic in capitals, one value per depth, NaN where there is none; a mnemonic that
+            occurs several times gets `:1`, `:2`, … appended, an empty one becomes UNKNOWN
+    texts:  place of the text, by mnemonic, for curves with text in place of a number
+    notes:  remarks for the user on how the file was read
     source: name of the file
     """
 
@@ -48,14 +48,14 @@ class Las:
     source: str = "the LAS file"
 
     def __contains__(self, name: str) -> bool:
-        """Return whether a curve, or several, or one of text, goes by a name."""
+        """Return whether any curve has that name: one, several, or one with text."""
         return bool(self._named(name))
 
     def find(self, name: str) -> str:
-        """The mnemonic in `curves` of the curve that goes by a name, whatever its capitals.
+        """Return the mnemonic in `curves` of the curve of that name, ignoring case.
 
         Raises:
-            LasError: there is none, there are several, or it has text in it.
+            LasError: no curve or several have the name, or the curve has text in it.
         """
         found = self._named(name)
         if not found:
@@ -73,11 +73,11 @@ class Las:
         return found[0]
 
     def at(self, name: str, depth: Float[ndarray, "m"], *, unit: Unit) -> Float[ndarray, "m"]:
-        """A curve at depths in any unit, linear between its own; NaN outside them, and between two
-        that are more than `GAP` times as far apart as most.
+        """Interpolate a curve linearly at depths in any unit; NaN outside its own depths, and
+        between two that are more than `GAP` times as far apart as usual.
 
         Raises:
-            LasError: no single curve goes by that name.
+            LasError: not exactly one curve has that name.
         """
         own = depth * FEET[unit] / FEET[self.unit]
         values = self.curves[self.find(name)]
@@ -100,8 +100,7 @@ class Las:
 
 @dataclass(frozen=True, kw_only=True)
 class WellHeader:
-    """Header of a LAS file: what it says of its well, each mnemonic once, and the lines that were
-    left out."""
+    """Header of a LAS file: the items on its well, each mnemonic once, and the lines left out."""
 
     well: tuple[Item, ...]
     parameters: tuple[Item, ...]
@@ -109,24 +108,24 @@ class WellHeader:
 
 
 def read_las(path: Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX_BYTES) -> Las:
-    """Read a LAS file of version 1.2, 2.0 or 3.0, through the dirt that such files have.
+    """Read a LAS file of version 1.2, 2.0 or 3.0, tolerating the faults that such files have.
 
-    Time and memory grow with the size of the file, whatever is in it.
+    Time and memory are linear in the size of the file, whatever it contains.
 
     Args:
-        depth_unit: unit of depth, where the file gives none that is known; what it gives is not
-            contradicted.
-        max_bytes: a larger file is refused before it is read.
+        depth_unit: unit of depth, for a file that gives no known one; it does not override one that
+            the file gives.
+        max_bytes: larger files are refused before reading.
 
     Raises:
         LasError: no such file, too large, not LAS, lines of different lengths, no unit of depth, or
-            depths that do not run one way.
+            depths that neither increase nor decrease throughout.
     """
     text = read_text(path, max_bytes=max_bytes)
     header = read_sections(text)
     data, notes = _data(path, header)
     curves, odd = _curves(text, header, data)
-    index, told = depth_column(str(path), curves)
+    index, remarks = depth_column(str(path), curves)
     null = header.well("NULL")
     number = number_of(null)
     table = read_table(
@@ -137,7 +136,7 @@ def read_las(path: Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX
         delimiter=header.delimiter,
         no_value={null.value.upper()} if number is None else set(),
     )
-    notes += odd + told + _other_order(data, curves) + table.notes
+    notes += odd + remarks + _other_order(data, curves) + table.notes
     nulls = [*NULLS, *([] if number is None else [number])]
     for at, values in enumerate(table.columns):
         if at != index:
@@ -149,8 +148,8 @@ def read_las(path: Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX
 def read_header(path: Path, *, max_bytes: int = MAX_BYTES) -> WellHeader:
     """Read the lines of the sections ~W (well) and ~P (parameters) of a LAS file.
 
-    Left out are lines that are not of the form MNEM.UNIT VALUE : DESCRIPTION, those with characters
-    that cannot be printed, and all but the first with one mnemonic.
+    Leaves out lines that are not of the form MNEM.UNIT VALUE : DESCRIPTION, those with unprintable
+    characters, and all but the first of each mnemonic.
 
     Raises:
         LasError: no such file, too large, or not LAS.
@@ -164,7 +163,7 @@ def read_header(path: Path, *, max_bytes: int = MAX_BYTES) -> WellHeader:
 def _taken(
     header: Header, kind: Literal["well", "parameters"]
 ) -> tuple[tuple[Item, ...], list[str]]:
-    """The items of a kind that can be written into another file, and why others cannot."""
+    """Return the items of a kind that can be written into another file, and why others cannot."""
     taken, left_out = dict[str, Item](), list[str]()
     for number, item in header.numbered(kind):
         if item is None or not _plain(item):
@@ -182,7 +181,7 @@ def _plain(item: Item) -> bool:
 
 
 def _data(path: Path, header: Header) -> tuple[Section, list[str]]:
-    """The section of the data, and what is to be told of it."""
+    """Return the section of the data, and notes on it."""
     found = header.of("data")
     if not found:
         names = ", ".join(f"~{section.name[:20]}" for section in header.sections[:LISTED])
@@ -196,7 +195,7 @@ def _data(path: Path, header: Header) -> tuple[Section, list[str]]:
 
 
 def _curves(text: Text, header: Header, data: Section) -> tuple[list[Item], list[str]]:
-    """The curves that the data are of, the index among them, and what is to be told of them."""
+    """Return the curves of the data, the depth or time curve among them, and notes on them."""
     found = header.of("curves")
     defined = [one for one in found if data.definition == "".join(one.name.upper().split())]
     before = [one for one in found if one.line < data.line]
@@ -222,7 +221,7 @@ def _curves(text: Text, header: Header, data: Section) -> tuple[list[Item], list
 
 
 def _other_order(data: Section, curves: list[Item]) -> list[str]:
-    """A note where the line ~A names all the curves in another order than ~C."""
+    """Return a note if the line ~A names all the curves in another order than ~C."""
     names = [item.mnemonic.upper() for item in curves]
     words = [word for word in data.name.upper().replace(",", " ").split() if word in {*names}]
     if words == names or sorted(words) != sorted(names):
@@ -234,7 +233,7 @@ def _other_order(data: Section, curves: list[Item]) -> list[str]:
 
 
 def _lines(text: Text, data: Section) -> Iterator[tuple[int, str]]:
-    """The lines of a section of data, with their numbers."""
+    """Yield the lines of a section of data, with their numbers."""
     for number, line in islice(text.lines(), data.line, None):
         if "~" in line and line.lstrip().startswith("~"):
             return
@@ -242,7 +241,7 @@ def _lines(text: Text, data: Section) -> Iterator[tuple[int, str]]:
 
 
 def _keys(curves: list[Item]) -> list[str]:
-    """Mnemonics in capitals, numbered where one occurs twice."""
+    """Return the mnemonics in capitals, numbered where one occurs several times."""
     names = [item.mnemonic.upper() or "UNKNOWN" for item in curves]
     times, seen = Counter(names), Counter[str]()
     keys = list[str]()
@@ -265,9 +264,9 @@ def _las(
     order, repeated = ordered(where, name, depth, table.lines)
     kept, notes = _without_repeated(where, name, table, index, repeated)
     ends = float(depth[0]), float(depth[-1])
-    scale, told = depth_scale(where, header, curves[index], ends, said)
-    notes += [*told, *_ended_early(header, ends, len(depth))]
-    nothing = np.full(len(depth), np.nan)  # one for all, as a header may promise any number
+    scale, remarks = depth_scale(where, header, curves[index], ends, said)
+    notes += [*remarks, *_ended_early(header, ends, len(depth))]
+    nothing = np.full(len(depth), np.nan)  # shared, as a header may announce any number of curves
     keys, columns = _keys(curves), table.columns
     return Las(
         depth=depth[kept][order] / scale.parts,
@@ -286,10 +285,10 @@ def _las(
 def _without_repeated(
     path: str, name: str, table: Table, index: int, repeated: Int[ndarray, "r"]
 ) -> tuple[slice | Bool[ndarray, "n"], list[str]]:
-    """The rows without those that say again what the row before them says, and a note of them.
+    """Return the rows without those that repeat the row before them, and a note of them.
 
     Raises:
-        LasError: one says something else of the same depth.
+        LasError: two rows of one depth have different values.
     """
     if not repeated.size:
         return slice(None), []
@@ -313,7 +312,7 @@ def _without_repeated(
 
 
 def _ended_early(header: Header, ends: tuple[float, float], n: int) -> list[str]:
-    """A note where the data begin at the depth that the header says, and end long before."""
+    """Return a note if the data begin where the header says, but end long before its other end."""
     start, stop = (number_of(header.well(name)) for name in ("STRT", "STOP"))
     (first, last), step = ends, abs(ends[1] - ends[0]) / (n - 1)
     if start is None or not stop or abs(start - first) > step:

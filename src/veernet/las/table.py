@@ -1,4 +1,4 @@
-"""Numbers out of the data of a LAS file."""
+"""Parsing the data of a LAS file into columns of numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from veernet.las.text import shown
 from veernet.las.values import NO_VALUE, number_in
 
 BLOCK = 2**16
-"""Values that are turned into numbers at a time."""
+"""Number of values converted to numbers at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class Table:
 
     columns: one for each of the curves that have data, NaN where there is no number
     lines:   number of the line where the values at a depth begin
-    texts:   by the index of a column with text in it, where: the first line, and what stands there
-    notes:   what a person should know of how it was read
+    texts:   first line with text, and that text, by the index of the column
+    notes:   remarks for the user on how the data were read
     """
 
     columns: list[Float[ndarray, "n"]]
@@ -44,7 +44,7 @@ class _Reading:
     lines: list[Int[ndarray, "r"]] = field(default_factory=list[Int[ndarray, "r"]])
     texts: dict[int, str] = field(default_factory=dict[int, str])
     merged: list[int] = field(default_factory=list[int])
-    """The number of the first line with numbers that cannot be parted, and of all such lines."""
+    """Number of the first line whose numbers cannot be separated, then of the last such line."""
 
 
 def read_table(
@@ -59,14 +59,14 @@ def read_table(
     """Read the lines of the data of a file.
 
     Args:
-        path: of the file, for messages.
-        lines: with their numbers; blank ones and comments are passed over.
-        wrapped: what the header says.
-        delimiter: what the header says.
-        no_value: words besides `NO_VALUE`, in capitals.
+        path: path of the file, for messages.
+        lines: lines with their numbers; blank ones and comments are skipped.
+        wrapped: value of WRAP in the header.
+        delimiter: value of DLM in the header.
+        no_value: further words for no value besides `NO_VALUE`, in capitals.
 
     Raises:
-        LasError: there are none, or a line has another number of values.
+        LasError: there are no data, or a line has a wrong number of values.
     """
     content = contents(lines)
     sample = sample_of(content, n_curves)
@@ -103,7 +103,7 @@ def read_table(
 
 
 def sample_of(content: Iterator[tuple[int, str]], n_curves: int) -> list[tuple[int, str]]:
-    """First lines, enough to hold three depths where they are wrapped."""
+    """Return the first lines, enough for three depths if lines are wrapped."""
     sample, count = list[tuple[int, str]](), 0
     for number, line in content:
         sample.append((number, line))
@@ -114,7 +114,7 @@ def sample_of(content: Iterator[tuple[int, str]], n_curves: int) -> list[tuple[i
 
 
 def contents(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Lines of data that are neither blank nor a comment; tabs at their ends stay."""
+    """Yield the lines of data that are neither blank nor a comment; tabs at their ends stay."""
     for number, line in lines:
         bare = line.strip()
         if bare and not bare.startswith("#"):
@@ -124,7 +124,7 @@ def contents(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
 def _plain(
     reading: _Reading, lines: Iterator[tuple[int, str]]
 ) -> Iterator[tuple[int, list[str], bool]]:
-    """One line a depth: its number, its values, and whether they may be more than plain numbers."""
+    """Yield number and values of one line per depth, and True if a value may be no plain number."""
     layout, special = reading.layout, reading.layout.special
     for number, line in lines:
         simple = special is not None and not special.search(line)
@@ -151,7 +151,7 @@ def _of_another_length(
 def _wrapped(
     reading: _Reading, lines: Iterator[tuple[int, str]]
 ) -> Iterator[tuple[int, list[str], bool]]:
-    """Several lines a depth; a depth begins a line."""
+    """Yield rows as `_plain` does, of several lines per depth; each depth begins a line."""
     layout, first, shape = reading.layout, 0, list[int]()
     values, lengths, odd = list[str](), list[int](), False
     special = layout.special
@@ -186,7 +186,7 @@ def _counted(lengths: list[int]) -> str:
 
 
 def _add(reading: _Reading, rows: list[tuple[int, list[str], bool]]) -> None:
-    """Turn rows into numbers."""
+    """Convert rows to numbers, and append them to the columns."""
     values = [fields for _, fields, _ in rows]
     odd = any(odd for *_, odd in rows)
     try:

@@ -1,4 +1,4 @@
-"""From the bytes of a LAS file to its lines."""
+"""Decoding the bytes of a LAS file into lines."""
 
 import codecs
 import io
@@ -10,10 +10,10 @@ from pathlib import Path
 from veernet.errors import LasError
 
 MAX_BYTES = 256 * 2**20
-"""The largest file read unless told otherwise."""
+"""Default limit on the size of a file, bytes."""
 
 SHOWN = 40
-"""Most characters of a file that an error message repeats in one place."""
+"""Most characters of the file in one quotation of an error message."""
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -27,14 +27,14 @@ _SECTION = re.compile(rb"^[ \t\0]*~[ \t]*[A-Za-z]", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """Content of a file, and the encoding of its characters."""
+    """Bytes of a file, and the encoding of its characters."""
 
     path: Path
     data: bytes
     encoding: str
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Lines with their numbers from 1; they end in CR, LF or both."""
+        """Yield lines with their numbers from 1; they end in CR, LF or both."""
         stream = io.BytesIO(self.data)
         return enumerate(io.TextIOWrapper(stream, self.encoding, errors="replace"), start=1)
 
@@ -43,7 +43,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> Text:
     """Read a file of text.
 
     Args:
-        max_bytes: a larger file is refused before it is read.
+        max_bytes: larger files are refused before reading.
 
     Raises:
         LasError: no such file, too large, or not text.
@@ -61,7 +61,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> Text:
     if data.startswith(b"LASF"):
         raise LasError(f"{path}: a LAS file of laser points, not of a well log")
     if not encoding.startswith("utf-16"):
-        data = data.rstrip(b"\0\x1a").replace(b"\x1a", b" ")  # DOS ended files so
+        data = data.rstrip(b"\0\x1a").replace(b"\x1a", b" ")  # DOS ended files with Ctrl-Z
         if b"\0" in data and not _SECTION.search(data):
             raise LasError(f"{path}: not a LAS file: bytes that are no text, and no section (~)")
         data = data.replace(b"\0", b" ")
@@ -69,13 +69,13 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> Text:
 
 
 def shown(text: str) -> str:
-    """A piece of a file for an error message: quoted, and not longer than `SHOWN`."""
+    """Quote a piece of a file for an error message, cut to `SHOWN` characters."""
     text = " ".join(text[: 4 * SHOWN].split())
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
 def _encoding(data: bytes) -> str:
-    """Encoding of text, told from its byte order mark or from the bytes beyond ASCII."""
+    """Return the encoding of a text, from its byte order mark or from the bytes beyond ASCII."""
     for mark, name in _MARKS.items():
         if data.startswith(mark):
             return name
@@ -97,5 +97,5 @@ def _encoding(data: bytes) -> str:
 
 
 def _cyrillic(data: bytes, encoding: str) -> int:
-    """Number of Russian letters."""
+    """Count the Russian letters in a decoding of `data`."""
     return len(re.findall("[А-яЁё]", data.decode(encoding, errors="replace")))

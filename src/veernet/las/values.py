@@ -7,15 +7,15 @@ NO_VALUE = {
     *("#N/A", "#NA", "#N/D", "#Н/Д", "#NV", "#NULL!", "#VALUE!", "#REF!", "#DIV/0!", "#NUM!"),
     *("#NAME?", "#ERR", "ERR", "ERROR", "ABSENT", "MISSING", "NODATA", "NO_DATA"),
 }
-"""Words for no value, in capitals. So are any number of stars or of hyphens, 1.#QNAN, 1.#IND and
-1.#INF."""
+"""Words for no value, in capitals; any run of stars or hyphens, 1.#QNAN, 1.#IND and 1.#INF also
+mean no value."""
 
 LONGEST = 64
-"""Characters of the longest value that can be a number."""
+"""Most characters of a value that can be a number."""
 
 
 def number_in(value: str, no_value: set[str] = NO_VALUE) -> float | None:
-    """The number that a value is, NaN where it says that there is none, None where it is text."""
+    """Parse a value: its number, NaN if it stands for no value, None if it is text."""
     if not value.strip("*") or not value.strip("-"):
         return math.nan
     word = value[: LONGEST + 1].upper()

@@ -1,4 +1,4 @@
-"""Parts of a network that do not see padding, and a seal for networks of one's own."""
+"""Network parts that ignore padding, and `seal`, which makes any network ignore it."""
 
 from veernet.nn.attention import SelfAttention, Transformer, TransformerLayer
 from veernet.nn.extent import Extent

@@ -1,7 +1,7 @@
-"""How functions that rearrange axes are carried out on features that lie on a padded canvas.
+"""Rules for functions that rearrange the axes of features on a padded canvas.
 
-Channels may be split, joined, reduced and moved. The canvas may be moved, made one axis and two
-again, and cropped, also to the shape of other features.
+Channels may be split, joined, reduced and moved. The canvas may be moved, flattened to one axis,
+unflattened, and cropped, also to the shape of other features.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -28,13 +28,13 @@ from veernet.nn.padded import (
 from veernet.nn.side import Side, Size, of_canvas, of_images, side
 
 Index = Tensor | slice | int | EllipsisType | None
-"""What may stand for one axis in brackets."""
+"""Index of one axis, inside brackets."""
 
 
 def concatenation(
     func: Callable[..., Tensor], tensors: Iterable[Tensor], dim: int = 0, **named: Any
 ) -> Tensor:
-    """Along channels, of features whose images have one size."""
+    """Concatenate features along channels; their images must agree in size."""
     parts = list(tensors)
     known = check_same_extent(parts, all_known=True)
     require_channels(known[0], (dim,), "cat")
@@ -46,7 +46,7 @@ def concatenation(
 
 
 def over_channels(func: Callable[..., Any], input: Padded, *args: Any, **named: Any) -> Any:
-    """A reduction or a softmax along axes of channels; along the canvas it is refused."""
+    """Reduce or normalise (softmax) along axes of channels; refuse the canvas."""
     dim = named.get("dim", named.get("axis", args[0] if args else None))
     dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     require_channels(input, dims, func.__name__)
@@ -62,7 +62,7 @@ def over_channels(func: Callable[..., Any], input: Padded, *args: Any, **named: 
 def pieces(
     func: Callable[..., Any], input: Padded, *args: Any, dim: int = 0, **named: Any
 ) -> tuple[Tensor, ...]:
-    """`chunk`, `split` and `unbind` along channels."""
+    """Apply `chunk`, `split` or `unbind` along channels."""
     if len(args) > (func.__name__ != "unbind"):
         args, dim = args[:-1], args[-1]
     require_channels(input, (dim,), func.__name__)
@@ -73,8 +73,9 @@ def pieces(
 
 
 def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
-    """Channels may be picked, and every n-th pixel; the canvas may be cropped by a constant, and to
-    the `shape` of other features, as to the skip connection's.
+    """Index features: pick channels or every n-th pixel, or crop the canvas.
+
+    A crop is by a constant, or to the `shape` of other features, such as a skip connection's.
     """
     asked: tuple[Index, ...] | Index = index
     given = asked if isinstance(asked, tuple) else (asked,)
@@ -87,7 +88,7 @@ def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
         axis, size = ("C", 1) if i is None else next(letters)
         if axis in "HW" and isinstance(i, slice):
             cuts[axis], i, kept = _cut(size, i, len(input.place.extent.sizes))
-            cut = cut or not kept  # what is cropped off an image is left on the canvas
+            cut = cut or not kept  # cropped pixels of an image stay on the canvas
         elif not (isinstance(i, slice | int | None) if axis == "C" else i == slice(None)):
             raise LeakError(f"indexing axis {axis} of {input.place.axes} with {i}")
         taken.append(i)
@@ -100,8 +101,8 @@ def indexing(func: Callable[..., Tensor], input: Padded, index: Any) -> Tensor:
 
 
 def _cut(size: Size, cut: slice, count: int) -> tuple[Size, slice, bool]:
-    """A side after a slice, the slice of the canvas that holds it, and whether all of every image
-    from its start on is kept."""
+    """Return a side after a slice, the slice of the canvas that holds it, and whether every image
+    is kept whole from the start of the slice on."""
     start, step = cut.start or 0, cut.step or 1
     if isinstance(start, Side) or isinstance(step, Side) or start < 0 or step < 1:
         raise LeakError(f"a slice of the canvas from {start} by {step}")
@@ -118,7 +119,7 @@ def _cut(size: Size, cut: slice, count: int) -> tuple[Size, slice, bool]:
 
 
 def permutation(func: Callable[..., Tensor], input: Padded, *dims: Any, **named: Any) -> Tensor:
-    """Axes in another order: `permute`, `transpose`, `movedim`."""
+    """Reorder axes: `permute`, `transpose`, `movedim`."""
     y = func(input, *dims, **named)
     order = func(torch.empty(tuple(range(2, 2 + input.ndim)), device="meta"), *dims, **named).shape
     axes = "".join(input.place.axes[n - 2] for n in order)
@@ -126,7 +127,7 @@ def permutation(func: Callable[..., Tensor], input: Padded, *dims: Any, **named:
 
 
 def reshaping(func: Callable[..., Tensor], input: Padded, *args: Any, **named: Any) -> Tensor:
-    """The canvas may be made one axis and two again, and channels split or merged."""
+    """Flatten or unflatten the canvas, and split or merge channels."""
     found = shape_of(input)
     asked = _without_minus_one(found, _asked(func.__name__, found, *args, **named))
     axes = _regrouped(input, found, asked)
@@ -139,7 +140,7 @@ def reshaping(func: Callable[..., Tensor], input: Padded, *args: Any, **named: A
 
 
 def _asked(name: str, found: Sequence[Size], *args: Any, **named: Any) -> list[Any]:
-    """The shape that a function of this name is to make, with -1 for what follows from the rest."""
+    """Return the shape requested of the function `name`; -1 is a size to infer from the others."""
     n = len(found)
     match name:
         case "view" | "reshape":
@@ -164,7 +165,7 @@ def _asked(name: str, found: Sequence[Size], *args: Any, **named: Any) -> list[A
 def _bound(
     names: tuple[str, ...], defaults: tuple[Any, ...], args: Sequence[Any], named: dict[str, Any]
 ) -> list[Any]:
-    """The values of parameters, given by place or by name, from the last ones' defaults on."""
+    """Return the values of parameters passed by position or name; `defaults` are the last ones'."""
     values = {**dict(zip(names[::-1], defaults[::-1], strict=False)), **named}
     values.update(zip(names, args, strict=False))
     if set(values) != set(names):
@@ -173,25 +174,25 @@ def _bound(
 
 
 def _without_minus_one(found: Sequence[Size], asked: Sequence[Any]) -> list[Size]:
-    """The shape asked for, with the size that it leaves open."""
+    """Return the requested shape with its -1 replaced by the size that it stands for."""
     others = prod(n for n in asked if not (isinstance(n, int) and n == -1))
     return [prod(found) // others if isinstance(n, int) and n == -1 else n for n in asked]
 
 
 def shape(_: Callable[..., Any], input: Padded, dim: int | None = None) -> Any:
-    """The sizes of the axes; those of the batch and the canvas know that of every image alone."""
+    """Return the sizes of the axes; batch and canvas sizes also hold each image's own size."""
     known = torch.Size(shape_of(input))  # pyright: ignore
     return known if dim is None else known[dim]
 
 
 Numbers = tuple[int, ...]
-"""A size on the canvas, then for every image alone."""
+"""Size on the canvas, then the size of each image alone."""
 
 
 def _regrouped(x: Padded, found: Sequence[Size], asked: Sequence[Size]) -> str | None:
-    """The axes of features in another shape; None if canvas, batch and channels would mix.
+    """Return the axes of features in another shape; None if canvas, batch and channels would mix.
 
-    Both shapes are taken apart into the shortest runs that hold as many elements each, on the
+    Both shapes are divided into the shortest runs of axes with equal numbers of elements, on the
     canvas and for every image alone.
     """
     count = len(x.place.extent.sizes)
@@ -209,7 +210,7 @@ def _regrouped(x: Padded, found: Sequence[Size], asked: Sequence[Size]) -> str |
                 sizes.append(new.pop(0))
             else:
                 return None
-        if set(sides["W"]) == {1} and run[-1][0] in "HN":  # as many rows as pixels
+        if set(sides["W"]) == {1} and run[-1][0] in "HN":  # width 1: H rows are H pixels
             run += [old.pop(0)] if old and old[0][0] == "W" else []
             sizes += [new.pop(0)] if new and set(new[0]) == {1} else []
         letters = _letters("".join(axis for axis, _ in run), sizes, sides)
@@ -220,7 +221,7 @@ def _regrouped(x: Padded, found: Sequence[Size], asked: Sequence[Size]) -> str |
 
 
 def _letters(axes: str, asked: Sequence[Numbers], sides: dict[str, Numbers]) -> str | None:
-    """The axes of one run in its new sizes."""
+    """Return the axes of one run in its new sizes; None if they do not fit."""
     own = axes.replace("C", "")
     # Two axes first: where the images are 1 px high, a canvas looks like a channel and tokens.
     for wanted in (own.replace("N", "HW"), own.replace("HW", "N")):

@@ -1,4 +1,4 @@
-"""Where on a shared canvas the images are."""
+"""Sizes of the images on a shared canvas."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Extent:
         """The extent of a batch; without `sizes`, every image fills the canvas.
 
         Raises:
-            ValueError: a size below 1 × 1 or beyond the canvas, or not one size an image.
+            ValueError: a size below 1 × 1 or beyond the canvas, or not one size per image.
         """
         B, _, H, W = x.shape
         if sizes is None:
@@ -43,14 +43,14 @@ class Extent:
 
     @property
     def padded(self) -> bool:
-        """Whether any image is smaller than the canvas."""
+        """True if any image is smaller than the canvas."""
         return any(size != self.canvas for size in self.sizes)
 
     def map(self, height: Callable[[int], int], width: Callable[[int], int]) -> "Extent":
-        """The extent after a layer that changes every side so.
+        """The extent after a layer that maps heights by `height` and widths by `width`.
 
         Raises:
-            ValueError: nothing would be left of an image.
+            ValueError: an image would have no pixel left.
         """
         sizes = tuple((height(h), width(w)) for h, w in self.sizes)
         if min(min(size) for size in sizes) < 1:
@@ -64,13 +64,13 @@ class Extent:
         return ((y >= h)[:, :, None] | (x >= w)[:, None, :])[:, None]
 
     def keys(self, device: torch.device) -> Bool[Tensor, "B 1 1 N"]:
-        """True on the images' own pixels: what attention may look at, from every head and pixel."""
+        """True on the images' own pixels, the keys of attention for every head and query."""
         return ~self.outside(device).flatten(2)[:, None]
 
     def clear_(self, x: Shaped[Tensor, "B C H W"]) -> Shaped[Tensor, "B C H W"]:
-        """Write 0 on the padding of `x`, which no backward may remember.
+        """Write 0 on the padding of `x` in place; no autograd graph may have saved `x`.
 
-        Two rectangles an image: a mask would be read once for every channel.
+        Writes two rectangles per image: a mask would be read once per channel.
         """
         H, W = self.canvas
         for image, (h, w) in zip(x, self.sizes, strict=True):
@@ -81,16 +81,16 @@ class Extent:
         return x
 
     def cleared(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """`x` with exactly 0 on the padding, whatever it held."""
+        """A copy of `x` with exactly 0 on the padding, whatever it held."""
         return self.joined([x], [False])
 
     def joined(
         self, parts: Sequence[Float[Tensor, "B _ H W"]], clear: Sequence[bool]
     ) -> Float[Tensor, "B C H W"]:
-        """`parts` side by side along channels, with exactly 0 on the padding.
+        """Concatenate `parts` along channels, with exactly 0 on the padding.
 
         Args:
-            clear: of every part, whether it is 0 there already.
+            clear: for every part, whether it is 0 there already.
         """
         return _Joined.apply(self, tuple(clear), *parts)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
 
@@ -105,7 +105,7 @@ class _Joined(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, extent: Extent, clear: tuple[bool, ...], *parts: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.settings = extent, clear, [part.shape[1] for part in parts]
-        # A copy even of one part: `cat` may return it as it is.
+        # Copy even a single part: `cat` may return it as it is.
         x = parts[0].clone() if len(parts) == 1 else torch.cat(parts, dim=1)
         return x if all(clear) else extent.clear_(x)
 

@@ -1,4 +1,4 @@
-"""Group normalisation over each image's own pixels, fused with what follows it."""
+"""Group normalisation over each image's own pixels, fused with residual sum and activation."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ Activation = Literal["none", "relu", "silu"]
 Maybe = TypeVar("Maybe", Tensor, None, Tensor | None)
 
 STRIP = {"cpu": 3 << 16}
-"""Elements that the norm works on at a time: what a processor's cache holds, and in float32 less
-than 1 MiB, so that a strip's memory is used again for the next; 2^24 on a GPU."""
+"""Elements per strip of the norm: as many as a processor's cache holds, and in float32 less than
+1 MiB, so that the allocator reuses a strip's memory for the next; 2^24 on a GPU."""
 
 
 def half_or_16(channels: int) -> int:
@@ -37,7 +37,7 @@ def half_or_16(channels: int) -> int:
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation sized by `half_or_16`, an optional sum, an activation: `group_norm`."""
+    """`group_norm` as a module, with `half_or_16` groups, optional residual sum and activation."""
 
     def __init__(self, channels: int, activation: Activation = "none"):
         super().__init__(half_or_16(channels), channels)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
@@ -79,7 +79,7 @@ def group_norm(
 
     The result has the dtype of `x` and lies channels-last; statistics and arithmetic are in
     float32, in float64 for float64. Nothing wider than `x` is kept for the backward: only `x`, the
-    result (relu) or `residual` (silu), and two numbers a group. Once differentiable.
+    result (relu) or `residual` (silu), and two numbers per group. Once differentiable.
 
     Args:
         extent: where the images are; all of `x` if None.
@@ -99,7 +99,7 @@ def group_norm(
 
 
 def activate_(u: Tensor, activation: Activation) -> Tensor:
-    """The activation of `u`, in place."""
+    """Apply the activation to `u` in place; returns it."""
     match activation:
         case "none":
             return u
@@ -110,12 +110,12 @@ def activate_(u: Tensor, activation: Activation) -> Tensor:
 
 
 Strips = Sequence[Tensor]
-"""Parts of features that are worked on one after the other, each (b, rows, w × C)."""
+"""Strips of features, processed one after the other, each (b, rows, w × C)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Images of a batch that are worked on together: one cut into strips of rows, or several whole.
+    """Images of a batch processed together: one cut into strips of rows, or several whole ones.
 
     Eager operations on a whole feature map read and write main memory one after the other. A
     strip fits a processor's cache, where ten of them cost little more than the first.
@@ -126,9 +126,9 @@ class _Block:
     w: int
     rows: int
     pixels: Tensor
-    """(b, 1): how many each image has."""
+    """Number of pixels of each image, (b, 1)."""
     outside: Tensor | None
-    """(b, h, w × C): what is padding to one image of the block, but not to all of them."""
+    """True on each image's padding inside the block, (b, h, w × C); None if there is none."""
 
     def strips(self, x: Tensor) -> Strips:
         """The images of `x`, as strips of shape (b, rows, w × C) that share its memory."""
@@ -136,36 +136,36 @@ class _Block:
         return torch.split(cropped.view(*cropped.shape[:2], -1), self.rows, dim=1)
 
     def taken(self, x: Tensor) -> Strips:
-        """The strips with 0 in place of padding."""
+        """Return the strips of `x` with 0 in place of padding."""
         return [self.cleared(strip) for strip in self.strips(x)]
 
     def cleared(self, strip: Tensor) -> Tensor:
-        """0 in place of padding."""
+        """Return the strip with 0 in place of padding."""
         return strip if self.outside is None else strip.masked_fill(self.outside, 0)
 
     def wide(self, strips: Iterable[Tensor]) -> Iterator[Tensor]:
-        """The strips in the precision of the statistics, one at a time."""
+        """Convert strips to the precision of the statistics, one at a time."""
         return (strip.to(self.pixels.dtype) for strip in strips)
 
     def clear_around_(self, x: Tensor) -> None:
-        """0 in place of what the strips leave out."""
+        """Write 0 into `x` outside the strips, in place."""
         x[self.images, :, self.h :] = 0
         x[self.images, :, : self.h, self.w :] = 0
 
     def along_row(self, per_channel: Tensor) -> Tensor:
-        """(b, C) repeated over the pixels of a row: (b, 1, w × C)."""
+        """Repeat (b, C) over the pixels of a row: (b, 1, w × C)."""
         return per_channel.repeat(1, self.w)[:, None]
 
     def per_channel(self, row: Tensor) -> Tensor:
-        """(b, w × C) summed over the pixels of a row: (b, C)."""
+        """Sum (b, w × C) over the pixels of a row: (b, C)."""
         return torch.unflatten(row, 1, (self.w, -1)).sum(1)
 
 
 def _blocks(x: Tensor, sides: Sequence[int]) -> Iterator[_Block]:
-    """A batch as blocks of strips that fill a cache, or keep a GPU busy.
+    """Divide a batch into blocks whose strips fill a cache, or keep a GPU busy.
 
     Args:
-        sides: height and width of every image, one after the other.
+        sides: height and width of every image, flat: h0, w0, h1, w1, …
     """
     _, C, H, W = x.shape
     sizes = list(zip(sides[::2], sides[1::2], strict=True))
@@ -191,11 +191,11 @@ def _blocks(x: Tensor, sides: Sequence[int]) -> Iterator[_Block]:
 
 
 def _statistics(block: _Block, strips: Strips, groups: int, eps: float) -> Tensor:
-    """Mean and reciprocal deviation of every image and channel: (2, b, C), equal within a group.
+    """Mean and reciprocal standard deviation per image and channel: (2, b, C), equal in a group.
 
-    The squares are those of values shifted by a guess of the mean, the mean of the first strip, so
-    that they do not cancel: with the first of k strips however far off, the variance loses a
-    factor k of precision at most, not (mean / deviation)^2.
+    Values are shifted by the mean of the first strip before they are squared, so that nothing
+    cancels: with the first of k strips however far off, the variance loses a factor k of precision
+    at most, not (mean / deviation)^2.
 
     Source: Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115, section 3.
     """
@@ -217,7 +217,7 @@ def _statistics(block: _Block, strips: Strips, groups: int, eps: float) -> Tenso
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """What forward and backward both compute with, of one block."""
+    """Inputs of one block that forward and backward share."""
 
     block: _Block
     x: Strips
@@ -227,7 +227,7 @@ class _Layer:
     activation: Activation
 
     def before_activation(self, statistics: Tensor) -> Iterator[Tensor]:
-        """The strips of the normalised features, residual added."""
+        """Yield the strips of the normalised features plus residual."""
         mean, rstd = statistics
         scale = rstd if self.weight is None else rstd * self.weight.to(rstd.dtype)
         shift = -mean * scale if self.bias is None else self.bias.to(rstd.dtype) - mean * scale
@@ -238,11 +238,11 @@ class _Layer:
             yield u if residual is None else u.add_(residual)
 
     def activated(self, statistics: Tensor) -> Iterator[Tensor]:
-        """The strips of the result."""
+        """Yield the strips of the result."""
         return (activate_(u, self.activation) for u in self.before_activation(statistics))
 
     def slopes(self, statistics: Tensor, grad: Strips, y: Strips | None) -> Iterator[Tensor]:
-        """The strips of the gradient before the activation; relu is undone from its result `y`."""
+        """Yield the strips of the gradient before the activation; relu needs its result `y`."""
         grads = self.block.wide(grad)
         match self.activation:
             case "none":
@@ -274,7 +274,7 @@ def _normalise(
     eps: float,
     activation: Activation,
 ) -> tuple[Tensor, Tensor]:
-    """`group_norm`, strip by strip: the result, and the statistics of every block."""
+    """Compute `group_norm` strip by strip; returns the result and the statistics (2, B, C)."""
     x, residual = _channels_last(x), _channels_last(residual)
     y, statistics = _like(x), list[Tensor]()
     for block in _blocks(x, sizes):
@@ -313,12 +313,13 @@ def _differentiate(
     activation: Activation,
     joined: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """With u the features before the activation, g = dL/du and x^ the normalised features,
+    """Return dL/dx; dL/dweight and dL/dbias, (2, C); and dL/dresidual, if one was `joined`.
 
-        dL/dx = rstd (weight g - mean(weight g) - x^ mean(weight g x^)),
+    With u the features before the activation, g = dL/du and x^ the normalised features,
 
-    the means over the pixels and channels of the group. Then dL/dweight and dL/dbias, (2, C); and
-    dL/dresidual = g, if one was `joined`.
+        dL/dx = rstd (weight g - mean(weight g) - x^ mean(weight g x^)),    dL/dresidual = g,
+
+    the means over the pixels and channels of the group.
     """
     x, grad, residual = _channels_last(x), _channels_last(grad), _channels_last(residual)
     dx, dr = torch.empty_like(x), torch.empty_like(x) if joined else x.new_empty(0)
@@ -326,7 +327,7 @@ def _differentiate(
     for block in _blocks(x, sizes):
         layer = _layer(block, x, weight, bias, residual, activation)
         kept = statistics[:, block.images]
-        undone = None if y is None else block.strips(y)  # of relu: 0 on the padding
+        undone = None if y is None else block.strips(y)  # relu's result, 0 on the padding
         upstream = block.taken(grad) if undone is None else block.strips(grad)
         sums.append(_sums(layer, kept, layer.slopes(kept, upstream, undone)))
         shift, slope, scale = _line(layer, kept, sums[-1], groups)
@@ -361,7 +362,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> N
 
 
 def _backward(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    saved = ctx.saved_tensors  # once: they may be computed again by being asked for
+    saved = ctx.saved_tensors  # once: each access may recompute them (checkpointing)
     weight, bias = saved[1:3]
     dx, (d_weight, d_bias), dr = _differentiate(grad, *saved, *ctx.settings)
     return (
@@ -389,7 +390,7 @@ def _layer(
 
 
 def _sums(layer: _Layer, statistics: Tensor, slopes: Iterable[Tensor]) -> Tensor:
-    """Over the pixels of every image and channel, of g x^ and of g: (2, b, C)."""
+    """Sums of g x^ and of g over the pixels of every image and channel: (2, b, C)."""
     (mean, rstd), block = statistics, layer.block
     scale, shift = block.along_row(rstd), block.along_row(-mean * rstd)
     weighted = plain_sum = mean.new_zeros(())
@@ -402,7 +403,7 @@ def _sums(layer: _Layer, statistics: Tensor, slopes: Iterable[Tensor]) -> Tensor
 def _line(
     layer: _Layer, statistics: Tensor, sums: Tensor, groups: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """dL/dx = shift + slope x + scale g: the three along a row."""
+    """Return shift, slope and scale of dL/dx = shift + slope x + scale g, each along a row."""
     (mean, rstd), block = statistics, layer.block
     weight = torch.ones_like(rstd) if layer.weight is None else layer.weight.to(rstd.dtype)
     of_gx, of_g = _group_means(weight * sums, block.pixels, groups)
@@ -412,8 +413,8 @@ def _line(
 
 
 def _group_means(sums: Tensor, pixels: Tensor, groups: int) -> Tensor:
-    """Sums over pixels, (..., b, C), as means over the pixels and channels of a group, for each of
-    its channels."""
+    """Turn sums over pixels, (..., b, C), into means over the pixels and channels of each group,
+    repeated for each of its channels."""
     members = torch.unflatten(sums, -1, (groups, -1))
     return (members.mean(-1, keepdim=True) / pixels[:, None]).expand_as(members).flatten(-2)
 

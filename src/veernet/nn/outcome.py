@@ -1,4 +1,4 @@
-"""Results of a sealed network: tensors in any nest, that of every image in its own corner."""
+"""Results of a sealed network: nested tensors, with each image's values in the top left corner."""
 
 import copy
 import dataclasses
@@ -17,16 +17,16 @@ from veernet.nn.side import holds_side
 
 
 def on_canvas(result: Any) -> Any:
-    """A result on the canvas, without what its tensors know.
+    """Return a result on the canvas as plain tensors.
 
     Raises:
-        LeakError: it holds something that is not the same for every image, and not in its corner.
+        LeakError: it holds something that differs between images and does not lie in their corners.
     """
     return _mapped(_known, [result])
 
 
 def together(results: Sequence[Any], extent: Extent) -> Any:
-    """The results of single images as that of their batch.
+    """Combine the results of single images into the result of their batch.
 
     Raises:
         LeakError: they do not fit one batch.
@@ -41,7 +41,7 @@ def together(results: Sequence[Any], extent: Extent) -> Any:
 
 
 def _mapped(join: Callable[[Sequence[Any]], Any], results: Sequence[Any]) -> Any:
-    """Nests of one structure, joined leaf by leaf; a dataclass is a nest of its fields."""
+    """Join nests of one structure leaf by leaf; a dataclass is a nest of its fields."""
     flat = [tree_flatten(result) for result in results]
     leaves, spec = zip(*(parts for parts, _ in flat), strict=True), flat[0][1]
     if any(other != spec for _, other in flat):
@@ -75,7 +75,7 @@ def _known(parts: Sequence[Any]) -> Any:
 
 
 def _same(parts: Sequence[Any]) -> Any:
-    """Return what is not of the image, such as a text or a number of layers."""
+    """Return a value that does not depend on the image, such as a text or a number of layers."""
     first = parts[0]
     known = first is None or isinstance(first, int | float | str)
     if not known or holds_side(parts) or any(part != first for part in parts):
@@ -85,7 +85,7 @@ def _same(parts: Sequence[Any]) -> Any:
 
 
 def _batched(parts: Sequence[Tensor], extent: Extent) -> Tensor:
-    """Tensors of one image each, (1, ...), padded at the ends of their axes where they differ."""
+    """Concatenate tensors of one image each, (1, ...), padded at the ends of axes that differ."""
     shapes = [tuple(part.shape) for part in parts]
     if any(not shape or shape[0] != 1 or len(shape) != len(shapes[0]) for shape in shapes):
         raise LeakError(f"results of shapes {shapes}, which are not of one image each")

@@ -1,9 +1,9 @@
 """Features that know where their images end.
 
-A `Padded` is a batch of features on one canvas together with the extent of every image. Layers and
-functions of torch are called on it as on any tensor; each is carried out so that the images come
-out as they would alone (`veernet.nn.rules`), and one without a rule is refused. Where
-nothing is padded there is no `Padded`: the batch is a plain tensor and torch runs as ever.
+A `Padded` is a batch of features on one canvas together with the extent of every image. Torch's
+layers and functions are called on it as on any tensor. Each follows a rule (`veernet.nn.rules`)
+that gives every image the result it would have alone; a function without a rule is refused. Where
+nothing is padded there is no `Padded`: the batch is a plain tensor and torch runs unchanged.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from veernet.nn.extent import Extent
 from veernet.nn.side import Side, Size, holds_side, leaves, note, of_canvas, of_images, side
 
 Rule = Callable[..., Any]
-"""What `Padded` does instead of one of torch's functions, called as it is called."""
+"""Replaces one of torch's functions on `Padded`; called with it, then with its arguments."""
 
 TORCH_CALLABLES = {
     *("function", "builtin_function_or_method", "method_descriptor"),
     *("method-wrapper", "wrapper_descriptor"),
 }
-"""Types of torch's own functions; compiled and registered ones only share their names."""
+"""Types of torch's own functions; compiled and registered ones share only the names."""
 
 TAKE_SIZES = {
     *("view", "reshape", "unflatten", "__getitem__"),
     *("interpolate", "pad", "conv_transpose2d"),
 }
-"""Functions whose rules know what to do with a `Side`."""
+"""Names of the functions whose rules accept a `Side`."""
 
 MAP = "BCHW"
 """The axes of a feature map: batch, channels, and the canvas."""
@@ -42,13 +42,13 @@ MAP = "BCHW"
 
 @dataclass(frozen=True, slots=True)
 class PaddedInfo:
-    """What a tensor is of.
+    """Axes and image sizes of a tensor.
 
-    axes:    one letter an axis: B batch, H and W the canvas, N the canvas as one axis, C others
-    extent:  where on the canvas the images are
-    clear:   whether the tensor was exactly 0 outside them
-    cut:     whether its memory holds pixels of the images that were cropped off
-    version: how often its memory had been written to by then
+    axes:    one letter per axis: B batch, H and W the canvas, N the canvas as one axis, C others
+    extent:  sizes of the images on the canvas
+    clear:   True if the tensor was exactly 0 outside them when this was recorded
+    cut:     True if its memory holds pixels of the images that were cropped off
+    version: the tensor's version counter when this was recorded (`version_of`)
     """
 
     axes: str
@@ -62,7 +62,7 @@ class Padded(Tensor):
     """Features on a canvas larger than their images."""
 
     rules: ClassVar[Mapping[str, Rule]] = {}
-    """By the name of torch's function; filled by `veernet.nn.rules`."""
+    """Rules by the name of torch's function; filled by `veernet.nn.rules`."""
 
     place: PaddedInfo
 
@@ -75,7 +75,7 @@ class Padded(Tensor):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         name = getattr(func, "__name__", type(func).__name__)
-        if name == "__get__":  # of a property
+        if name == "__get__":  # access to a property
             name = getattr(func, "__self__").__name__  # noqa: B009
         try:
             rule = cls.rules.get(name)
@@ -92,16 +92,16 @@ class Padded(Tensor):
                     raise LeakError(f"{name}() of a size that is not the same for every image")
             with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
                 return rule(func, *args, **(kwargs or {}))
-        except Exception as error:  # alone, an image may have none, or another
+        except Exception as error:  # an image alone may raise none, or another
             note(error)
             raise
 
 
 class NoSides(TorchFunctionMode):
-    """Refuses, while it is entered, to compute with a size as if it were a tensor.
+    """Refuses, while entered, to use a `Side` where torch expects a tensor.
 
-    Torch takes a traced size in the place of a tensor for a number that is never read, 7777777.
-    Features that know where their images are have rules for sizes; other tensors do not.
+    There torch would replace the traced size by a placeholder number, 7777777. The rules of
+    `Padded` accept sizes; functions of plain tensors do not.
     """
 
     def __torch_function__(
@@ -119,11 +119,12 @@ class NoSides(TorchFunctionMode):
 
 
 def padded(image: Tensor, sizes: Tensor | None) -> Tensor:
-    """A batch of images on one canvas, (h, w) of each in `sizes`; the tensor itself if none is
-    smaller than the canvas, or if it knows already.
+    """Wrap a batch of images on one canvas, (h, w) of each in `sizes`.
+
+    Returns the tensor itself if every image fills the canvas, or if it is a `Padded` already.
 
     Raises:
-        ValueError: a size below 1 × 1 or beyond the canvas, or not one size an image.
+        ValueError: a size below 1 × 1 or beyond the canvas, or not one size per image.
     """
     if isinstance(image, Padded):
         return image
@@ -132,12 +133,12 @@ def padded(image: Tensor, sizes: Tensor | None) -> Tensor:
 
 
 def place_on(image: Tensor, extent: Extent) -> Padded:
-    """A batch of images as features, with exactly 0 outside `extent`."""
+    """Wrap a copy of a batch of images, with exactly 0 outside `extent`."""
     return wrap(extent.cleared(image), axes=MAP, extent=extent, clear=True)
 
 
 def wrap(x: Tensor, *, axes: str, extent: Extent, clear: bool, cut: bool = False) -> Padded:
-    """`x` as features that know where they are."""
+    """Wrap `x` as a `Padded`, without a copy."""
     if len(axes) != x.ndim:
         raise LeakError(f"a result of {x.ndim} axes where {axes} were expected")
     y = x.as_subclass(Padded)
@@ -146,33 +147,33 @@ def wrap(x: Tensor, *, axes: str, extent: Extent, clear: bool, cut: bool = False
 
 
 def version_of(x: Tensor) -> int:
-    """How often the memory of `x` was written to; -1 if it does not count."""
+    """Number of in-place writes to the memory of `x`; -1 if torch does not count them."""
     with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
         return -1 if x.is_inference() else x._version
 
 
 def is_clear(x: Any) -> bool:
-    """Whether features are exactly 0 outside their images, and were not written to since."""
+    """Return whether features were exactly 0 outside their images and not written to since."""
     return isinstance(x, Padded) and x.place.clear and x.place.version == version_of(x) >= 0
 
 
 def require_known_backward(x: Padded) -> None:
-    """Refuse features made by an autograd function of the network's own: what its backward reads is
-    unknown, and beyond the images it would find what is not theirs."""
+    """Refuse features from a custom autograd function: its backward is unknown, and could read
+    values outside the images."""
     with torch._C.DisableTorchFunctionSubclass():  # pyright: ignore[reportPrivateUsage]
         made_by = type(x.grad_fn)
-    # Ours hand on an alias, and never stand here themselves.
+    # This package's own return an alias, and never appear as `grad_fn` here.
     if issubclass(made_by, BackwardCFunction):
         raise LeakError(f"{made_by.__name__}, an autograd function without a rule")
 
 
 def unwrap(x: Tensor) -> Tensor:
-    """The features without what they know; a plain tensor as it is."""
+    """Return features as a plain tensor; a plain tensor as it is."""
     return x.as_subclass(Tensor) if isinstance(x, Padded) else x
 
 
 def extent_of(x: Tensor) -> Extent:
-    """Where the images of a feature map are; everywhere in a plain tensor."""
+    """Return the extent of a feature map; in a plain tensor every image fills the canvas."""
     if not isinstance(x, Padded):
         return Extent.of(x)
     require(x, MAP)
@@ -188,12 +189,12 @@ def wrap_like(
     extent: Extent | None = None,
     cut: bool = False,
 ) -> Tensor:
-    """`y`, which was made of `x`, as features that know where they are, if `x` does.
+    """Wrap `y`, a result computed from `x`, if `x` is a `Padded`.
 
     Args:
-        clear: whether `y` is exactly 0 outside the images.
-        axes, extent: those of `y`, if not as in `x`.
-        cut: whether `y` is a view of `x` from which pixels of an image were cropped.
+        clear: True if `y` is exactly 0 outside the images.
+        axes, extent: axes and extent of `y`, if they differ from those of `x`.
+        cut: True if `y` is a view of `x` from which pixels of an image were cropped.
     """
     if not isinstance(x, Padded):
         return y
@@ -203,12 +204,12 @@ def wrap_like(
 
 
 def zero_outside(x: Padded) -> Tensor:
-    """The features, a map, exactly 0 outside the images."""
+    """Return a feature map as a plain tensor, exactly 0 outside the images."""
     return unwrap(x) if is_clear(x) else x.place.extent.cleared(unwrap(x))
 
 
 def sides_of(extent: Extent) -> dict[str, Size]:
-    """The sizes of the axes that are no channels, by letter; an image alone is a batch of 1."""
+    """Sizes of the axes B, H, W and N, by letter; an image alone is a batch of 1."""
     count, (heights, widths) = len(extent.sizes), zip(*extent.sizes, strict=True)
     height, width = side(extent.canvas[0], heights), side(extent.canvas[1], widths)
     pixels = cast(Size, height * width)
@@ -216,16 +217,16 @@ def sides_of(extent: Extent) -> dict[str, Size]:
 
 
 def shape_of(x: Padded) -> list[Size]:
-    """The size of every axis, on the canvas and for every image alone."""
+    """Size of every axis, on the canvas and for every image alone."""
     sides = sides_of(x.place.extent)
     return [sides.get(axis, n) for axis, n in zip(x.place.axes, unwrap(x).shape, strict=True)]
 
 
 def extent_of_sides(height: Size, width: Size, count: int) -> Extent:
-    """The extent of `count` images of these sizes; the canvas holds all of them.
+    """Return the extent of `count` images of these sizes, on a canvas that holds all of them.
 
     Raises:
-        LeakError: nothing would be left of an image.
+        LeakError: an image would have no pixel left.
     """
     sides = [(of_canvas(n), of_images(n, count)) for n in (height, width)]
     if min(min(images) for _, images in sides) < 1:
@@ -235,7 +236,7 @@ def extent_of_sides(height: Size, width: Size, count: int) -> Extent:
 
 
 def check_same_extent(tensors: Iterable[Tensor], *, all_known: bool = False) -> list[Padded]:
-    """Those that know where their images are, which must be the same for all."""
+    """Return the `Padded` among tensors, refusing them if their images differ in size."""
     tensors = list(tensors)
     known = [x for x in tensors if isinstance(x, Padded)]
     if all_known and len(known) < len(tensors):
@@ -248,21 +249,21 @@ def check_same_extent(tensors: Iterable[Tensor], *, all_known: bool = False) -> 
 
 
 def require(x: Tensor, axes: str) -> None:
-    """Features of these axes."""
+    """Refuse anything but features of these axes."""
     if not isinstance(x, Padded) or x.place.axes != axes:
         found = x.place.axes if isinstance(x, Padded) else "a plain tensor"
         raise LeakError(f"needs features of axes {axes}, got {found}")
 
 
 def require_channels(x: Padded, dims: Iterable[int], name: str) -> None:
-    """None of the axes is the canvas or the batch."""
+    """Refuse dimensions that are the canvas or the batch."""
     axes = "".join(x.place.axes[d] for d in dims)
     if axes.strip("C"):
         raise LeakError(f"{name}() over the axes {axes} of {x.place.axes} reads the padding")
 
 
 def require_alignment(x: Padded, other: Tensor, name: str) -> None:
-    """A tensor joined with features has their axes, or is one number along the batch and canvas."""
+    """Refuse an operand that has neither the axes of `x` nor size 1 along batch and canvas."""
     if other.ndim > x.ndim:
         raise LeakError(f"{name}() of features of axes {x.place.axes} with {tuple(other.shape)}")
     axes = x.place.axes[x.ndim - other.ndim :]

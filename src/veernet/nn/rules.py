@@ -1,9 +1,9 @@
-"""How each of torch's functions is carried out on features that lie on a padded canvas.
+"""Rules for torch's functions on features that lie on a padded canvas.
 
-What works pixel by pixel is the same with padding or without. It only matters whether features that
-are 0 outside the images are so afterwards: if not, the next convolution has to clear them. Where
-they are not 0, nothing reads them and the gradient is exactly 0, so that the gradients of weights
-are those of the images too.
+Pointwise functions give the images the same result with padding as without. It only matters whether
+features that are 0 outside the images stay 0 there: if not, the next convolution has to clear them.
+Where they are not 0, nothing reads them and their gradient is exactly 0, so that the gradients of
+weights are those of the images too.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from veernet.nn.padded import (
 
 
 def pointwise(*, keeps_zero: bool) -> Rule:
-    """A function of one tensor, pixel by pixel; `keeps_zero` if it is 0 at 0."""
+    """Rule for a pointwise function of one tensor; `keeps_zero` if it maps 0 to 0."""
 
     def rule(func: Callable[..., Tensor], input: Padded, *args: Any, **named: Any) -> Tensor:
         others = [x for x in (*args, *named.values()) if isinstance(x, Tensor) and x.ndim]
@@ -37,7 +37,11 @@ def pointwise(*, keeps_zero: bool) -> Rule:
 
 
 def combined(clear: Callable[[bool, bool], bool]) -> Rule:
-    """A function of two tensors, pixel by pixel; `clear` tells when two that are 0 give 0."""
+    """Rule for a pointwise function of two tensors.
+
+    Args:
+        clear: given which operands are 0 outside the images, whether the result is 0 there.
+    """
 
     def rule(func: Callable[..., Tensor], a: Any, b: Any, **named: Any) -> Tensor:
         tensors = [x for x in (a, b) if isinstance(x, Tensor)]
@@ -54,20 +58,20 @@ _sum = combined(lambda a, b: a and b)
 
 
 def extreme(func: Callable[..., Any], input: Any, *args: Any, **named: Any) -> Any:
-    """`max` and `min`: of two tensors, or along channels."""
+    """Apply `max` or `min` to two tensors, or along channels."""
     two = any(isinstance(x, Tensor) for x in (*args, *named.values()))
     return (_sum if two else axes.over_channels)(func, input, *args, **named)
 
 
 def division(func: Callable[..., Tensor], a: Any, b: Any, **named: Any) -> Tensor:
-    """By anything but features, which are 0 outside their images."""
+    """Divide by anything but features, which are 0 outside their images."""
     if isinstance(b, Padded):
         raise LeakError(f"{func.__name__}() by features, which are 0 on the padding")
     return combined(lambda a, _: a)(func, a, b, **named)
 
 
 def _made(x: Padded, y: Tensor, changed: Any, *, clear: bool) -> Tensor:
-    """`y` as features like `x`; or the features that were changed in place."""
+    """Wrap `y` like `x`, or update the place of features that were changed in place."""
     if y is not changed:
         return wrap_like(x, y, clear=clear)
     if not isinstance(changed, Padded):
@@ -79,7 +83,7 @@ def _made(x: Padded, y: Tensor, changed: Any, *, clear: bool) -> Tensor:
 
 
 def query(func: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    """What asks about a tensor and does not compute with it."""
+    """Call a function that asks about a tensor and does not compute with it."""
     return func(*args, **named)
 
 
@@ -138,6 +142,6 @@ RULES: dict[Rule, str] = {
     division: QUOTIENTS,
     query: QUERIES,
 }
-"""The names of torch's functions that each rule is for."""
+"""Names of torch's functions, by the rule that carries them out."""
 
 Padded.rules = {name: rule for rule, names in RULES.items() for name in names.split()}

@@ -1,4 +1,4 @@
-"""Networks of one's own, made blind to padding."""
+"""Sealing a network: making its results independent of padding."""
 
 import threading
 import traceback
@@ -35,22 +35,22 @@ def seal(model: Model) -> Model:
     widths. What it gives for an image, and the gradient, are those of that image alone, in the top
     left corner of every tensor of the result; elsewhere the result means nothing. Parameters,
     buffers and the keys of `state_dict` stay as they are. Without `sizes`, or where nothing is
-    padded, the model runs as it is: what couples the images of such a batch is not found out, norms
-    that do excepted.
+    padded, the model runs as it is, and layers that couple the images of such a batch are not
+    detected, except norms.
 
-    A padded batch is worked on together, every layer by a rule that keeps the padding out:
+    A padded batch is computed in one pass, every layer by a rule that keeps the padding out:
     convolutions, transposed ones included, group, instance and layer norm, batch norm when
     evaluating, pooling, interpolation, attention, activations, dropout, and sums, products and
-    concatenations of features. Where a network meets something without a rule, or decides by sizes
-    that differ, it works on the images of that batch one after the other: the result is the same,
-    the time is not, and the first such batch tells why in a `PerImageWarning`. Dropout draws
-    for the whole canvas, so that in training its numbers depend on the batch. Functions compiled by
-    `torch.jit` are not looked into: what they make of the canvas is not found out where it has one
-    number for all images.
+    concatenations of features. Where a network calls a function without a rule, or branches on
+    sizes that differ, the images of that batch are computed one after the other: the result is the
+    same, the time is not, and the first such batch gives the reason in a `PerImageWarning`. Dropout
+    draws random numbers for the whole canvas, so that in training they depend on the batch.
+    Functions compiled by `torch.jit` are not inspected: one that uses the canvas's size is not
+    detected where that size is the same for all images.
 
     Raises:
         CouplingError: a layer joins the images of a batch: batch norm in training.
-        LeakError: `forward` was replaced or compiled, which would pass the seal by; or, when
+        LeakError: `forward` was replaced or compiled, which would bypass the seal; or, when
             called, the results of the images do not fit one batch.
     """
     _refuse_bypass(model)
@@ -61,20 +61,20 @@ def seal(model: Model) -> Model:
 
 
 class _Sealed:
-    """The part of a sealed model's class that stands before its own.
+    """Base class that a sealed model's class puts before its own.
 
-    It stands before `__call__`, so that hooks see what the layers see.
+    It overrides `__call__`, so that hooks see the same tensors as the layers.
     """
 
     def __call__(self, images: Any, sizes: Any = None, *more: Any, **named: Any) -> Any:
         run = cast(Callable[..., Any], super().__call__)  # pyright: ignore
-        if getattr(_here, "inside", False):  # of a sealed network around this one
+        if getattr(_here, "inside", False):  # a sealed network around this one is running
             given = (sizes, *more) if sizes is not None or more else ()
             return run(images, *given, **named)
         if more or named:
             raise TypeError(f"a sealed network takes images and sizes; got {more} {named} besides")
         model = cast(nn.Module, self)
-        _refuse_coupling(model)  # it may have been put back into training
+        _refuse_coupling(model)  # `train()` may have been called since
         with _running():
             return _outcome(model, run, images, Extent.of(images, sizes))
 
@@ -91,7 +91,7 @@ _here = threading.local()
 
 @contextmanager
 def _running() -> Generator[None]:
-    """Have sealed networks inside a sealed network run as the layers that they are."""
+    """Run sealed networks inside a sealed network as plain layers."""
     _here.inside = True
     try:
         yield
@@ -100,7 +100,7 @@ def _running() -> Generator[None]:
 
 
 def _outcome(model: nn.Module, run: Callable[[Tensor], Any], images: Tensor, extent: Extent) -> Any:
-    """The result of a batch: as it is, together by the rules, or image by image."""
+    """Compute the result of a batch: unpadded, in one pass by the rules, or image by image."""
     if not extent.padded:
         with _ExactNorms():
             return run(images)
@@ -112,7 +112,7 @@ def _outcome(model: nn.Module, run: Callable[[Tensor], Any], images: Tensor, ext
             if not caught:
                 return result
             reason = f"the model: {caught[0]}"
-        except Exception as failed:  # whatever it is: alone, every image has its own say
+        except Exception as failed:  # of any kind: each image alone may not raise it
             if isinstance(failed, CouplingError) or is_out_of_memory(failed):
                 raise
             reason = _located(failed, model)
@@ -128,7 +128,7 @@ def _outcome(model: nn.Module, run: Callable[[Tensor], Any], images: Tensor, ext
 
 @dataclass(frozen=True)
 class _State:
-    """Attributes of a network's modules, and how often its buffers were written to."""
+    """Attributes of a network's modules, and version counters of its buffers."""
 
     attributes: list[dict[str, Any]]
     versions: list[int]
@@ -141,10 +141,10 @@ class _State:
         )
 
     def restore(self, model: nn.Module) -> None:
-        """Undo what an attempt that came to nothing left behind.
+        """Undo the changes of a failed attempt to the modules' attributes.
 
         Raises:
-            CouplingError: it wrote to a buffer.
+            CouplingError: the attempt wrote to a buffer.
         """
         for layer, attributes in zip(model.modules(), self.attributes, strict=True):
             vars(layer).clear()
@@ -157,7 +157,7 @@ class _State:
 
 
 def _one_by_one(run: Callable[[Tensor], Any], images: Tensor, extent: Extent) -> Iterator[Any]:
-    """The results of every image as it would come alone: a batch of one, in memory of its own."""
+    """Yield the result of each image as a batch of one, in memory of its own."""
     last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
     layout = torch.channels_last if last else torch.contiguous_format
     each = zip(torch.split(images, 1), extent.sizes, strict=True)
@@ -178,12 +178,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class _ExactNorms(TorchFunctionMode):
-    """Normalises as exactly as the rules for padded features do, while it is entered.
+    """Normalises as exactly as the rules for padded features do, while entered.
 
-    Torch's own group norm of channels-last features takes the variance from a mean of squares: in
-    float32 it loses a factor (mean / deviation)^2 of precision. Its instance norm of one image has
-    a wrong gradient where the gradient that comes in is channels-last. An image would be learned
-    from differently alone and on a canvas.
+    Torch's own group norm of channels-last features computes the variance from a mean of squares:
+    in float32 it loses a factor (mean / deviation)^2 of precision. Its instance norm of one image
+    has a wrong gradient where the incoming gradient is channels-last. The gradient of an image
+    would differ between alone and on a canvas.
     """
 
     def __torch_function__(
@@ -224,8 +224,8 @@ def _sealed(cls: type) -> type:
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Every module of a model, itself included, and its name."""
-    yield from model.named_modules()  # which torch gives no type
+    """Yield name and module of every module of a model, itself included."""
+    yield from model.named_modules()  # torch leaves it untyped
 
 
 def _refuse_bypass(model: nn.Module) -> None:
@@ -267,7 +267,7 @@ def _warn_once(model: nn.Module, reason: str) -> None:
 
 
 def _located(failed: Exception, model: nn.Module) -> str:
-    """The message of an error with the name of the innermost module that it passed through."""
+    """Return the message of an error, after the name of the innermost module it came from."""
     kind = "" if isinstance(failed, LeakError) else f"{type(failed).__name__}: "
     message = kind + " ".join(str(failed).split())[:300]
     names = {id(layer): name for name, layer in _layers(model)}

@@ -1,4 +1,4 @@
-"""Sizes of a padded batch, which know that every image has a size of its own."""
+"""Sizes of a padded batch: one number on the canvas, and one for each image alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _here = threading.local()
 
 @contextmanager
 def refusals() -> Generator[list[str]]:
-    """List what is refused while the block runs, also where the network catches the error."""
+    """Collect the messages of refusals while the block runs, even of errors the network catches."""
     before, _here.refusals = getattr(_here, "refusals", None), list[str]()
     try:
         yield _here.refusals
@@ -28,22 +28,22 @@ def refusals() -> Generator[list[str]]:
 
 
 def note(error: E) -> E:
-    """Have `refusals` list an error; returns it."""
+    """Add the message of an error to `refusals`; returns the error."""
     if (noted := getattr(_here, "refusals", None)) is not None:
         noted.append(str(error))
     return error
 
 
 class Side(torch.SymInt):
-    """The size of one axis: on the canvas, and as every image has it alone.
+    """Size of one axis: on the canvas, and of every image alone.
 
-    It is what `shape` of a `Padded` holds where the two differ. Torch's parsers carry it through
-    `torch.Size`, slices and arguments as they carry a traced size. Whole-number arithmetic is done
-    for every image, and a comparison has the outcome that it has for every image alone. Nothing
-    makes a plain number of it.
+    `shape` of a `Padded` holds it where the two differ. Torch's parsers carry it through
+    `torch.Size`, slices and arguments as they carry a traced size. Integer arithmetic is done for
+    every image, and a comparison has the outcome that it has for every image alone. It never
+    converts to a plain number.
 
     Raises:
-        LeakError: something asks for one number, or a comparison differs between images.
+        LeakError: a plain number is requested, or a comparison differs between images.
     """
 
     canvas: int
@@ -59,7 +59,7 @@ class Side(torch.SymInt):
     __str__ = __repr__
 
     def refuse(self, *_: Any, **__: Any) -> NoReturn:
-        """Raise: a number was asked for that is not the same for all."""
+        """Raise `LeakError`: a plain number was requested of a size that differs between images."""
         message = "a size of the canvas taken for a number that features are computed with"
         raise note(LeakError(message))
 
@@ -78,8 +78,8 @@ class Side(torch.SymInt):
     def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
         return other // self, other % self
 
-    __class__ = property(lambda self: int)  # pyright: ignore  # a branch on the type goes as alone
-    node = property(refuse)  # what torch would ask for the number
+    __class__ = property(lambda self: int)  # pyright: ignore  # branches on the type go as alone
+    node = property(refuse)  # torch would ask it for the number
     __int__ = __index__ = __float__ = __complex__ = __hash__ = __format__ = refuse  # pyright: ignore
     numerator = denominator = real = imag = property(refuse)  # pyright: ignore
     bit_length = bit_count = conjugate = is_integer = as_integer_ratio = refuse  # pyright: ignore
@@ -87,27 +87,27 @@ class Side(torch.SymInt):
 
 
 Size = int | Side
-"""A size as `shape` holds it: a plain number where it is the same for all."""
+"""Size as `shape` holds it: a plain number where canvas and all images agree."""
 
 
 def side(canvas: int, images: Iterable[int]) -> Size:
-    """The size that is `canvas` on the canvas, and one of `images` for every image alone."""
+    """Return the size that is `canvas` on the canvas, and `images[i]` for image i alone."""
     images = tuple(images)
     return Side(canvas, images) if any(n != canvas for n in images) else canvas
 
 
 def of_canvas(n: Size) -> int:
-    """The size on the canvas."""
+    """Return the size on the canvas."""
     return n.canvas if isinstance(n, Side) else operator.index(n)
 
 
 def of_images(n: Size, count: int) -> tuple[int, ...]:
-    """The size for each of `count` images alone."""
+    """Return the size for each of `count` images alone."""
     return n.images if isinstance(n, Side) else (operator.index(n),) * count
 
 
 def leaves(*values: Any) -> Iterator[Any]:
-    """Walk through nested arguments."""
+    """Yield the leaves of nested arguments."""
     left = [*values]
     while left:
         value = left.pop()
@@ -125,7 +125,7 @@ def holds_side(*values: Any) -> bool:
 
 
 def _pairs(a: Side, b: Any) -> list[tuple[int, int]] | None:
-    """Both numbers for the canvas and for every image; None if `b` is no number."""
+    """Pair both operands for the canvas, then for every image; None if `b` is no number."""
     if isinstance(b, Side):
         return [(a.canvas, b.canvas), *zip(a.images, b.images, strict=True)]
     if isinstance(b, float | complex):

@@ -1,9 +1,9 @@
-"""Features worked on slab by slab along the width, none of them ever whole.
+"""Activation checkpointing in tiles along the width: full-resolution features never exist whole.
 
-A network's finest features are its largest, and cheap to compute. Here they are computed from what
-is coarse or small, one slab of columns at a time, and again in the backward. The result is that of
-the whole, for every slab comes with as many columns of its neighbours as convolutions read, and
-statistics are those of all slabs.
+A network's finest features are its largest, and cheap to compute. Here they are computed from
+coarse or small inputs, one tile of columns at a time, and recomputed in the backward. The result is
+that of the whole image: every tile has a halo of as many neighbouring columns as the convolutions
+read, and normalisation uses the statistics of all tiles.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,16 +18,16 @@ from torch.utils.checkpoint import checkpoint  # pyright: ignore[reportUnknownVa
 from veernet.nn.norm import GroupNorm, activate_
 
 TILE_COLUMNS = 256
-"""Width of a slab, px; even."""
+"""Width of a tile, px; even."""
 
 HALO = 2
-"""Columns of its neighbours that a slab comes with on either side: even, and enough for two
-convolutions of 3 × 3, one after the other."""
+"""Neighbouring columns on either side of a tile: even, and enough for two 3 × 3 convolutions in
+sequence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Columns `start` to `stop` of an image, the halo around them from `left` to `right`, px."""
+    """Columns `start` to `stop` of an image; with their halo, `left` to `right`, px."""
 
     start: int
     stop: int
@@ -35,13 +35,13 @@ class Tile:
     right: int
 
     def interior(self, x: Float[Tensor, "B C H W"], stride: int = 1) -> Float[Tensor, "B C H w"]:
-        """The slab's own columns of features that were made of the slab with its halo."""
+        """Crop features computed from the tile with its halo to the tile's own columns."""
         first = (self.start - self.left) // stride
         return x[..., first : first - (self.start - self.stop) // stride]
 
 
 def tiles(width: int) -> list[Tile]:
-    """An image of `width` px in slabs."""
+    """Divide an image of `width` px into tiles."""
     return [
         Tile(a, b := min(a + TILE_COLUMNS, width), max(a - HALO, 0), min(b + HALO, width))
         for a in range(0, width, TILE_COLUMNS)
@@ -49,7 +49,7 @@ def tiles(width: int) -> list[Tile]:
 
 
 def checkpointed(f: Callable[..., Any], *inputs: Any) -> Any:
-    """`f` of `inputs`, which keeps nothing else for the backward and is computed again there."""
+    """Return `f(*inputs)`; its activations are recomputed from `inputs` in the backward."""
     if not torch.is_grad_enabled():
         return f(*inputs)
     return checkpoint(f, *inputs, use_reentrant=False, preserve_rng_state=False)  # pyright: ignore[reportUnknownVariableType]: untyped in torch
@@ -58,18 +58,18 @@ def checkpointed(f: Callable[..., Any], *inputs: Any) -> Any:
 def map_tiles(
     f: Callable[..., tuple[Tensor, ...]], *maps: Float[Tensor, "B _ _ _"]
 ) -> tuple[Float[Tensor, "B _ _ _"], ...]:
-    """The results of `f` on every slab, each side by side.
+    """Apply `f` to every tile, checkpointed, and concatenate its results along the width.
 
     Args:
-        f: called with a `Slab` and what the maps hold of it, halo included; it returns what it
-            makes of the slab's `own` columns.
-        maps: the widest at the resolution of the slabs, others at half of it.
+        f: called with a `Tile` and that part of each map, halo included; it returns tensors of the
+            tile's `interior` alone.
+        maps: full width at the resolution of the tiles; narrower ones at half of it.
     """
     width = max(x.shape[3] for x in maps)
     cuts = tiles(width)
     strides = [1 if x.shape[3] == width else 2 for x in maps]
     parts = zip(*(_cut(x, n, cuts) for x, n in zip(maps, strides, strict=True)), strict=True)
-    made = [checkpointed(f, slab, *part) for slab, part in zip(cuts, parts, strict=True)]
+    made = [checkpointed(f, tile, *part) for tile, part in zip(cuts, parts, strict=True)]
     return tuple(torch.cat(result, dim=3) for result in zip(*made, strict=True))
 
 
@@ -78,7 +78,7 @@ def _cut(x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:
 
 
 class _Cut(torch.autograd.Function):
-    """Features cut into slabs with their halos: views, whose gradients are added up at once."""
+    """Views of the tiles of a map, with halos; their gradients are summed into one tensor."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -95,26 +95,26 @@ class _Cut(torch.autograd.Function):
 
 
 def _columns(cuts: Sequence[Tile], stride: int) -> Iterator[slice]:
-    return (slice(slab.left // stride, -(-slab.right // stride)) for slab in cuts)
+    return (slice(tile.left // stride, -(-tile.right // stride)) for tile in cuts)
 
 
 def statistics(
     norm: GroupNorm, f: Callable[..., Tensor], *maps: Float[Tensor, "B _ _ _"]
 ) -> Float[Tensor, "2 B C 1 1"]:
-    """Mean and reciprocal deviation, by channel, of what `f` makes of every slab with its halo.
+    """Mean and reciprocal standard deviation per channel of `f` over all tiles.
 
     Source: Chan, Golub & LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1.
     """
 
-    def moments(slab: Tile, *parts: Tensor) -> tuple[Tensor, ...]:
-        """Of every group: how many values, their mean, and their sum of squared deviations."""
-        x = slab.interior(f(slab, *parts))
+    def moments(tile: Tile, *parts: Tensor) -> tuple[Tensor, ...]:
+        """Number of values, mean, and sum of squared deviations of every group."""
+        x = tile.interior(f(tile, *parts))
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         x = torch.unflatten(x, 1, (norm.num_groups, -1))
         mean = x.mean((2, 3, 4), keepdim=True)
         squares = (x - mean).square().sum((2, 3, 4), keepdim=True)
         n = torch.full_like(mean, x[0, 0].numel())
-        return tuple(of_slab[:, :, 0] for of_slab in (n, mean, squares))
+        return tuple(of_tile[:, :, 0] for of_tile in (n, mean, squares))
 
     n, means, squares = map_tiles(moments, *maps)
     total = n.sum(3, keepdim=True)
@@ -127,7 +127,7 @@ def statistics(
 def normalised(
     norm: GroupNorm, x: Float[Tensor, "B C H W"], found: Float[Tensor, "2 B C 1 1"]
 ) -> Float[Tensor, "B C H W"]:
-    """Features normalised by statistics that were `found`, and activated; in the dtype of `x`."""
+    """Normalise features by the statistics `found` and activate them; in the dtype of `x`."""
     mean, rstd = found
     scale = rstd * norm.weight[:, None, None].to(rstd.dtype)
     y = torch.addcmul(norm.bias[:, None, None].to(rstd.dtype) - mean * scale, x, scale)

@@ -1,11 +1,11 @@
-"""How functions that read neighbours or the whole image are carried out on a padded canvas.
+"""Rules for functions that read neighbours or the whole image, on a padded canvas.
 
-Every rule keeps one promise: what it makes of an image is what the function makes of that image
-alone. A convolution keeps it if its input is 0 outside the image, as the zero padding around the
-image alone would be. What looks at a whole image is done for each image (normalisation,
-attention), or on each image cut out (`per_image`).
+Every rule gives an image the result that the function gives for that image alone. A convolution
+does so if its input is 0 outside the image, like the zero padding around the image alone. Functions
+of a whole image are computed for each image (normalisation, attention), or on a crop of each image
+(`per_image`).
 
-A rule is called as torch's function is, after that function.
+A rule is called with torch's function, then the arguments of that function.
 """
 
 import math
@@ -48,7 +48,7 @@ def convolution(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Zeros outside the image are the zero padding of the image alone; 1 × 1 reads no neighbour."""
+    """Convolve features that are 0 outside their images; 1 × 1 reads no neighbour."""
     require(input, MAP)
     kernel = tuple(weight.shape[2:])
     if padding == "same":
@@ -74,9 +74,9 @@ def transposed_convolution(
     groups: int = 1,
     dilation: Pair = 1,
 ) -> Tensor:
-    """A pixel adds its kernel to the result; those outside the image, being 0, add nothing.
+    """Add every pixel's kernel to the result; pixels outside the image are 0 and add nothing.
 
-    Where images take different `output_padding`, the canvas takes the most.
+    Where `output_padding` differs between images, the canvas has the largest.
     """
     require(input, MAP)
     extent, options = input.place.extent, [_pair(x) for x in (stride, padding, dilation)]
@@ -93,7 +93,7 @@ def transposed_convolution(
 
 
 def _on_canvas(y: Tensor, extent: Extent) -> Tensor:
-    """The result on the canvas of its extent, which may be smaller."""
+    """Crop a result to the canvas of its extent."""
     H, W = extent.canvas
     return y[:, :, :H, :W]
 
@@ -107,7 +107,7 @@ def group_normalisation(
     eps: float = 1e-5,
     *_: Any,
 ) -> Tensor:
-    """Statistics over the image's own pixels."""
+    """Normalise by statistics over the image's own pixels."""
     require(input, MAP)
     extent = input.place.extent
     y = group_norm(unwrap(input), num_groups, weight, bias, eps=eps, extent=extent)
@@ -125,7 +125,7 @@ def instance_normalisation(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Group normalisation of one channel a group; with running statistics, pixel by pixel."""
+    """Normalise each channel as a group of its own; with running statistics, pixel by pixel."""
     if not use_input_stats:
         return batch_normalisation(
             F.batch_norm, input, running_mean, running_var, weight, bias, False, momentum, eps
@@ -146,7 +146,7 @@ def batch_normalisation(
     *options: Any,
     **named: Any,
 ) -> Tensor:
-    """A constant scale and shift a channel when evaluating; refused in training."""
+    """Scale and shift each channel by constants when evaluating; refuse in training."""
     if training:
         raise CouplingError("batch_norm() in training couples the images of a batch")
     y = func(unwrap(input), running_mean, running_var, weight, bias, False, *options, **named)
@@ -160,7 +160,7 @@ def layer_normalisation(
     *rest: Any,
     **named: Any,
 ) -> Tensor:
-    """Pointwise if it is over channels; over the canvas it is refused."""
+    """Normalise over channels, pixel by pixel; refuse the canvas."""
     shape = tuple(normalized_shape)
     require_channels(input, range(-len(shape), 0), "layer_norm")
     if 0 in rest[2:] or named.get("eps") == 0:
@@ -171,7 +171,7 @@ def layer_normalisation(
 def linear(
     func: Callable[..., Tensor], input: Padded, weight: Tensor, bias: Tensor | None = None
 ) -> Tensor:
-    """Pointwise along the last axis, which is of channels."""
+    """Map the last axis, which must be channels, pixel by pixel."""
     require_channels(input, (-1,), "linear")
     y = func(unwrap(input), weight, bias)
     return wrap_like(input, y, clear=is_clear(input) and bias is None)
@@ -185,9 +185,9 @@ def max_pooling(
     padding: Pair = 0,
     dilation: Pair = 1,
     ceil_mode: bool = False,
-    return_indices: bool = False,  # always: with indices torch calls another function
+    return_indices: bool = False,  # always False: with indices torch calls another function
 ) -> Tensor:
-    """A window over the edge of the image must find there what torch pads with, minus infinity."""
+    """Pool features that are minus infinity, as torch pads, where windows cross an image's edge."""
     require(input, MAP)
     stride = stride or kernel_size
     sides = zip(*map(_pair, (kernel_size, stride, padding, dilation)), strict=True)
@@ -211,7 +211,10 @@ def average_pooling(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """Zeros outside the image are torch's own padding, unless a window is divided by its share."""
+    """Pool with zeros outside the image, as torch pads.
+
+    Image by image where a window is divided by its number of pixels inside the image.
+    """
     require(input, MAP)
     stride = stride or kernel_size
     options = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
@@ -231,9 +234,10 @@ def interpolation(
     *rest: Any,
     **named: Any,
 ) -> Tensor:
-    """Nearest by a whole factor repeats pixels; all else reads over the edge: image by image.
+    """Interpolate on the canvas for nearest by a whole factor, else image by image.
 
-    A size that is the `shape` of other features is, for every image, its size there.
+    Every other mode reads across the edge of an image. A `size` from the `shape` of other features
+    gives every image its own size there.
     """
     require(input, MAP)
     extent, x = input.place.extent, unwrap(input)
@@ -255,7 +259,7 @@ def interpolation(
 
 
 def per_image(func: Callable[[Tensor], Tensor], x: Tensor, target: Extent) -> Tensor:
-    """A function carried out on every image cut out, the results one above another on zeros."""
+    """Apply a function to a crop of every image; the results are padded with 0 to one batch."""
     H, W = target.canvas
     if not isinstance(x, Padded) and len(x) == 1:
         return func(x)
@@ -274,8 +278,10 @@ def padding(
     mode: str = "constant",
     value: float | None = None,
 ) -> Tensor:
-    """A constant around an image is laid around all of them at once, with the most that any takes
-    below and on the right; what repeats the image is done image by image."""
+    """Pad with a constant on the canvas, below and right by the most of any image.
+
+    Modes that repeat pixels of the image are applied image by image.
+    """
     require(input, MAP)
     extent = input.place.extent
     left, right, top, bottom, *channels = cast(Sequence[Any], (*pad, 0, 0)[: max(4, len([*pad]))])
@@ -300,14 +306,14 @@ def padding(
     )
     y = func(x, (left, W - left, top, H - top, *channels), mode, value)
     cut = min(left, top, *of_images(right, count), *of_images(bottom, count)) < 0
-    # What is not finite would be multiplied by a gradient of 0 beyond the images.
+    # Infinite values beyond the images would be multiplied by a gradient of 0 there: NaN.
     clear = bool(value) and not math.isfinite(value)
     y = after.cleared(y) if clear else y
     return wrap_like(input, y, clear=clear or not (value or cut), extent=after)
 
 
 def pixel_shuffle(func: Callable[..., Tensor], input: Padded, upscale_factor: int) -> Tensor:
-    """Every pixel becomes a square of pixels."""
+    """Rearrange channels into a square of pixels per pixel."""
     require(input, MAP)
     extent = input.place.extent.map(*[_scaled(upscale_factor)] * 2)
     y = func(unwrap(input), upscale_factor)
@@ -361,7 +367,10 @@ def attention(
 
 
 def _windows(k: int, s: int, p: int, d: int = 1, *, ceil: bool = False) -> Callable[[int], int]:
-    """How many windows of k pixels, d apart, fit a side of n pixels, every s, p beyond its ends."""
+    """Return a function that counts the windows along a side of n pixels.
+
+    A window has k pixels, d apart; windows are s apart, and the side is padded by p at both ends.
+    """
 
     def count(n: int) -> int:
         whole, rest = divmod(n + 2 * p - d * (k - 1) - 1, s)

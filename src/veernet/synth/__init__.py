@@ -1,1 +1,1 @@
-"""Making logs: layout, curves, paint, wear."""
+"""Drawing synthetic logs: layout, curves, paint, degradation."""

@@ -1,4 +1,4 @@
-"""How different synthetic logs may look: every nuisance as a range, or as the share that has it."""
+"""Appearance of synthetic logs: every nuisance as a range, or as the share of logs with it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,27 +11,27 @@ from veernet.errors import OptionError
 from veernet.files import formerly, read_toml, validate
 
 Range = tuple[float, float]
-"""Least and greatest; drawn uniformly."""
+"""Least and greatest value; drawn uniformly."""
 
 SHARE = "share"
-"""The unit of a probability."""
+"""Unit of a probability."""
 
 
 class FieldInfo(NamedTuple):
-    """What a field of `Look` is."""
+    """Unit, meaning and limit of a field of `Appearance`."""
 
     unit: str
     what: str
     most: float = 1
-    """Greatest value that it may have; the least is 0."""
+    """Greatest value allowed; the least is 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """What a log may look like; as it is, all that the generator knows.
+    """Distribution of the appearance of logs; by default with every nuisance of the generator.
 
-    Lengths are in pixels of a page of 480 px and more; on a lower one all of them but the widths of
-    pens shrink with it. `nuisances` tells unit and meaning of every field.
+    Lengths are in pixels on a page at least 480 px high; on a lower page all of them but line
+    widths shrink with it. `appearance_fields` has unit and meaning of every field.
     """
 
     two_tracks: Annotated[
@@ -201,11 +201,11 @@ class Appearance:
     )
 
     def __post_init__(self) -> None:
-        for name, told in appearance_fields().items():
+        for name, info in appearance_fields().items():
             match getattr(self, name):
-                case (low, high) if not 0 <= low <= high <= told.most:
+                case (low, high) if not 0 <= low <= high <= info.most:
                     raise OptionError(
-                        f"{name} is a range from 0 to {told.most:g} at most, the least first; got "
+                        f"{name} is a range from 0 to {info.most:g} at most, the least first; got "
                         f"{low:g} to {high:g}"
                     )
                 case float() | int() as share if not 0 <= share <= 1:
@@ -226,7 +226,7 @@ class Appearance:
 
 @cache
 def appearance_fields() -> dict[str, FieldInfo]:
-    """Unit and meaning of every field of `Look`."""
+    """Return unit and meaning of every field of `Appearance`."""
     hints = get_type_hints(Appearance, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
@@ -257,11 +257,11 @@ PLAIN = Appearance(
     faded=0,
     bleed=(0.3, 0.65),
 )
-"""One track, two whole curves, paper in good order: what a small network learns in minutes."""
+"""One track, two unbroken curves, paper in good order: a small network learns it in minutes."""
 
 
 def read_appearance(path: Path) -> Appearance:
-    """Read a TOML file of fields of `Look`; what it does not name stays as it is.
+    """Read a TOML file of fields of `Appearance`; fields it does not name keep their defaults.
 
     Raises:
         OptionError: no such file, not TOML, or a field that is unknown or makes no sense.
@@ -271,11 +271,11 @@ def read_appearance(path: Path) -> Appearance:
 
 
 def uniform(rng: Generator, bounds: Range) -> float:
-    """A number from a range."""
+    """Draw a number from a range."""
     return float(rng.uniform(*bounds))
 
 
 def bernoulli(rng: Generator, share: float) -> bool:
-    """True as often as `share` says. Always takes one number, so that changing one share moves
-    nothing else of a log."""
+    """Draw True with probability `share`. Always takes one random number, so that a change of one
+    share changes nothing else in a log."""
     return bool(rng.random() < share)

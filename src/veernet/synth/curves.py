@@ -1,4 +1,4 @@
-"""Curves of a log: their shapes, what they do at the edges of a track, and what is left of them."""
+"""Curves of a log: their shapes, their course across a track, and the parts that are printed."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from veernet.synth.appearance import Appearance, uniform
 from veernet.synth.layout import Ending
 
 FURTHEST = (-0.95, 2.95)
-"""Least and greatest value of a curve that wraps, in heights of the track."""
+"""Least and greatest value of a curve that leaves its track, in heights of the track."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,58 +20,59 @@ class Curve:
     """One curve over all columns of a page."""
 
     course: Float[ndarray, "w"]
-    """Its value in heights of the track, 0 at the bottom edge and 1 at the top, though it may not
-    be printed there; NaN where it is absent."""
+    """Value in heights of the track, 0 at the bottom edge and 1 at the top, also where it is not
+    printed; NaN where it is absent."""
     wraps: Int[ndarray, "w"]
-    """By how many heights of the track it is printed lower than that."""
+    """Number of wraps: heights of the track by which it is printed lower than `course`."""
     on_paper: Bool[ndarray, "w"]
-    """Where its line is on the track as one piece with the column before."""
+    """Columns drawn on the track and connected to the previous column."""
 
     @property
     def values(self) -> Float[ndarray, "w"]:
-        """As `veernet.data.archive.Curves` has them."""
+        """Values as in `veernet.data.archive.Curves`: the course, NaN where it is not printed."""
         return np.where(self.on_paper, self.course, np.nan)
 
     @property
     def heights(self) -> Float[ndarray, "w"]:
-        """Where it is printed, from 0 to 1; NaN where it is not."""
+        """Printed height in the track, from 0 to 1; NaN where it is not printed."""
         return np.where(self.on_paper, self.course - self.wraps, np.nan)
 
 
 def draw_shape(
-    rng: Generator, look: Appearance, n_columns: int, *, unit: float, scale: float
+    rng: Generator, appearance: Appearance, n_columns: int, *, unit: float, scale: float
 ) -> Float[ndarray, "w"]:
-    """A curve of zero mean and unit spread: a walk through beds, with spikes, as a tool sees it.
+    """Draw a curve of zero mean and unit standard deviation: a random walk plus beds, noise and
+    spikes, averaged over the length of the tool.
 
     Args:
         unit: the length, in pixels, to which beds are proportional: the height of the page.
-        scale: of the lengths in `look`.
+        scale: factor on the lengths in `appearance`.
     """
-    step = max(2.0, uniform(rng, look.sample_spacing) * max(scale, 0.5))
+    step = max(2.0, uniform(rng, appearance.sample_spacing) * max(scale, 0.5))
     n = max(4, round(n_columns / step))
     bed = max(2.0, unit / step * rng.uniform(0.1, 0.5))
     z = (
         rng.uniform(0.2, 0.9) * _walk(rng, n)
         + rng.uniform(0.3, 1.0) * _beds(rng, n, bed)
         + rng.uniform(0, 0.1) * rng.standard_normal(n)
-        + _spikes(rng, n, rate=uniform(rng, look.spikes) * step / unit)
+        + _spikes(rng, n, rate=uniform(rng, appearance.spikes) * step / unit)
     )
-    z = _smooth(z, width=max(1, round(uniform(rng, look.tool_resolution))))
+    z = _smooth(z, width=max(1, round(uniform(rng, appearance.tool_resolution))))
     z = np.interp(np.linspace(0, n - 1, n_columns), np.arange(n), z)
     return standard(_smooth(z, width=max(1, round(rng.uniform(0, 0.6) * step))))
 
 
 def standard(x: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-    """Moved and scaled to zero mean and unit spread, NaN left out."""
+    """Shift and scale to zero mean and unit standard deviation, ignoring NaN."""
     return (x - np.nanmean(x)) / max(float(np.nanstd(x)), 1e-6)
 
 
 def draw_course(
-    rng: Generator, look: Appearance, shape: Float[ndarray, "w"], ending: Ending, *, gaps: int
+    rng: Generator, appearance: Appearance, shape: Float[ndarray, "w"], ending: Ending, *, gaps: int
 ) -> Float[ndarray, "w"]:
-    """Lay a shape across a track, beyond an edge unless it is to stay inside, and interrupt it."""
+    """Scale a shape to a track, beyond an edge unless it must stay inside, and cut gaps into it."""
     swing, offset, flipped = (
-        uniform(rng, look.amplitude),
+        uniform(rng, appearance.amplitude),
         rng.uniform(-0.3, 0.3),
         rng.random() < 0.3,
     )
@@ -91,7 +92,7 @@ def draw_course(
 
 
 def lay_on_paper(course: Float[ndarray, "w"], ending: Ending) -> Curve:
-    """What of a course is printed, and where."""
+    """Return the printed part of a course, wrapped or clipped as `ending` says."""
     wraps = np.zeros(len(course), np.int64)
     on_paper = np.isfinite(course)
     if ending == "clipped":
@@ -105,7 +106,7 @@ def lay_on_paper(course: Float[ndarray, "w"], ending: Ending) -> Curve:
 
 
 def _walk(rng: Generator, n: int) -> Float[ndarray, "n"]:
-    """A random walk that ends where it began, of unit spread."""
+    """Draw a random walk that ends where it began, of unit standard deviation."""
     walk = np.cumsum(rng.standard_normal(n))
     start, end = float(walk[0]), float(walk[-1])
     walk -= np.linspace(start, end, n)
@@ -113,17 +114,17 @@ def _walk(rng: Generator, n: int) -> Float[ndarray, "n"]:
 
 
 def _beds(rng: Generator, n: int, mean_length: float) -> Float[ndarray, "n"]:
-    """Beds of constant value and random thickness."""
+    """Draw beds of constant value and random thickness."""
     edges = np.cumsum(rng.exponential(mean_length, size=1 + int(3 * n / mean_length)))
     return rng.standard_normal(len(edges) + 1)[np.searchsorted(edges, np.arange(n))]
 
 
 def _spikes(rng: Generator, n: int, *, rate: float) -> Float[ndarray, "n"]:
-    """Single samples that stand out."""
+    """Draw single samples that stand out, 0 elsewhere."""
     return (rng.random(n) < rate) * rng.normal(0, 2.0, n)
 
 
 def _smooth(x: Float[ndarray, "n"], *, width: int) -> Float[ndarray, "n"]:
-    """What the tool's own length makes of sharp edges: a running mean of 2 width - 1 samples."""
+    """Blur by the length of the tool: a running mean over 2 width - 1 samples."""
     ends = np.pad(x, width - 1, mode="edge")
     return np.convolve(ends, np.full(2 * width - 1, 1 / (2 * width - 1)), mode="valid")

@@ -1,4 +1,4 @@
-"""What the feed, printing, years and a scanner do to a page."""
+"""Degradation of a page by the feed, printing, years and a scanner."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ JPEG_LIMIT = 65_535
 """Longest side of a JPEG, px."""
 
 _COARSE = 16
-"""What varies slowly over the page is drawn once in so many pixels, each way."""
+"""Step of the coarse grid for patterns that vary slowly over the page, px."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Degradation:
-    """What becomes of one page."""
+    """Degradation of one page."""
 
     skew: float
-    """How far the right end of the paper lies below the left, px; negative is above."""
+    """Distance of the right end of the paper below the left, px; negative is above."""
     drift: tuple[float, float, float]
     """Sway of the paper in the feed: amplitude and period, px, and phase."""
     bleed: float
-    """Standard deviation of ink in the paper, px."""
+    """Standard deviation of the spread of ink in the paper, px."""
     ink: float
     """Ink that is left after it has spread, as a factor."""
     fading: float
@@ -52,7 +52,7 @@ class Degradation:
     """Share of paper white below which a pixel is black."""
 
     def traits(self) -> Iterator[str]:
-        """Of the wear, in words."""
+        """Yield the visible kinds of degradation, in words."""
         worn = {
             "skew": abs(self.skew) >= 1,
             "drift": self.drift[0] >= 1,
@@ -68,47 +68,49 @@ class Degradation:
         yield from (name for name, there in worn.items() if there)
 
 
-def draw_degradation(rng: Generator, look: Appearance, *, height: int, width: int) -> Degradation:
-    """Draw what becomes of a page of this size."""
-    faded, uneven = bernoulli(rng, look.faded), bernoulli(rng, look.uneven_light)
-    fading, light = uniform(rng, look.fading), uniform(rng, look.light)
-    stained, folded = bernoulli(rng, look.stains), bernoulli(rng, look.folds)
+def draw_degradation(
+    rng: Generator, appearance: Appearance, *, height: int, width: int
+) -> Degradation:
+    """Draw the degradation of a page of this size."""
+    faded, uneven = bernoulli(rng, appearance.faded), bernoulli(rng, appearance.uneven_light)
+    fading, light = uniform(rng, appearance.fading), uniform(rng, appearance.light)
+    stained, folded = bernoulli(rng, appearance.stains), bernoulli(rng, appearance.folds)
     stains, folds = int(rng.integers(1, 5)), int(rng.integers(1, 6))
-    scanner, quality = rng.random(), int(uniform(rng, look.jpeg_quality))
-    threshold = uniform(rng, look.threshold)
-    jpeg = scanner < look.jpeg and max(height, width) <= JPEG_LIMIT
-    bilevel = look.jpeg <= scanner < look.jpeg + look.bilevel
+    scanner, quality = rng.random(), int(uniform(rng, appearance.jpeg_quality))
+    threshold = uniform(rng, appearance.threshold)
+    jpeg = scanner < appearance.jpeg and max(height, width) <= JPEG_LIMIT
+    bilevel = appearance.jpeg <= scanner < appearance.jpeg + appearance.bilevel
     return Degradation(
-        skew=float(rng.choice([-1, 1])) * uniform(rng, look.skew) * height,
+        skew=float(rng.choice([-1, 1])) * uniform(rng, appearance.skew) * height,
         drift=(
-            uniform(rng, look.drift) * height,
+            uniform(rng, appearance.drift) * height,
             rng.uniform(1.5, 8) * height,
             rng.uniform(0, 2 * np.pi),
         ),
-        bleed=uniform(rng, look.bleed) * max(scale_of(height), 0.7),
-        ink=uniform(rng, look.ink),
+        bleed=uniform(rng, appearance.bleed) * max(scale_of(height), 0.7),
+        ink=uniform(rng, appearance.ink),
         fading=fading if faded else 1.0,
-        paper=round(uniform(rng, look.paper)),
+        paper=round(uniform(rng, appearance.paper)),
         light=light if uneven else 1.0,
         stains=stains if stained else 0,
         folds=folds if folded else 0,
-        photocopy=bernoulli(rng, look.photocopy),
-        grain=uniform(rng, look.grain),
+        photocopy=bernoulli(rng, appearance.photocopy),
+        grain=uniform(rng, appearance.grain),
         jpeg=quality if jpeg else None,
         bilevel=threshold if bilevel else None,
     )
 
 
-def paper_shift(wear: Degradation, width: int) -> Float[ndarray, "w"]:
-    """Rows by which each column lies lower than the feed should have laid it."""
-    amplitude, period, phase = wear.drift
+def paper_shift(degradation: Degradation, width: int) -> Float[ndarray, "w"]:
+    """Rows by which skew and drift move each column down."""
+    amplitude, period, phase = degradation.drift
     x = np.arange(width)
-    skewed = wear.skew * (x / max(1, width - 1) - 0.5)
+    skewed = degradation.skew * (x / max(1, width - 1) - 0.5)
     return skewed + amplitude * np.sin(2 * np.pi * x / period + phase)
 
 
 def shift_columns(ink: Ink, rows: Float[ndarray, "w"]) -> Ink:
-    """Move every column down by its own number of rows, rounded, bare paper following."""
+    """Move every column down by its own number of rows, rounded, and fill with bare paper."""
     whole = np.rint(rows).astype(np.int64)
     moved = np.zeros_like(ink)
     h = len(ink)
@@ -119,36 +121,38 @@ def shift_columns(ink: Ink, rows: Float[ndarray, "w"]) -> Ink:
     return moved
 
 
-def degrade(rng: Generator, wear: Degradation, ink: Ink) -> UInt8[ndarray, "h w"]:
-    """Bleed and fade the ink, put it on worn paper, and scan it: grey, 255 = paper."""
+def degrade(rng: Generator, degradation: Degradation, ink: Ink) -> UInt8[ndarray, "h w"]:
+    """Bleed and fade the ink, print it on worn paper, and scan it: grey, 255 = paper."""
     levels = np.arange(256)
-    wet = cv2.GaussianBlur(ink, (0, 0), max(wear.bleed, 0.05))
-    if wear.fading < 1:
-        wet = cv2.multiply(wet, _cloud(rng, ink.shape, wear.fading), scale=1 / 255)
-    inked = np.minimum(levels * wear.ink, 255) / 255
-    if wear.photocopy:  # which knows little between black and white
+    wet = cv2.GaussianBlur(ink, (0, 0), max(degradation.bleed, 0.05))
+    if degradation.fading < 1:
+        wet = cv2.multiply(wet, _cloud(rng, ink.shape, degradation.fading), scale=1 / 255)
+    inked = np.minimum(levels * degradation.ink, 255) / 255
+    if degradation.photocopy:  # with few levels between black and white
         inked = 1 / (1 + np.exp(-9 * (inked - 0.5)))
-    grey = cv2.LUT(wet, np.rint(wear.paper * (1 - inked)).astype(np.uint8))
-    if wear.light < 1:
-        grey = cv2.multiply(grey, _cloud(rng, ink.shape, wear.light), scale=1 / 255)
-    if wear.stains:
-        grey = cv2.multiply(grey, _stains(rng, ink.shape, wear.stains), scale=1 / 255)
-    for _ in range(wear.folds):
+    grey = cv2.LUT(wet, np.rint(degradation.paper * (1 - inked)).astype(np.uint8))
+    if degradation.light < 1:
+        grey = cv2.multiply(grey, _cloud(rng, ink.shape, degradation.light), scale=1 / 255)
+    if degradation.stains:
+        grey = cv2.multiply(grey, _stains(rng, ink.shape, degradation.stains), scale=1 / 255)
+    for _ in range(degradation.folds):
         _fold_(rng, grey)
-    if wear.photocopy:
+    if degradation.photocopy:
         _photocopy_(rng, grey)
-    if wear.grain >= 0.3:
-        grey = _grainy(rng, grey, wear.grain)
-    if wear.jpeg is not None:
-        _, file = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, wear.jpeg])
+    if degradation.grain >= 0.3:
+        grey = _grainy(rng, grey, degradation.grain)
+    if degradation.jpeg is not None:
+        _, file = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, degradation.jpeg])
         grey = np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE))
-    if wear.bilevel is not None:
-        _, grey = cv2.threshold(grey, wear.bilevel * wear.paper, 255, cv2.THRESH_BINARY)
+    if degradation.bilevel is not None:
+        _, grey = cv2.threshold(
+            grey, degradation.bilevel * degradation.paper, 255, cv2.THRESH_BINARY
+        )
     return np.asarray(grey)
 
 
 def _cloud(rng: Generator, shape: tuple[int, ...], least: float) -> UInt8[ndarray, "h w"]:
-    """What varies slowly over the page between `least` and 1, in parts of 255."""
+    """Draw a factor that varies slowly over the page from `least` to 1, times 255."""
     h, w = shape
     knots = rng.uniform(least, 1, (3, 3 + w // 400))
     knots.flat[int(rng.integers(0, knots.size))] = least
@@ -157,7 +161,7 @@ def _cloud(rng: Generator, shape: tuple[int, ...], least: float) -> UInt8[ndarra
 
 
 def _stains(rng: Generator, shape: tuple[int, ...], n: int) -> UInt8[ndarray, "h w"]:
-    """Pale blots, some with a rim, in parts of 255."""
+    """Draw pale blots, some with a rim, as a factor times 255."""
     h, w = shape
     coarse = np.full((-(-h // _COARSE) + 1, -(-w // _COARSE) + 1), 255, np.uint8)
     for _ in range(n):
@@ -172,7 +176,7 @@ def _stains(rng: Generator, shape: tuple[int, ...], n: int) -> UInt8[ndarray, "h
 
 
 def _fold_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
-    """A crease across the paper: ink gone from the middle, a shade beside it."""
+    """Draw a crease across the paper: a grey line with a pale one beside it."""
     h, w = grey.shape
     x, lean = rng.uniform(0, float(w)), rng.uniform(-0.02, 0.02) * h
     a, b = (round(x - lean), 0), (round(x + lean), h - 1)
@@ -181,11 +185,11 @@ def _fold_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
 
 
 def _photocopy_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
-    """Specks everywhere, black and white, and faint streaks along the feed."""
+    """Draw black, grey and white specks everywhere, and faint streaks along the feed."""
     specks = rng.integers(0, grey.size, int(grey.size * rng.uniform(2e-5, 6e-4)))
     rows, columns = np.unravel_index(specks, grey.shape)
     shades = rng.choice(np.array([20, 90, 255], np.uint8), len(specks))
-    for dy, dx in ((0, 0), (0, 1), (1, 0)):  # all, and then fewer, are wider than a pixel
+    for dy, dx in ((0, 0), (0, 1), (1, 0)):  # a third spread right and down
         some = slice(0, len(specks) // (1 + 2 * (dy + dx)))
         y, x = rows[some] + dy, columns[some] + dx
         there = (y < grey.shape[0]) & (x < grey.shape[1])
@@ -205,5 +209,5 @@ def _grainy(rng: Generator, grey: UInt8[ndarray, "h w"], spread: float) -> UInt8
 
 @cache
 def _quantiles() -> Float[ndarray, "256"]:
-    """Of the standard normal distribution, in the middle of 256 equal parts."""
+    """Quantiles of the standard normal distribution at (i + 1/2) / 256."""
     return np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])

@@ -1,4 +1,4 @@
-"""Pictures of what a look can do: the ends of every nuisance, a sheet of whole logs, zooms."""
+"""Pictures of an appearance: the ends of every nuisance, a sheet of whole logs, zooms."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -19,7 +19,7 @@ _PAGE = (480, 700)
 """Height and width of a page that shows one end of a nuisance, px."""
 
 _CROP = (210, 380)
-"""What is shown of it."""
+"""Height and width of the part of it that is shown, px."""
 
 _CALM: dict[str, Any] = {
     "skew": (0, 0),
@@ -37,7 +37,7 @@ _CALM: dict[str, Any] = {
     "spikes": (0, 0),
     "sample_spacing": (5, 5),
 }
-"""What a page shows but for the nuisance in question, beside what `PLAIN` leaves out."""
+"""Settings of a page, besides those of `PLAIN`, that keep all but one nuisance calm."""
 
 _SHOWN_BY: dict[str, dict[str, Any]] = {
     "header_length": {"header": 1},
@@ -50,7 +50,7 @@ _SHOWN_BY: dict[str, dict[str, Any]] = {
     "hatched": {"wrapped": 1},
     "hatch_lines": {"wrapped": 1, "hatched": 1},
 }
-"""What has to be on a page for a nuisance to be seen."""
+"""Settings without which a nuisance would not be visible."""
 
 
 _CLOSE = (
@@ -66,16 +66,16 @@ _CLOSE = (
     ),
     *("gap", "bleed", "ink", "photocopy", "grain", "jpeg", "jpeg_quality", "bilevel", "threshold"),
 )
-"""What is seen pixel by pixel only."""
+"""Nuisances that are visible at full resolution only."""
 
 
-def write_gallery(folder: Path, look: Appearance | None = None) -> list[Path]:
+def write_gallery(folder: Path, appearance: Appearance | None = None) -> list[Path]:
     """Write nuisances.png, sheet.png and zoom.png; returns their paths.
 
-    nuisances.png has both ends of every field of `Look` on pages that are calm otherwise; sheet.png
-    the beginnings of 24 native logs of `look`, shrunk; zoom.png parts of 8 of them, as they are.
+    nuisances.png has both ends of every field of `Appearance` on otherwise calm pages; sheet.png
+    the beginnings of 24 full-size logs, shrunk; zoom.png parts of 8 of them at full resolution.
     """
-    logs = SynthLogs(appearance=look or Appearance(), seed=7)
+    logs = SynthLogs(appearance=appearance or Appearance(), seed=7)
     pictures = {
         "nuisances.png": _nuisances(logs.appearance),
         "sheet.png": _sheet(logs, 24),
@@ -86,26 +86,26 @@ def write_gallery(folder: Path, look: Appearance | None = None) -> list[Path]:
     return [folder / name for name in pictures]
 
 
-def table(look: Appearance | None = None) -> str:
-    """Every nuisance with its range and unit, as a table in Markdown."""
+def table(appearance: Appearance | None = None) -> str:
+    """Return every nuisance with its range and unit, as a table in Markdown."""
     rows = ["| field | range or share | unit | what |", "|---|---|---|---|"]
-    for name, told in appearance_fields().items():
-        value = getattr(look or Appearance(), name)
+    for name, info in appearance_fields().items():
+        value = getattr(appearance or Appearance(), name)
         ends = f"{value[0]:g} – {value[1]:g}" if isinstance(value, tuple) else f"{value:g}"
-        rows.append(f"| `{name}` | {ends} | {told.unit} | {told.what} |")
+        rows.append(f"| `{name}` | {ends} | {info.unit} | {info.what} |")
     return "\n".join(rows) + "\n"
 
 
-def _nuisances(look: Appearance) -> UInt8[ndarray, "h w"]:
-    """Two crops a field, four fields a row, under their name, ends and unit."""
-    tiles = [_pair(look, field.name) for field in fields(Appearance)]
+def _nuisances(appearance: Appearance) -> UInt8[ndarray, "h w"]:
+    """Two crops per field, four fields per row, under their name, ends and unit."""
+    tiles = [_pair(appearance, field.name) for field in fields(Appearance)]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 4)
     rows = [np.concatenate(tiles[i : i + 4], axis=1) for i in range(0, len(tiles), 4)]
     return np.concatenate(rows)
 
 
-def _pair(look: Appearance, name: str) -> UInt8[ndarray, "h w"]:
-    value: tuple[float, float] | float = getattr(look, name)
+def _pair(appearance: Appearance, name: str) -> UInt8[ndarray, "h w"]:
+    value: tuple[float, float] | float = getattr(appearance, name)
     ranged = isinstance(value, tuple)
     ends = [(end, end) for end in value] if ranged else [0.0, 1.0]
     crops: list[ndarray] = []
@@ -138,7 +138,7 @@ def _framed(grey: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "H W"]:
 
 
 def _sheet(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
-    """The first 6,400 px of logs at 10 / 64 of their size, two beside one another."""
+    """The first 6,400 px of logs at 10/64 of their size, two per row."""
     strips: list[ndarray] = []
     for number in range(n):
         grey = logs.log(number).grey[:, :6400]
@@ -150,7 +150,7 @@ def _sheet(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
 
 
 def _zoom(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
-    """Parts of logs, pixel by pixel, from where the tracks have begun."""
+    """Parts of logs at full resolution, from columns where the tracks have begun."""
     crops = [_framed(log.grey[:460, 900:1600]) for log in map(logs.log, range(n))]
     return np.concatenate([np.concatenate([*pair], axis=1) for pair in _twos(crops)])
 
@@ -160,5 +160,5 @@ def _twos(items: list[ndarray]) -> Iterator[tuple[ndarray, ndarray]]:
 
 
 def _few_levels(picture: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
-    """Sixteen grey levels, which make a small file and show all that matters."""
+    """Reduce to sixteen grey levels, which make a small file and still show every nuisance."""
     return ((picture.astype(np.uint16) + 8) // 17 * 17).astype(np.uint8)

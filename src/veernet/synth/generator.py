@@ -1,4 +1,4 @@
-"""The generator of logs, as an archive remembers it: a version, and a digest of what it draws."""
+"""Record of the generator of an archive's logs: a version, and a digest of drawn logs."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from veernet.synth.logs import SynthLogs
 from veernet.synth.shapes import shapes_of
 
 VERSION = 1
-"""Raised whenever a log comes out with other pixels, curves or traits than before."""
+"""Version of the generator, raised whenever the pixels, curves or traits of a log change."""
 
 _NUMBERS = 256
-"""Logs among which those are looked for that show what a look can do."""
+"""Number of logs searched for traits."""
 
 _TIMES = 3
-"""Logs with every trait: what a trait looks like is drawn too."""
+"""Number of logs in the digest per trait, since the appearance of a trait is random too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,20 +26,20 @@ class GeneratorRecord:
 
     version: int
     digest: str
-    """SHA-256 of what was drawn of the archive's family: its first log, and a few short ones that
-    together show every trait that short logs of the family have, three times."""
+    """SHA-256 of logs of the archive's family: its first log, and a few short ones that together
+    show every trait of the family's short logs three times."""
     packages: dict[str, str] = field(compare=False)
-    """Versions of the packages that drew, by their names."""
+    """Versions of the packages that draw, by their names."""
 
     def __str__(self) -> str:
         return f"generator {self.version} ({self.digest[:8]})"
 
 
 def generator_of(logs: SynthLogs) -> GeneratorRecord:
-    """Record what draws `logs` now, in half a second for native ones.
+    """Record the generator that draws `logs` now, in half a second for full-size ones.
 
     Raises:
-        OptionError: there is nothing to take shapes of curves from.
+        OptionError: the folder of shapes has no usable LAS file.
     """
     digest = hashlib.sha256()
     for shape in () if logs.shapes is None else shapes_of(logs.shapes):
@@ -60,13 +60,13 @@ def generator_of(logs: SynthLogs) -> GeneratorRecord:
 
 
 def _short(logs: SynthLogs) -> SynthLogs:
-    """The family with pages that are drawn at once, as high as before."""
+    """Return the family with short pages, which are fast to draw, at the same height."""
     least, greatest = logs.width
     return replace(logs, width=(min(least, 640), min(greatest, 960)), crop=None)
 
 
 def _telling(logs: SynthLogs) -> Iterator[int]:
-    """Numbers of the logs with a trait that fewer than `_TIMES` before them have."""
+    """Yield the numbers of logs with a trait that fewer than `_TIMES` logs before them have."""
     seen = Counter[str]()
     for number in range(_NUMBERS):
         traits = logs.row(number).traits

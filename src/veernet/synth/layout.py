@@ -1,4 +1,4 @@
-"""How a synthetic log is laid out: page, tracks, grids, pens. Nothing is painted here."""
+"""Layout of a synthetic log: page, tracks, grids, line styles. Nothing is painted here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,42 +11,42 @@ from veernet.synth.appearance import Appearance, bernoulli, uniform
 Style = Literal["solid", "dashed", "dotted", "dash-dot", "thick-thin"]
 
 Ending = Literal["inside", "wrapped", "clipped", "off scale"]
-"""What a curve does at the edges of its track: it stays inside; comes in again at the other edge;
-is held at the edge; or is gone until it comes back."""
+"""Behaviour of a curve at the edges of its track: it stays inside; wraps to the other edge; is held
+at the edge; or is not printed while it is off scale."""
 
 FULL = 480
-"""Height from which a page is drawn with the lengths of `Look`, px."""
+"""Height from which a page is drawn with the lengths of `Appearance` unscaled, px."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pen:
-    """How a line is drawn."""
+    """Width, darkness and pattern of a line."""
 
     width: float
-    """px"""
+    """Width of the line, px."""
     darkness: int
-    """0 leaves the paper white, 255 is black."""
+    """Ink of the line: 0 leaves the paper white, 255 is black."""
     pattern: tuple[float, ...] = ()
-    """Lengths of ink and of gap in turn along the line, px; unbroken if empty."""
+    """Alternating lengths of ink and gap along the line, px; unbroken if empty."""
     gap_width: float = 0
-    """Of the line in the gaps, px; 0 leaves them empty."""
+    """Width of the line in the gaps, px; 0 leaves them empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Track:
-    """A band of the page across which values run."""
+    """A band of the page with a scale of values across it."""
 
     top: int
-    """First row, that of the upper edge."""
+    """Row of the upper edge."""
     bottom: int
-    """Last row, that of the lower edge, from which values count."""
+    """Row of the lower edge, where values begin at 0."""
     grid: bool
     divisions: int
-    """Parts into which lines of equal value cut the track, linear."""
+    """Number of parts into which linear grid lines cut the track."""
     decades: int
-    """Of a logarithmic track; 0 if it is linear."""
+    """Decades across a logarithmic track; 0 if it is linear."""
     numbers: bool
-    """Whether there are numbers in it, on white."""
+    """True if there are numbers in the track, on white."""
 
     @property
     def height(self) -> int:
@@ -55,13 +55,13 @@ class Track:
 
     @property
     def edges(self) -> tuple[float, float]:
-        """Top and bottom, as the metadata has them."""
+        """Top and bottom row, as in the metadata."""
         return float(self.top), float(self.bottom)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurveLayout:
-    """Where and how one curve is drawn."""
+    """Track, line and edge behaviour of one curve."""
 
     track: Track
     pen: Pen
@@ -71,10 +71,10 @@ class CurveLayout:
     """Distance of the lines of hatching between a wrapped curve and the edge it came in from, px;
     0 for none."""
     gaps: int
-    """Stretches where it is absent."""
+    """Number of stretches where the curve is absent."""
 
     def traits(self) -> Iterator[str]:
-        """Of the curve, in words."""
+        """Yield the visible features of the curve, in words."""
         yield self.style
         if self.ending != "inside":
             yield self.ending
@@ -96,24 +96,24 @@ class Layout:
     header: bool
     footer: bool
     depth_column: tuple[int, int]
-    """Rows of the band with the depth numbers; empty if both are equal."""
+    """Edges of the band with the depth numbers, rows; no band if both are equal."""
     depth_step: float
     """Distance of light lines of equal depth."""
     heavy_every: int
-    """Every so many lines, one is heavy."""
+    """Period of heavy lines: every n-th line is heavy."""
     light: Pen
     heavy: Pen
     letters: int
-    """Height of a line of words."""
+    """Height of a line of words, px."""
     font: int
-    """One of those that `veernet.synth.text` knows."""
+    """Number of a font; `veernet.synth.text` takes it modulo the number of its fonts."""
     ticks: bool
     handwriting: bool
     stamp: bool
     curves: tuple[CurveLayout, ...]
 
     def traits(self) -> Iterator[str]:
-        """Of the page and its curves, in words, each once."""
+        """Yield the visible features of the page and its curves, in words, each once."""
         found = [
             *(trait for curve in self.curves for trait in curve.traits()),
             *([f"{len(self.tracks)} tracks"] if len(self.tracks) > 1 else []),
@@ -127,19 +127,21 @@ class Layout:
 
 
 def scale_of(height: int) -> float:
-    """How much smaller than in `Look` lengths are on a page of this height."""
+    """Factor on the lengths of `Appearance` on a page of this height, at most 1."""
     return min(1.0, height / FULL)
 
 
-def lay_out(rng: Generator, look: Appearance, *, height: int, width: int, n_curves: int) -> Layout:
+def lay_out(
+    rng: Generator, appearance: Appearance, *, height: int, width: int, n_curves: int
+) -> Layout:
     """Draw a layout for a page of this size."""
     scale = scale_of(height)
-    tracks, column = _bands(rng, look, height)
-    header, footer = bernoulli(rng, look.header), bernoulli(rng, look.footer)
+    tracks, column = _bands(rng, appearance, height)
+    header, footer = bernoulli(rng, appearance.header), bernoulli(rng, appearance.footer)
     longest = 0.25 * width
-    ends = [min(longest, uniform(rng, look.header_length) * height) for _ in range(2)]
-    light_grid = int(uniform(rng, look.grid_darkness))
-    heavy_width = round(uniform(rng, look.grid_line_width))
+    ends = [min(longest, uniform(rng, appearance.header_length) * height) for _ in range(2)]
+    light_grid = int(uniform(rng, appearance.grid_darkness))
+    heavy_width = round(uniform(rng, appearance.grid_line_width))
     return Layout(
         height=height,
         width=width,
@@ -151,30 +153,34 @@ def lay_out(rng: Generator, look: Appearance, *, height: int, width: int, n_curv
         header=header,
         footer=footer,
         depth_column=column,
-        depth_step=max(4.0, uniform(rng, look.depth_lines) * max(scale, 0.4)),
+        depth_step=max(4.0, uniform(rng, appearance.depth_lines) * max(scale, 0.4)),
         heavy_every=int(rng.choice([5, 10])),
         light=Pen(width=1, darkness=light_grid),
         heavy=Pen(width=heavy_width, darkness=int(rng.uniform(light_grid, 255))),
-        letters=max(5, round(scale * uniform(rng, look.text_height))),
+        letters=max(5, round(scale * uniform(rng, appearance.text_height))),
         font=int(rng.integers(0, 2**31)),
-        ticks=bernoulli(rng, look.integration_pips),
-        handwriting=bernoulli(rng, look.handwriting),
-        stamp=bernoulli(rng, look.stamp),
+        ticks=bernoulli(rng, appearance.integration_pips),
+        handwriting=bernoulli(rng, appearance.handwriting),
+        stamp=bernoulli(rng, appearance.stamp),
         curves=tuple(
-            _curve(rng, look, tracks, scale, broken=number > 0) for number in range(n_curves)
+            _curve(rng, appearance, tracks, scale, broken=number > 0) for number in range(n_curves)
         ),
     )
 
 
 def _bands(
-    rng: Generator, look: Appearance, height: int
+    rng: Generator, appearance: Appearance, height: int
 ) -> tuple[tuple[Track, ...], tuple[int, int]]:
-    """The tracks from top to bottom, and the rows of the depth column."""
-    chance, column = rng.random(), bernoulli(rng, look.depth_track)
-    n = 1 + (chance < look.three_tracks + look.two_tracks) + (chance < look.three_tracks)
+    """Draw the tracks from top to bottom, and the rows of the depth column."""
+    chance, column = rng.random(), bernoulli(rng, appearance.depth_track)
+    n = (
+        1
+        + (chance < appearance.three_tracks + appearance.two_tracks)
+        + (chance < appearance.three_tracks)
+    )
     if height < 32 * (n + 1):
         n = 1
-    margin = uniform(rng, look.margin) * height
+    margin = uniform(rng, appearance.margin) * height
     thickness = rng.uniform(0.09, 0.15) * height if column else 0.02 * height
     place = int(rng.integers(0, n + 1)) if n == 1 else int(rng.integers(1, n))  # between tracks
     parts = rng.dirichlet([20.0] * n) * (
@@ -187,17 +193,17 @@ def _bands(
         if index < n:
             edges.append((round(y), round(y + parts[index])))
             y += parts[index]
-    tracks = tuple(_track(rng, look, top, bottom) for top, bottom in edges)
+    tracks = tuple(_track(rng, appearance, top, bottom) for top, bottom in edges)
     return tracks, band if column else (0, 0)
 
 
-def _track(rng: Generator, look: Appearance, top: int, bottom: int) -> Track:
-    grid, logarithmic = bernoulli(rng, look.grid), bernoulli(rng, look.log_grid)
-    numbers = bernoulli(rng, look.track_numbers)
+def _track(rng: Generator, appearance: Appearance, top: int, bottom: int) -> Track:
+    grid, logarithmic = bernoulli(rng, appearance.grid), bernoulli(rng, appearance.log_grid)
+    numbers = bernoulli(rng, appearance.track_numbers)
     divisions, decades = (
-        max(1, round(uniform(rng, lines))) for lines in (look.divisions, look.decades)
+        max(1, round(uniform(rng, lines))) for lines in (appearance.divisions, appearance.decades)
     )
-    roomy = bottom - top >= 120  # lines closer than some pixels are a grey area
+    roomy = bottom - top >= 120  # lines only a few pixels apart merge to grey
     return Track(
         top=top,
         bottom=bottom,
@@ -209,23 +215,23 @@ def _track(rng: Generator, look: Appearance, top: int, bottom: int) -> Track:
 
 
 def _curve(
-    rng: Generator, look: Appearance, tracks: tuple[Track, ...], scale: float, *, broken: bool
+    rng: Generator, appearance: Appearance, tracks: tuple[Track, ...], scale: float, *, broken: bool
 ) -> CurveLayout:
     track = tracks[int(rng.integers(0, len(tracks)))]
     chance = rng.random()
     ending: Ending = "inside"
     shares: dict[Ending, float] = {
-        "wrapped": look.wrapped,
-        "clipped": look.clipped,
-        "off scale": look.off_scale,
+        "wrapped": appearance.wrapped,
+        "clipped": appearance.clipped,
+        "off scale": appearance.off_scale,
     }
     for name, share in shares.items():
         if 0 <= chance < share:
             ending = name
         chance -= share
-    hatched, spacing = bernoulli(rng, look.hatched), uniform(rng, look.hatch_lines)
-    gaps = int(rng.integers(1, 4)) if bernoulli(rng, look.gaps) else 0
-    pen, style = _pen(rng, look, scale, broken=broken)
+    hatched, spacing = bernoulli(rng, appearance.hatched), uniform(rng, appearance.hatch_lines)
+    gaps = int(rng.integers(1, 4)) if bernoulli(rng, appearance.gaps) else 0
+    pen, style = _pen(rng, appearance, scale, broken=broken)
     return CurveLayout(
         track=track,
         pen=pen,
@@ -236,23 +242,25 @@ def _curve(
     )
 
 
-def _pen(rng: Generator, look: Appearance, scale: float, *, broken: bool) -> tuple[Pen, Style]:
-    """A pen whose gaps, where it has any, stay open when the ink bleeds."""
-    width = uniform(rng, look.line_width)
+def _pen(
+    rng: Generator, appearance: Appearance, scale: float, *, broken: bool
+) -> tuple[Pen, Style]:
+    """Draw a line style whose gaps, if any, stay open when the ink bleeds."""
+    width = uniform(rng, appearance.line_width)
     width = min(width, 2.0) if scale < 0.5 else width
-    darkness = int(uniform(rng, look.line_darkness))
+    darkness = int(uniform(rng, appearance.line_darkness))
     chance = rng.random()
-    dash = max(3.0 + width, scale * uniform(rng, look.dash))
-    gap = width + max(2.5, scale * uniform(rng, look.gap))
+    dash = max(3.0 + width, scale * uniform(rng, appearance.dash))
+    gap = width + max(2.5, scale * uniform(rng, appearance.gap))
     dot = max(1.0, 0.5 * width)
     if not broken:
         return Pen(width=width, darkness=darkness), "solid"
-    if chance < look.dotted:
+    if chance < appearance.dotted:
         return Pen(width=max(2, width), darkness=darkness, pattern=(dot, gap)), "dotted"
-    if chance < look.dotted + look.dash_dot:
+    if chance < appearance.dotted + appearance.dash_dot:
         pattern = (dash, gap, dot, gap)
         return Pen(width=width, darkness=darkness, pattern=pattern), "dash-dot"
-    if chance < look.dotted + look.dash_dot + look.thick_thin:
+    if chance < appearance.dotted + appearance.dash_dot + appearance.thick_thin:
         thick = Pen(width=max(3, width), darkness=darkness, pattern=(dash, dash), gap_width=1)
         return thick, "thick-thin"
     return Pen(width=width, darkness=darkness, pattern=(dash, gap)), "dashed"

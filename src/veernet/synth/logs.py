@@ -1,4 +1,4 @@
-"""Synthetic logs: a family of them as a value, and any one of them by its number."""
+"""Synthetic logs: a value that defines a family, and draws any log of it by its number."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,19 +30,19 @@ class SynthLogs:
     """An endless family of logs; log i depends on these fields and i alone."""
 
     n_curves: int = 2
-    """Curves on a log: the first solid, the second broken."""
+    """Number of curves on a log: the first solid, the second broken."""
     height: tuple[int, int] = (480, 640)
     """Least and greatest height, px; drawn uniformly."""
     width: tuple[int, int] = (3200, 12_800)
     """Least and greatest width, px; drawn uniformly."""
     crop: Annotated[tuple[int, int] | None, formerly("piece")] = None
     """Least and greatest width of the piece that is cut out of every log, px; the whole log if
-    None. Pieces are as steep and as full as long logs are; a short log is drawn steeper."""
+    None. Pieces are as steep and as full as long logs; a short log is steeper."""
     seed: int = 0
     appearance: Annotated[Appearance, formerly("look")] = field(default_factory=Appearance)
-    """What they may look like."""
+    """Distribution of their appearance."""
     shapes: str | None = None
-    """Folder of LAS files from which curves take their shapes; drawn if None."""
+    """Folder of LAS files from which curves take their shapes; random shapes if None."""
 
     def __post_init__(self) -> None:
         for name, (low, high), least in (("height", self.height, 32), ("width", self.width, 64)):
@@ -72,10 +72,10 @@ class SynthLogs:
         return ("background", *(f"curve {k}" for k in range(1, self.n_curves + 1)))
 
     def row(self, index: int, *, pictures: PictureFormat = "tif") -> Row:
-        """What the metadata says of log `index`; nothing is painted. Traits and tracks of a piece
-        are those of the log that it is cut out of."""
+        """Return the metadata of log `index`; nothing is painted. A piece has the traits and tracks
+        of the log that it is cut out of."""
         layout = self._layout(index)
-        wear = self._wear(index, layout)
+        degradation = self._degradation(index, layout)
         return Row.of(
             index,
             height=layout.height,
@@ -89,7 +89,7 @@ class SynthLogs:
             traits=(
                 *layout.traits(),
                 *(["absent"] if any(self._absent(index)) else []),
-                *wear.traits(),
+                *degradation.traits(),
             ),
             pictures=pictures,
         )
@@ -97,8 +97,8 @@ class SynthLogs:
     def log(self, index: int) -> Log:
         """Draw log `index`."""
         layout = self._layout(index)
-        wear = self._wear(index, layout)
-        shift = paper_shift(wear, layout.width)
+        degradation = self._degradation(index, layout)
+        shift = paper_shift(degradation, layout.width)
         lines = [
             Line(how=how, curve=curve, shift=shift)
             for how, curve in zip(layout.curves, self._curves(index, layout), strict=True)
@@ -106,7 +106,7 @@ class SynthLogs:
         rng = self._rng(index, purpose=3)
         page = shift_columns(paint_page(rng, layout), shift)
         paint_curves(page, lines)
-        grey, mask = degrade(rng, wear, page), paint_mask(page.shape, lines)
+        grey, mask = degrade(rng, degradation, page), paint_mask(page.shape, lines)
         cut = self._cut(index, layout)
         part = slice(cut.start, cut.stop)
         return Log(
@@ -119,7 +119,7 @@ class SynthLogs:
         )
 
     def split(self, count: int) -> Split:
-        """The first logs as a data set; each is drawn whenever it is asked for."""
+        """Return the first `count` logs as a data set; each is drawn every time it is read."""
         return Split(Path(), [self.row(i) for i in range(count)], len(self.classes), self.log)
 
     def _layout(self, index: int) -> Layout:
@@ -130,7 +130,7 @@ class SynthLogs:
         return lay_out(rng, self.appearance, height=height, width=width, n_curves=self.n_curves)
 
     def _cut(self, index: int, layout: Layout) -> range:
-        """Columns of the page that are kept."""
+        """Draw the columns of the page that are kept."""
         if self.crop is None:
             return range(layout.width)
         rng = self._rng(index, purpose=5)
@@ -138,7 +138,7 @@ class SynthLogs:
         start = int(rng.integers(0, layout.width - width + 1))
         return range(start, start + width)
 
-    def _wear(self, index: int, layout: Layout) -> Degradation:
+    def _degradation(self, index: int, layout: Layout) -> Degradation:
         rng = self._rng(index, purpose=2)
         return draw_degradation(rng, self.appearance, height=layout.height, width=layout.width)
 
@@ -161,17 +161,17 @@ class SynthLogs:
         return curves
 
     def _absent(self, index: int) -> list[bool]:
-        """Which curves are not there."""
+        """Draw, for each curve, whether it is absent from the whole log."""
         rng = self._rng(index, purpose=6)
         return [bernoulli(rng, self.appearance.absent) for _ in range(self.n_curves)]
 
     def _shapes(self, index: int) -> list[Shape | None]:
-        """Where the curves of a log take their shapes from; None where they are drawn."""
+        """Draw the real shapes of a log's curves; None for curves of random shape."""
         if self.shapes is None:
             return [None] * self.n_curves
         rng, there = self._rng(index, purpose=4), shapes_of(self.shapes)
         return [there[int(rng.integers(0, len(there)))] for _ in range(self.n_curves)]
 
     def _rng(self, index: int, *, purpose: int) -> Generator:
-        """Streams that do not move when the code behind another purpose changes."""
+        """Return a random stream that does not change with the code behind other purposes."""
         return np.random.default_rng([self.seed, index, purpose])

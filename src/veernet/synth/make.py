@@ -1,4 +1,4 @@
-"""Archives of synthetic logs: drawn once on all cores, restartable, or anew at every reading."""
+"""Archives of synthetic logs: drawn once on all cores, restartable, or drawn on the fly."""
 
 import os
 import signal
@@ -41,16 +41,16 @@ def make(
 ) -> None:
     """Write an archive of `counts` logs for training, validation and test into `root`.
 
-    Log numbers run through the splits, so that no log is in two of them. Run again, it makes only
-    what is missing or is not the file that was written. `advance` is called once a log.
+    Log numbers run through the splits, so that no log is in two of them. A second run writes
+    only missing or changed files. `advance` is called once per log.
 
     Args:
-        on_the_fly: write sizes only; `open_archive` draws the logs wherever they are asked for.
+        on_the_fly: write metadata only; `open_archive` draws logs each time they are read.
 
     Raises:
         OptionError: no logs to train on.
-        ArchiveError: `root` holds an archive made with other settings, or one that this generator
-            would go on with otherwise than it was begun; or another process writes there.
+        ArchiveError: `root` holds an archive made with other settings, or an unfinished one that
+            may be of another generator; or another process writes there.
     """
     if counts[0] < 1 or min(counts) < 0:
         raise OptionError(f"an archive needs at least one log to train on; got {counts}")
@@ -86,7 +86,7 @@ def _drawn(
     found: Sequence[tuple[int, Row | None]],
     advance: Callable[[], object],
 ) -> list[Row]:
-    """The rows of the logs, by their numbers and the rows that are there."""
+    """Return the rows of the logs, computing those that are missing."""
     rows = list[Row]()
     for number, row in found:
         rows.append(row or made.synth.row(number, pictures=made.pictures))
@@ -95,7 +95,7 @@ def _drawn(
 
 
 def _painters(workers: int) -> ProcessPoolExecutor:
-    """Processes that draw; none is started before there is something to draw."""
+    """Pool of processes that draw; they start only when there is something to draw."""
     return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_settle_worker)
 
 
@@ -107,7 +107,7 @@ def _written(
     *,
     painters: ProcessPoolExecutor,
 ) -> list[Row]:
-    """Draw and write what is missing or damaged; returns the rows of all."""
+    """Draw and write logs that are missing or damaged; returns the rows of all."""
     there = {number: row for number, row in found if row is not None}
     rows = _whole(folder, there, advance)
     known = {row.file_name: row for row in there.values()}
@@ -135,7 +135,7 @@ def _written(
 
 
 def _whole(folder: Path, there: Mapping[int, Row], advance: Callable[[], object]) -> dict[int, Row]:
-    """The rows of the logs whose files are all those that were written."""
+    """Return the rows of the logs whose files are all as recorded, by their numbers."""
     found = dict[int, Row]()
     with ThreadPoolExecutor() as readers:
         try:
@@ -152,9 +152,9 @@ def _whole(folder: Path, there: Mapping[int, Row], advance: Callable[[], object]
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Generator[None]:
-    """Have the processes that start in the block never hear Ctrl-C, not even while they import: it
-    is for this one, which hears it when the block ends."""
-    resource_tracker.ensure_running()  # where it starts later, it lets Ctrl-C through again
+    """Mask Ctrl-C during the block, so that processes started there never receive it, not even
+    while they import; this process receives it when the block ends."""
+    resource_tracker.ensure_running()  # started later, it would unblock Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -163,12 +163,12 @@ def _deaf_to_ctrl_c() -> Generator[None]:
 
 
 def _settle_worker() -> None:
-    cv2.setNumThreads(1)  # the processes share the cores already
+    cv2.setNumThreads(1)  # the processes already use all cores
     Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that made it has ended, however that was."""
+    """End this process when its parent has ended, however that was."""
     if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Marks on a page that are neither grid nor curve: pulses, handwriting, stamps."""
+"""Marks on a page that are neither grid nor curve: pips, handwriting, stamps."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ _STAMPS = ("COPY", "CONFIDENTIAL", "RECEIVED", "FINAL PRINT", "NOT FOR SALE", "F
 
 
 def draw_ticks(rng: Generator, ink: Ink, layout: Layout) -> None:
-    """Pulses of integrated time or volume, outside a track's lower edge, the tenth longer."""
+    """Draw pips of integrated time or volume outside a track's lower edge, every tenth longer."""
     track = layout.tracks[int(rng.integers(0, len(layout.tracks)))]
     scale = scale_of(layout.height)
     length, width = scale * rng.uniform(12, 30), max(2, round(scale * rng.uniform(3, 9)))
@@ -29,7 +29,7 @@ def draw_ticks(rng: Generator, ink: Ink, layout: Layout) -> None:
 
 
 def draw_handwriting(rng: Generator, ink: Ink, layout: Layout) -> None:
-    """One to three remarks: words of loops and strokes along a slanted line."""
+    """Draw one to three remarks: words of loops and strokes along a slanted line."""
     scale = scale_of(layout.height)
     for _ in range(int(rng.integers(1, 4))):
         size, at = scale * rng.uniform(14, 40), rng.random(2) * (layout.width, layout.height)
@@ -44,7 +44,7 @@ def draw_handwriting(rng: Generator, ink: Ink, layout: Layout) -> None:
 
 
 def _word(rng: Generator, size: float) -> Float[ndarray, "n 2"]:
-    """A pen that goes on while it circles: about as many loops as letters."""
+    """Draw a handwritten word: a pen that moves on in circles, one loop per letter."""
     letters = int(rng.integers(2, 9))
     t = np.linspace(0, 2 * np.pi * letters, 16 * letters)
     knots = np.linspace(0, float(t[-1]), 2 * letters + 2)
@@ -58,7 +58,7 @@ def _word(rng: Generator, size: float) -> Float[ndarray, "n 2"]:
 
 
 def draw_stamp(rng: Generator, ink: Ink) -> None:
-    """A word in a frame, turned, in uneven ink; what is printed below it stays."""
+    """Draw a word in a frame, turned, in uneven ink, over the print below it."""
     height = len(ink)
     size = max(8, round(height * rng.uniform(0.06, 0.16)))
     word = str(rng.choice(_STAMPS))

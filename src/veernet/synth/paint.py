@@ -25,7 +25,7 @@ _WORDS = (
 
 
 def paint_page(rng: Generator, layout: Layout) -> Ink:
-    """The page as printed, but for its curves."""
+    """Paint the page as printed, without its curves."""
     ink = np.zeros((layout.height, layout.width), np.uint8)
     for track in layout.tracks:
         if track.grid:
@@ -50,22 +50,22 @@ def paint_page(rng: Generator, layout: Layout) -> Ink:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A curve where the feed laid it: what it is drawn by."""
+    """A curve with its layout and the shift of the paper."""
 
     how: CurveLayout
     curve: Curve
     shift: Float[ndarray, "w"]
-    """Rows by which the feed laid every column lower."""
+    """Rows by which skew and drift move every column down."""
 
     @property
     def rows(self) -> Float[ndarray, "w"]:
-        """Its centre in every column; NaN where it is not printed."""
+        """Row of the centre in every column; NaN where the curve is not printed."""
         track = self.how.track
         return track.bottom + self.shift - self.curve.heights * track.height
 
     def bands(self, width: float, page: int) -> Iterator[StrokePixels]:
-        """Its pixels on a page of so many rows, at some width: one band for every lap of it across
-        the track, each of which ends at the track's edges."""
+        """Yield the pixels of the line at some width on a page of `page` rows: one band per number
+        of wraps, each of which ends at the track's edges."""
         track = self.how.track
         room = 0 if self.how.ending in ("wrapped", "off scale") else math.ceil(width / 2)
         moved = np.rint(self.shift).astype(np.int64)
@@ -80,7 +80,7 @@ class Line:
 
 
 def paint_curves(ink: Ink, lines: Sequence[Line]) -> None:
-    """Print curves on a page, to a fraction of a pixel; hatching beside those that have it."""
+    """Print curves on a page, antialiased, with their hatching."""
     for line in lines:
         pen = line.how.pen
         if line.how.hatch:
@@ -102,8 +102,8 @@ def _shade(ink: Ink, covered: StrokePixels, shade: Float[ndarray, "n"]) -> None:
 
 
 def paint_mask(shape: tuple[int, int], lines: Sequence[Line]) -> UInt8[ndarray, "h w"]:
-    """Class indices: every curve k, as wide as its pen and without gaps of its style, as class
-    k + 1. Where curves cross, the first is on top."""
+    """Paint class indices: curve k as class k + 1, in its line width and without the gaps of its
+    style. Where curves cross, the first is on top."""
     mask = np.zeros(shape, np.uint8)
     for index, line in reversed(list(enumerate(lines, start=1))):
         for covered in line.bands(line.how.pen.width, len(mask)):
@@ -112,7 +112,7 @@ def paint_mask(shape: tuple[int, int], lines: Sequence[Line]) -> UInt8[ndarray, 
 
 
 def _hatch(ink: Ink, line: Line) -> None:
-    """Thin diagonals between a wrapped curve and the edge that it came in from."""
+    """Draw thin diagonals between a wrapped curve and the edge that it came in from."""
     track, course = line.how.track, np.nan_to_num(line.curve.course, nan=0.5)
     over = np.flatnonzero((course > 1) | (course < 0))
     beyond, down = course[over], np.arange(track.height + 1)[:, None]
@@ -138,7 +138,7 @@ def _grid(ink: Ink, layout: Layout, track: Track) -> None:
 
 
 def _value_lines(track: Track) -> list[tuple[float, bool]]:
-    """Lines of equal value: how high in the track, and whether heavy."""
+    """Return the grid lines of equal value: height in the track, 0 to 1, and True if heavy."""
     if track.decades:
         tens = [
             (decade + np.log10(m)) / track.decades
@@ -151,7 +151,7 @@ def _value_lines(track: Track) -> list[tuple[float, bool]]:
 
 
 def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
-    """Ticks and depth numbers in their column, at every heavy line."""
+    """Print ticks and depth numbers in their column, at every heavy line."""
     above, below = layout.depth_column
     thickness = below - above
     if thickness < 4:
@@ -172,7 +172,7 @@ def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
 
 
 def _track_numbers(rng: Generator, ink: Ink, layout: Layout, track: Track) -> None:
-    """Numbers on white in the track, at some of the heavy lines."""
+    """Print numbers on white in the track, at some of the heavy lines."""
     at = rng.uniform(0.05, 0.8) * track.height + track.top
     every = layout.depth_step * layout.heavy_every * int(rng.integers(1, 4))
     for x in np.arange(layout.span[0] + every, layout.span[1], every):
@@ -181,7 +181,7 @@ def _track_numbers(rng: Generator, ink: Ink, layout: Layout, track: Track) -> No
 
 
 def _block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -> None:
-    """A framed block of words and rules, to be read with the page upright."""
+    """Print a framed block of words and rules, to be read with the page upright."""
     top, bottom = layout.tracks[0].top, layout.tracks[-1].bottom
     if length < 12 or bottom - top < 24:
         return
@@ -210,7 +210,7 @@ def _printed(layout: Layout, words: str, *, room: int) -> Ink:
 
 
 def _line(ink: Ink, a: tuple[float, float], b: tuple[float, float], pen: Pen) -> None:
-    """A line from (x, y) to (x, y) along a side of the page."""
+    """Draw a horizontal or vertical line from (x, y) to (x, y)."""
     (x, y), (right, bottom) = (tuple(round(at) for at in end) for end in (a, b))
     before, after = int(pen.width - 1) // 2, int(pen.width) // 2 + 1
     if x == right:

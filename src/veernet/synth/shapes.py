@@ -1,4 +1,4 @@
-"""Shapes of curves out of real LAS files."""
+"""Shapes of curves from real LAS files."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ from veernet.las import read_las
 from veernet.synth.curves import standard
 
 LEAST = 200
-"""Samples in one piece that a curve must have to give a shape."""
+"""Least number of consecutive samples of a shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class Shape:
 
 
 def shapes_of(folder: str) -> tuple[Shape, ...]:
-    """All stretches of `LEAST` samples and more in the LAS files of a folder that are not constant,
-    in the order of the files' names. Files that cannot be read are passed over.
+    """Return all non-constant stretches of at least `LEAST` samples in a folder's LAS files, in
+    order of file names. Files that cannot be read are skipped.
 
     Raises:
         OptionError: there is none.
@@ -45,7 +45,7 @@ def shapes_of(folder: str) -> tuple[Shape, ...]:
 
 
 def passed_over(folder: str) -> tuple[str, ...]:
-    """Tell why LAS files of a folder cannot be read: a line that names it for each."""
+    """Return a line for each LAS file of a folder that cannot be read: its name and the reason."""
     return _read(folder)[1]
 
 
@@ -68,8 +68,8 @@ def _read(folder: str) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
 
 
 def take_shape(rng: Generator, shape: Shape, n_columns: int) -> Float[ndarray, "w"]:
-    """A random stretch of a real curve, at one to ten columns a sample, of zero mean and unit
-    spread; turned round where it has to be repeated, and logarithmic where it spans decades."""
+    """Take a random stretch of a real curve, at one to ten columns per sample, scaled to zero mean
+    and unit standard deviation; mirrored where it repeats, logarithmic if it spans decades."""
     samples = shape.samples
     if samples.min() > 0 and np.quantile(samples, 0.98) > 30 * np.quantile(samples, 0.02):
         samples = np.log10(samples)

@@ -1,4 +1,4 @@
-"""Printed words, as ink."""
+"""Printing words as ink."""
 
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from veernet.data.raster import to_depth_right
 
 Ink = UInt8[ndarray, "_ _"]
-"""0 = bare paper, 255 = black."""
+"""Picture of ink: 0 = bare paper, 255 = black."""
 
 FONTS = (
     "DejaVuSans",
@@ -27,11 +27,11 @@ FONTS = (
     "cmss10",
     "cmtt10",
 )
-"""Of those that come with Matplotlib, by file name."""
+"""File names of fonts that come with Matplotlib."""
 
 
 def printed(words: str, *, size: int, font: int, darkness: int) -> Ink:
-    """A line of upright text, `size` px from one line to the next; `font` picks one of `FONTS`."""
+    """Print a line of upright text at font size `size` px; `font` picks one of `FONTS`."""
     face = _face(FONTS[font % len(FONTS)], size)
     left, top, right, bottom = face.getbbox(words)
     picture = Image.new("L", (max(1, round(right - left)), max(1, round(bottom - top))))
@@ -40,8 +40,8 @@ def printed(words: str, *, size: int, font: int, darkness: int) -> Ink:
 
 
 def printed_to_fit(words: str, *, size: int, room: int, font: int, darkness: int) -> Ink:
-    """The same, in smaller letters where it would be longer than `room` px; laid on its side, as
-    words lie on a page whose depth runs right."""
+    """Print as `printed`, in smaller letters if it would be longer than `room` px, and turn it on
+    its side, as on a page whose depth runs right."""
     text = printed(words, size=size, font=font, darkness=darkness)
     if text.shape[1] > room:
         smaller = max(3, size * room // text.shape[1])
@@ -53,7 +53,7 @@ def put(ink: Ink, patch: Ink, *, y: int, x: int, on_white: bool = False) -> None
     """Print a patch with its corner at (y, x), as far as it lies on the page.
 
     Args:
-        on_white: what was printed there before is gone, and so are two pixels around it.
+        on_white: erase earlier print below the patch and two pixels around it.
     """
     if on_white:
         ink[max(0, y - 2) : y + patch.shape[0] + 2, max(0, x - 2) : x + patch.shape[1] + 2] = 0
