@@ -14,8 +14,8 @@ from veernet.files import formerly
 from veernet.nn import GroupNorm, Padded, Transformer, padded, unwrap
 from veernet.nn.norm import Activation
 from veernet.nn.padded import extent_of
-from veernet.nn.slabs import Tile, checkpointed, map_tiles, normalised, statistics
 from veernet.nn.spatial import per_image
+from veernet.nn.tiles import Tile, checkpointed, map_tiles, normalised, statistics
 
 ActivationCheckpointing = Literal["none", "blocks", "stages", "tiles"]
 """Activation checkpointing: which activations the backward recomputes, from most memory to least.

@@ -179,7 +179,7 @@ def test_weights_are_not_called_best_where_no_log_tells(small_archive, tmp_path,
     start(run, archive, TINY)
     assert fit(run, device=torch.device("cpu"), on_error="skip", console=Console(file=told))
     assert not (run / "best.safetensors").exists()
-    assert newest(run).state.best == -1
+    assert newest(run).progress.best == -1
     (epoch,) = (row for row in read_log(run) if row["kind"] == "epoch")
     assert {curve["within_1_px"]["f1"] for curve in epoch["curves"].values()} == {None}
     assert "curve 1: no score" in told.getvalue()

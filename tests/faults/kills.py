@@ -116,7 +116,7 @@ def same(a: Path, b: Path) -> bool:
         for run in (a, b)
     ]
     return (
-        one.state == other.state
+        one.progress == other.progress
         and one.settings == other.settings
         and {*one.tensors} == {*other.tensors}
         and all(torch.equal(one.tensors[name], value) for name, value in other.tensors.items())

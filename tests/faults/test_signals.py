@@ -108,7 +108,7 @@ def test_ctrl_c_before_the_first_step_stops_at_once_and_after_it_pauses(
     if place == "dry_run":
         assert (code, told, checkpoints(run)) == (130, "veernet: interrupted\n", [])
     else:
-        assert (code, told, newest(run).state.step) == (75, "", 1)
+        assert (code, told, newest(run).progress.step) == (75, "", 1)
 
 
 def test_a_second_ctrl_c_ends_the_command_with_130(veernet, run, monkeypatch, capsys):
@@ -182,7 +182,7 @@ def test_a_run_whose_terminal_is_closed_writes_a_checkpoint_and_ends_with_75(run
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 75
     assert len(checkpoints(run)) >= 1
-    assert newest(run).state.step + 3 * newest(run).state.epoch >= done[-1]
+    assert newest(run).progress.step + 3 * newest(run).progress.epoch >= done[-1]
 
 
 def drain(terminal):

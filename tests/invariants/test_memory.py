@@ -205,7 +205,7 @@ def test_a_run_remembers_what_memory_holds(small_archive, tmp_path, monkeypatch,
         quiet.export_text()
     )
     whole, cut = (newest(tmp_path / name) for name in ("whole", "cut"))
-    assert cut.state == replace(whole.state, pixel_budget=least)
+    assert cut.progress == replace(whole.progress, pixel_budget=least)
     names = cut.weights
     assert laws.error([names[n] for n in names], [whole.weights[n] for n in names]) < 1e-10
 

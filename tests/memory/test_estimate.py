@@ -16,7 +16,8 @@ from veernet.memory import estimate as module
 from veernet.memory.estimate import ALLOCATOR_SLACK, LOSS, MemoryEstimate, estimate_step
 from veernet.memory.system import PeakMemory
 from veernet.model import ActivationCheckpointing
-from veernet.nn import norm, slabs
+from veernet.nn import norm
+from veernet.nn import tiles as tiling
 from veernet.training import Precision, Training
 
 CPU = torch.device("cpu")
@@ -25,7 +26,7 @@ PRECISIONS = [("fp32", 1), ("bf16", 2)]
 """And how many images."""
 HEIGHT, WIDTH = 64, 384
 NETWORK = VeerNetConfig(out_channels=3, channels=(8, 16, 32), num_heads=2, num_layers=1)
-SLABS = 12
+TILES = 12
 """Of an image of that width."""
 
 
@@ -35,7 +36,7 @@ def small():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(norm, "STRIP", {"cpu": 1 << 11})
         patch.setattr(losses, "STRIP", {"cpu": 1 << 12})
-        patch.setattr(slabs, "TILE_COLUMNS", WIDTH // SLABS)
+        patch.setattr(tiling, "TILE_COLUMNS", WIDTH // TILES)
         patch.setattr(module, "TRACED_WIDTH", WIDTH)
         yield
 
@@ -136,7 +137,7 @@ def test_the_need_grows_with_the_width_along_a_line(policy):
 def test_what_a_wide_image_needs_is_told_from_narrow_ones(policy, monkeypatch):
     """The most, and what every part keeps: all that is needed as the image grows."""
     direct = told(policy)
-    monkeypatch.setattr(module, "TRACED_WIDTH", 2 * WIDTH // SLABS)
+    monkeypatch.setattr(module, "TRACED_WIDTH", 2 * WIDTH // TILES)
     from_narrow = needed(policy)
     assert from_narrow.persistent == direct.persistent
     assert from_narrow.peak == pytest.approx(direct.peak, rel=0.01)

@@ -208,8 +208,8 @@ def test_a_run_learns_the_same_however_its_memory_is_planned(
     assert (first["kind"], first["step"], first["pixels"]) == ("memory", 0, largest)
     assert "predicted" in quiet.export_text()
     plain, planned = (newest(tmp_path / name) for name in ("plain", "planned"))
-    assert planned.state == replace(
-        plain.state, pixel_budget=budget, activation_checkpointing=activation_checkpointing
+    assert planned.progress == replace(
+        plain.progress, pixel_budget=budget, activation_checkpointing=activation_checkpointing
     )
     names = plain.weights
     found, expected = ([state.weights[n] for n in names] for state in (planned, plain))

@@ -57,7 +57,9 @@ def run(small_archive, tmp_path):
 
 def same(a, b):
     a, b = newest(a), newest(b)
-    return a.state == b.state and all(torch.equal(a.tensors[n], b.tensors[n]) for n in b.tensors)
+    return a.progress == b.progress and all(
+        torch.equal(a.tensors[n], b.tensors[n]) for n in b.tensors
+    )
 
 
 def cut(data):
@@ -224,7 +226,7 @@ def test_sigterm_and_sighup_end_the_step_as_ctrl_c_does(run, undisturbed, monkey
     with monkeypatch.context() as patched:
         patched.setattr(trainer, "train_step", step)
         assert not fit(run, device=CPU, console=QUIET)
-    assert newest(run).state.step == 3
+    assert newest(run).progress.step == 3
     assert fit(run, device=CPU, console=QUIET)
     assert same(run, undisturbed)
 
@@ -244,7 +246,7 @@ def test_ctrl_c_while_validating_stops_there_and_the_next_time_validates(
         patched.setattr(evaluated, "predict", interrupted)
         assert not fit(run, device=CPU, console=QUIET)
     assert len(looked_at) == 1  # of two logs
-    assert (newest(run).state.epoch, newest(run).state.step) == (0, 3)
+    assert (newest(run).progress.epoch, newest(run).progress.step) == (0, 3)
     assert fit(run, device=CPU, console=QUIET)
     assert same(run, undisturbed)
     epochs = [[r for r in read_log(one) if r["kind"] == "epoch"] for one in (run, undisturbed)]
@@ -261,7 +263,7 @@ def test_a_second_ctrl_c_stops_at_once(run, monkeypatch):
     monkeypatch.setattr(trainer, "train_step", step)
     with pytest.raises(KeyboardInterrupt):
         fit(run, device=CPU, console=QUIET)
-    assert newest(run).state.step == 2
+    assert newest(run).progress.step == 2
 
 
 def test_random_numbers_go_on_where_they_were(small_archive, tmp_path, monkeypatch):
@@ -299,7 +301,7 @@ def test_a_run_is_trained_by_one_at_a_time(run, monkeypatch):
     monkeypatch.setattr(trainer, "train_step", step)
     assert not fit(run, device=CPU, stop_after=1, console=QUIET)
     assert len(told) == 1
-    assert newest(run).state.step == 3
+    assert newest(run).progress.step == 3
 
 
 def test_a_pause_is_heard_where_nobody_reads_what_is_printed(run):
@@ -317,7 +319,7 @@ def test_a_pause_is_heard_where_nobody_reads_what_is_printed(run):
 def resealed(path, change):
     """A checkpoint that is whole, and holds something else."""
     checkpoint = read_checkpoint(path)
-    about = {"state": asdict(checkpoint.state), "config": checkpoint.config}
+    about = {"state": asdict(checkpoint.progress), "config": checkpoint.config}
     about |= {"plain": checkpoint.settings}
     tensors = dict(checkpoint.tensors)
     change(about, tensors)

@@ -79,7 +79,7 @@ def test_runs_on_two_and_on_three_processes_learn_what_one_learns(
     for name, value in expected.weights.items():
         assert value.dtype == torch.float64
         assert (found.weights[name] - value).norm() <= 1e-10 * value.norm(), name
-    assert found.state == expected.state
+    assert found.progress == expected.progress
     assert rows(several) == rows(tmp_path / "one")
     assert len([*(several / "tensorboard").iterdir()]) == 2  # of two launches
 
@@ -150,7 +150,7 @@ def interrupted(run):
 
     with mock.patch.object(trainer, "train_step", step):
         done = fit(run, device=CPU, console=QUIET)
-    return distributed.all_gather([done, newest(run).state.step, sum(logs)])
+    return distributed.all_gather([done, newest(run).progress.step, sum(logs)])
 
 
 def overflowed(run):

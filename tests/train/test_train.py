@@ -60,8 +60,8 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
         assert not fit(run, device=CPU, stop_after=steps, console=QUIET)
     assert fit(run, device=CPU, console=QUIET)
     a, b = newest(run), newest(undisturbed)
-    assert a.state == b.state
-    assert (a.state.epoch, a.state.step) == (2, 0)
+    assert a.progress == b.progress
+    assert (a.progress.epoch, a.progress.step) == (2, 0)
     for name, value in b.weights.items():
         assert torch.equal(a.weights[name], value), name
     assert a.settings == b.settings
@@ -154,7 +154,7 @@ def test_a_checkpoint_is_due_after_some_time_or_steps(run, monkeypatch, saving, 
     with pytest.raises(KeyboardInterrupt):
         fit(run, device=CPU, checkpoints=saving, console=QUIET)
     assert len(checkpoints(run)) == (0 if not written else 2 if saving.steps is None else 1)
-    assert not written or newest(run).state.step == written
+    assert not written or newest(run).progress.step == written
 
 
 def test_bf16_reaches_the_network_in_training_and_validation(small_archive, tmp_path, monkeypatch):
@@ -194,7 +194,7 @@ def test_ctrl_c_ends_the_step_and_writes_a_checkpoint(run, monkeypatch):
     monkeypatch.setattr(trainer, "train_step", step)
     assert not fit(run, device=CPU, console=QUIET)
     assert len(steps) == 1
-    assert newest(run).state.step == 1
+    assert newest(run).progress.step == 1
 
 
 def test_workers_change_nothing(run, undisturbed):

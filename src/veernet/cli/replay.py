@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from veernet.cli.console import print_json
 from veernet.cli.options import device_of
-from veernet.train.fault import replay, told
+from veernet.train.fault import fault_rows, replay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Replay:
     def run(self, console: Console) -> None:
         """Run the step again, and print which logs make it non-finite."""
         replayed = replay(self.folder, device=device_of(self.device))
-        logs, whole, fault = told(replayed), replayed.whole, replayed.fault
+        logs, whole, fault = fault_rows(replayed), replayed.whole, replayed.fault
         loss, norm = whole.loss.item(), whole.grad_norm.item()
         if self.json:
             both = {"then": fault.loss, "now": f"{loss:g}", "finite": whole.applied, "logs": logs}

@@ -152,7 +152,7 @@ def as_float(image: Shaped[Tensor, "*B C H W"], dtype: torch.dtype) -> Shaped[Te
     return converted / 255 if image.dtype == torch.uint8 else converted
 
 
-def collate(scans: Sequence[Sample]) -> Batch:
+def collate(samples: Sequence[Sample]) -> Batch:
     """Pad samples at the bottom and right to their greatest height and width.
 
     The image is padded with 0 (paper), the target with `UNLABELLED`. Usable as it is as the
@@ -162,29 +162,29 @@ def collate(scans: Sequence[Sample]) -> Batch:
         BatchError: no samples, anything that is not a `Sample`, or images that differ in channels
             or dtype.
     """
-    if isinstance(scans, Sample):
+    if isinstance(samples, Sample):
         raise BatchError("collate() takes a list of samples; got one Sample")
-    scans = list(scans)
-    if not scans:
+    samples = list(samples)
+    if not samples:
         raise BatchError("collate() needs at least one scan, got none")
-    for number, scan in enumerate(scans):
+    for number, scan in enumerate(samples):
         if not isinstance(scan, Sample):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise BatchError(
                 f"collate() takes Sample(image, target); number {number} is a {type(scan).__name__}"
             )
-    kinds = {(scan.image.shape[0], scan.image.dtype) for scan in scans}
+    kinds = {(scan.image.shape[0], scan.image.dtype) for scan in samples}
     if len(kinds) > 1:
         listed = ", ".join(sorted(f"{channels} of {dtype}" for channels, dtype in kinds))
         raise BatchError(
             f"the images of a batch must have the same channels and type; got {listed}"
         )
-    sizes = [(scan.target.shape[0], scan.target.shape[1]) for scan in scans]
+    sizes = [(scan.target.shape[0], scan.target.shape[1]) for scan in samples]
     canvas = max(h for h, _ in sizes), max(w for _, w in sizes)
     return Batch(
-        image=torch.stack([_pad(scan.image, canvas, 0) for scan in scans]),
-        target=torch.stack([_pad(scan.target, canvas, UNLABELLED) for scan in scans]),
+        image=torch.stack([_pad(scan.image, canvas, 0) for scan in samples]),
+        target=torch.stack([_pad(scan.target, canvas, UNLABELLED) for scan in samples]),
         sizes=torch.tensor(sizes),
-        n_classes=tuple(_n_classes(scan.target) for scan in scans),
+        n_classes=tuple(_n_classes(scan.target) for scan in samples),
     )
 
 

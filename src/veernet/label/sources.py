@@ -26,7 +26,7 @@ from veernet.label.labels import (
 from veernet.label.snap import snap
 from veernet.las import MAX_BYTES, Las, Unit, read_las
 
-MOST_LAPS = 20
+MAX_WRAPS = 20
 """Most wraps of a curve; values that lie further off are discarded."""
 
 PICTURES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
@@ -75,7 +75,7 @@ class LasLabels:
                     f"reaches from {top:g} to {bottom:g} {unit}"
                 )
             positions = curve.position(values)
-            positions[np.abs(positions) > MOST_LAPS] = np.nan
+            positions[np.abs(positions) > MAX_WRAPS] = np.nan
             traced[curve.curve_class] = snap(strip, positions, tolerance=self.tolerance)
         return TrackLabels(curves=traced)
 

@@ -25,7 +25,7 @@ from veernet import distributed
 from veernet.data.batch import Batch
 from veernet.memory.system import PeakMemory
 from veernet.model import ActivationCheckpointing, VeerNet
-from veernet.nn.slabs import TILE_COLUMNS
+from veernet.nn.tiles import TILE_COLUMNS
 from veernet.step import train_step
 from veernet.training import Training
 

@@ -86,7 +86,7 @@ class Checkpoint:
     """Checkpoint of a run, as read from its file."""
 
     path: Path
-    state: Progress
+    progress: Progress
     config: dict[str, Any]
     """Settings of the run."""
     settings: dict[str, Any]
@@ -162,7 +162,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: not a whole checkpoint ({broken})") from broken
     return Checkpoint(
         path=path,
-        state=validate(Progress, state, where=str(path), error=CheckpointError),
+        progress=validate(Progress, state, where=str(path), error=CheckpointError),
         config=config,
         settings=plain,
         tensors=tensors,

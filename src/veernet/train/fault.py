@@ -113,7 +113,7 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
     check_same_data(folder, config, fingerprints(split, archive.split("val")))
     trained = TrainState.new(how, device)
     before.restore(trained)
-    trained.model.activation_checkpointing = before.state.activation_checkpointing
+    trained.model.activation_checkpointing = before.progress.activation_checkpointing
     _check_logs(path, fault, split)
     reader = Loader(split=split, on_error="skip")
 
@@ -156,7 +156,7 @@ def _still(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.0)
 
 
-def told(replayed: Replayed) -> list[dict[str, Any]]:
+def fault_rows(replayed: Replayed) -> list[dict[str, Any]]:
     """Return the logs of a replayed step as plain data."""
     return [
         {

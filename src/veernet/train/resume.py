@@ -42,8 +42,8 @@ class Resumed:
     classes: tuple[str, ...]
     train: Split
     val: Split
-    trained: TrainState
-    state: Progress
+    train_state: TrainState
+    progress: Progress
     damaged: dict[Path, str]
     """Checkpoints that could not be read, with the reasons."""
 
@@ -61,7 +61,7 @@ def resume(run: Path, device: torch.device, console: Console) -> Resumed:
         VeerNetError: the run, its archive or its checkpoints are not as they should be.
     """
     found = distributed.raise_on_all_ranks(lambda: _read(run, device))
-    logs, trained = fingerprints(found.train, found.val), found.trained
+    logs, trained = fingerprints(found.train, found.val), found.train_state
     distributed.assert_equal_on_ranks(
         {
             "weights and optimizer": [
@@ -69,7 +69,7 @@ def resume(run: Path, device: torch.device, console: Console) -> Resumed:
             ],
             "data": logs,
             "settings": [asdict(found.config.training), found.config.versions],
-            "place in the run": asdict(found.state),
+            "place in the run": asdict(found.progress),
         }
     )
     check_same_data(run, found.config, logs)
@@ -101,14 +101,14 @@ def _read(run: Path, device: torch.device) -> Resumed:
         trained.model.load_state_dict(first)
     train, val = archive.split("train"), archive.split("val")
     checkpoint, damaged = newest_checkpoint(run)
-    state = _first_state(config.plan) if checkpoint is None else checkpoint.state
+    state = _first_state(config.plan) if checkpoint is None else checkpoint.progress
     found = Resumed(
         config=config,
         classes=archive.classes,
         train=train,
         val=val,
-        trained=trained,
-        state=state,
+        train_state=trained,
+        progress=state,
         damaged=damaged,
     )
     if checkpoint is None:

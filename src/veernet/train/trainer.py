@@ -109,10 +109,10 @@ def fit(
                 policy=checkpoints,
                 log=log,
             )
-            state = trainer.settle(memory, found.state)
+            state = trainer.settle(memory, found.progress)
             with stop_signals(stop_after, log.console) as pausing:
                 while state.epoch < config.training.epochs:
-                    state, paused = trainer.epoch(state, pausing)
+                    state, paused = trainer.train_epoch(state, pausing)
                     if paused:
                         return False
             log.end(scored=state.best >= 0)
@@ -130,7 +130,7 @@ def _claimed(run: Path) -> Generator[None]:
 
 
 def _log(run: Path, found: Resumed, console: Console) -> RunLog:
-    state, per_epoch = found.state, found.steps_per_epoch
+    state, per_epoch = found.progress, found.steps_per_epoch
     return RunLog(
         run,
         epoch=state.epoch,
@@ -161,7 +161,7 @@ class Trainer:
     @property
     def model(self) -> torch.nn.Module:
         """Network that is trained."""
-        return self.run.trained.model
+        return self.run.train_state.model
 
     @property
     def device(self) -> torch.device:
@@ -200,7 +200,7 @@ class Trainer:
                 activation_checkpointing=planned.activation_checkpointing,
             )
             self.save(state)  # trying the widest may end the process
-        self.run.trained.model.activation_checkpointing = state.activation_checkpointing
+        self.run.train_state.model.activation_checkpointing = state.activation_checkpointing
         return state if planned is None else self._try_widest(planned, state)
 
     def _try_widest(self, planned: Planned, state: Progress) -> Progress:
@@ -235,7 +235,7 @@ class Trainer:
         loss, autocast = self.training.loss, self.training.autocast
         return dry_run(self.model, loss, batch, device=self.device, autocast=autocast)
 
-    def epoch(self, state: Progress, pausing: StopRequest) -> tuple[Progress, bool]:
+    def train_epoch(self, state: Progress, pausing: StopRequest) -> tuple[Progress, bool]:
         """Run the rest of an epoch and validate. Returns the new progress and whether to pause. A
         step that has to be cut finer ends the epoch's loop early."""
         steps, saved = self.steps(state), (time.monotonic(), self.global_step(state))
@@ -267,7 +267,7 @@ class Trainer:
             RunError: the gradient is not finite, and no lower loss scale is left to try; or it was
                 the last step of an epoch in which no step updated the weights.
         """
-        training, trained = self.training, self.run.trained
+        training, trained = self.training, self.run.train_state
         number, scaler = self.global_step(state) + 1, trained.scaler
         scale, before = scaler.get_scale(), scaler.state_dict()
         rate = training.learning_rate_at(number - 1, self.n_steps)
@@ -331,7 +331,9 @@ class Trainer:
         summary = summarise(results, self.run.classes)
         self.log.epoch(number, state.epoch, summary)
         if (score := summary.mean_f1) is not None and score > state.best:
-            distributed.on_rank0(lambda: save_weights(self.folder / BEST, self.run.trained.model))
+            distributed.on_rank0(
+                lambda: save_weights(self.folder / BEST, self.run.train_state.model)
+            )
             state = replace(state, best=score)
         state = replace(state, epoch=state.epoch + 1, step=0)
         self.save(state)
@@ -348,7 +350,7 @@ class Trainer:
         def write() -> None:
             self._check_weights(state)
             self.log.flush()
-            save_checkpoint(path, state, self.run.config.plain(), self.run.trained)
+            save_checkpoint(path, state, self.run.config.plain(), self.run.train_state)
             prune(self.folder, self.policy.keep)
 
         distributed.on_rank0(write)
@@ -386,7 +388,7 @@ class Trainer:
                 self.global_step(state) + 1,
                 state,
                 self.run.config,
-                self.run.trained,
+                self.run.train_state,
                 whole,
                 self.run.train,
                 result,

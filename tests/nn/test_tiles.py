@@ -1,4 +1,4 @@
-"""Features by slabs are those of the whole, and the whole is never there."""
+"""Features by tiles are those of the whole, and the whole is never there."""
 
 import pytest
 import torch
@@ -10,13 +10,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from veernet import VeerNet, VeerNetConfig
-from veernet.nn import GroupNorm, norm, slabs
-from veernet.nn.slabs import map_tiles, statistics
+from veernet.nn import GroupNorm, norm
+from veernet.nn import tiles as tiling
+from veernet.nn.tiles import map_tiles, statistics
 
 
 @st.composite
 def cut_widths(draw):
-    """The width of a slab and that of an image: any, or one more or less than some slabs."""
+    """The width of a tile and that of an image: any, or one more or less than some tiles."""
     columns = draw(st.sampled_from([2, 4, 6, 10]))
     some_slabs = st.builds(
         lambda k, more: max(1, k * columns + more), st.integers(1, 5), st.sampled_from([-1, 0, 1])
@@ -40,12 +41,12 @@ def test_a_function_by_slabs_is_the_function_of_the_whole(widths, h, n, seed):
         y = first(torch.cat([up, x], 1)).sin()
         return second(y), third(y)
 
-    def own(slab, *parts):
+    def own(tile, *parts):
         full, halved = f(*parts)
-        return slab.own(full), slab.own(halved, stride=2)
+        return tile.own(full), tile.own(halved, stride=2)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slabs, "TILE_COLUMNS", columns)
+        patch.setattr(tiling, "TILE_COLUMNS", columns)
         found, expected = map_tiles(own, x, half), f(x, half)
         upstream = [torch.randn_like(y) for y in expected]
         leaves = [x, half, *first.parameters(), *second.parameters(), *third.parameters()]
@@ -62,15 +63,15 @@ def whole_statistics(x, groups):
     return both.repeat_interleave(x.shape[2], dim=2)[..., None, None]
 
 
-def of_slab(slab, x):
+def of_slab(tile, x):
     return x
 
 
 @pytest.mark.parametrize(("offset", "rounding"), [(0.0, 1e-6), (1e4, 2e-3)])
 def test_statistics_survive_a_mean_far_above_the_deviation(offset, rounding, monkeypatch):
-    """Of slabs that differ in mean and in width, in groups that differ, in float32; at 1e4 its
+    """Of tiles that differ in mean and in width, in groups that differ, in float32; at 1e4 its
     numbers are 1e-3 apart, and a mean of squares minus a squared mean would be 8 apart."""
-    monkeypatch.setattr(slabs, "TILE_COLUMNS", 16)
+    monkeypatch.setattr(tiling, "TILE_COLUMNS", 16)
     torch.manual_seed(0)
     drift = torch.linspace(0, 3, 70)
     x = offset + drift + torch.randn(2, 32, 40, 70) * torch.linspace(1, 2, 32)[:, None, None]
@@ -91,7 +92,7 @@ def test_statistics_of_slabs_are_those_of_the_whole_and_so_are_their_gradients(
     x = torch.randn(2, channels, h, w, dtype=torch.float64, requires_grad=True)
     model = GroupNorm(channels).double()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slabs, "TILE_COLUMNS", columns)
+        patch.setattr(tiling, "TILE_COLUMNS", columns)
         found, expected = statistics(model, of_slab, x), whole_statistics(x, model.num_groups)
         upstream = torch.randn_like(expected)
         gradients = [torch.autograd.grad(y, x, upstream)[0] for y in (found, expected)]
@@ -118,7 +119,7 @@ def test_nothing_of_full_resolution_is_ever_whole_but_image_and_logits(
     planes, sizes, activation, monkeypatch
 ):
     """Features have 8 channels there; 8 at half the resolution weigh as much as 2 of them."""
-    monkeypatch.setattr(slabs, "TILE_COLUMNS", 8)
+    monkeypatch.setattr(tiling, "TILE_COLUMNS", 8)
     monkeypatch.setattr(norm, "STRIP", {"cpu": 256})
     network = VeerNetConfig(
         out_channels=planes, channels=(8, 4), num_layers=0, num_heads=1, activation=activation

@@ -19,12 +19,13 @@ from torch.utils.checkpoint import checkpoint
 from veernet import losses
 from veernet.errors import PerImageWarning
 from veernet.model import ActivationCheckpointing
-from veernet.nn import seal, slabs
+from veernet.nn import seal
+from veernet.nn import tiles as tiling
 
 POLICIES = [policy for policy in get_args(ActivationCheckpointing) if policy != "none"]
 
 columns = st.sampled_from([2, 4, 6, 16, 256])
-"""Width of a slab, px: a few of them, or hundreds, or one."""
+"""Width of a tile, px: a few of them, or hundreds, or one."""
 
 shapes = st.fixed_dictionaries(
     {
@@ -50,7 +51,7 @@ def recomputing(policy, *others):
 def cut_into(columns, strip=1 << 16):
     """Slabs and the strips of a loss made small."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slabs, "TILE_COLUMNS", columns)
+        patch.setattr(tiling, "TILE_COLUMNS", columns)
         patch.setattr(losses, "STRIP", {"cpu": strip})
         yield
 
