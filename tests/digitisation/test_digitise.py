@@ -135,7 +135,7 @@ def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, hei
     (tmp_path / "c.toml").write_text(text)
     written = digitise_file(tmp_path / "scan.png", tmp_path / "c.toml", SeesInk(), tmp_path / "out")
     coloured = np.ptp(colours(written.pictures[0])[:, :402], axis=2) > 60
-    assert (coloured.sum(1) < 0.4 * coloured.shape[1]).all()  # no line across where it goes round
+    assert (coloured.sum(1) < 0.4 * coloured.shape[1]).all()  # no line across where it wraps
     assert written.summaries[0].wrap_count == 2
     read = lasio.read(written.las)
     rows = np.interp(read["DEPT"], [1000, 1020, 1030], [10, 210, 410])

@@ -274,7 +274,7 @@ class SeesTheMask(VeerNet):
 
 @pytest.mark.parametrize("number", range(8))
 def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
-    """Where it goes round its track too: drawn where its value is printed."""
+    """Where it wraps too: drawn where its value is printed."""
     look = replace(PLAIN, wrapped=1, skew=(0, 0), drift=(0, 0), hatched=0)
     logs = SynthLogs(n_curves=1, height=(160, 160), width=(600, 600), appearance=look, seed=3)
     row, log = logs.row(number), logs.log(number)

@@ -52,7 +52,7 @@ def print_summary(console: Console, summary: Summary) -> None:
 
 def print_written(console: Console, written: DigitisedFiles) -> None:
     """Print the summaries of the curves as a table, the files, and remarks on doubtful curves."""
-    columns = ("curve", "unit", "read", "off scale", "confidence", "rounds")
+    columns = ("curve", "unit", "coverage", "off scale", "confidence", "wraps")
     compared = any(one.compared is not None for one in written.summaries)
     against = ("compared", "covered", "MAE", "r") if compared else ()
     table = Table(*columns, *against, box=SIMPLE, padding=0)
@@ -103,7 +103,7 @@ def _to_look_at(one: CurveSummary) -> Iterator[str]:
             "the depths are off scale and have confidence 0"
         )
     if some and not one.wraps:
-        yield f"{name}: if it goes round its track, say wraps = true in the calibration"
+        yield f"{name}: if it wraps (backup scale), say wraps = true in the calibration"
     yield from _against_reference(one)
     if one.off_scale_share > 0.5 or (some and one.wraps):
         yield f"{name}: the frame of the track may have been taken for it; look at its picture"
