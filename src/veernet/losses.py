@@ -61,7 +61,7 @@ class BCE:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' means."""
-        _check(self, logits, batch)
+        _check_logits(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
@@ -95,7 +95,7 @@ class CrossEntropy:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' weighted means."""
-        _check(self, logits, batch)
+        _check_logits(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
@@ -136,7 +136,7 @@ class Focal:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' means."""
-        _check(self, logits, batch)
+        _check_logits(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
             x = _labelled(logits, target)
@@ -176,7 +176,7 @@ class Tversky:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
-        _check(self, logits, batch)
+        _check_logits(self, logits, batch)
         return _tversky(logits, batch, self.alpha, self.beta, self.smooth).mean(1).sum()
 
 
@@ -202,7 +202,7 @@ class Dice:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
-        _check(self, logits, batch)
+        _check_logits(self, logits, batch)
         return _tversky(logits, batch, 0.5, 0.5, self.smooth).mean(1).sum()
 
 
@@ -237,7 +237,7 @@ class FocalTversky:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
-        _check(self, logits, batch)
+        _check_logits(self, logits, batch)
         cost = _tversky(logits, batch, self.alpha, self.beta, self.smooth)
         # cost^gamma, but a line through 0 below one rounding error, where its slope has no bound.
         power = cost * cost.clamp(min=torch.finfo(cost.dtype).eps) ** (self.gamma - 1)
@@ -269,7 +269,7 @@ class Lovasz:
 
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
-        _check(self, logits, batch)
+        _check_logits(self, logits, batch)
         p = curve_probabilities(_labelled(logits, batch.target)).flatten(2)
         y = _curves(batch.target, out_channels=logits.shape[1]).flatten(2)
         error = torch.where(y, 1 - p, p).masked_fill(~batch.valid.flatten(2), 0)
@@ -306,7 +306,7 @@ def check_out_channels(loss: AnyLoss, out_channels: int) -> None:
     )
 
 
-def _check(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch) -> None:
+def _check_logits(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch) -> None:
     """Refuse logits of another shape than the batch, and classes that they have no channel for.
 
     Reads no pixels: on a GPU that would wait for the device.
@@ -339,7 +339,7 @@ def curve_probabilities(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B cu
 Sums = Callable[[Float[Tensor, "B K h W"], Shaped[Tensor, "B h W"]], Float[Tensor, "sums B *_"]]
 """Sums over some rows of every image, from their logits and targets."""
 
-STRIP = {"cpu": 1 << 16}
+LOSS_STRIP = {"cpu": 1 << 16}
 """Pixels per strip of a batch; 2^20 on a GPU."""
 
 
@@ -372,7 +372,7 @@ class _Summed(torch.autograd.Function):
 
 def _strips(x: Shaped[Tensor, "B *K H W"]) -> Iterator[Shaped[Tensor, "B *K h W"]]:
     """Split a batch into strips of rows, of about `STRIP` pixels each; detached views."""
-    rows = max(1, STRIP.get(x.device.type, 1 << 20) // (x.shape[0] * x.shape[-1]))
+    rows = max(1, LOSS_STRIP.get(x.device.type, 1 << 20) // (x.shape[0] * x.shape[-1]))
     return (part.detach() for part in torch.split(x, rows, dim=-2))
 
 

@@ -52,7 +52,7 @@ def cut_into(columns, strip=1 << 16):
     """Slabs and the strips of a loss made small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiling, "TILE_COLUMNS", columns)
-        patch.setattr(losses, "STRIP", {"cpu": strip})
+        patch.setattr(losses, "LOSS_STRIP", {"cpu": strip})
         yield
 
 

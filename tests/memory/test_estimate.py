@@ -34,8 +34,8 @@ TILES = 12
 def small():
     """What is worked on at a time is small beside a small image, as it is beside a large one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(norm, "STRIP", {"cpu": 1 << 11})
-        patch.setattr(losses, "STRIP", {"cpu": 1 << 12})
+        patch.setattr(norm, "NORM_STRIP", {"cpu": 1 << 11})
+        patch.setattr(losses, "LOSS_STRIP", {"cpu": 1 << 12})
         patch.setattr(tiling, "TILE_COLUMNS", WIDTH // TILES)
         patch.setattr(module, "TRACED_WIDTH", WIDTH)
         yield

@@ -120,7 +120,7 @@ def test_nothing_of_full_resolution_is_ever_whole_but_image_and_logits(
 ):
     """Features have 8 channels there; 8 at half the resolution weigh as much as 2 of them."""
     monkeypatch.setattr(tiling, "TILE_COLUMNS", 8)
-    monkeypatch.setattr(norm, "STRIP", {"cpu": 256})
+    monkeypatch.setattr(norm, "NORM_STRIP", {"cpu": 256})
     network = VeerNetConfig(
         out_channels=planes, channels=(8, 4), num_layers=0, num_heads=1, activation=activation
     )

@@ -21,7 +21,7 @@ from veernet.cli.options import (
 from veernet.errors import OptionError
 from veernet.memory.estimate import PARTS
 from veernet.memory.plan import Choice, plan, sample_sizes
-from veernet.memory.plan import Plan as Found
+from veernet.memory.plan import MemoryPlan as Found
 from veernet.memory.system import drawback, format_bytes, parse_bytes, support
 from veernet.report.charts import draw_stages
 from veernet.synth.opening import open_archive

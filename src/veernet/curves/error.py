@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-NEAR = (1, 2, 4)
+DISTANCES = (1, 2, 4)
 """Distances, px, within which a column counts as read."""
 
 POINTS = 300
@@ -48,7 +48,7 @@ def curve_error(
     n = int(known.sum())
     if not both.any():
         share, nan = 0.0 if n else np.nan, np.nan
-        shares = (share,) * len(NEAR)
+        shares = (share,) * len(DISTANCES)
         return CurveError(mae=nan, mse=nan, r2=nan, pearson_r=nan, within_px=shares, coverage=share)
     error = read[both] - true[both]
     deviation = true[both] - true[both].mean()
@@ -60,7 +60,7 @@ def curve_error(
         mse=squared / int(both.sum()),
         r2=1 - squared / spread if spread > 0 else np.nan,
         pearson_r=float(own @ deviation) / product if product > 0 else np.nan,
-        within_px=tuple(float((np.abs(error) * height <= px).sum() / n) for px in NEAR),
+        within_px=tuple(float((np.abs(error) * height <= px).sum() / n) for px in DISTANCES),
         coverage=float(both.sum() / n),
     )
 

@@ -12,7 +12,7 @@ from PIL.ImageFile import ImageFile
 
 from veernet.errors import ImageError, ImageWarning
 
-BAND = 2**22
+BAND_PIXELS = 2**22
 """Pixels of colour or of more than 8 bits that are converted to grey at a time."""
 
 DIM = 64
@@ -80,7 +80,7 @@ def grey_of(path: Path, picture: Image.Image, *, raw: str, negative: bool) -> UI
 def _bands(picture: Image.Image) -> Iterator[Image.Image]:
     """Yield bands of rows of a picture, so that little of it is held in a wider type."""
     w, h = picture.size
-    rows = max(1, BAND // w)
+    rows = max(1, BAND_PIXELS // w)
     return (picture.crop((0, top, w, min(h, top + rows))) for top in range(0, h, rows))
 
 

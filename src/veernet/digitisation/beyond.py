@@ -21,7 +21,7 @@ ROUND = 0.15
 """Greatest sum of the distances of two neighbouring columns from opposite edges at which a jump
 between them is a wrap, in fractions of full scale (the width of the track)."""
 
-_NEAR = 2
+_EDGE_REACH = 2
 """Greatest distance from an edge at which the line along it begins, px."""
 
 _WIDEST, _LEAST_WIDEST = 1 / 40, 4
@@ -114,13 +114,13 @@ def _line(strip: Strip, edge: int, inward: int) -> Float[ndarray, "w"]:
     """Measure how far the line along an edge reaches into the track, px; 0 where none is
     printed."""
     widest = max(_LEAST_WIDEST, round(_WIDEST * strip.height))
-    offsets = np.arange(-_NEAR, widest + 1)
+    offsets = np.arange(-_EDGE_REACH, widest + 1)
     offsets = offsets[(edge + inward * offsets >= 0) & (edge + inward * offsets < len(strip.grey))]
     seen = dark(strip.grey)[edge + inward * offsets, strip.first : strip.last + 1]
     share = cv2.blur(seen.astype(np.float32), (_BESIDE, 1), borderType=cv2.BORDER_REPLICATE)
     reach, going = np.zeros(seen.shape[1]), np.zeros(seen.shape[1], bool)
     for offset, drawn in zip(offsets, share >= _DRAWN, strict=True):
-        going = drawn & (going | (offset <= _NEAR))
+        going = drawn & (going | (offset <= _EDGE_REACH))
         reach = np.where(going, np.maximum(offset + 0.5, 0), reach)
     return np.where(going, 0, reach)
 

@@ -12,7 +12,7 @@ from veernet.digitisation.track import Axis, CurveScale, Track
 from veernet.errors import CalibrationError, OptionError
 from veernet.las import Unit
 
-NEAR = 6
+TIE_REACH = 6
 """Greatest distance of a tie from the depth line that it means, px."""
 
 TIES = 25
@@ -133,9 +133,9 @@ def _counted(
 ) -> tuple[tuple[float, float], ...]:
     """Make ties by counting lines from the one at `pixel`: up to `TIES`, and the given one."""
     at = _nearest(marks, pixel)
-    if abs(marks[at] - pixel) > NEAR:
+    if abs(marks[at] - pixel) > TIE_REACH:
         raise OptionError(
-            f"--line counts from a depth line; none within {NEAR} px of {pixel:g}, the "
+            f"--line counts from a depth line; none within {TIE_REACH} px of {pixel:g}, the "
             f"nearest is at {marks[at]:g}"
         )
     lines, steps = found.evenly_spaced_run(at)
@@ -152,4 +152,4 @@ def _nearest(marks: Float[ndarray, "n"], pixel: float) -> int:
 
 def _onto_line(marks: Float[ndarray, "n"], pixel: float) -> float:
     nearest = float(marks[_nearest(marks, pixel)])
-    return nearest if abs(nearest - pixel) <= NEAR else float(pixel)
+    return nearest if abs(nearest - pixel) <= TIE_REACH else float(pixel)

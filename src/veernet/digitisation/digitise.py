@@ -122,7 +122,7 @@ def digitise(
         CalibrationError: a track lies outside the scan or not on paper, or the network does not
             know a `curve_class`.
     """
-    _check(calibration, model)
+    _check_classes(calibration, model)
     spans = np.array([span_of(calibration, track) for track in calibration.tracks])
     depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
@@ -130,7 +130,7 @@ def digitise(
     read = [
         (_at(at, strip, curve, one, off_scale), _wraps_of(one) if curve.wraps else (), one)
         for track, strip in zip(calibration.tracks, strips, strict=True)
-        for curve, one in _read(strip, calibration, track, model, window, autocast)
+        for curve, one in _read_track(strip, calibration, track, model, window, autocast)
     ]
     at_depths, wraps, readings = zip(*read, strict=True)
     values, confidence, beyond = (np.stack(one) for one in zip(*at_depths, strict=True))
@@ -171,7 +171,7 @@ def _at(
     )
 
 
-def _read(
+def _read_track(
     strip: Strip,
     calibration: Calibration,
     track: Track,
@@ -209,7 +209,7 @@ def _wraps_of(one: TrackReading) -> tuple[tuple[float, int], ...]:
     return tuple((float(one.depth[column]), count) for column, count in wrap_columns(counts))
 
 
-def _check(calibration: Calibration, model: VeerNet) -> None:
+def _check_classes(calibration: Calibration, model: VeerNet) -> None:
     for curve in calibration.curves:
         if curve.curve_class > model.config.num_curves:
             raise CalibrationError(

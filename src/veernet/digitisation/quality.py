@@ -25,7 +25,7 @@ scale (the width of the track)."""
 SCALE = 120
 """Width of the panels for confidence and residual in a picture, px."""
 
-BAND = 26
+TITLE_HEIGHT = 26
 """Height of the caption over a panel, px."""
 
 _WHITE, _LINE = 255, (150, 150, 150)
@@ -215,8 +215,8 @@ def _beside(
     """Lay out captioned panels: side by side where depth runs down, else below one another."""
     titled = list[ndarray]()
     for panel, words in panels:
-        band = np.full((BAND, panel.shape[1], 3), _WHITE, np.uint8)
-        place = (3, BAND - 9)
+        band = np.full((TITLE_HEIGHT, panel.shape[1], 3), _WHITE, np.uint8)
+        place = (3, TITLE_HEIGHT - 9)
         cv2.putText(band, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
         edge = np.full((4, panel.shape[1], 3), _WHITE, np.uint8)
         titled.append(np.concatenate([band, panel, edge]))

@@ -214,13 +214,13 @@ def _straightened(
             for i in (0, 1)
         )
         x, y = (across, along) if calibration.depth_axis == "down" else (along, -across)
-        grey[:, columns] = _read(scan, x, y, interpolation)
+        grey[:, columns] = _sample(scan, x, y, interpolation)
     return Strip(
         grey=grey, top=margin, bottom=margin + height, first=margin, last=margin + length, span=span
     )
 
 
-def _read(
+def _sample(
     scan: UInt8[ndarray, "h w"],
     x: Float[ndarray, "n m"],
     y: Float[ndarray, "n m"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from veernet.curves.error import NEAR, CurveError
+from veernet.curves.error import DISTANCES, CurveError
 from veernet.evaluation.evaluate import LogResult
 from veernet.evaluation.pixels import Counts
 
@@ -76,7 +76,7 @@ class ValueScores:
 
         near = (
             spread(lambda error, k=k: error.within_px[k], BETTER_WHEN_MORE)
-            for k in range(len(NEAR))
+            for k in range(len(DISTANCES))
         )
         within_1_px, within_2_px, within_4_px = near
         return ValueScores(

@@ -70,7 +70,7 @@ class PolylineLabels:
         drawn, absent = _by_curve(picture, calibration)
 
         def trace(strip: Strip, track: Track) -> TrackLabels:
-            cut = partial(_cut, calibration, track)
+            cut = partial(_cut_mask, calibration, track)
             curves: dict[int, Traced] = {}
             for curve in track.curves:
                 mine = cut(page.draw(drawn[curve.mnemonic]))
@@ -285,7 +285,7 @@ def _is_outline(depths: Float[ndarray, "n"]) -> bool:
     return bool(np.abs(np.diff(depths)).sum() > OUTLINED * np.ptp(depths))
 
 
-def _cut(
+def _cut_mask(
     calibration: Calibration, track: Track, canvas: UInt8[ndarray, "h w"]
 ) -> Bool[ndarray, "_ _"]:
     return cut_strip(canvas, calibration, track, interpolation=cv2.INTER_NEAREST).grey == 1

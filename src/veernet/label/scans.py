@@ -116,7 +116,7 @@ def import_scans(
             or, with `stop`, a scan cannot be imported.
     """
     settings = read_calibration(calibration)
-    _check(scans, settings, window)
+    _check_scans(scans, settings, window)
     folder, rows, summaries = root / split, list[Row](), list[ImportSummary]()
     with writing.begun(root, classes=CLASSES, made_by={"imported": "scans"}):
         if (folder / METADATA).exists():
@@ -155,7 +155,7 @@ def _drawn_over(log: Log) -> UInt8[ndarray, "_ _ 3"]:
     return picture
 
 
-def _check(scans: Sequence[Path], calibration: Calibration, window: int) -> None:
+def _check_scans(scans: Sequence[Path], calibration: Calibration, window: int) -> None:
     if window < 64:
         raise OptionError(f"a window must be 64 px and more, got {window}")
     if len({scan.stem for scan in scans}) < len(scans):
@@ -240,7 +240,7 @@ def _logs(
     edges = np.linspace(0, width, crops + 1).round().astype(int).tolist()
     summaries = [_summarise(scan, strip, curve, labels, crops) for curve in track.curves]
     for a, b in pairwise(edges):
-        yield _cut(log, a, b), replace(row, width=b - a), summaries if a == 0 else []
+        yield _part(log, a, b), replace(row, width=b - a), summaries if a == 0 else []
 
 
 def _log(strip: Strip, labels: TrackLabels) -> Log:
@@ -258,7 +258,7 @@ def _log(strip: Strip, labels: TrackLabels) -> Log:
     )
 
 
-def _cut(log: Log, a: int, b: int) -> Log:
+def _part(log: Log, a: int, b: int) -> Log:
     part = slice(a, b)
     return Log(
         grey=np.ascontiguousarray(log.grey[:, part]),

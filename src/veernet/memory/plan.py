@@ -84,7 +84,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class MemoryPlan:
     """Ways to train given logs in given memory."""
 
     memory: int
@@ -131,7 +131,7 @@ def plan(
     device: torch.device,
     precisions: Sequence[Precision] = (),
     first: bool = False,
-) -> Plan:
+) -> MemoryPlan:
     """List the ways to train logs of these sizes in `memory` bytes: of the whole process on a CPU,
     of what PyTorch hands out on a GPU.
 
@@ -151,7 +151,7 @@ def plan(
         choices.append(choice)
         if first and choice.images:
             break
-    return Plan(memory=memory, size=(h, w), choices=tuple(choices))
+    return MemoryPlan(memory=memory, size=(h, w), choices=tuple(choices))
 
 
 StoredCheckpointing = Annotated[

@@ -17,7 +17,7 @@ Activation = Literal["none", "relu", "silu"]
 
 Maybe = TypeVar("Maybe", Tensor, None, Tensor | None)
 
-STRIP = {"cpu": 3 << 16}
+NORM_STRIP = {"cpu": 3 << 16}
 """Elements per strip of the norm: as many as a processor's cache holds, and in float32 less than
 1 MiB, so that the allocator reuses a strip's memory for the next; 2^24 on a GPU."""
 
@@ -169,7 +169,7 @@ def _blocks(x: Tensor, sides: Sequence[int]) -> Iterator[_Block]:
     """
     _, C, H, W = x.shape
     sizes = list(zip(sides[::2], sides[1::2], strict=True))
-    most = STRIP.get(x.device.type, 1 << 24)
+    most = NORM_STRIP.get(x.device.type, 1 << 24)
     together = max(1, most // (C * H * W))
     for first in range(0, len(sizes), together):
         size = torch.tensor(sizes[first : first + together], device=x.device)

@@ -68,16 +68,16 @@ def map_tiles(
     width = max(x.shape[3] for x in maps)
     cuts = tiles(width)
     strides = [1 if x.shape[3] == width else 2 for x in maps]
-    parts = zip(*(_cut(x, n, cuts) for x, n in zip(maps, strides, strict=True)), strict=True)
+    parts = zip(*(_cut_tiles(x, n, cuts) for x, n in zip(maps, strides, strict=True)), strict=True)
     made = [checkpointed(f, tile, *part) for tile, part in zip(cuts, parts, strict=True)]
     return tuple(torch.cat(result, dim=3) for result in zip(*made, strict=True))
 
 
-def _cut(x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:
-    return _Cut.apply(x, stride, cuts)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
+def _cut_tiles(x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:
+    return _CutTiles.apply(x, stride, cuts)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
 
 
-class _Cut(torch.autograd.Function):
+class _CutTiles(torch.autograd.Function):
     """Views of the tiles of a map, with halos; their gradients are summed into one tensor."""
 
     @staticmethod

@@ -33,7 +33,7 @@ class Pen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Track:
+class TrackLayout:
     """A band of the page with a scale of values across it."""
 
     top: int
@@ -63,7 +63,7 @@ class Track:
 class CurveLayout:
     """Track, line and edge behaviour of one curve."""
 
-    track: Track
+    track: TrackLayout
     pen: Pen
     style: Style
     ending: Ending
@@ -90,7 +90,7 @@ class Layout:
 
     height: int
     width: int
-    tracks: tuple[Track, ...]
+    tracks: tuple[TrackLayout, ...]
     span: tuple[int, int]
     """First column of the tracks, and one past their last; header and footer lie outside."""
     header: bool
@@ -170,7 +170,7 @@ def lay_out(
 
 def _bands(
     rng: Generator, appearance: Appearance, height: int
-) -> tuple[tuple[Track, ...], tuple[int, int]]:
+) -> tuple[tuple[TrackLayout, ...], tuple[int, int]]:
     """Draw the tracks from top to bottom, and the rows of the depth column."""
     chance, column = rng.random(), bernoulli(rng, appearance.depth_track)
     n = (
@@ -197,14 +197,14 @@ def _bands(
     return tracks, band if column else (0, 0)
 
 
-def _track(rng: Generator, appearance: Appearance, top: int, bottom: int) -> Track:
+def _track(rng: Generator, appearance: Appearance, top: int, bottom: int) -> TrackLayout:
     grid, logarithmic = bernoulli(rng, appearance.grid), bernoulli(rng, appearance.log_grid)
     numbers = bernoulli(rng, appearance.track_numbers)
     divisions, decades = (
         max(1, round(uniform(rng, lines))) for lines in (appearance.divisions, appearance.decades)
     )
     roomy = bottom - top >= 120  # lines only a few pixels apart merge to grey
-    return Track(
+    return TrackLayout(
         top=top,
         bottom=bottom,
         grid=grid,
@@ -215,7 +215,12 @@ def _track(rng: Generator, appearance: Appearance, top: int, bottom: int) -> Tra
 
 
 def _curve(
-    rng: Generator, appearance: Appearance, tracks: tuple[Track, ...], scale: float, *, broken: bool
+    rng: Generator,
+    appearance: Appearance,
+    tracks: tuple[TrackLayout, ...],
+    scale: float,
+    *,
+    broken: bool,
 ) -> CurveLayout:
     track = tracks[int(rng.integers(0, len(tracks)))]
     chance = rng.random()

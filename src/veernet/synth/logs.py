@@ -79,7 +79,7 @@ class SynthLogs:
         return Row.of(
             index,
             height=layout.height,
-            width=len(self._cut(index, layout)),
+            width=len(self._kept_columns(index, layout)),
             curves=tuple(
                 CurveRow(track=how.track.edges)
                 if real is None
@@ -107,7 +107,7 @@ class SynthLogs:
         page = shift_columns(paint_page(rng, layout), shift)
         paint_curves(page, lines)
         grey, mask = degrade(rng, degradation, page), paint_mask(page.shape, lines)
-        cut = self._cut(index, layout)
+        cut = self._kept_columns(index, layout)
         part = slice(cut.start, cut.stop)
         return Log(
             grey=np.ascontiguousarray(grey[:, part]),
@@ -129,7 +129,7 @@ class SynthLogs:
         )
         return lay_out(rng, self.appearance, height=height, width=width, n_curves=self.n_curves)
 
-    def _cut(self, index: int, layout: Layout) -> range:
+    def _kept_columns(self, index: int, layout: Layout) -> range:
         """Draw the columns of the page that are kept."""
         if self.crop is None:
             return range(layout.width)

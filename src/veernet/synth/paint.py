@@ -12,7 +12,7 @@ from numpy.random import Generator
 
 from veernet.curves.strokes import StrokePixels, paint_class, wrapped_stroke_pixels
 from veernet.synth.curves import Curve
-from veernet.synth.layout import CurveLayout, Layout, Pen, Track
+from veernet.synth.layout import CurveLayout, Layout, Pen, TrackLayout
 from veernet.synth.marks import draw_handwriting, draw_stamp, draw_ticks
 from veernet.synth.text import Ink, printed_to_fit, put
 
@@ -127,7 +127,7 @@ def _hatch(ink: Ink, line: Line) -> None:
     ink[rows[there], over[columns[there]]] = line.how.pen.darkness
 
 
-def _grid(ink: Ink, layout: Layout, track: Track) -> None:
+def _grid(ink: Ink, layout: Layout, track: TrackLayout) -> None:
     start, stop = layout.span
     for i, x in enumerate(np.arange(start, stop, layout.depth_step)):
         pen = layout.heavy if i % layout.heavy_every == 0 else layout.light
@@ -137,7 +137,7 @@ def _grid(ink: Ink, layout: Layout, track: Track) -> None:
         _line(ink, (start, y), (stop - 1, y), layout.heavy if heavy else layout.light)
 
 
-def _value_lines(track: Track) -> list[tuple[float, bool]]:
+def _value_lines(track: TrackLayout) -> list[tuple[float, bool]]:
     """Return the grid lines of equal value: height in the track, 0 to 1, and True if heavy."""
     if track.decades:
         tens = [
@@ -171,7 +171,7 @@ def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
         depth += step
 
 
-def _track_numbers(rng: Generator, ink: Ink, layout: Layout, track: Track) -> None:
+def _track_numbers(rng: Generator, ink: Ink, layout: Layout, track: TrackLayout) -> None:
     """Print numbers on white in the track, at some of the heavy lines."""
     at = rng.uniform(0.05, 0.8) * track.height + track.top
     every = layout.depth_step * layout.heavy_every * int(rng.integers(1, 4))

@@ -14,7 +14,7 @@ from veernet.errors import LasError, OptionError
 from veernet.las import read_las
 from veernet.synth.curves import standard
 
-LEAST = 200
+MIN_SAMPLES = 200
 """Least number of consecutive samples of a shape."""
 
 
@@ -35,22 +35,22 @@ def shapes_of(folder: str) -> tuple[Shape, ...]:
     Raises:
         OptionError: there is none.
     """
-    found, failed = _read(folder)
+    found, failed = _read_shapes(folder)
     if not found:
         why = f"; {failed[0]}" if failed else ""
         raise OptionError(
-            f"{folder}: no LAS file there has a curve with {LEAST} samples in one piece{why}"
+            f"{folder}: no LAS file there has a curve with {MIN_SAMPLES} samples in one piece{why}"
         )
     return found
 
 
 def passed_over(folder: str) -> tuple[str, ...]:
     """Return a line for each LAS file of a folder that cannot be read: its name and the reason."""
-    return _read(folder)[1]
+    return _read_shapes(folder)[1]
 
 
 @cache
-def _read(folder: str) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
+def _read_shapes(folder: str) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
     found, failed = list[Shape](), list[str]()
     for path in sorted(Path(folder).iterdir() if Path(folder).is_dir() else []):
         if path.suffix.lower() == ".las":
@@ -82,5 +82,5 @@ def take_shape(rng: Generator, shape: Shape, n_columns: int) -> Float[ndarray, "
 
 
 def _pieces(values: Float[ndarray, "n"]) -> list[Float[ndarray, "_"]]:
-    long = [line[:, 1] for line in polylines(values) if len(line) >= LEAST]
+    long = [line[:, 1] for line in polylines(values) if len(line) >= MIN_SAMPLES]
     return [piece for piece in long if np.ptp(piece) > 1e-6 * max(1e-6, np.abs(piece).max())]

@@ -60,7 +60,7 @@ def resume(run: Path, device: torch.device, console: Console) -> Resumed:
     Raises:
         VeerNetError: the run, its archive or its checkpoints are not as they should be.
     """
-    found = distributed.raise_on_all_ranks(lambda: _read(run, device))
+    found = distributed.raise_on_all_ranks(lambda: _read_run(run, device))
     logs, trained = fingerprints(found.train, found.val), found.train_state
     distributed.assert_equal_on_ranks(
         {
@@ -91,7 +91,7 @@ def _tidy(run: Path, damaged: dict[Path, str]) -> None:
         (run / NAME).unlink(missing_ok=True)  # all its steps are repeated
 
 
-def _read(run: Path, device: torch.device) -> Resumed:
+def _read_run(run: Path, device: torch.device) -> Resumed:
     config = read_config(run)
     archive, training = archive_of(run, config), config.training
     check_fit(archive, training)
