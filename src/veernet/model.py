@@ -46,7 +46,8 @@ class VeerNetConfig:
         object.__setattr__(self, "channels", tuple(self.channels))
         if self.out_channels < 1 or len(self.channels) < 2 or min(self.channels) < 2:
             raise OptionError(
-                "a network needs at least 1 out_channels, 2 stages and 2 channels in each; "
+                "a network needs out_channels of at least 1, and channels of 2 stages or more, 2 "
+                "or more in each; "
                 f"got out_channels={self.out_channels}, channels={self.channels}"
             )
         if self.out_channels > 255 or len(self.channels) > 16 or max(self.channels) > 65_536:

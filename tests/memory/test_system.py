@@ -97,7 +97,7 @@ def test_a_convolution_that_the_processor_has_no_units_for_writes_out_its_input_
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
     told, workspace = done.stdout.split()
     assert told == "missing"
-    assert int(workspace) == pytest.approx(9 * 2 * (8 + 8) * 64 * 512, rel=0.02)
+    assert int(workspace) == pytest.approx(9 * 2 * (8 + 8) * 64 * 512, rel=0.05)
 
 
 def linear(training, size, images=1, *, activation_checkpointing, workspaces):

@@ -44,11 +44,11 @@ def test_the_default_network_is_the_one_described():
 
 
 def test_networks_that_cannot_be_are_refused():
-    with pytest.raises(OptionError, match="at least 1 plane"):
+    with pytest.raises(OptionError, match="out_channels of at least 1"):
         VeerNetConfig(out_channels=0)
-    several: list[dict[str, Any]] = [{"widths": (8, 18)}, {"heads": 0}, {"heads": 3}]
+    several: list[dict[str, Any]] = [{"channels": (8, 18)}, {"num_heads": 0}, {"num_heads": 3}]
     for wrong in several:
-        with pytest.raises(OptionError, match="multiple of 4 × heads"):
+        with pytest.raises(OptionError, match="multiple of 4 × num_heads"):
             VeerNetConfig(**wrong)
     with pytest.raises(OptionError, match="even"):
         VeerNetConfig(channels=(8, 33, 16))

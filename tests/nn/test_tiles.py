@@ -19,15 +19,15 @@ from veernet.nn.tiles import map_tiles, statistics
 def cut_widths(draw):
     """The width of a tile and that of an image: any, or one more or less than some tiles."""
     columns = draw(st.sampled_from([2, 4, 6, 10]))
-    some_slabs = st.builds(
+    some_tiles = st.builds(
         lambda k, more: max(1, k * columns + more), st.integers(1, 5), st.sampled_from([-1, 0, 1])
     )
-    return columns, draw(st.integers(1, 40) | some_slabs)
+    return columns, draw(st.integers(1, 40) | some_tiles)
 
 
 @settings(max_examples=100)
 @given(cut_widths(), st.integers(1, 9), st.integers(1, 2), st.integers(0, 1000))
-def test_a_function_by_slabs_is_the_function_of_the_whole(widths, h, n, seed):
+def test_a_function_by_tiles_is_the_function_of_the_whole(widths, h, n, seed):
     """Two convolutions deep, of maps at full and at half resolution, with results at both; and
     the gradients with respect to maps and weights."""
     columns, w = widths
@@ -43,7 +43,7 @@ def test_a_function_by_slabs_is_the_function_of_the_whole(widths, h, n, seed):
 
     def own(tile, *parts):
         full, halved = f(*parts)
-        return tile.own(full), tile.own(halved, stride=2)
+        return tile.interior(full), tile.interior(halved, stride=2)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiling, "TILE_COLUMNS", columns)

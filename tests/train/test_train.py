@@ -316,7 +316,7 @@ def test_a_run_is_not_begun_twice_or_on_other_classes(run, small_archive, tmp_pa
     archive = Archive.open(small_archive)
     with pytest.raises(RunError, match="holds a run already"):
         start(run, archive, TINY)
-    with pytest.raises(RunError, match=r"has 3 classes .* 1 plane"):
+    with pytest.raises(RunError, match=r"has 3 classes .* 1 out_channels"):
         start(tmp_path / "other", archive, Training(network=VeerNetConfig(out_channels=1)))
     assert not (tmp_path / "other").exists()
     with pytest.raises(RunError, match="no run here"):
