@@ -182,6 +182,10 @@ class Planned:
         if self.pixel_budget < 1:
             raise OptionError(f"pixel_budget must be at least 1; got {self.pixel_budget}")
 
+    def __str__(self) -> str:
+        kind, budget = self.activation_checkpointing, self.pixel_budget
+        return f"activation checkpointing {kind}, {budget:,} px per micro-batch"
+
 
 def plan_run(
     training: Training, sizes: Sizes, memory: int, *, device: torch.device, epoch: int = 0

@@ -220,8 +220,7 @@ class Trainer:
                 pixels=batch.padded_pixels,
                 predicted=planned.predicted,
                 measured=watch.peak(),
-                plan=f"activation checkpointing {planned.activation_checkpointing}, "
-                f"{planned.pixel_budget:,} px per micro-batch",
+                plan=str(planned),
             )
             if room is not None:
                 self.log.budget(self.global_step(state) + 1, state.epoch, room)
