@@ -40,15 +40,19 @@ def save_weights(path: Path, model: VeerNet) -> None:
     write_tensors(path, "weights", asdict(model.config), tensors)
 
 
-def load_weights(path: Path = PRETRAINED) -> VeerNet:
-    """Read a network written by `save_weights`; `path` may be the folder of a run.
+def load_weights(source: Path | str = "pretrained") -> VeerNet:
+    """Load `pretrained` weights, which come with VeerNet, or those of a file that `save_weights`
+    wrote, or the best ones in the folder of a run.
 
     Raises:
         CheckpointError: there is no such file, or it is damaged, of another network, or not finite.
     """
+    path = PRETRAINED if source == "pretrained" else Path(source)
     if path.is_dir():
         path = path / BEST
     if not path.exists():
+        if source == "shipped":
+            raise CheckpointError("no weights `shipped`; they are called `pretrained` now")
         raise CheckpointError(
             f"{path}: no such weights; `veernet train` writes them after an epoch"
         )

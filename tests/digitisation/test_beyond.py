@@ -346,7 +346,7 @@ def test_two_curves_of_one_trace_in_one_place_are_refused():
 @pytest.fixture
 def on_disk(tmp_path, monkeypatch):
     """Write a scan and its calibration; returns the words of a command that digitises it."""
-    monkeypatch.setattr("veernet.cli.digitise.weights_of", lambda _: SeesBlack())
+    monkeypatch.setattr("veernet.cli.digitise.load_weights", lambda _: SeesBlack())
 
     def write(grey, text=CALIBRATION):
         write_picture(tmp_path / "scan.png", grey)

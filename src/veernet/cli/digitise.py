@@ -8,7 +8,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from veernet.cli.console import print_json
-from veernet.cli.options import SCAN, Repeated, device_of, weights_of
+from veernet.cli.options import SCAN, Repeated, device_of
 from veernet.data.raster import MAX_PIXELS
 from veernet.digitisation import OffScale, digitise_file
 from veernet.errors import OptionError
@@ -16,6 +16,7 @@ from veernet.inference import WINDOW
 from veernet.las import Las, LasHeader, Unit, read_las
 from veernet.report.tables import print_written
 from veernet.terminal import say
+from veernet.weights import load_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Digitise:
         for line in header.left_out:
             say(line)
         reference = self._reference()
-        model = weights_of(self.weights).to(device_of(self.device))
+        model = load_weights(self.weights).to(device_of(self.device))
         written = digitise_file(
             self.scan,
             self.calibration,

@@ -8,8 +8,6 @@ from tyro.conf import arg
 
 from veernet import distributed
 from veernet.errors import OptionError
-from veernet.model import VeerNet
-from veernet.weights import load_weights
 
 RecipeName = Literal["binary", "multiclass"]
 
@@ -59,18 +57,6 @@ def check_picture(**options: Path | None) -> None:
     for name, path in options.items():
         if path is not None and path.suffix not in (".png", ".svg"):
             raise OptionError(f"--{name} {path}: its name must end in .png or .svg")
-
-
-def weights_of(name: str) -> VeerNet:
-    """Load weights from the folder of a run, from a .safetensors file, or the `pretrained` ones.
-
-    Raises:
-        OptionError: the name is a former one.
-        CheckpointError: there are none, or they are damaged.
-    """
-    if name == "shipped" and not Path(name).exists():
-        raise OptionError("no weights `shipped`; those that come with VeerNet are `pretrained` now")
-    return load_weights() if name == "pretrained" else load_weights(Path(name))
 
 
 def device_of(name: str) -> torch.device:

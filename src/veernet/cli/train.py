@@ -17,7 +17,6 @@ from veernet.cli.options import (
     check_at_least,
     device_of,
     given,
-    weights_of,
 )
 from veernet.errors import OnError, OptionError
 from veernet.memory.plan import plan_run
@@ -28,6 +27,7 @@ from veernet.train.run import CONFIG, Config, check_fit, read_config_file, start
 from veernet.train.signals import end_if_paused
 from veernet.train.trainer import CheckpointPolicy, fit
 from veernet.training import Precision
+from veernet.weights import load_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ class Train:
         training = recipes.RECIPES[self.recipe].training if model is None else model.training
         schedule = replace(training.schedule, **self._schedule())
         training = replace(training, schedule=schedule, **self._training())
-        first = None if self.init_weights is None else weights_of(self.init_weights)
+        first = None if self.init_weights is None else load_weights(self.init_weights)
         if first is not None:
             training = replace(training, network=first.config)
         archive = open_archive(self.archive or Path("" if model is None else model.archive))
