@@ -352,7 +352,7 @@ class _Summed(torch.autograd.Function):
     """`_summed` with activation checkpointing: the backward recomputes each strip."""
 
     @staticmethod
-    def forward(ctx: Any, f: Sums, logits: Tensor, target: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(ctx: Any, f: Sums, logits: Tensor, target: Tensor) -> Tensor:
         ctx.save_for_backward(logits, target)
         ctx.f = f
         first, *others = (f(*part) for part in zip(_strips(logits), _strips(target), strict=True))

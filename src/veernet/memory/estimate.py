@@ -257,7 +257,7 @@ class _AllocationTracer(TorchDispatchMode):
         key = storage._cdata  # pyright: ignore[reportPrivateUsage]
         if key not in self.alive and storage.nbytes():
             block = _Block(storage.nbytes(), self._stage())
-            self.alive[key] = block, weakref.ref(storage, lambda _: self._free(key))  # pyright: ignore
+            self.alive[key] = block, weakref.ref(storage, lambda _: self._free(key))
             self.events.append(block)
 
     def _free(self, key: int) -> None:

@@ -103,7 +103,7 @@ class _Joined(torch.autograd.Function):
     """Concatenation and clearing in one copy, forward and backward."""
 
     @staticmethod
-    def forward(ctx: Any, extent: Extent, clear: tuple[bool, ...], *parts: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(ctx: Any, extent: Extent, clear: tuple[bool, ...], *parts: Tensor) -> Tensor:
         ctx.settings = extent, clear, [part.shape[1] for part in parts]
         # Copy even a single part: `cat` may return it as it is.
         x = parts[0].clone() if len(parts) == 1 else torch.cat(parts, dim=1)

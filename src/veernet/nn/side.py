@@ -49,7 +49,7 @@ class Side(torch.SymInt):
     canvas: int
     images: tuple[int, ...]
 
-    def __init__(self, canvas: int, images: tuple[int, ...]):  # pyright: ignore
+    def __init__(self, canvas: int, images: tuple[int, ...]):
         self.canvas, self.images = canvas, images
 
     def __repr__(self) -> str:
@@ -80,10 +80,10 @@ class Side(torch.SymInt):
 
     __class__ = property(lambda self: int)  # pyright: ignore  # branches on the type go as alone
     node = property(refuse)  # torch would ask it for the number
-    __int__ = __index__ = __float__ = __complex__ = __hash__ = __format__ = refuse  # pyright: ignore
-    numerator = denominator = real = imag = property(refuse)  # pyright: ignore
-    bit_length = bit_count = conjugate = is_integer = as_integer_ratio = refuse  # pyright: ignore
-    __trunc__ = __floor__ = __ceil__ = __truediv__ = __rtruediv__ = refuse  # pyright: ignore
+    __int__ = __index__ = __float__ = __complex__ = __hash__ = __format__ = refuse
+    numerator = denominator = real = imag = property(refuse)
+    bit_length = bit_count = conjugate = is_integer = as_integer_ratio = refuse
+    __trunc__ = __floor__ = __ceil__ = __truediv__ = __rtruediv__ = refuse
 
 
 Size = int | Side

@@ -81,12 +81,12 @@ class _CutTiles(torch.autograd.Function):
     """Views of the tiles of a map, with halos; their gradients are summed into one tensor."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(ctx: Any, x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:
         ctx.settings = x.shape, list(_columns(cuts, stride))
         return tuple(x[..., columns] for columns in ctx.settings[1])
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         shape, columns = ctx.settings
         whole = grads[0].new_zeros(shape).contiguous(memory_format=torch.channels_last)
         for part, grad in zip(columns, grads, strict=True):
