@@ -348,11 +348,8 @@ def first_difference(found: Any, asked: Any, name: str = "") -> str:
     return f"{name}: found {found!r}, asked for {asked!r}"
 
 
-def _config(extra: Literal["forbid", "ignore"]) -> ConfigDict:
-    return ConfigDict(extra=extra, validate_by_name=True, validate_by_alias=True)
-
-
 @cache
 def _checker(kind: type[T], extra: Literal["forbid", "ignore"]) -> Callable[[Any], T]:
     """Return a function that validates a dataclass and those inside it; slow to build."""
-    return TypeAdapter(with_config(_config(extra))(kind)).validate_python
+    config = ConfigDict(extra=extra, validate_by_name=True, validate_by_alias=True)
+    return TypeAdapter(with_config(config)(kind)).validate_python

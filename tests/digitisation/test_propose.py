@@ -316,3 +316,14 @@ def test_where_the_answers_end_nothing_is_written(rng, tmp_path, monkeypatch):
     with pytest.raises(OptionError, match="ended before the last"):
         Calibrate(scan=tmp_path / "scan.png", out=out).run(Console(force_terminal=True))
     assert not out.exists()
+
+
+def test_a_track_that_leaves_the_scan_is_no_fault_of_the_numbers_given(rng):
+    """It is told apart from numbers that make no calibration."""
+    grey, _ = page(rng, 20.0, [(30, 230)], rows=1200, width=560)
+    found, curve = propose(grey), CurveScale(mnemonic="A", left=0, right=1)
+    ties = [(200.0, 1.0), (900.0, 2.0)]
+    with pytest.raises(OptionError, match="leaves the scan"):
+        calibrate(found, (1200, 100), [(1, curve)], ties)
+    with pytest.raises(CalibrationError, match="step must be > 0"):
+        calibrate(found, grey.shape, [(1, curve)], ties, step=0.0)

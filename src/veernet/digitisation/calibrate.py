@@ -1,6 +1,8 @@
 """Make a calibration from what was found on a scan and what its reader says."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -61,12 +63,15 @@ def calibrate(
         found.evenly_spaced_run(_nearest(marks, tie[0]))[0] for tie in (tied[0], tied[-1])
     )
     lines = found.lines[first.start : last.stop]
+    tracks = {
+        number: _place(found.tracks[number - 1], found, lines, shape, axis) for number in numbers
+    }
     try:
         return Calibration(
             depth=Depth(ties=tied, step=step, unit=unit),
             tracks=tuple(
-                _track(found, number, lines, shape, axis, [c for n, c in curves if n == number])
-                for number in numbers
+                replace(track, curves=tuple(curve for n, curve in curves if n == number))
+                for number, track in tracks.items()
             ),
             depth_axis=axis,
             size=(shape[1], shape[0]),
@@ -75,24 +80,23 @@ def calibrate(
         raise CalibrationError(str(wrong)) from wrong
 
 
-def _track(
+def _place(
+    edges: tuple[int, int],
     found: Proposal,
-    number: int,
     lines: Float[ndarray, "n"],
     shape: tuple[int, int],
     axis: Axis,
-    curves: Sequence[CurveScale],
 ) -> Track:
-    """Make a track between two depth lines: a box, or on a skewed scan its corners, between the
-    outermost depth lines that lie on the scan."""
-    (left, right), (h, w), down = found.tracks[number - 1], shape, axis == "down"
+    """Place a track between two depth lines: a box, or on a skewed scan its corners, between the
+    outermost depth lines that lie on the scan. It has no curves yet."""
+    (left, right), (h, w), down = edges, shape, axis == "down"
 
     def on_scan(column: float, row: float) -> tuple[float, float]:
         x, y = found.to_scan(column, row)
         return (x, y) if down else (y, h - 1 - x)  # undo the turn to depth down
 
     def inside(row: float) -> bool:
-        ends = [on_scan(column, row) for column in (left, right)]
+        ends = [on_scan(column, row) for column in edges]
         return all(-0.4 <= x <= w - 0.6 and -0.4 <= y <= h - 0.6 for x, y in ends)
 
     rows = [float(row) for row in lines if inside(float(row))]
@@ -101,13 +105,11 @@ def _track(
     if found.skew:
         read = [(left, rows[0]), (right, rows[0]), (right, rows[-1]), (left, rows[-1])]
         places = (on_scan(*one) for one in read)
-        return Track(
-            corners=tuple((round(x, 1), round(y, 1)) for x, y in places), curves=(*curves,)
-        )
+        return Track(corners=tuple((round(x, 1), round(y, 1)) for x, y in places))
     first, last = round(rows[0]), round(rows[-1])
     if down:
-        return Track(left=left, right=right, top=first, bottom=last, curves=(*curves,))
-    return Track(left=first, right=last, top=h - 1 - right, bottom=h - 1 - left, curves=(*curves,))
+        return Track(left=left, right=right, top=first, bottom=last)
+    return Track(left=first, right=last, top=h - 1 - right, bottom=h - 1 - left)
 
 
 def _tied(
@@ -118,7 +120,7 @@ def _tied(
 ) -> tuple[tuple[float, float], ...]:
     """Move ties onto their depth lines; where lines are counted, make ties over the whole
     stretch."""
-    if not np.isfinite([*sum(ties, ()), line or 0]).all():
+    if not np.isfinite(ties).all() or not math.isfinite(line or 0):
         raise OptionError("--tie and --line take finite numbers")
     if len(ties) == 1 and line is not None:
         ((pixel, depth),) = ties

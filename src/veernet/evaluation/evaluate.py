@@ -124,8 +124,10 @@ def evaluate(
 
 def follow_curves(probability: Float[ndarray, "K h w"], row: Row) -> list[Float[ndarray, "w"]]:
     """Follow every curve of a log; return its row in every column, which is scored and drawn."""
-    edges = (wrap_edges(row, k) for k in range(len(probability)))
-    return [read_curve(probability, k, wrap_edges=turn).rows for k, turn in enumerate(edges)]
+    return [
+        read_curve(probability, k, wrap_edges=wrap_edges(row, k)).rows
+        for k in range(len(probability))
+    ]
 
 
 def wrap_edges(row: Row, curve: int) -> tuple[int, int] | None:

@@ -101,9 +101,10 @@ def draw(
     """Draw a log as scanned, with its true curves, and with the curves that the network reads, as
     they are scored."""
     followed = follow_curves(predict(model, to_ink(log.grey), autocast=autocast), row)
-    edges = (wrap_edges(row, k) for k in range(len(followed)))
-    pairs = zip(followed, edges, strict=True)
-    read = [rows if turn is None else printed_rows(rows, turn) for rows, turn in pairs]
+    read = [
+        rows if (edges := wrap_edges(row, k)) is None else printed_rows(rows, edges)
+        for k, rows in enumerate(followed)
+    ]
     first = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
     part = slice(first, first + PICTURE_WIDTH)
     return stack(

@@ -1,6 +1,6 @@
 """Scores of a network over the logs of a split, ready for JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,24 +70,19 @@ class ValueScores:
     @staticmethod
     def of(errors: Sequence[CurveError]) -> "ValueScores":
         """Summarise the errors of logs."""
-
-        def spread(measure: Callable[[CurveError], float], worst: float) -> Spread:
-            return Spread.of([measure(error) for error in errors], worst)
-
-        near = (
-            spread(lambda error, k=k: error.within_px[k], BETTER_WHEN_MORE)
+        within_1_px, within_2_px, within_4_px = (
+            Spread.of([error.within_px[k] for error in errors], BETTER_WHEN_MORE)
             for k in range(len(DISTANCES))
         )
-        within_1_px, within_2_px, within_4_px = near
         return ValueScores(
-            mae=spread(lambda error: error.mae, BETTER_WHEN_LESS),
-            mse=spread(lambda error: error.mse, BETTER_WHEN_LESS),
-            r2=spread(lambda error: error.r2, BETTER_WHEN_MORE),
-            pearson_r=spread(lambda error: error.pearson_r, BETTER_WHEN_MORE),
+            mae=Spread.of([error.mae for error in errors], BETTER_WHEN_LESS),
+            mse=Spread.of([error.mse for error in errors], BETTER_WHEN_LESS),
+            r2=Spread.of([error.r2 for error in errors], BETTER_WHEN_MORE),
+            pearson_r=Spread.of([error.pearson_r for error in errors], BETTER_WHEN_MORE),
             within_1_px=within_1_px,
             within_2_px=within_2_px,
             within_4_px=within_4_px,
-            coverage=spread(lambda error: error.coverage, BETTER_WHEN_MORE),
+            coverage=Spread.of([error.coverage for error in errors], BETTER_WHEN_MORE),
         )
 
 

@@ -269,11 +269,8 @@ def _choices(
                     activation_checkpointing=activation_checkpointing,
                     workspaces=on_cpu,
                 )
-                for width in (
-                    w,
-                    64 * TRACED_WIDTH,
-                    128 * TRACED_WIDTH,
-                )  # widths at which weights hardly count
+                # At the two wide ones weights hardly count.
+                for width in (w, 64 * TRACED_WIDTH, 128 * TRACED_WIDTH)
             )
             per_pixel = (farther.peak - far.peak) / (h * 64 * TRACED_WIDTH) + copied
             over = memory - fixed - copied * h * w - whole.peak

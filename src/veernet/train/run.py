@@ -251,7 +251,8 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     names = "training", "logs", "first", "deterministic", "plan", "on_error", "threads"
     keys = [key for key in names if key in written]  # older versions wrote fewer
     found = {key: _presently(key, written[key], path) for key in keys}
-    asked = {key: config.plain()[key] for key in keys}
+    plain = config.plain()
+    asked = {key: plain[key] for key in keys}
     if found != asked:
         raise RunError(
             f"{run}: {CONFIG} was changed since {path.name} was written "
