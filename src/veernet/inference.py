@@ -8,17 +8,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import nn
 
 from veernet.curves.trace import MAX_GAP, Trace, read_trace
-from veernet.data.batch import as_float
+from veernet.data.batch import as_float, to_ink
 from veernet.errors import OptionError
 from veernet.losses import curve_probabilities
 
 WINDOW = 25_600
 """Default for the columns that the network sees at once, twice the longest log of a training set;
 at a height of 640 px they take 2.8 GiB, 181 bytes per pixel."""
-
 
 LEAST_WINDOW = 64
 """Width of the narrowest window, px."""
@@ -27,12 +26,12 @@ LEAST_WINDOW = 64
 @torch.no_grad()
 def predict(
     model: nn.Module,
-    image: UInt8[Tensor, "1 h w"],
+    grey: UInt8[ndarray, "h w"],
     *,
     autocast: torch.dtype | None = None,
     window: int = WINDOW,
 ) -> Float[ndarray, "K h w"]:
-    """Predict the probability of every curve at every pixel of one log (255 = ink), of any size.
+    """Predict the probability of every curve at every pixel of one log (255 = paper), of any size.
 
     Args:
         window: most columns that the network sees at once. A longer log is split into windows of
@@ -43,10 +42,10 @@ def predict(
     """
     if window < LEAST_WINDOW:
         raise OptionError(f"a window must be {LEAST_WINDOW} px and more, got {window}")
-    weight, w = next(model.parameters()), image.shape[-1]
-    if w > window:
-        return _in_windows(partial(predict, model, autocast=autocast, window=window), image, window)
-    canvas = as_float(image.to(weight.device), weight.dtype)[None]
+    weight = next(model.parameters())
+    if grey.shape[1] > window:
+        return _in_windows(partial(predict, model, autocast=autocast, window=window), grey, window)
+    canvas = as_float(to_ink(grey).to(weight.device), weight.dtype)[None]
     with (
         _evaluating(model),
         torch.autocast(weight.device.type, autocast, enabled=autocast is not None),
@@ -69,13 +68,13 @@ def _evaluating(model: nn.Module) -> Generator[None]:
 
 
 def _in_windows(
-    see: Callable[[UInt8[Tensor, "1 h n"]], Float[ndarray, "K h n"]],
-    image: UInt8[Tensor, "1 h w"],
+    see: Callable[[UInt8[ndarray, "h n"]], Float[ndarray, "K h n"]],
+    grey: UInt8[ndarray, "h w"],
     window: int,
 ) -> Float[ndarray, "K h w"]:
     """Blend the results of overlapping windows; each is weighed by the distance from its own cut
     ends, up to the overlap."""
-    w, overlap = image.shape[-1], window // 16
+    w, overlap = int(grey.shape[1]), window // 16
     n = 1 + -(-(w - window) // (window - overlap))
     total, weight = None, np.zeros(w, np.float32)
     for start in np.linspace(0, w - window, n).round().astype(int).tolist():
@@ -83,7 +82,7 @@ def _in_windows(
         from_left = at if start > 0 else np.full(window, overlap)
         from_right = at[::-1] if start + window < w else np.full(window, overlap)
         mine = np.minimum(np.minimum(from_left, from_right), overlap).astype(np.float32)
-        seen = see(image[..., start : start + window]) * mine
+        seen = see(grey[:, start : start + window]) * mine
         if total is None:
             total = np.zeros((*seen.shape[:2], w), np.float32)
         total[..., start : start + window] += seen

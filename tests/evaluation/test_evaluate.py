@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
-from torch import nn
 
+from networks import SeesTheMask
 from veernet import Archive, VeerNet, VeerNetConfig
 from veernet.curves.error import CurveError
 from veernet.data.archive import Curves, Log
-from veernet.data.batch import to_ink
 from veernet.evaluation.evaluate import LogResult, PixelCounts, ValueErrors, evaluate
 from veernet.evaluation.pictures import draw, write_evaluation
 from veernet.evaluation.pixels import Counts
 from veernet.evaluation.summary import PixelScores, summarise
-from veernet.inference import classes_of, predict
+from veernet.inference import predict
 from veernet.report.tables import print_summary
 from veernet.synth.appearance import PLAIN
 from veernet.synth.logs import SynthLogs
@@ -246,32 +245,6 @@ def test_a_curve_is_scored_by_what_shows_of_it_beside_the_one_drawn_over_it():
     assert second.columns.mae * 99 < 0.75 * 2 * 30 / 300
 
 
-@pytest.mark.parametrize(("width", "windows"), [(64, 1), (65, 2), (124, 2), (125, 3), (184, 3)])
-def test_windows_overlap_by_a_sixteenth_and_more(width, windows):
-    """Two of 64 px that share 4 are 124 px wide, three are 184."""
-    seen = []
-
-    class Watch(SeesTheMask):
-        def forward(self, image, sizes=None):
-            seen.append(image.shape[-1])
-            return super().forward(image)
-
-    image = torch.randint(0, 255, (1, 8, width), dtype=torch.uint8)
-    found = predict(Watch(), image, window=64)
-    assert seen == [64] * windows
-    np.testing.assert_allclose(found, predict(SeesTheMask(), image), rtol=1e-5)
-
-
-class SeesTheMask(VeerNet):
-    """A perfect network, for a log whose ink is its mask."""
-
-    def __init__(self):
-        super().__init__(VeerNetConfig(out_channels=1, channels=(2, 4), num_heads=1))
-
-    def forward(self, image, sizes=None):
-        return 40 * (image - 0.5)
-
-
 @pytest.mark.parametrize("number", range(8))
 def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
     """Where it wraps too: drawn where its value is printed."""
@@ -304,12 +277,6 @@ def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
     assert np.isfinite(shown[np.isfinite(values)]).mean() > 0.98  # the rest is where it jumps
 
 
-def test_the_class_of_a_pixel_is_the_most_probable_one():
-    p = np.array([[[0.2, 0.6, 0.3, 0.4]], [[0.1, 0.3, 0.5, 0.4]]])
-    assert classes_of(p).tolist() == [[0, 1, 2, 1]]
-    assert classes_of(np.array([[[0.4, 0.6]]])).tolist() == [[0, 1]]
-
-
 def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
     torch.manual_seed(0)
     model = VeerNet(
@@ -319,28 +286,10 @@ def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
     results = evaluate(model, split, [1, 0], advance=lambda: called.append(1))
     assert [r.file_name for r in results] == [split.rows[i].file_name for i in (1, 0)]
     assert len(called) == 2
-    expected = LogResult.of(split.rows[1], split.log(1), predict(model, to_ink(split.log(1).grey)))
+    expected = LogResult.of(split.rows[1], split.log(1), predict(model, split.log(1).grey))
     assert results[0].counts == expected.counts
     classes = Archive.open(small_archive).classes
     summary = write_evaluation(tmp_path, model, split, results, classes)
     assert json.loads((tmp_path / "summary.json").read_text()) == asdict(summary)
     assert len((tmp_path / "logs.jsonl").read_text().splitlines()) == 2
     assert len([*tmp_path.glob("*.png")]) == 2
-
-
-class Dropping(nn.Module):
-    """A network whose answer is another one in training."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.drop = nn.Conv2d(1, 3, 1), nn.Dropout(0.9)
-
-    def forward(self, x, sizes=None):
-        return self.drop(self.conv(x))
-
-
-def test_a_network_is_evaluated_as_it_evaluates_and_left_as_it_was():
-    model, image = Dropping(), torch.full((1, 20, 30), 255, dtype=torch.uint8)
-    model.conv.training = False
-    assert (predict(model, image) == predict(model, image)).all()
-    assert [layer.training for layer in model.modules()] == [True, False, True]

@@ -11,7 +11,6 @@ from numpy import ndarray
 
 from veernet.curves.trace import Trace
 from veernet.curves.wraps import printed_rows, track_wraps, wrap_columns
-from veernet.data.batch import to_ink
 from veernet.digitisation.beyond import beyond_scale
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.strip import Strip, cut_from_paper, span_of
@@ -181,13 +180,13 @@ def _read_track(
 ) -> Iterator[tuple[CurveScale, TrackReading]]:
     """Read the curves of a track. They are followed beyond both ends of the track too, where their
     strokes go on."""
-    seen = predict(model, to_ink(strip.grey), window=window, autocast=autocast)
+    seen = predict(model, strip.grey, window=window, autocast=autocast)
     seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
     depth = calibration.depth.at(strip.pixels()[part])
     for curve in track.curves:
-        turn = (0, strip.height) if curve.wraps else None
+        wrap_edges = (0, strip.height) if curve.wraps else None
         whole = read_curve(
-            seen, curve.curve_class - 1, max_gap=calibration.depth.gap(), wrap_edges=turn
+            seen, curve.curve_class - 1, max_gap=calibration.depth.gap(), wrap_edges=wrap_edges
         )
         trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
         beyond = beyond_scale(strip, seen[curve.curve_class - 1, :, part], trace, wraps=curve.wraps)

@@ -10,7 +10,7 @@ from torch import nn
 
 from veernet.curves.error import CurveError, curve_error, resample
 from veernet.data.archive import Log, Row, Split
-from veernet.data.batch import UNLABELLED, to_ink
+from veernet.data.batch import UNLABELLED
 from veernet.errors import VeerNetError
 from veernet.evaluation.pixels import Counts, count
 from veernet.inference import classes_of, predict, read_curve
@@ -115,7 +115,7 @@ def evaluate(
                 raise
             skip(split.rows[index].file_name, str(fault))
             continue
-        probability = predict(model, to_ink(log.grey), autocast=autocast)
+        probability = predict(model, log.grey, autocast=autocast)
         row = split.rows[index]
         results.append(LogResult.of(row, log, probability, read_curves=read_curves))
         advance()

@@ -14,7 +14,6 @@ from torch import nn
 from veernet.curves.overlay import overlay, stack
 from veernet.curves.wraps import printed_rows
 from veernet.data.archive import Log, Row, Split
-from veernet.data.batch import to_ink
 from veernet.data.raster import write_picture
 from veernet.evaluation.evaluate import LogResult, follow_curves, wrap_edges
 from veernet.evaluation.summary import Summary, summarise
@@ -56,10 +55,12 @@ def write_evaluation(
         the summary.
     """
     summary = replace(summarise(results, classes), left_out=dict(left_out or {}))
-    with atomic_write_set(folder, SUMMARY, older=lambda: _pictures(folder)) as made:
-        _draw_worst(made, model, split, results, autocast=autocast)
-        write_json_lines(made / "logs.jsonl", [nan_to_none(asdict(result)) for result in results])
-        write_json(made / SUMMARY, asdict(summary))
+    with atomic_write_set(folder, SUMMARY, older=lambda: _pictures(folder)) as staging:
+        _draw_worst(staging, model, split, results, autocast=autocast)
+        write_json_lines(
+            staging / "logs.jsonl", [nan_to_none(asdict(result)) for result in results]
+        )
+        write_json(staging / SUMMARY, asdict(summary))
     return summary
 
 
@@ -100,7 +101,7 @@ def draw(
 ) -> UInt8[ndarray, "H w 3"]:
     """Draw a log as scanned, with its true curves, and with the curves that the network reads, as
     they are scored."""
-    followed = follow_curves(predict(model, to_ink(log.grey), autocast=autocast), row)
+    followed = follow_curves(predict(model, log.grey, autocast=autocast), row)
     read = [
         rows if (edges := wrap_edges(row, k)) is None else printed_rows(rows, edges)
         for k, rows in enumerate(followed)
