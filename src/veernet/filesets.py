@@ -43,21 +43,21 @@ def atomic_write_set(
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         _finish(folder, main)
-        made = Path(tempfile.mkdtemp(prefix=f"{_ready(folder, main).name}-", dir=folder))
-        handle = os.open(made, os.O_RDONLY)
+        staging = Path(tempfile.mkdtemp(prefix=f"{_ready(folder, main).name}-", dir=folder))
+        handle = os.open(staging, os.O_RDONLY)
         _lock(handle)  # marks it as still being written
     try:
-        with _naming_in(folder, made):
-            yield made
+        with _naming_in(folder, staging):
+            yield staging
         with _locked(folder):
             _finish(folder, main)  # a set of another process
-            new = {path.name for path in made.iterdir()}
-            write_json(made / _GONE, sorted({*older()} - new))
-            flush_names(made)
-            made.rename(_ready(folder, main))  # the set is complete from here on
+            new = {path.name for path in staging.iterdir()}
+            write_json(staging / _GONE, sorted({*older()} - new))
+            flush_names(staging)
+            staging.rename(_ready(folder, main))  # the set is complete from here on
             _finish(folder, main)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
         os.close(handle)
 
 

@@ -365,8 +365,8 @@ class _Summed(torch.autograd.Function):
         whole = torch.empty_like(logits)
         for x, t, into in zip(*map(_strips, (logits, target, whole)), strict=True):
             with torch.enable_grad():
-                made = ctx.f(x.requires_grad_(), t)
-            into.copy_(torch.autograd.grad(made, x, grad)[0])
+                sums = ctx.f(x.requires_grad_(), t)
+            into.copy_(torch.autograd.grad(sums, x, grad)[0])
         return None, whole, None
 
 

@@ -83,9 +83,9 @@ def write_tensors(path: Path, kind: str, about: Any, tensors: Mapping[str, Tenso
     Raises:
         CheckpointError: the disk does not take the file; an older file is unchanged.
     """
-    told = json.dumps(about)
+    about_json = json.dumps(about)
     # One entry, since the order of several varies.
-    metadata = {kind: json.dumps({"sha256": _digest(told, tensors), "about": told})}
+    metadata = {kind: json.dumps({"sha256": _digest(about_json, tensors), "about": about_json})}
     whole = {name: value.contiguous() for name, value in tensors.items()}
     try:
         with atomic_write(path, durable=True) as temporary:
@@ -114,8 +114,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise CheckpointError(f"{path}: not readable as safetensors ({broken})") from broken
 
 
-def _digest(told: str, tensors: Mapping[str, Tensor]) -> str:
-    return digest([told, sorted(tensors.items())])
+def _digest(about_json: str, tensors: Mapping[str, Tensor]) -> str:
+    return digest([about_json, sorted(tensors.items())])
 
 
 def unseal(entry: str, tensors: Mapping[str, Tensor]) -> Any:
@@ -125,10 +125,10 @@ def unseal(entry: str, tensors: Mapping[str, Tensor]) -> Any:
         ValueError: the digest does not match.
     """
     sealed = json.loads(entry)
-    told, expected = sealed["about"], sealed["sha256"]
-    if _digest(told, tensors) != expected:
+    about_json, expected = sealed["about"], sealed["sha256"]
+    if _digest(about_json, tensors) != expected:
         raise ValueError("its SHA-256 is not the one that was written")
-    return json.loads(told)
+    return json.loads(about_json)
 
 
 def _network(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Any:

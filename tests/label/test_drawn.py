@@ -17,7 +17,7 @@ from veernet import Archive
 from veernet.data.raster import write_picture
 from veernet.errors import LabelError
 from veernet.label import MaskLabels, PolylineLabels, import_scans
-from veernet.label.labels import Traced
+from veernet.label.labels import TracedCurve
 
 WIDTH, HEIGHT = 460, 330
 LEFTS, BREADTH = {"GR": 20, "DT": 240}, 200  # of which 10 px are the margin that reaches row 0
@@ -319,7 +319,7 @@ def test_a_label_is_not_believed_where_little_of_it_lies_on_ink(rng):
     x = np.arange(n)
     on_ink = np.where(x < cut, rng.random(n) < 0.9, rng.random(n) < 0.18)
     given, nothing = np.ones(n, bool), np.zeros(n, bool)
-    traced = Traced(
+    traced = TracedCurve(
         positions=np.full(n, 0.5), on_ink=on_ink, given=given, absent=nothing, line_width=2
     )
     assert traced.share_on_ink(given) > 0.25

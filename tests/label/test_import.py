@@ -18,7 +18,7 @@ from veernet.data.verify import verify
 from veernet.digitisation.strip import Strip
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LabelError, LasError
 from veernet.label import LasLabels, MaskLabels, import_scans
-from veernet.label.labels import Traced, paint_labels, rows_of
+from veernet.label.labels import TracedCurve, paint_labels, rows_of
 from veernet.label.snap import snap
 
 TOML = """
@@ -283,7 +283,7 @@ def test_a_line_along_an_edge_is_labelled_two_pixels_beyond_it_and_no_further(ed
     )
     there, nowhere = np.ones(30, bool), np.zeros(30, bool)
     at = np.full(30, 0.999 if edge == "upper" else 0.001)
-    traced = Traced(positions=at, on_ink=there, given=there, absent=nowhere, line_width=9)
+    traced = TracedCurve(positions=at, on_ink=there, given=there, absent=nowhere, line_width=9)
     mask = paint_labels(strip, {1: traced})
     rows = range(6, 13) if edge == "upper" else range(24, 31)
     assert [*np.flatnonzero((mask == 1).all(1))] == [*rows]

@@ -52,8 +52,8 @@ def test_the_step_is_written_down_and_the_log_found(small_archive, tmp_path, poi
     assert {log["index"] for log in logs} == {*window}
 
     found = replay(folder, device=CPU)
-    taken = [(log, one) for log, one in found.alone if one is not None]
-    assert len(taken) == len(found.alone)
+    taken = [(log, one) for log, one in found.per_log if one is not None]
+    assert len(taken) == len(found.per_log)
     assert [log.file_name for log, one in taken if not one.applied] == [poisonous]
     assert found.whole is not None
     assert not found.whole.applied
@@ -77,8 +77,8 @@ def test_a_step_that_is_finite_again_gives_the_loss_it_should(small_archive, tmp
     assert found.whole is not None
     assert found.whole.loss.item() == expected["loss"]
     assert found.whole.grad_norm.item() == expected["grad_norm"]
-    losses = [one.loss.item() for _, one in found.alone if one is not None]
-    mean = sum(losses) / len(found.alone)
+    losses = [one.loss.item() for _, one in found.per_log if one is not None]
+    mean = sum(losses) / len(found.per_log)
     assert mean == pytest.approx(expected["loss"])
 
 
@@ -91,7 +91,7 @@ def test_a_log_that_is_gone_is_told_and_the_others_are_taken(small_archive, tmp_
         fit(run, device=CPU, on_error="skip", console=QUIET)
     (folder,) = (run / "faults").iterdir()
     found = replay(folder, device=CPU)
-    assert [log.file_name for log, one in found.alone if one and not one.applied] == [poisonous]
+    assert [log.file_name for log, one in found.per_log if one and not one.applied] == [poisonous]
     told = json.loads((folder / "fault.json").read_text())
     told["micro_batches"][0][0]["index"] = 999
     (folder / "fault.json").write_text(json.dumps(told))

@@ -107,7 +107,7 @@ class Calibrate:
         except EOFError as ended:
             raise OptionError("the answers ended before the last; nothing was written") from ended
         curves = [_curve(text) for text in answered.curve]
-        _check_traces(curves)
+        _check_curve_classes(curves)
         calibration = calibrate(
             found,
             shape,
@@ -166,7 +166,7 @@ def _ask_curves(console: Console, tracks: int) -> tuple[str, ...]:
         while text := _ask(console, f"track {number}"):
             try:
                 _, curve = _curve(f"{number}:{text}")
-                _check_traces([_curve(one) for one in (*curves, f"{number}:{text}")])
+                _check_curve_classes([_curve(one) for one in (*curves, f"{number}:{text}")])
             except OptionError as wrong:
                 console.print(str(wrong), soft_wrap=True)
                 continue
@@ -224,7 +224,7 @@ def _curve(text: str) -> tuple[int, CurveScale]:
         raise OptionError(f"--curve {text!r}: {wrong}") from wrong
 
 
-def _check_traces(curves: Iterable[tuple[int, CurveScale]]) -> None:
+def _check_curve_classes(curves: Iterable[tuple[int, CurveScale]]) -> None:
     """Check that no two curves of a track have the same curve_class."""
     first = dict[tuple[int, int], str]()
     for number, curve in curves:

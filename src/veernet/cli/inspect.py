@@ -15,7 +15,7 @@ from veernet.cli.options import ARCHIVE, check_at_least, check_picture
 from veernet.data.archive import Split, SplitName
 from veernet.data.schedule import Schedule
 from veernet.data.survey import Survey, survey
-from veernet.data.verify import Verified, verify
+from veernet.data.verify import Verification, verify
 from veernet.errors import ArchiveError
 from veernet.report.charts import draw_archive
 from veernet.synth.opening import open_archive
@@ -57,13 +57,15 @@ class Inspect:
         surveys: dict[SplitName, Survey] = {
             name: survey(split, schedule) for name, split in splits.items()
         }
-        verified: dict[SplitName, Verified] = {} if self.quick else self._verify(splits, console)
+        verified: dict[SplitName, Verification] = (
+            {} if self.quick else self._verify(splits, console)
+        )
         if self.json:
             of = asdict(schedule)
-            told = {name: {**asdict(found), "schedule": of} for name, found in surveys.items()}
+            report = {name: {**asdict(found), "schedule": of} for name, found in surveys.items()}
             for name, found in verified.items():
-                told[name] |= {**asdict(found), "shares": found.shares}
-            print_json(console, told)
+                report[name] |= {**asdict(found), "shares": found.shares}
+            print_json(console, report)
         else:
             console.print(f"{self.root}: {', '.join(archive.classes)}", soft_wrap=True)
             for name, found in surveys.items():
@@ -80,7 +82,7 @@ class Inspect:
 
     def _verify(
         self, splits: Mapping[SplitName, Split], console: Console
-    ) -> dict[SplitName, Verified]:
+    ) -> dict[SplitName, Verification]:
         with bar(aside(console, self.json), "logs", sum(map(len, splits.values()))) as advance:
             return {
                 name: verify(split, workers=self.workers, advance=advance)
@@ -88,7 +90,7 @@ class Inspect:
             }
 
 
-def _print_verified(console: Console, classes: tuple[str, ...], found: Verified) -> None:
+def _print_verified(console: Console, classes: tuple[str, ...], found: Verification) -> None:
     shares = ", ".join(f"{c} {x:.2%}" for c, x in zip(classes, found.shares, strict=True))
     console.print(f"classes: {shares}; {found.unlabelled:,} px not labelled", soft_wrap=True)
     for fault in found.faults:

@@ -109,6 +109,22 @@ def _print_plan(console: Console, found: Found, note: str | None) -> None:
         "by",
         soft_wrap=True,
     )
+    console.print(_table(found))
+    console.print(
+        "checkpointing: activations that the backward computes again; peak: of the process at the "
+        "widest log alone; logs: number of the widest that fit together; batches: micro-batches of "
+        "a step; padding: share of the pixels computed; time: 1 is a step of the same precision "
+        "without padding and without activation checkpointing",
+        soft_wrap=True,
+    )
+    if note is not None:
+        console.print(note, soft_wrap=True)
+    if found.fits:
+        _print_stages(console, found)
+
+
+def _table(found: Found) -> Table:
+    """Tabulate the choices, one per row, with * at the best."""
     columns = (
         "",
         "",
@@ -133,18 +149,7 @@ def _print_plan(console: Console, found: Found, note: str | None) -> None:
             f"{choice.padding_share:.1%}",
             f"{choice.cost:.2f}",
         )
-    console.print(table)
-    console.print(
-        "checkpointing: activations that the backward computes again; peak: of the process at the "
-        "widest log alone; logs: number of the widest that fit together; batches: micro-batches of "
-        "a step; padding: share of the pixels computed; time: 1 is a step of the same precision "
-        "without padding and without activation checkpointing",
-        soft_wrap=True,
-    )
-    if note is not None:
-        console.print(note, soft_wrap=True)
-    if found.fits:
-        _print_stages(console, found)
+    return table
 
 
 def _print_stages(console: Console, found: Found) -> None:

@@ -132,8 +132,8 @@ def checked(name: str, command: type[Any], words: Iterable[str]) -> list[str]:
 def _option_of(name: str, options: list[Option], flag: str) -> Option:
     flags = {one.name: one for one in options if not one.positional}
     if flag not in flags:
-        told = f"{name} has no option {flag}{_meant(flag, flags)}"
-        raise OptionError(f"{told} (`veernet {name} --help` lists all)")
+        message = f"{name} has no option {flag}{_meant(flag, flags)}"
+        raise OptionError(f"{message} (`veernet {name} --help` lists all)")
     return flags[flag]
 
 
@@ -172,21 +172,21 @@ def _groups(words: list[str]) -> list[tuple[str, list[str]]]:
 
 
 def _check_values(option: Option, values: list[str]) -> None:
-    n, told = len(option.kinds), option.name
+    n, label = len(option.kinds), option.name
     if option.many and (not values or len(values) % n):
         each = "one value or more" if n == 1 else f"groups of {n} values"
-        raise OptionError(f"{told} takes {each}; got {' '.join(values) or 'none'}")
+        raise OptionError(f"{label} takes {each}; got {' '.join(values) or 'none'}")
     if len(values) < n:
         each = "a value" if n == 1 else f"{n} values"
-        raise OptionError(f"{told} takes {each}; got {' '.join(values) or 'none'}")
+        raise OptionError(f"{label} takes {each}; got {' '.join(values) or 'none'}")
     for value, kind in zip(values, cycle(option.kinds), strict=False):
         choices = [*map(str, get_args(kind))] if get_origin(kind) is Literal else []
         if choices and value not in choices:
-            raise OptionError(f"{told} is {' or '.join(choices)}; got {value!r}")
+            raise OptionError(f"{label} is {' or '.join(choices)}; got {value!r}")
         try:
             kind(value) if kind in _NUMBERS else None
         except ValueError as wrong:
-            raise OptionError(f"{told} takes {_NUMBERS[kind]}; got {value!r}") from wrong
+            raise OptionError(f"{label} takes {_NUMBERS[kind]}; got {value!r}") from wrong
 
 
 def _check_given(name: str, options: list[Option], loose: list[str], given: set[str]) -> None:

@@ -16,7 +16,7 @@ PREFETCH_BYTES = 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Skipped:
+class UnreadableLog:
     """A log that could not be read."""
 
     file_name: str
@@ -39,7 +39,7 @@ class Loader:
     """Page-lock batches, for an asynchronous copy to a GPU."""
     on_error: OnError = "stop"
     """Policy for a log that cannot be read: raise, or leave it out of its micro-batch."""
-    skipped: Callable[[Skipped], object] = lambda _: None
+    skipped: Callable[[UnreadableLog], object] = lambda _: None
     """Called with every log left out, in the order of the schedule."""
 
     @contextmanager
@@ -57,13 +57,13 @@ class Loader:
             yield batches
             batches.finish()
 
-    def read(self, indices: MicroBatch) -> tuple[Batch | None, list[Skipped]]:
+    def read(self, indices: MicroBatch) -> tuple[Batch | None, list[UnreadableLog]]:
         """Read one micro-batch, None if none of its logs can be read; returns the skipped logs too.
 
         Raises:
             VeerNetError: a log cannot be read, and `on_error` is "stop".
         """
-        scans, skipped = list[Sample](), list[Skipped]()
+        scans, skipped = list[Sample](), list[UnreadableLog]()
         for index in indices:
             try:
                 scans.append(self.split[index])
@@ -71,7 +71,7 @@ class Loader:
                 if self.on_error == "stop":
                     raise
                 name = self.split.rows[index].file_name
-                skipped.append(Skipped(file_name=name, reason=str(fault)))
+                skipped.append(UnreadableLog(file_name=name, reason=str(fault)))
         batch = collate(scans) if scans else None
         return batch.pin_memory() if self.pin and batch is not None else batch, skipped
 
@@ -128,11 +128,11 @@ class _Ahead:
 
     def __init__(self, loader: Loader, pool: ThreadPoolExecutor, waiting: deque[MicroBatch]):
         self.loader, self.pool, self.waiting = loader, pool, waiting
-        self.reading: deque[tuple[int, Future[tuple[Batch | None, list[Skipped]]]]] = deque()
+        self.reading: deque[tuple[int, Future[tuple[Batch | None, list[UnreadableLog]]]]] = deque()
         self.held = self.lent = 0
         self._fill()
 
-    def take(self) -> tuple[Batch | None, list[Skipped]]:
+    def take(self) -> tuple[Batch | None, list[UnreadableLog]]:
         """Return the next micro-batch; the memory of the one before counts as free."""
         self.held -= self.lent
         self.lent = 0

@@ -15,7 +15,7 @@ from veernet.errors import VeerNetError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verified:
+class Verification:
     """Result of checking the files of a split."""
 
     faults: tuple[str, ...]
@@ -35,7 +35,7 @@ class Verified:
 
 def verify(
     split: Split, *, workers: int = 1, advance: Callable[[], object] = lambda: None
-) -> Verified:
+) -> Verification:
     """Open every file of a split: digests, sizes, classes, curves; `workers` logs at a time.
 
     Logs of an archive that draws on the fly are drawn, and their sizes compared with the metadata.
@@ -51,7 +51,7 @@ def verify(
             else:
                 counts += found
             advance()
-    return Verified(
+    return Verification(
         faults=tuple(faults),
         pixels=tuple(counts[: split.n_classes].tolist()),
         unlabelled=int(counts[UNLABELLED]),

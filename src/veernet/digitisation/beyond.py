@@ -79,7 +79,7 @@ def _left(
     height = len(inked) - 1
     half = np.where(rows <= height / 2, 1, -1)
     beyond = np.where(np.where(half > 0, rows <= top, rows >= bottom), half, 0)
-    known, laps = np.flatnonzero(np.isfinite(seen)), np.zeros(len(rows), np.int64)
+    known, wrap_counts = np.flatnonzero(np.isfinite(seen)), np.zeros(len(rows), np.int64)
     far = np.abs(np.diff(rows[known])) >= (1 - ROUND) * height
     for i in np.flatnonzero((np.diff(known) > 1) | far):
         a, b = ends = known[i : i + 2]
@@ -95,9 +95,9 @@ def _left(
                 beyond[a + 1 : middle], beyond[middle:b] = sides
         drawn_across = (inked[:, ends].mean(0) > 0.5).any()  # the side of a step, from edge to edge
         if sides.prod() < 0 and not drawn_across:
-            laps[b:] = np.clip(laps[a] + sides[0], -1, 1)
-    found, times = np.unique(laps[known], return_counts=True)
-    away = laps - (found[times.argmax()] if len(known) else 0)
+            wrap_counts[b:] = np.clip(wrap_counts[a] + sides[0], -1, 1)
+    found, times = np.unique(wrap_counts[known], return_counts=True)
+    away = wrap_counts - (found[times.argmax()] if len(known) else 0)
     return np.where(away == 0, beyond, np.sign(away))
 
 

@@ -9,7 +9,14 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from veernet.curves.trace import MAX_GAP
-from veernet.digitisation.track import LARGEST, SMALLEST, Axis, CurveScale, Track, check_traces
+from veernet.digitisation.track import (
+    LARGEST,
+    SMALLEST,
+    Axis,
+    CurveScale,
+    Track,
+    check_curve_classes,
+)
 from veernet.errors import CalibrationError
 from veernet.files import formerly, read_toml, validate
 from veernet.las import Unit
@@ -144,7 +151,7 @@ class Calibration:
             corners = frozenset((float(x), float(y)) for x, y in track.places)
             places.setdefault(corners, []).extend(track.curves)
         for curves in places.values():
-            check_traces(curves)
+            check_curve_classes(curves)
 
     def check_size(self, h: int, w: int) -> None:
         """Check that a scan of `h` × `w` px has the size that the calibration is for.

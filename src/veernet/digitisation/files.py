@@ -102,12 +102,12 @@ def digitise_file(
             _check_absent(paths)  # another process may have written them since
         return _older_pictures(table)
 
-    with atomic_write_set(folder, las.name, older=older) as made:
-        export_las(made / las.name, digitised, header=header, confidence=confidence)
-        export_csv(made / table.name, digitised)
-        export_csv(made / points.name, digitised, points=POINTS)
+    with atomic_write_set(folder, las.name, older=older) as staging:
+        export_las(staging / las.name, digitised, header=header, confidence=confidence)
+        export_csv(staging / table.name, digitised)
+        export_csv(staging / points.name, digitised, points=POINTS)
         for path, picture in zip(pictures, drawn, strict=True):
-            write_picture(made / path.name, picture)
+            write_picture(staging / path.name, picture)
     return DigitisedFiles(
         las=las, csv=table, points=points, pictures=tuple(pictures), summaries=summaries
     )

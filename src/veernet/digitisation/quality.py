@@ -76,10 +76,10 @@ class CurveSummary:
 
 def summarise_curves(digitised: Digitisation, reference: Las | None) -> tuple[CurveSummary, ...]:
     """Summarise every curve; against the reference too where it has the curve."""
-    return tuple(_tell(digitised, index, reference) for index in range(len(digitised.values)))
+    return tuple(_summarise(digitised, index, reference) for index in range(len(digitised.values)))
 
 
-def _tell(digitised: Digitisation, index: int, reference: Las | None) -> CurveSummary:
+def _summarise(digitised: Digitisation, index: int, reference: Las | None) -> CurveSummary:
     curve, values = digitised.calibration.curves[index], digitised.values[index]
     confidence, beyond = digitised.confidence[index], digitised.beyond[index]
     inside = np.isfinite(confidence)

@@ -126,7 +126,7 @@ class Track:
                     f"needs 0 <= left < right and 0 <= top < bottom; got {left}, {right}, {top}, "
                     f"{bottom}"
                 )
-        check_traces(self.curves)
+        check_curve_classes(self.curves)
 
     def to_toml(self) -> list[str]:
         """Return the lines of the track's table in a calibration file, with those of its curves."""
@@ -176,7 +176,7 @@ class Track:
             )
 
 
-def check_traces(curves: Iterable[CurveScale]) -> None:
+def check_curve_classes(curves: Iterable[CurveScale]) -> None:
     """Check that the curves of one place have different `curve_class`es.
 
     Raises:

@@ -28,7 +28,7 @@ SURROUNDINGS = 513
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traced:
+class TracedCurve:
     """Curve of a strip, traced on its ink.
 
     positions: position across the track, 0 at its lower edge and 1 at its upper one, beyond these
@@ -68,12 +68,12 @@ class Traced:
 
         return self.given & (around(self.on_ink & self.given) < LEAST_ON_INK * around(self.given))
 
-    def without(self, columns: Bool[ndarray, "w"]) -> "Traced":
+    def without(self, columns: Bool[ndarray, "w"]) -> "TracedCurve":
         """Return the curve as if it had not been found in `columns`."""
         positions = np.where(columns, np.nan, self.positions)
         return replace(self, on_ink=self.on_ink & ~columns, positions=positions)
 
-    def forgotten(self) -> "Traced":
+    def forgotten(self) -> "TracedCurve":
         """Return the curve with nothing known of it."""
         nothing = np.zeros_like(self.on_ink)
         return replace(self.without(~nothing), absent=nothing)
@@ -91,7 +91,7 @@ class Traced:
 class TrackLabels:
     """Labels of one track."""
 
-    curves: dict[int, Traced]
+    curves: dict[int, TracedCurve]
     """Curves of the track, by class."""
     open_pixels: Bool[ndarray, "h w"] | None = None
     """Pixels of the strip that a mask marks as not labelled."""
@@ -128,7 +128,7 @@ def complete_curves(names: Sequence[str], calibration: Calibration) -> set[str]:
     return {known[name.casefold()] for name in names}
 
 
-def rows_of(strip: Strip, traced: Traced) -> Float[ndarray, "w"]:
+def rows_of(strip: Strip, traced: TracedCurve) -> Float[ndarray, "w"]:
     """Return the row of the line's centre in every column where the curve is printed; NaN
     elsewhere."""
     heights = traced.positions - traced.wraps()
@@ -137,7 +137,7 @@ def rows_of(strip: Strip, traced: Traced) -> Float[ndarray, "w"]:
 
 def paint_labels(
     strip: Strip,
-    curves: dict[int, Traced],
+    curves: dict[int, TracedCurve],
     open_pixels: Bool[ndarray, "h w"] | None = None,
 ) -> UInt8[ndarray, "h w"]:
     """Paint class indices: every curve as wide as its pen, with its key in `curves` as the class.
@@ -149,10 +149,10 @@ def paint_labels(
     if open_pixels is not None:
         mask[open_pixels] = UNLABELLED
     for index, traced in sorted(curves.items(), reverse=True):
-        laps = traced.wraps()
+        wraps = traced.wraps()
         for covered in wrapped_stroke_pixels(
             strip.bottom - traced.positions * strip.height,
-            laps[np.isfinite(laps)].astype(np.int64),
+            wraps[np.isfinite(wraps)].astype(np.int64),
             wrap_height=strip.height,
             width=traced.line_width,
             first=max(0, strip.top - 2),

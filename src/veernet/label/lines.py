@@ -20,7 +20,7 @@ from veernet.label.annotations import Picture, Shape, read_annotations
 from veernet.label.course import course_of
 from veernet.label.labels import (
     ScanLabels,
-    Traced,
+    TracedCurve,
     TrackLabels,
     complete_curves,
 )
@@ -71,7 +71,7 @@ class PolylineLabels:
 
         def trace(strip: Strip, track: Track) -> TrackLabels:
             cut = partial(_cut_mask, calibration, track)
-            curves: dict[int, Traced] = {}
+            curves: dict[int, TracedCurve] = {}
             for curve in track.curves:
                 mine = cut(page.draw(drawn[curve.mnemonic]))
                 positions = course_of(mine, np.zeros_like(mine), strip, wraps=curve.wraps)

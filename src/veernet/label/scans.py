@@ -193,8 +193,8 @@ def _import(
         names = ", ".join(curve.mnemonic for curve in calibration.curves)
         nowhere = f"none of {names} is inside its track on {scan}"
         where = "are these the labels of another scan, or is the calibration out of place?"
-        told = f"{'; '.join(doubts)}; {where}" if doubts else nowhere
-        raise LabelError(f"{labels.source}: {told}")
+        message = f"{'; '.join(doubts)}; {where}" if doubts else nowhere
+        raise LabelError(f"{labels.source}: {message}")
     for remark in labels.remarks:
         report(remark)
     for doubt in doubts:

@@ -9,7 +9,7 @@ from veernet.curves.strokes import polylines
 from veernet.curves.trace import best_path
 from veernet.curves.wraps import count_wraps
 from veernet.digitisation.strip import Strip
-from veernet.label.labels import Traced
+from veernet.label.labels import TracedCurve
 
 DEPTH_OFFSETS, VALUE_OFFSETS = range(-12, 13), range(-4, 5)
 """Offsets of the print from the LAS file to try, px along depth and across it."""
@@ -36,7 +36,7 @@ def snap(
     *,
     tolerance: float = 4.0,
     in_place: bool = False,
-) -> Traced:
+) -> TracedCurve:
     """Find the printed line of a curve near where it is expected.
 
     First one offset is found for the whole curve: the one under which most of it lies on ink. Then
@@ -55,7 +55,7 @@ def snap(
     ink = cv2.GaussianBlur(sharp, (0, 0), 0.8)
     points = [_by_length(line) for line in polylines(rows) if len(line) > 1]
     if not points:
-        return Traced(
+        return TracedCurve(
             positions=positions, on_ink=nothing, given=given, absent=nothing, line_width=1.0
         )
     offset = (0, 0) if in_place else _offset(strip, ink, np.concatenate(points))
@@ -65,7 +65,7 @@ def snap(
         _snap_line(strip, ink, line + offset, tolerance, moved, on_ink)
     # A line that lies a fraction of a pixel beyond an edge has not wrapped.
     wraps = count_wraps(np.roll(positions, offset[0]))
-    return Traced(
+    return TracedCurve(
         positions=np.clip((strip.bottom - moved) / strip.height, wraps, wraps + 1 - 1e-6),
         on_ink=on_ink,
         given=given,

@@ -19,7 +19,7 @@ from veernet.errors import LabelError
 from veernet.label.course import course_of
 from veernet.label.labels import (
     ScanLabels,
-    Traced,
+    TracedCurve,
     TrackLabels,
     complete_curves,
 )
@@ -64,7 +64,7 @@ class LasLabels:
 
     def _trace(self, las: Las, calibration: Calibration, strip: Strip, track: Track) -> TrackLabels:
         depth = calibration.depth.at(strip.pixels())
-        traced: dict[int, Traced] = {}
+        traced: dict[int, TracedCurve] = {}
         for curve in track.curves:
             values = las.at(curve.las_name, depth, unit=calibration.depth.unit)
             if not np.isfinite(values).any():
@@ -123,7 +123,7 @@ class MaskLabels:
         track: Track,
     ) -> TrackLabels:
         labels = cut_strip(mask, calibration, track, interpolation=cv2.INTER_NEAREST).grey
-        curves: dict[int, Traced] = {}
+        curves: dict[int, TracedCurve] = {}
         is_open = labels == UNLABELLED
         for curve in track.curves:
             mine = labels == curve.curve_class
@@ -174,5 +174,7 @@ def _check_classes(path: Path, mask: UInt8[ndarray, "h w"], calibration: Calibra
             f"{path}: class {unknown[0]}, where the calibration has {wanted}; it holds {held}"
         )
     if not counts[[*known]].any():
-        told = ". 255 means not labelled; write a curve as its class" if counts[UNLABELLED] else ""
-        raise LabelError(f"{path}: no pixel of class {wanted}; it holds {held} of them{told}")
+        unlabelled = (
+            ". 255 means not labelled; write a curve as its class" if counts[UNLABELLED] else ""
+        )
+        raise LabelError(f"{path}: no pixel of class {wanted}; it holds {held} of them{unlabelled}")

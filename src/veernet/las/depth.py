@@ -112,13 +112,13 @@ def depth_scale(
     header: Header,
     curve: Item,
     ends: tuple[float, float],
-    said: Unit | None,
+    given: Unit | None,
 ) -> tuple[Scale, list[str]]:
     """Return the unit of depth, and notes on it: from the curve, its mnemonic, STRT, STOP or STEP.
 
     Args:
         ends: first and last depth, in that unit.
-        said: unit given by the user; needed where the file has none, or two different ones.
+        given: unit given by the user; needed where the file has none, or two different ones.
 
     Raises:
         LasError: nothing gives the unit, or the sources of it disagree.
@@ -128,30 +128,32 @@ def depth_scale(
     written += [(one.mnemonic, one.unit) for one in (start, stop, step)]
     known = [(name, scale) for name, unit in written if (scale := _scale(unit)) is not None]
     if not known:
-        if said is not None:
-            return Scale(unit=said), [f"depth is read as {said}, as its header gives no known unit"]
+        if given is not None:
+            return Scale(unit=given), [
+                f"depth is read as {given}, as its header gives no known unit"
+            ]
         found = " or ".join(repr(one) for one in dict.fromkeys(unit for _, unit in written))
         raise LasError(
             f"{path}: depth is in {found}; known are ft, m, in, .1in, cm and mm. Say it: "
             "--las-unit ft or --las-unit m"
         )
-    if said is not None and Scale(unit=said) not in [scale for _, scale in known]:
+    if given is not None and Scale(unit=given) not in [scale for _, scale in known]:
         name, unit = next((name, unit) for name, unit in written if _scale(unit) is not None)
-        raise LasError(f"{path}: depth is in {unit!r}, as {name} says, and not in {said}")
+        raise LasError(f"{path}: depth is in {unit!r}, as {name} says, and not in {given}")
     (name, scale), *others = known
     for other, another in others:
         limits = number_of(start), number_of(stop)
         if another == scale or other != start.mnemonic or _agree(ends, scale, limits, another):
             continue
-        if said is not None:
-            return Scale(unit=said), []
+        if given is not None:
+            return Scale(unit=given), []
         raise LasError(
             f"{path}: depth is in {scale.unit} as {name} says, in {another.unit} as {other} says. "
             "Say it: --las-unit ft or --las-unit m"
         )
-    if said not in (None, scale.unit):
+    if given not in (None, scale.unit):
         raise LasError(
-            f"{path}: depth is in {scale.unit}, as {name} and the numbers say, and not in {said}"
+            f"{path}: depth is in {scale.unit}, as {name} and the numbers say, and not in {given}"
         )
     return scale, []
 

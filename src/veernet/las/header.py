@@ -136,25 +136,25 @@ def read_sections(text: Text) -> Header:
             )
     if not sections:
         raise LasError(f"{text.path}: not a LAS file: no section (a line that begins with ~)")
-    said = _said(sections)
-    number = re.search(r"\d+(\.\d+)?", said.get("VERS", "")[:99])
+    version = _version_values(sections)
+    number = re.search(r"\d+(\.\d+)?", version.get("VERS", "")[:99])
     return Header(
         sections=tuple(sections),
         version=float(number[0]) if number else 2.0,
-        wrapped=said["WRAP"].upper().startswith("Y") if said.get("WRAP") else None,
-        delimiter=said.get("DLM", "").upper(),
+        wrapped=version["WRAP"].upper().startswith("Y") if version.get("WRAP") else None,
+        delimiter=version.get("DLM", "").upper(),
     )
 
 
-def _said(sections: list[Section]) -> dict[str, str]:
+def _version_values(sections: list[Section]) -> dict[str, str]:
     """Return the values of ~V by mnemonic, the first of each."""
-    said = dict[str, str]()
+    values = dict[str, str]()
     for section in sections:
         for _, line in section.lines if section.kind == "version" else ():
             item = item_of(line, "version")
             if item is not None:
-                said.setdefault(item.mnemonic.upper(), item.value or item.unit)
-    return said
+                values.setdefault(item.mnemonic.upper(), item.value or item.unit)
+    return values
 
 
 def _kind(name: str) -> Kind:

@@ -112,18 +112,20 @@ def _unmerged(field: str) -> list[str]:
     return ["NaN"] * points if points > 1 and digits else [field]
 
 
-def layout_of(sample: list[str], n_curves: int, *, wrapped: bool | None, said: str) -> Layout:
+def layout_of(
+    sample: list[str], n_curves: int, *, wrapped: bool | None, named_delimiter: str
+) -> Layout:
     """Find the layout of data from their first lines.
 
     Args:
         wrapped: value of WRAP in the header.
-        said: delimiter that the header names.
+        named_delimiter: delimiter that the header names.
 
     Raises:
         LasError: commas could be delimiters or decimal commas.
     """
     commas = _decimal_commas(sample)
-    named = _DELIMITERS.get(said)
+    named = _DELIMITERS.get(named_delimiter)
     order = [*dict.fromkeys([named or " ", " ", ",", "\t", ";"])]
     for delimiter in order:
         layout = Layout(width=n_curves, delimiter=delimiter, commas=commas and delimiter != ",")

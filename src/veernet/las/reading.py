@@ -252,7 +252,7 @@ def _keys(curves: list[Item]) -> list[str]:
 
 
 def _las(
-    path: Path, header: Header, curves: list[Item], index: int, table: Table, said: Unit | None
+    path: Path, header: Header, curves: list[Item], index: int, table: Table, given: Unit | None
 ) -> Las:
     """Put the columns of a file in order of depth."""
     name, where = curves[index].mnemonic, str(path)
@@ -264,7 +264,7 @@ def _las(
     order, repeated = ordered(where, name, depth, table.lines)
     kept, notes = _without_repeated(where, name, table, index, repeated)
     ends = float(depth[0]), float(depth[-1])
-    scale, remarks = depth_scale(where, header, curves[index], ends, said)
+    scale, remarks = depth_scale(where, header, curves[index], ends, given)
     notes += [*remarks, *_ended_early(header, ends, len(depth))]
     nothing = np.full(len(depth), np.nan)  # shared, as a header may announce any number of curves
     keys, columns = _keys(curves), table.columns

@@ -74,7 +74,7 @@ def read_table(
         raise LasError(f"{path}: no values after the line ~A")
     first = [line for _, line in sample]
     try:
-        layout = layout_of(first, n_curves, wrapped=wrapped, said=delimiter)
+        layout = layout_of(first, n_curves, wrapped=wrapped, named_delimiter=delimiter)
     except LasError as unclear:
         raise LasError(f"{path}: line {sample[0][0]}: {unclear}") from unclear
     reading = _Reading(path=path, layout=layout, no_value=NO_VALUE | no_value)

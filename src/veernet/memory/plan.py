@@ -165,7 +165,7 @@ _FORMER = {"nothing": "none", "slabs": "tiles"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class StoredPlan:
     """A plan that a run keeps to."""
 
     memory: int
@@ -189,7 +189,7 @@ class Planned:
 
 def plan_run(
     training: Training, sizes: Sizes, memory: int, *, device: torch.device, epoch: int = 0
-) -> Planned:
+) -> StoredPlan:
     """Plan to train logs of these sizes in `memory` bytes, from `epoch` on.
 
     Raises:
@@ -199,7 +199,7 @@ def plan_run(
     choice = found.best
     schedule = replace(training.schedule, pixel_budget=choice.pixel_budget)
     widest = widest_batch(schedule.steps(sizes, epoch), sizes)
-    return Planned(
+    return StoredPlan(
         memory=memory,
         activation_checkpointing=choice.activation_checkpointing,
         pixel_budget=choice.pixel_budget,

@@ -69,8 +69,8 @@ def map_tiles(
     cuts = tiles(width)
     strides = [1 if x.shape[3] == width else 2 for x in maps]
     parts = zip(*(_cut_tiles(x, n, cuts) for x, n in zip(maps, strides, strict=True)), strict=True)
-    made = [checkpointed(f, tile, *part) for tile, part in zip(cuts, parts, strict=True)]
-    return tuple(torch.cat(result, dim=3) for result in zip(*made, strict=True))
+    results = [checkpointed(f, tile, *part) for tile, part in zip(cuts, parts, strict=True)]
+    return tuple(torch.cat(result, dim=3) for result in zip(*results, strict=True))
 
 
 def _cut_tiles(x: Tensor, stride: int, cuts: Sequence[Tile]) -> tuple[Tensor, ...]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from veernet.curves.overlay import COLOURS
 from veernet.data.archive import Split, SplitName
 from veernet.data.survey import Survey
-from veernet.data.verify import Verified
+from veernet.data.verify import Verification
 from veernet.files import atomic_write
 from veernet.memory.estimate import PARTS, Stage
 
@@ -63,7 +63,7 @@ def draw_archive(
     classes: Sequence[str],
     splits: Mapping[SplitName, Split],
     surveys: Mapping[SplitName, Survey],
-    verified: Mapping[SplitName, Verified],
+    verified: Mapping[SplitName, Verification],
 ) -> None:
     """Draw the shapes of an archive's logs, the padding that batches cost, and the class shares in
     the verified splits; the suffix of `path` sets the format."""

@@ -59,8 +59,8 @@ def print_written(console: Console, written: DigitisedFiles) -> None:
     for one in written.summaries:
         shares = f"{one.coverage:.1%}", f"{one.off_scale_share:.1%}"
         figures = *shares, f"{one.confidence:.2f}", str(one.wrap_count)
-        told = _figures_against(one) if against else ()
-        table.add_row(one.mnemonic, one.unit, *figures, *told)
+        against_reference = _figures_against(one) if against else ()
+        table.add_row(one.mnemonic, one.unit, *figures, *against_reference)
     console.print(table)
     if against:
         console.print(

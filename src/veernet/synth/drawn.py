@@ -78,11 +78,11 @@ def drawn_archive(found: Archive) -> Archive:
     Raises:
         ArchiveError: nothing here can draw it.
     """
-    made = read_made_by(found.root, found.made_by)
-    now = None if made.generator is None else generator_of(made.synth)
-    doubt = doubt_about(found.root, made.generator, now)
+    made_by = read_made_by(found.root, found.made_by)
+    now = None if made_by.generator is None else generator_of(made_by.synth)
+    doubt = doubt_about(found.root, made_by.generator, now)
     if doubt:
         warnings.warn(doubt, ArchiveWarning, stacklevel=3)
     if now is None:
-        return replace(found, draw=made.log)  # what cannot be told is no fault
-    return replace(found, draw=made.log, generator=str(now), doubt=doubt)
+        return replace(found, draw=made_by.log)  # what cannot be told is no fault
+    return replace(found, draw=made_by.log, generator=str(now), doubt=doubt)

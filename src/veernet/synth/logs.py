@@ -100,7 +100,7 @@ class SynthLogs:
         degradation = self._degradation(index, layout)
         shift = paper_shift(degradation, layout.width)
         lines = [
-            Line(how=how, curve=curve, shift=shift)
+            Line(layout=how, curve=curve, shift=shift)
             for how, curve in zip(layout.curves, self._curves(index, layout), strict=True)
         ]
         rng = self._rng(index, purpose=3)

@@ -52,7 +52,7 @@ def paint_page(rng: Generator, layout: Layout) -> Ink:
 class Line:
     """A curve with its layout and the shift of the paper."""
 
-    how: CurveLayout
+    layout: CurveLayout
     curve: Curve
     shift: Float[ndarray, "w"]
     """Rows by which skew and drift move every column down."""
@@ -60,14 +60,14 @@ class Line:
     @property
     def rows(self) -> Float[ndarray, "w"]:
         """Row of the centre in every column; NaN where the curve is not printed."""
-        track = self.how.track
+        track = self.layout.track
         return track.bottom + self.shift - self.curve.heights * track.height
 
     def bands(self, width: float, page: int) -> Iterator[StrokePixels]:
         """Yield the pixels of the line at some width on a page of `page` rows: one band per number
         of wraps, each of which ends at the track's edges."""
-        track = self.how.track
-        room = 0 if self.how.ending in ("wrapped", "off scale") else math.ceil(width / 2)
+        track = self.layout.track
+        room = 0 if self.layout.ending in ("wrapped", "off scale") else math.ceil(width / 2)
         moved = np.rint(self.shift).astype(np.int64)
         return wrapped_stroke_pixels(
             track.bottom + self.shift - self.curve.course * track.height,
@@ -82,8 +82,8 @@ class Line:
 def paint_curves(ink: Ink, lines: Sequence[Line]) -> None:
     """Print curves on a page, antialiased, with their hatching."""
     for line in lines:
-        pen = line.how.pen
-        if line.how.hatch:
+        pen = line.layout.pen
+        if line.layout.hatch:
             _hatch(ink, line)
         for covered in line.bands(pen.width, len(ink)):
             shade = covered.coverage * pen.darkness
@@ -106,14 +106,14 @@ def paint_mask(shape: tuple[int, int], lines: Sequence[Line]) -> UInt8[ndarray, 
     style. Where curves cross, the first is on top."""
     mask = np.zeros(shape, np.uint8)
     for index, line in reversed(list(enumerate(lines, start=1))):
-        for covered in line.bands(line.how.pen.width, len(mask)):
+        for covered in line.bands(line.layout.pen.width, len(mask)):
             paint_class(mask, covered, index)
     return mask
 
 
 def _hatch(ink: Ink, line: Line) -> None:
     """Draw thin diagonals between a wrapped curve and the edge that it came in from."""
-    track, course = line.how.track, np.nan_to_num(line.curve.course, nan=0.5)
+    track, course = line.layout.track, np.nan_to_num(line.curve.course, nan=0.5)
     over = np.flatnonzero((course > 1) | (course < 0))
     beyond, down = course[over], np.arange(track.height + 1)[:, None]
     inside = np.where(
@@ -121,10 +121,10 @@ def _hatch(ink: Ink, line: Line) -> None:
         down >= track.height * (1 - np.minimum(beyond - 1, 1)),
         down <= track.height * np.minimum(-beyond, 1),
     )
-    rows, columns = np.nonzero(inside & ((down + over) % round(line.how.hatch) == 0))
+    rows, columns = np.nonzero(inside & ((down + over) % round(line.layout.hatch) == 0))
     rows += track.top + np.rint(line.shift[over[columns]]).astype(np.int64)
     there = (rows >= 0) & (rows < len(ink))
-    ink[rows[there], over[columns[there]]] = line.how.pen.darkness
+    ink[rows[there], over[columns[there]]] = line.layout.pen.darkness
 
 
 def _grid(ink: Ink, layout: Layout, track: TrackLayout) -> None:

@@ -83,17 +83,17 @@ def write_fault(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replayed:
+class ReplayResult:
     """Results of a step that was run again."""
 
     fault: Fault
-    alone: tuple[tuple[LogOfStep, StepResult | None], ...]
+    per_log: tuple[tuple[LogOfStep, StepResult | None], ...]
     """Result of every log by itself, in the order of the step; None if the log cannot be read."""
     whole: StepResult
     """Result of all logs that can be read, in the micro-batches of the step."""
 
 
-def replay(folder: Path, *, device: torch.device) -> Replayed:
+def replay(folder: Path, *, device: torch.device) -> ReplayResult:
     """Run a step again that `fit` recorded: first every log alone, then the whole step. No weights
     are updated.
 
@@ -140,7 +140,9 @@ def replay(folder: Path, *, device: torch.device) -> Replayed:
         whole = take(fault.micro_batches)
         if whole is None:
             raise RunError(f"{path}: none of the {len(logs)} logs of the step can be read")
-        return Replayed(fault=fault, alone=tuple((log, take([[log]])) for log in logs), whole=whole)
+        return ReplayResult(
+            fault=fault, per_log=tuple((log, take([[log]])) for log in logs), whole=whole
+        )
 
 
 def _check_logs(path: Path, fault: Fault, split: Split) -> None:
@@ -156,7 +158,7 @@ def _still(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.0)
 
 
-def fault_rows(replayed: Replayed) -> list[dict[str, Any]]:
+def fault_rows(replayed: ReplayResult) -> list[dict[str, Any]]:
     """Return the logs of a replayed step as plain data."""
     return [
         {
@@ -165,7 +167,7 @@ def fault_rows(replayed: Replayed) -> list[dict[str, Any]]:
             "grad_norm": "" if result is None else f"{result.grad_norm.item():g}",
             "finite": result is None or result.applied,
         }
-        for log, result in replayed.alone
+        for log, result in replayed.per_log
     ]
 
 

@@ -10,7 +10,7 @@ from veernet import distributed
 from veernet.data.archive import Split
 from veernet.errors import CheckpointError
 from veernet.files import remove_stale
-from veernet.memory.plan import Planned
+from veernet.memory.plan import StoredPlan
 from veernet.memory.system import drawback
 from veernet.train.checkpoint import (
     Progress,
@@ -35,7 +35,7 @@ from veernet.weights import BEST
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resumed:
+class OpenRun:
     """Open run, in one of the processes that share it."""
 
     config: Config
@@ -53,7 +53,7 @@ class Resumed:
         return -(-len(self.train) // self.config.training.schedule.effective_batch)
 
 
-def resume(run: Path, device: torch.device, console: Console) -> Resumed:
+def resume(run: Path, device: torch.device, console: Console) -> OpenRun:
     """Open a run where its newest whole checkpoint left it, and make sure that all processes have
     the same one. Damaged checkpoints are set aside.
 
@@ -91,7 +91,7 @@ def _tidy(run: Path, damaged: dict[Path, str]) -> None:
         (run / NAME).unlink(missing_ok=True)  # all its steps are repeated
 
 
-def _read_run(run: Path, device: torch.device) -> Resumed:
+def _read_run(run: Path, device: torch.device) -> OpenRun:
     config = read_config(run)
     archive, training = archive_of(run, config), config.training
     check_fit(archive, training)
@@ -102,7 +102,7 @@ def _read_run(run: Path, device: torch.device) -> Resumed:
     train, val = archive.split("train"), archive.split("val")
     checkpoint, damaged = newest_checkpoint(run)
     state = _first_state(config.plan) if checkpoint is None else checkpoint.progress
-    found = Resumed(
+    found = OpenRun(
         config=config,
         classes=archive.classes,
         train=train,
@@ -125,7 +125,7 @@ def _read_run(run: Path, device: torch.device) -> Resumed:
     return found
 
 
-def _first_state(plan: Planned | None) -> Progress:
+def _first_state(plan: StoredPlan | None) -> Progress:
     if plan is None:
         return Progress()
     return Progress(

@@ -16,7 +16,7 @@ from veernet import files
 from veernet.data.archive import Archive, Split, sha256
 from veernet.errors import ArchiveError, OnError, OptionError, RunError
 from veernet.files import first_difference, read_json, validate, write_json
-from veernet.memory.plan import Planned
+from veernet.memory.plan import StoredPlan
 from veernet.model import VeerNet
 from veernet.synth.opening import open_archive
 from veernet.training import Training
@@ -44,7 +44,7 @@ class Config:
     """SHA-256 of the initial weights; None if they were drawn at random."""
     deterministic: bool = False
     """True if operations whose order of summation varies are refused."""
-    plan: Planned | None = None
+    plan: StoredPlan | None = None
     """Plan of memory; None if none was made, and the run follows its settings."""
     on_error: OnError = "stop"
     """Treatment of a log that cannot be read, unless resuming the run overrides it."""
@@ -86,7 +86,7 @@ def start(
     *,
     first: VeerNet | None = None,
     deterministic: bool = False,
-    plan: Planned | None = None,
+    plan: StoredPlan | None = None,
     on_error: OnError = "stop",
     device: torch.device | None = None,
     again: bool = False,
@@ -262,7 +262,7 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
 
 def _presently(key: str, value: Any, path: Path) -> Any:
     """Convert a setting written by an older version to present names."""
-    kinds: dict[str, type[Training | Planned]] = {"training": Training, "plan": Planned}
+    kinds: dict[str, type[Training | StoredPlan]] = {"training": Training, "plan": StoredPlan}
     if key not in kinds or value is None:
         return value
     found = validate(kinds[key], value, where=str(path), error=RunError)

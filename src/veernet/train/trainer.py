@@ -13,19 +13,19 @@ from rich.console import Console
 
 from veernet import distributed
 from veernet.data.batch import Batch
-from veernet.data.loader import PREFETCH_BYTES, Loader, Skipped
+from veernet.data.loader import PREFETCH_BYTES, Loader, UnreadableLog
 from veernet.data.schedule import Step, shard
 from veernet.errors import OnError, OptionError, RunError
 from veernet.evaluation.evaluate import evaluate
 from veernet.evaluation.summary import summarise
-from veernet.memory.plan import Planned, plan_run, widest_batch
+from veernet.memory.plan import StoredPlan, plan_run, widest_batch
 from veernet.memory.system import PeakMemory
 from veernet.step import StepResult, dry_run, train_step
 from veernet.terminal import lasting
 from veernet.train.checkpoint import Progress, checkpoint_path, checkpoints, prune, save_checkpoint
 from veernet.train.fault import write_fault
 from veernet.train.log import RunLog, rank0_console
-from veernet.train.resume import Resumed, resume
+from veernet.train.resume import OpenRun, resume
 from veernet.train.run import check_name, claimed, determinism, read_config, threads
 from veernet.train.signals import StopRequest, stop_signals
 from veernet.training import Training
@@ -91,7 +91,7 @@ def fit(
     random_state = cast(Any, torch.random).fork_rng(devices)
     with determinism(config.deterministic), random_state, _claimed(run), lasting(console):
         found = resume(run, device, console)
-        skipped = list[Skipped]()
+        skipped = list[UnreadableLog]()
         loader = Loader(
             split=found.train,
             workers=workers,
@@ -129,7 +129,7 @@ def _claimed(run: Path) -> Generator[None]:
         yield
 
 
-def _log(run: Path, found: Resumed, console: Console) -> RunLog:
+def _log(run: Path, found: OpenRun, console: Console) -> RunLog:
     state, per_epoch = found.progress, found.steps_per_epoch
     return RunLog(
         run,
@@ -145,10 +145,10 @@ class Trainer:
     """Training of an open run, in one of the processes that share it."""
 
     folder: Path
-    run: Resumed
+    run: OpenRun
     loader: Loader
     """Loader of the training logs."""
-    skipped: list[Skipped]
+    skipped: list[UnreadableLog]
     """Logs that this process left out and has not reported yet."""
     policy: CheckpointPolicy
     log: RunLog
@@ -203,7 +203,7 @@ class Trainer:
         self.run.train_state.model.activation_checkpointing = state.activation_checkpointing
         return state if planned is None else self._try_widest(planned, state)
 
-    def _try_widest(self, planned: Planned, state: Progress) -> Progress:
+    def _try_widest(self, planned: StoredPlan, state: Progress) -> Progress:
         """Try the widest micro-batch of the epoch and drop its gradient, so that memory runs out at
         once rather than in the last hour of an epoch. Returns the new progress."""
         widest = widest_batch(self.steps(replace(state, step=0)), self.run.train.sizes)
@@ -306,7 +306,7 @@ class Trainer:
         to pause."""
 
         def skip(name: str, reason: str) -> None:
-            self.skipped.append(Skipped(file_name=name, reason=reason))
+            self.skipped.append(UnreadableLog(file_name=name, reason=reason))
 
         self.model.eval()
         mine = evaluate(
