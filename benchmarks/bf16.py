@@ -60,12 +60,12 @@ def print_times() -> None:
         seconds[precision].append(round(time.process_time() - start, 2))
     counted = {precision: found[1:] for precision, found in seconds.items()}
     ratios = [bf16 / fp32 for fp32, bf16 in zip(*counted.values(), strict=True)]
-    told = {
+    message = {
         "processor seconds": counted,
         "bf16 / fp32, median": round(median(ratios), 2),
         "bf16 / fp32, least and greatest": [round(f(ratios), 2) for f in (min, max)],
     }
-    print(json.dumps(told))
+    print(json.dumps(message))
 
 
 def printed(processor: str, *words: Any) -> Any:

@@ -173,12 +173,12 @@ def disk() -> dict[str, float]:
     }
     encode, _ = FORMATS["TIFF, Zstandard (Pillow)"]
     pixels = 10 * sum(r.height * r.width for r in map(LOGS.row, range(0, ALL, 10)))
-    told: dict[str, float] = {}
-    for name, look in looks.items():
-        pages = [replace(LOGS, appearance=look).log(i).grey for i in range(2 * PER_KIND)]
+    found: dict[str, float] = {}
+    for name, appearance in looks.items():
+        pages = [replace(LOGS, appearance=appearance).log(i).grey for i in range(2 * PER_KIND)]
         size = sum(len(encode(page)) for page in pages) / sum(page.size for page in pages)
-        told[name] = round(size * pixels / 1e9, 1)
-    return told
+        found[name] = round(size * pixels / 1e9, 1)
+    return found
 
 
 def read_whole(root: Path) -> dict[str, float]:
@@ -214,8 +214,8 @@ def main() -> None:
         "clean": CLEAN,
     }
     figures["formats"] = {}
-    for kind, look in kinds.items():
-        pages = [replace(LOGS, appearance=look).log(i).grey for i in range(PER_KIND)]
+    for kind, appearance in kinds.items():
+        pages = [replace(LOGS, appearance=appearance).log(i).grey for i in range(PER_KIND)]
         figures["formats"][kind] = compared(kind, pages)
     masks = [LOGS.log(i).mask for i in range(PER_KIND)]
     figures["formats"]["mask"] = compared("mask", masks)

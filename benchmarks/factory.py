@@ -48,7 +48,7 @@ def digests(root: Path) -> dict[str, str]:
 
 def made_between_kills(root: Path, count: int, seconds: float) -> list[dict[str, int]]:
     """Make an archive, killed at random moments; what was there at each."""
-    told: list[dict[str, int]] = []
+    found: list[dict[str, int]] = []
     for _ in range(KILLS):
         process = subprocess.Popen(
             synth(root, count), stdout=subprocess.DEVNULL, start_new_session=True
@@ -59,9 +59,9 @@ def made_between_kills(root: Path, count: int, seconds: float) -> list[dict[str,
         process.wait()
         strays = [path for path in root.rglob(".*") if path.is_file()]
         whole = len([*root.rglob("images/[0-9]*")])
-        told.append({"whole_logs": whole, "half_written_files": len(strays)})
+        found.append({"whole_logs": whole, "half_written_files": len(strays)})
     subprocess.run(synth(root, count), check=True, stdout=subprocess.DEVNULL)
-    return told
+    return found
 
 
 def seen(root: Path) -> dict[str, Any]:

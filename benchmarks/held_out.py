@@ -43,12 +43,12 @@ def rounded(score: float | None) -> float | None:
 
 
 def main(run: Path) -> None:
-    model, told = load_weights(run / "run"), dict[str, Any]()
-    for name, look in LOOKS.items():
-        logs = replace(LOGS, appearance=look, seed=SEED)
+    model, results = load_weights(run / "run"), dict[str, Any]()
+    for name, appearance in LOOKS.items():
+        logs = replace(LOGS, appearance=appearance, seed=SEED)
         split = logs.split(COUNT)
         summary = summarise(evaluate(model, split, range(COUNT)), logs.classes)
-        told[name] = {
+        results[name] = {
             curve: {
                 "f1_within_1_px": rounded(found.within_1_px.f1),
                 "median_r2": rounded(found.columns.r2.median),
@@ -56,8 +56,8 @@ def main(run: Path) -> None:
             }
             for curve, found in summary.curves.items()
         }
-        print(name, told[name])
-    OUT.write_text(json.dumps({"logs_each": COUNT, "looks": told}, indent=2) + "\n")
+        print(name, results[name])
+    OUT.write_text(json.dumps({"logs_each": COUNT, "looks": results}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

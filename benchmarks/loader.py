@@ -99,7 +99,7 @@ def grown(root: Path, bound: int) -> float:
 
 def measure_grown(folder: Path, logs: SynthLogs) -> dict[str, int]:
     """MiB by which a process grows over an epoch of 24 logs, by their source and the bound."""
-    told: dict[str, int] = {}
+    found: dict[str, int] = {}
     for drawn in (False, True):
         root = folder / f"wide {drawn}"
         make(root, logs, (24, 1, 0), on_the_fly=drawn, workers=2)
@@ -107,9 +107,9 @@ def measure_grown(folder: Path, logs: SynthLogs) -> dict[str, int]:
             command = [sys.executable, __file__, str(root), str(bound)]
             text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             name = f"{'on the fly' if drawn else 'files'}, bound {bound >> 20} MiB"
-            told[name] = round(float(text))
+            found[name] = round(float(text))
             print(name, text.strip())
-    return told
+    return found
 
 
 def main() -> None:

@@ -95,8 +95,8 @@ def main(root: Path) -> None:
         for name, runs in found.items()
     }
     seconds = round(time.perf_counter() - begun)
-    told = nan_to_none({"seconds_of_this_run": seconds, "losses": table})
-    OUT.write_text(json.dumps(told, indent=2) + "\n")
+    message = nan_to_none({"seconds_of_this_run": seconds, "losses": table})
+    OUT.write_text(json.dumps(message, indent=2) + "\n")
     keys = [*next(iter(table.values()))]
     print("| loss |", " | ".join(keys), "|")
     print("|---|" + "---|" * len(keys))

@@ -65,7 +65,7 @@ def print_row(
     how = Training(precision=precision)
     on_cpu = DEVICE.type == "cpu"
     start = time.perf_counter()
-    told = estimate_step(
+    found = estimate_step(
         how, (h, w), images, activation_checkpointing=activation_checkpointing, workspaces=on_cpu
     )
     telling = time.perf_counter() - start
@@ -83,7 +83,7 @@ def print_row(
     batch = batch_of(images, h, w)
     watch, start = PeakMemory(DEVICE), time.perf_counter()
     take(batch)
-    predicted = told.peak - told.persistent + (0 if on_cpu else 2 * images * h * w)
+    predicted = found.peak - found.persistent + (0 if on_cpu else 2 * images * h * w)
     row = {
         "predicted": round(predicted / GIB, 3),
         "measured": round(watch.peak() / GIB, 3),

@@ -30,15 +30,15 @@ LOGS = SynthLogs(seed=3_000_017)
 def results(weights: Path, split: Split) -> list[LogResult]:
     """Of all logs; those that an earlier run of the same weights left are not done again."""
     model, lines = load_weights(weights), OUT.with_suffix(".jsonl")
-    told = sha256(weights)
+    message = sha256(weights)
     done = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
-    done = [one["result"] for one in done if one["weights"] == told]
+    done = [one["result"] for one in done if one["weights"] == message]
     found = [validate(LogResult, one, where=str(lines), error=VeerNetError) for one in done]
     with lines.open("a") as file:
         for index in range(len(found), COUNT):
             start = time.perf_counter()
             found += evaluate(model, split, [index])
-            file.write(json.dumps({"weights": told, "result": asdict(found[-1])}) + "\n")
+            file.write(json.dumps({"weights": message, "result": asdict(found[-1])}) + "\n")
             file.flush()
             print(index, f"{time.perf_counter() - start:.1f} s", file=sys.stderr)
     return found

@@ -49,7 +49,7 @@ def main() -> None:
         shares.append(read.mean(1))
         sure.append(found.confidence[read])
     share, confidence = np.array(shares), np.concatenate(sure)
-    told = {
+    message = {
         "pages": COUNT,
         "share_read": {
             f"curve {k}": {
@@ -61,7 +61,7 @@ def main() -> None:
         },
         "confidence_where_read_median": round(float(np.median(confidence)), 3),
     }
-    OUT.write_text(json.dumps(told, indent=2) + "\n")
+    OUT.write_text(json.dumps(message, indent=2) + "\n")
     print(OUT.read_text())
 
 

@@ -53,7 +53,7 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
-def agreement(found: Digitisation, index: int, told: CurveSummary, las: Las) -> dict:
+def agreement(found: Digitisation, index: int, results: CurveSummary, las: Las) -> dict:
     curve, read = found.calibration.curves[index], found.values[index]
     true = las.at(curve.mnemonic, found.depth, unit=found.calibration.depth.unit)
     error = read - true
@@ -62,13 +62,13 @@ def agreement(found: Digitisation, index: int, told: CurveSummary, las: Las) -> 
     return {
         "unit": curve.unit,
         "depths": len(found.depth),
-        "share_read": round(told.coverage, 4),
-        "share_off_scale": round(told.off_scale_share, 4),
-        "compared": told.compared,
-        "pearson_r": None if told.pearson_r is None else round(told.pearson_r, 4),
-        "mean_absolute_error": None if told.mae is None else round(told.mae, 3),
+        "share_read": round(results.coverage, 4),
+        "share_off_scale": round(results.off_scale_share, 4),
+        "compared": results.compared,
+        "pearson_r": None if results.pearson_r is None else round(results.pearson_r, 4),
+        "mean_absolute_error": None if results.mae is None else round(results.mae, 3),
         "median_absolute_error": round(float(np.nanmedian(np.abs(error))), 3),
-        "goes_round": told.wrap_count,
+        "goes_round": results.wrap_count,
         "off_by_a_tenth": [
             {
                 "from": float(found.depth[a]),
@@ -115,14 +115,14 @@ def main(scan: Path, reference: Path, weights: Path = PRETRAINED) -> None:
         one.mnemonic: agreement(found, index, one, las)
         for index, one in enumerate(summarise_curves(found, las))
     }
-    told = {
+    message = {
         "scan": "D&K Heinen 1-4, Nemaha County, Kansas: bilevel G4 TIFF, 200 dpi, 300 to 1,050 ft",
         "reference": "LAS file of the same well",
         "curves": curves,
         "whole_strip_of_track_1": whole_strip(scan, weights),
         "calibrate": calibration_found(scan),
     }
-    OUT.write_text(json.dumps(told, indent=2) + "\n")
+    OUT.write_text(json.dumps(message, indent=2) + "\n")
     print(OUT.read_text())
 
 

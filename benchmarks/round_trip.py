@@ -96,12 +96,12 @@ def errors_of(
     rng = np.random.default_rng([logs.seed, number])
     row, log = logs.row(number), logs.log(number)
     how = [
-        "wrapped" if (lap != 0)[np.isfinite(lap)].any() else "within" for lap in log.curves.wraps
+        "wrapped" if (wrap != 0)[np.isfinite(wrap)].any() else "within" for wrap in log.curves.wraps
     ]
     calibration = calibration_of(rng, row, [ending == "wrapped" for ending in how])
     shades = np.array([255, 0, 128], np.uint8)[log.mask]
     found = digitise(shades, calibration, SeesMasks())
-    told = []
+    results = []
     for k, curve in enumerate(calibration.curves):
         top, bottom = row.curves[k].track
         true = log.curves.values[k]
@@ -115,8 +115,8 @@ def errors_of(
             continue
         traits = [curve.scale, "reversed" if curve.left > curve.right else "as printed", how[k]]
         share = float(np.isfinite(error[printed]).mean())
-        told.append((traits, error[printed], away[printed], share))
-    return told
+        results.append((traits, error[printed], away[printed], share))
+    return results
 
 
 def measured(logs: SynthLogs) -> dict[str, Any]:
@@ -136,7 +136,10 @@ def measured(logs: SynthLogs) -> dict[str, Any]:
 
 
 def main() -> None:
-    papers = {name: measured(SynthLogs(seed=SEED, appearance=look)) for name, look in PAPER.items()}
+    papers = {
+        name: measured(SynthLogs(seed=SEED, appearance=appearance))
+        for name, appearance in PAPER.items()
+    }
     OUT.write_text(json.dumps({"logs": COUNT, "paper": papers}, indent=2) + "\n")
     print(OUT.read_text())
 

@@ -21,8 +21,8 @@ settings.load_profile("veernet")
 @pytest.fixture(scope="session")
 def small_logs():
     """Logs of two whole curves one pixel wide, a hundred columns of them."""
-    look = replace(PLAIN, line_width=(1, 1))
-    return SynthLogs(height=(40, 56), width=(70, 130), seed=3, appearance=look)
+    appearance = replace(PLAIN, line_width=(1, 1))
+    return SynthLogs(height=(40, 56), width=(70, 130), seed=3, appearance=appearance)
 
 
 @pytest.fixture(scope="session")

@@ -31,9 +31,9 @@ CASES = [
     (Lovasz(), 1),
     (Lovasz(), 3),
 ]
-"""Every loss on every kind of planes that it takes, with numbers that break symmetry."""
+"""Every loss on every number of channels that it takes, with numbers that break symmetry."""
 
-EVERY = pytest.mark.parametrize(("loss", "planes"), CASES, ids=lambda value: repr(value))
+EVERY = pytest.mark.parametrize(("loss", "out_channels"), CASES, ids=lambda value: repr(value))
 
 
 def batch_of(*targets):
@@ -44,16 +44,16 @@ def labels(*rows):
     return torch.tensor(rows, dtype=torch.uint8)
 
 
-def noise(batch, planes, seed=1):
+def noise(batch, out_channels, seed=1):
     random = torch.Generator().manual_seed(seed)
-    shape = (batch.n_images, planes, *batch.target.shape[1:])
+    shape = (batch.n_images, out_channels, *batch.target.shape[1:])
     return torch.randn(shape, generator=random, dtype=torch.float64)
 
 
-def rough(*sizes, planes, seed=0):
+def rough(*sizes, out_channels, seed=0):
     """Targets at random, a fifth of their pixels not labelled."""
     random = torch.Generator().manual_seed(seed)
-    classes = torch.tensor([0, 0, 1, max(1, planes - 1), 255], dtype=torch.uint8)
+    classes = torch.tensor([0, 0, 1, max(1, out_channels - 1), 255], dtype=torch.uint8)
     return [classes[torch.randint(0, 5, size, generator=random)] for size in sizes]
 
 

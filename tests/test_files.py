@@ -154,10 +154,10 @@ def test_an_error_of_the_disk_names_the_file_that_it_is_about(tmp_path, wrong):
             case _:
                 raise OSError("encoder error -2")
 
-    with pytest.raises(OSError) as told, atomic_write(path) as temporary:  # noqa: PT011
+    with pytest.raises(OSError) as message, atomic_write(path) as temporary:  # noqa: PT011
         fail(temporary)
     named = other if wrong == "another" else path
-    assert (told.value.filename, told.value.filename2) == (str(named), None)
+    assert (message.value.filename, message.value.filename2) == (str(named), None)
     assert [*tmp_path.iterdir()] == []
 
 
@@ -181,7 +181,7 @@ GOOD = {"side": "left", "length": 2}
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ({}, "inner: missing"),
         ({"inner": [], "nmae": "a"}, "nmae: no such name here"),
@@ -197,10 +197,10 @@ GOOD = {"side": "left", "length": 2}
         ({"inner": [], "name": ["x" * 9] * 99}, "name: should be a valid string; got ["),
     ],
 )
-def test_what_does_not_fit_is_told_by_its_place_and_what_came(value, told):
+def test_what_does_not_fit_is_told_by_its_place_and_what_came(value, message):
     with pytest.raises(RunError) as refused:
         validate(Outer, value, where="f.toml", error=RunError)
-    assert str(refused.value).startswith(f"f.toml: {told}")
+    assert str(refused.value).startswith(f"f.toml: {message}")
     assert len(str(refused.value)) < 120
 
 

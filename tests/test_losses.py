@@ -31,27 +31,27 @@ from veernet.training import Training
 SURE = 60.0  # a logit whose probability is 1 in float64
 
 
-def sure(row, planes):
+def sure(row, out_channels):
     """Logits of one row of pixels that are all but certain of these classes."""
     row = torch.tensor([[row]])
-    if planes == 1:
+    if out_channels == 1:
         return SURE * (2 * row[:, None].double() - 1)
-    return SURE * F.one_hot(row, planes).movedim(-1, 1).double()
+    return SURE * F.one_hot(row, out_channels).movedim(-1, 1).double()
 
 
 def own_pixels(logits, batch):
     """Every image's labelled pixels as logits (1, K, 1, n) and classes (n)."""
-    planes = logits.shape[1]
+    out_channels = logits.shape[1]
     for x, target in zip(logits, batch.target, strict=True):
         known = target != 255
         t = target[known].long()
-        yield x[:, known][None, :, None], t.clamp(max=1) if planes == 1 else t
+        yield x[:, known][None, :, None], t.clamp(max=1) if out_channels == 1 else t
 
 
-def one_hot(t, planes):
-    """The planes of classes, those of the curves alone for a network of one plane."""
-    hot = F.one_hot(t, max(planes, 2)).T[None, :, None].double()
-    return hot if planes > 1 else hot[:, 1:]
+def one_hot(t, out_channels):
+    """The channels of classes, those of the curves alone for a network of one channel."""
+    hot = F.one_hot(t, max(out_channels, 2)).T[None, :, None].double()
+    return hot if out_channels > 1 else hot[:, 1:]
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def one_hot(t, planes):
         (1.0, 0.0, 1 - 3 / (3 + 1)),
     ],
 )
-@pytest.mark.parametrize("planes", [1, 2])
-def test_tversky_on_counts_made_by_hand(alpha, beta, expected, planes):
+@pytest.mark.parametrize("out_channels", [1, 2])
+def test_tversky_on_counts_made_by_hand(alpha, beta, expected, out_channels):
     """Two true positives, one false positive, two false negatives; one pixel of smoothing."""
     batch = batch_of(labels([1, 1, 1, 1, 0, 255]))
-    logits = sure([1, 1, 0, 0, 1, 1], planes)
+    logits = sure([1, 1, 0, 0, 1, 1], out_channels)
     loss = Tversky(alpha=alpha, beta=beta, smooth=1.0).total(logits, batch)
     assert loss.item() == pytest.approx(expected)
     powered = FocalTversky(alpha=alpha, beta=beta, gamma=0.6, smooth=1.0).total(logits, batch)
@@ -126,7 +126,7 @@ def test_bce_is_the_weighted_mean_over_each_images_own_pixels():
 
 @pytest.mark.parametrize("weights", [None, (0.2, 3.0, 1.4), (2e-4, 3e-3, 1e-3)])
 def test_cross_entropy_is_torchs_on_each_images_own_pixels(weights):
-    batch = batch_of(*rough((4, 7), (2, 3), (5, 1), planes=3))
+    batch = batch_of(*rough((4, 7), (2, 3), (5, 1), out_channels=3))
     logits = noise(batch, 3)
     w = None if weights is None else torch.tensor(weights).double()
     expected = sum(F.cross_entropy(x[0, :, 0].T, t, weight=w) for x, t in own_pixels(logits, batch))
@@ -140,12 +140,12 @@ def test_an_image_whose_classes_all_weigh_nothing_costs_nothing():
     assert total == grad.abs().sum() == 0
 
 
-@pytest.mark.parametrize("planes", [1, 2, 4])
-def test_dice_and_tversky_are_monais_on_each_images_own_pixels(planes):
-    batch = batch_of(*rough((4, 7), (2, 3), (5, 1), planes=planes))
-    logits = noise(batch, planes)
+@pytest.mark.parametrize("out_channels", [1, 2, 4])
+def test_dice_and_tversky_are_monais_on_each_images_own_pixels(out_channels):
+    batch = batch_of(*rough((4, 7), (2, 3), (5, 1), out_channels=out_channels))
+    logits = noise(batch, out_channels)
     how: dict[str, Any] = (
-        {"sigmoid": True} if planes == 1 else {"softmax": True, "include_background": False}
+        {"sigmoid": True} if out_channels == 1 else {"softmax": True, "include_background": False}
     )
     dice = DiceLoss(smooth_nr=0.6, smooth_dr=0.6, **how)
     tversky = TverskyLoss(alpha=0.2, beta=0.9, smooth_nr=0.3, smooth_dr=0.3, **how)
@@ -153,31 +153,31 @@ def test_dice_and_tversky_are_monais_on_each_images_own_pixels(planes):
         (dice, Dice(smooth=0.3)),
         (tversky, Tversky(alpha=0.2, beta=0.9, smooth=0.3)),
     ]:
-        expected = sum(theirs(x, one_hot(t, planes)) for x, t in own_pixels(logits, batch))
+        expected = sum(theirs(x, one_hot(t, out_channels)) for x, t in own_pixels(logits, batch))
         torch.testing.assert_close(ours.total(logits, batch), expected)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.7, 2.0])
-@pytest.mark.parametrize(("planes", "weights"), [(1, (0.3, 0.7)), (4, (0.1, 2.0, 0.7, 1.0))])
-def test_focal_is_monais_on_each_images_own_pixels(planes, weights, gamma):
-    batch = batch_of(*rough((4, 7), (2, 3), (5, 1), planes=planes))
-    logits = noise(batch, planes)
+@pytest.mark.parametrize(("out_channels", "weights"), [(1, (0.3, 0.7)), (4, (0.1, 2.0, 0.7, 1.0))])
+def test_focal_is_monais_on_each_images_own_pixels(out_channels, weights, gamma):
+    batch = batch_of(*rough((4, 7), (2, 3), (5, 1), out_channels=out_channels))
+    logits = noise(batch, out_channels)
     expected = 0.0
     for x, t in own_pixels(logits, batch):
-        alpha = weights[1] if planes == 1 else weights
-        theirs = FocalLoss(gamma=gamma, alpha=alpha, use_softmax=planes > 1, reduction="none")
-        expected += theirs(x, one_hot(t, planes)).sum() / len(t)
+        alpha = weights[1] if out_channels == 1 else weights
+        theirs = FocalLoss(gamma=gamma, alpha=alpha, use_softmax=out_channels > 1, reduction="none")
+        expected += theirs(x, one_hot(t, out_channels)).sum() / len(t)
     found = Focal(gamma=gamma, class_weights=weights).total(logits, batch)
     torch.testing.assert_close(found.float(), expected)  # MONAI computes in float32
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.3, 2.0])
-@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("out_channels", [1, 3])
 @pytest.mark.parametrize("size", [100.0, 1e4])
-def test_focal_is_exact_and_has_a_gradient_at_logits_of_any_size(gamma, planes, size):
+def test_focal_is_exact_and_has_a_gradient_at_logits_of_any_size(gamma, out_channels, size):
     """A sure pixel costs 0, one that is surely wrong its logit."""
     batch = batch_of(labels([1, 0, 1, 0]))
-    logits = sure([1, 1, 0, 0], planes).float() * (size / SURE)
+    logits = sure([1, 1, 0, 0], out_channels).float() * (size / SURE)
     total, grad = gradient(Focal(gamma=gamma), logits, batch)
     assert total.item() == pytest.approx(2 * size / 4)
     assert grad.isfinite().all()
@@ -200,14 +200,14 @@ def lovasz_by_its_definition(p, y):
     )
 
 
-@pytest.mark.parametrize("planes", [1, 2, 4])
-def test_lovasz_is_the_extension_of_the_jaccard_set_function(planes):
-    batch = batch_of(*rough((3, 7), (2, 3), (5, 1), planes=planes))
-    logits = noise(batch, planes)
+@pytest.mark.parametrize("out_channels", [1, 2, 4])
+def test_lovasz_is_the_extension_of_the_jaccard_set_function(out_channels):
+    batch = batch_of(*rough((3, 7), (2, 3), (5, 1), out_channels=out_channels))
+    logits = noise(batch, out_channels)
     expected = 0.0
     for x, t in own_pixels(logits, batch):
-        p = x.sigmoid() if planes == 1 else x.softmax(1)[:, 1:]
-        truth = one_hot(t, planes)[0, -p.shape[1] :, 0].bool()
+        p = x.sigmoid() if out_channels == 1 else x.softmax(1)[:, 1:]
+        truth = one_hot(t, out_channels)[0, -p.shape[1] :, 0].bool()
         curves = [
             lovasz_by_its_definition(pk.tolist(), yk.tolist())
             for pk, yk in zip(p[0, :, 0], truth, strict=True)
@@ -260,14 +260,14 @@ def test_focal_tversky_has_a_gradient_on_a_curve_that_is_right():
 
 
 def test_dice_is_tversky_with_alpha_and_beta_of_a_half():
-    batch = batch_of(*rough((4, 7), (2, 3), planes=3))
+    batch = batch_of(*rough((4, 7), (2, 3), out_channels=3))
     logits = noise(batch, 3)
     halves = Tversky(alpha=0.5, beta=0.5, smooth=0.4)
     assert torch.equal(Dice(smooth=0.4).total(logits, batch), halves.total(logits, batch))
 
 
 def test_focal_without_focus_is_cross_entropy_and_focal_tversky_without_it_is_tversky():
-    batch = batch_of(*rough((4, 7), (2, 3), planes=3))
+    batch = batch_of(*rough((4, 7), (2, 3), out_channels=3))
     x = noise(batch, 3)
     pairs = (Focal(gamma=0.0), CrossEntropy()), (FocalTversky(gamma=1.0), Tversky())
     for focal, plain in pairs:
@@ -278,15 +278,15 @@ def test_focal_without_focus_is_cross_entropy_and_focal_tversky_without_it_is_tv
     "loss", [Focal(gamma=1.3), Tversky(), Dice(), FocalTversky(), Lovasz()], ids=repr
 )
 def test_one_plane_is_two_planes_whose_background_is_0(loss):
-    batch = batch_of(*rough((4, 7), (2, 3), planes=1))
+    batch = batch_of(*rough((4, 7), (2, 3), out_channels=1))
     one = noise(batch, 1)
     two = torch.cat([torch.zeros_like(one), one], 1)
     torch.testing.assert_close(loss.total(one, batch), loss.total(two, batch))
 
 
 @EVERY
-def test_every_loss_is_read_back_from_the_settings_of_a_run_as_itself(loss, planes, tmp_path):
-    how = Training(network=VeerNetConfig(out_channels=planes), loss=loss)
+def test_every_loss_is_read_back_from_the_settings_of_a_run_as_itself(loss, out_channels, tmp_path):
+    how = Training(network=VeerNetConfig(out_channels=out_channels), loss=loss)
     write_json(
         tmp_path / CONFIG, asdict(Config(archive="", logs={}, training=how, versions={}, threads=1))
     )
@@ -309,32 +309,34 @@ def test_a_loss_that_is_not_named_or_has_anothers_options_is_refused(table):
 
 
 @pytest.mark.parametrize(
-    ("loss", "planes", "needs"),
+    ("loss", "out_channels", "needs"),
     [
         (BCE(), 3, "BCE needs one plane"),
-        (CrossEntropy(), 1, "CrossEntropy needs two planes"),
+        (CrossEntropy(), 1, "CrossEntropy needs two out_channels"),
         (CrossEntropy(class_weights=(1.0, 2.0)), 3, "one weight for each of 3 classes"),
         (Focal(class_weights=(1.0,)), 1, "one weight for each of 2 classes"),
         (Focal(class_weights=(1.0, 2.0, 3.0)), 2, "one weight for each of 2 classes"),
     ],
 )
-def test_a_loss_that_does_not_fit_the_planes_is_refused(loss, planes, needs):
+def test_a_loss_that_does_not_fit_the_planes_is_refused(loss, out_channels, needs):
     batch = batch_of(labels([0, 1]))
     with pytest.raises(OptionError, match=needs):
-        loss.total(noise(batch, planes), batch)
+        loss.total(noise(batch, out_channels), batch)
     with pytest.raises(OptionError, match=needs):
-        Training(network=VeerNetConfig(out_channels=planes), loss=loss)
+        Training(network=VeerNetConfig(out_channels=out_channels), loss=loss)
 
 
 @EVERY
-def test_a_class_that_the_planes_do_not_tell_apart_is_refused_by_every_loss(loss, planes):
+def test_a_class_that_the_planes_do_not_tell_apart_is_refused_by_every_loss(loss, out_channels):
     """One plane tells any curve from background."""
-    batch = batch_of(labels([0, 1]), labels([0, max(2, planes), 255]))
-    logits = noise(batch, planes)
-    if planes == 1:
+    batch = batch_of(labels([0, 1]), labels([0, max(2, out_channels), 255]))
+    logits = noise(batch, out_channels)
+    if out_channels == 1:
         assert loss.total(logits, batch).isfinite()
         return
-    with pytest.raises(BatchError, match=f"image 1 .* class {planes}, where {planes} planes"):
+    with pytest.raises(
+        BatchError, match=f"image 1 .* class {out_channels}, where {out_channels} out_channels"
+    ):
         loss.total(logits, batch)
 
 
@@ -342,7 +344,7 @@ def test_a_class_that_the_planes_do_not_tell_apart_is_refused_by_every_loss(loss
 def test_255_is_no_class_however_many_planes_there_are(loss):
     batch = batch_of(labels([0, 254]))
     assert loss.total(noise(batch, 255), batch).isfinite()
-    with pytest.raises(OptionError, match="at most 255 planes"):
+    with pytest.raises(OptionError, match="at most 255 out_channels"):
         loss.total(noise(batch, 256), batch)
 
 

@@ -90,8 +90,8 @@ def python(*words, **options):
 def test_help_that_the_disk_does_not_take_is_a_failure():
     with Path("/dev/full").open("w") as full:
         done = python("--help", stdout=full)
-    told = b"veernet: standard output: No space left on device\n"
-    assert (done.returncode, done.stderr) == (2, told)
+    message = b"veernet: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, message)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,10 @@ def test_no_color_holds_for_the_help(colour):
     env = {**os.environ, "TERM": "xterm", "NO_COLOR": "" if colour else "1"}
     done = python("report", "--help", stdout=terminal, env=env)
     os.close(terminal)
-    told = os.read(end, 65536)
+    message = os.read(end, 65536)
     os.close(end)
-    assert (done.returncode, b"--digitised" in told) == (0, True)
-    assert (b"\x1b[" in told) == colour
+    assert (done.returncode, b"--digitised" in message) == (0, True)
+    assert (b"\x1b[" in message) == colour
 
 
 def test_commands_work_where_the_locale_is_ascii(small_archive, tmp_path):
@@ -184,7 +184,7 @@ def test_a_key_of_a_file_does_not_reach_the_terminal_as_it_is(veernet, tmp_path,
     write_picture(scan, np.full((100, 61), 255, np.uint8))
     calibration.write_text(f'{CALIBRATION}"\\u001b]0;title\\u0007" = 1\n')
     assert veernet("digitise", scan, "--calibration", calibration) == 2
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert (
-        told == f"veernet: {calibration}: track.0.curve.0.\\x1b]0;title\\x07: no such name here\n"
+        output == f"veernet: {calibration}: track.0.curve.0.\\x1b]0;title\\x07: no such name here\n"
     )

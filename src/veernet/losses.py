@@ -290,15 +290,15 @@ def check_out_channels(loss: AnyLoss, out_channels: int) -> None:
     """
     match loss:
         case BCE() if out_channels != 1:
-            needs = "one plane of logits"
+            needs = "one channel of logits"
         case CrossEntropy() if out_channels < 2:
-            needs = "two planes of logits or more"
+            needs = "two channels of logits or more"
         case CrossEntropy(class_weights=tuple(w)) | Focal(class_weights=tuple(w)) if len(w) != max(
             out_channels, 2
         ):
             needs = f"one weight for each of {max(out_channels, 2)} classes, background first"
         case _ if out_channels > UNLABELLED:
-            needs = f"at most {UNLABELLED} planes of logits, for class {UNLABELLED} is no class"
+            needs = f"at most {UNLABELLED} channels of logits, for class {UNLABELLED} is no class"
         case _:
             return
     raise OptionError(
@@ -311,19 +311,19 @@ def _check_logits(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch)
 
     Reads no pixels: on a GPU that would wait for the device.
     """
-    B, planes, *canvas = logits.shape
+    B, out_channels, *canvas = logits.shape
     if [B, *canvas] != [*batch.target.shape]:
         raise BatchError(
             f"the logits of a batch of {batch.n_images} images on {tuple(batch.target.shape[1:])} "
             f"must be ({batch.n_images}, K, H, W) of the same canvas; got {tuple(logits.shape)}"
         )
-    check_out_channels(loss, planes)
+    check_out_channels(loss, out_channels)
     most = max(batch.n_classes)
-    if 1 < planes < most:
+    if 1 < out_channels < most:
         raise BatchError(
             f"image {batch.n_classes.index(most)} of the batch has class {most - 1}, where "
-            f"{planes} planes of logits tell the classes 0 to {planes - 1} apart, and "
-            f"{UNLABELLED} stands for not labelled"
+            f"{out_channels} channels of logits tell the classes 0 to {out_channels - 1} "
+            f"apart, and {UNLABELLED} stands for not labelled"
         )
 
 

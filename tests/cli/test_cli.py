@@ -53,36 +53,36 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     counts = ["--train", "4", "--val", "1", "--test", "2", "--workers", "1"]
     assert veernet("synth", archive, *SMALL, *counts)[0] == 0
 
-    code, told, _ = veernet("inspect", archive)
+    code, message, _ = veernet("inspect", archive)
     assert code == 0
-    assert "train: 4 logs" in told
-    assert "padding:" in told
+    assert "train: 4 logs" in message
+    assert "padding:" in message
     assert json.loads(veernet("inspect", archive, "--json")[1])["train"]["logs"] == 4
 
     assert veernet("merge", tmp_path / "both", archive, archive)[0] == 0
     assert veernet("subset", tmp_path / "part", tmp_path / "both", "--train", 5)[0] == 0
     picture = tmp_path / "part.png"
-    code, told, _ = veernet("inspect", tmp_path / "part", "--draw", picture)
+    code, message, _ = veernet("inspect", tmp_path / "part", "--draw", picture)
     assert code == 0
-    assert "train: 5 logs" in told
+    assert "train: 5 logs" in message
     assert picture.exists()
 
     settings = ["--epochs", "2", "--effective-batch", "3", "--workers", "0"]
-    code, told, _ = veernet("train", archive, "--out", run, *settings, "--stop-after", 3)
+    code, message, _ = veernet("train", archive, "--out", run, *settings, "--stop-after", 3)
     assert code == 75
-    assert f"veernet train --resume {run}" in told
+    assert f"veernet train --resume {run}" in message
     assert veernet("train", "--resume", run, "--workers", 0)[0] == 0
 
     tuned = ["--out", tmp_path / "tuned", "--init-weights", run, "--epochs", 1, "--workers", 0]
     assert veernet("train", archive, *tuned)[0] == 0
     again = ["--config", tmp_path / "tuned" / "config.json", "--out", tmp_path / "again"]
-    code, _, told = veernet("train", *again, "--workers", 0)
+    code, _, message = veernet("train", *again, "--workers", 0)
     assert code == 2
-    assert "--init-weights" in told
+    assert "--init-weights" in message
 
-    code, told, _ = veernet("evaluate", run, "--json")
+    code, message, _ = veernet("evaluate", run, "--json")
     assert code == 0
-    assert json.loads(told)["logs"] == 2
+    assert json.loads(message)["logs"] == 2
 
     logs = SynthLogs(height=(64, 64), width=(100, 100))
     scan, calibration = draw_scan(tmp_path / "scan", logs, number=7)
@@ -183,11 +183,11 @@ def test_bad_input_is_one_line_and_exit_code_2(veernet, tmp_path, monkeypatch, c
     (tmp_path / "other.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
     before = {*tmp_path.rglob("*")}
     words, *expected = BAD[case]
-    code, _, told = veernet(*words.split())
+    code, _, message = veernet(*words.split())
     assert code == 2
-    assert told.count("\n") == 1
-    assert told.startswith("veernet: ")
-    assert all(word in told for word in expected), told
+    assert message.count("\n") == 1
+    assert message.startswith("veernet: ")
+    assert all(word in message for word in expected), message
     assert {*tmp_path.rglob("*")} == before
 
 
@@ -199,9 +199,9 @@ def test_a_mask_of_another_size_stops_training_with_one_line(veernet, tmp_path):
     Image.new("P", (5, 6)).save(mask)
     for workers in (0, 1):
         run = tmp_path / f"run{workers}"
-        code, _, told = veernet("train", archive, "--out", run, "--workers", workers)
-        assert (code, told.count("\n")) == (2, 1)
-        assert f"{mask}: 6 × 5 px" in told
+        code, _, message = veernet("train", archive, "--out", run, "--workers", workers)
+        assert (code, message.count("\n")) == (2, 1)
+        assert f"{mask}: 6 × 5 px" in message
 
 
 @pytest.fixture
@@ -223,8 +223,8 @@ def test_a_run_is_made_again_from_its_settings(veernet, archive, tmp_path):
     one, other = newest(first), newest(second)
     assert all(torch.equal(one.tensors[name], value) for name, value in other.tensors.items())
     assert len([*(first / "checkpoints").iterdir()]) == 1
-    code, _, told = veernet("train", "--config", tmp_path / "none", "--out", tmp_path / "x")
-    assert (code, "none: no such settings of a run" in told) == (2, True)
+    code, _, message = veernet("train", "--config", tmp_path / "none", "--out", tmp_path / "x")
+    assert (code, "none: no such settings of a run" in message) == (2, True)
 
 
 def test_an_evaluation_leaves_out_what_cannot_be_read_if_asked(veernet, archive, tmp_path):
@@ -233,18 +233,18 @@ def test_an_evaluation_leaves_out_what_cannot_be_read_if_asked(veernet, archive,
     assert veernet("train", archive, "--out", run, *settings)[0] == 0
     image = sorted((archive / "test/images").iterdir())[1]
     image.unlink()
-    code, _, told = veernet("evaluate", run)
-    assert (code, f"{image}: no such picture" in told) == (2, True)
-    code, told, _ = veernet("evaluate", run, "--on-error", "skip", "--json")
+    code, _, message = veernet("evaluate", run)
+    assert (code, f"{image}: no such picture" in message) == (2, True)
+    code, message, _ = veernet("evaluate", run, "--on-error", "skip", "--json")
     assert code == 0
-    assert json.loads(told)["logs"] == 1
-    assert [*json.loads(told)["left_out"]] == [f"images/{image.name}"]
+    assert json.loads(message)["logs"] == 1
+    assert [*json.loads(message)["left_out"]] == [f"images/{image.name}"]
     assert veernet("report", run)[0] == 0
     assert f"images/{image.name}: " in (run / "report.html").read_text()
     for image in (archive / "test/images").iterdir():
         image.unlink()
-    code, _, told = veernet("evaluate", run, "--on-error", "skip")
-    assert (code, "none of the 2 logs of test could be read" in told) == (2, True)
+    code, _, message = veernet("evaluate", run, "--on-error", "skip")
+    assert (code, "none of the 2 logs of test could be read" in message) == (2, True)
 
 
 def test_a_step_that_was_not_finite_is_replayed(veernet, archive, tmp_path, monkeypatch):
@@ -253,13 +253,13 @@ def test_a_step_that_was_not_finite_is_replayed(veernet, archive, tmp_path, monk
     forward = VeerNet.forward
     with monkeypatch.context() as patched:
         patched.setattr(VeerNet, "forward", lambda *args: forward(*args) * torch.nan)
-        code, _, told = veernet("train", archive, "--out", run, *settings)
+        code, _, message = veernet("train", archive, "--out", run, *settings)
     assert code == 2
-    hint = re.search(r"`veernet replay (\S+)`", told)
+    hint = re.search(r"`veernet replay (\S+)`", message)
     assert hint is not None
-    code, told, _ = veernet("replay", hint[1])
+    code, message, _ = veernet("replay", hint[1])
     assert code == 0
-    assert "Not finite alone: none" in told
+    assert "Not finite alone: none" in message
     found = json.loads(veernet("replay", hint[1], "--json")[1])
     assert (found["then"], found["finite"], len(found["logs"])) == ("nan", True, 4)
 
@@ -267,10 +267,10 @@ def test_a_step_that_was_not_finite_is_replayed(veernet, archive, tmp_path, monk
 def test_a_plan_tells_what_a_step_needs_and_draws_who_needs_it(veernet, tmp_path):
     picture = tmp_path / "stages.svg"
     words = ("plan", "--memory", "9GiB", "--height", 64, 80, "--width", 200, 400, "--device", "cpu")
-    code, told, _ = veernet(*words, "--precision", "fp32", "--profile", picture)
+    code, message, _ = veernet(*words, "--precision", "fp32", "--profile", picture)
     assert code == 0
-    assert "widest log 80 × 400 px" in told
-    assert all(word in told for word in ("none", "blocks", "stages", "tiles", "down.4"))
+    assert "widest log 80 × 400 px" in message
+    assert all(word in message for word in ("none", "blocks", "stages", "tiles", "down.4"))
     assert "<svg" in picture.read_text()
     plan = json.loads(veernet(*words, "--precision", "fp32", "--json")[1])
     assert (plan["best"], plan["size"]) == (0, [80, 400])
@@ -306,8 +306,8 @@ def test_an_option_that_is_given_again_adds_to_what_was_given(option, values, fi
         f"scan.png {first}",
         f"{again} -- scan.png",
     ):
-        told = parsed(f"calibrate {words}")
-        assert (getattr(told, field), told.scan.name) == (wanted, "scan.png"), words
+        found = parsed(f"calibrate {words}")
+        assert (getattr(found, field), found.scan.name) == (wanted, "scan.png"), words
 
 
 @pytest.mark.parametrize("value", ["-b c=2", "--", "--out", "-x"])
@@ -320,14 +320,14 @@ def test_only_the_first_value_of_an_option_may_begin_with_a_hyphen(value):
 
 
 def test_words_behind_two_hyphens_are_names_of_files():
-    told = parsed("merge out a_b -- -a_b --digitized")
-    assert [*map(str, told.archives)] == ["a_b", "-a_b", "--digitized"]
+    found = parsed("merge out a_b -- -a_b --digitized")
+    assert [*map(str, found.archives)] == ["a_b", "-a_b", "--digitized"]
     assert str(parsed("report --digitised x.png --out page.html -- -run").folder) == "-run"
 
 
 def test_the_version_is_told_by_the_command_and_the_package(veernet, monkeypatch):
-    told = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
-    version = told["project"]["version"]
+    found = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())
+    version = found["project"]["version"]
     assert veernet("--version") == veernet("-V") == (0, f"veernet {version}\n", "")
     monkeypatch.delattr(package, "__version__")
 
@@ -344,34 +344,37 @@ def test_the_other_spelling_of_a_command_is_taken(veernet):
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
 def test_the_command_alone_tells_what_there_is(veernet, words):
-    code, told, _ = veernet(*words)
+    code, message, _ = veernet(*words)
     assert code == 0
-    assert all(re.search(rf"^  {name} +[A-Z]", told, re.MULTILINE) for name in COMMANDS)
-    assert max(map(len, told.splitlines())) <= 80
+    assert all(re.search(rf"^  {name} +[A-Z]", message, re.MULTILINE) for name in COMMANDS)
+    assert max(map(len, message.splitlines())) <= 80
 
 
 def test_the_json_of_a_command_is_all_of_its_stdout(veernet, small_archive, tmp_path):
-    def told(*words):
+    def message(*words):
         code, out, _ = veernet(*words, "--json")
         return code, json.loads(out)
 
     counts = ["--train", "2", "--val", "1", "--test", "0", "--workers", "1"]
     archive, both, part, run = (tmp_path / name for name in ("archive", "both", "part", "run"))
     logs = {"train": 2, "val": 1, "test": 0}
-    assert told("synth", archive, *SMALL, *counts) == (0, {"archive": str(archive), "logs": logs})
+    assert message("synth", archive, *SMALL, *counts) == (
+        0,
+        {"archive": str(archive), "logs": logs},
+    )
     logs = {"train": 7, "val": 3, "test": 2}
-    found = told("merge", both, archive, small_archive)
+    found = message("merge", both, archive, small_archive)
     assert found == (0, {"archive": str(both), "logs": logs})
     logs = {"train": 3, "val": 0, "test": 1}
-    found = told("subset", part, both, "--train", 3, "--test", 1)
+    found = message("subset", part, both, "--train", 3, "--test", 1)
     assert found == (0, {"archive": str(part), "logs": logs})
     settings = ["--epochs", 2, "--effective-batch", 1, "--pixel-budget", 9000, "--workers", 0]
-    code, found = told("train", archive, "--out", run, *settings, "--stop-after", 3)
+    code, found = message("train", archive, "--out", run, *settings, "--stop-after", 3)
     assert (code, found["run"], found["step"], found["done"]) == (75, str(run), 3, False)
     assert found["validation"]["epoch"] == 0
     page = tmp_path / "page.html"
-    assert told("report", run, "--out", page) == (0, {"files": [str(page)]})
-    code, found = told("inspect", archive, "--quick", "--pixel-budget", 7000)
+    assert message("report", run, "--out", page) == (0, {"files": [str(page)]})
+    code, found = message("inspect", archive, "--quick", "--pixel-budget", 7000)
     assert (code, found["val"]["schedule"]["pixel_budget"]) == (0, 7000)
     assert (
         "micro-batches of at most 7,000 px"
@@ -386,14 +389,14 @@ def test_what_calibrate_found_is_told_as_json(veernet, tmp_path):
     grey[:, 30:32] = grey[:, 289:291] = 0
     write_picture(scan, grey)
     words = ["calibrate", scan, "--out", out, "--json"]
-    code, told, _ = veernet(*words)
-    found = json.loads(told)
+    code, message, _ = veernet(*words)
+    found = json.loads(message)
     assert (code, found["files"], len(found["tracks"]), out.exists()) == (0, [], 1, False)
     assert np.diff(found["lines"]) == pytest.approx(60)
     assert found["spacing"] == pytest.approx(60)
     ties = ["--tie", 40, 300, "--tie", 640, 310]
-    code, told, _ = veernet(*words, *ties, "--curve", "1:GR:API:0:150")
-    assert (code, json.loads(told)) == (0, {**found, "files": [str(out)]})
+    code, message, _ = veernet(*words, *ties, "--curve", "1:GR:API:0:150")
+    assert (code, json.loads(message)) == (0, {**found, "files": [str(out)]})
     assert out.exists()
 
 
@@ -405,9 +408,9 @@ def test_training_says_how_it_is_launched_on_several_processes(veernet):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_and_its_options(veernet, command):
-    code, told, _ = veernet(command, "--help")
+    code, message, _ = veernet(command, "--help")
     assert code == 0
-    assert "--json" in told
+    assert "--json" in message
     kind = command_class(command)
     assert is_dataclass(kind)
     for option in fields(kind):
@@ -420,7 +423,7 @@ def test_every_command_explains_itself_and_its_options(veernet, command):
             "scans",
             "out",
         )
-        assert positional or f"--{option.name.replace('_', '-')}" in told, option.name
+        assert positional or f"--{option.name.replace('_', '-')}" in message, option.name
 
 
 @pytest.mark.parametrize(
@@ -445,9 +448,9 @@ def test_output_that_nobody_reads_ends_no_command(small_archive, tmp_path, comma
 def test_that_a_scan_has_more_pages_is_told_in_one_line(tmp_path, veernet):
     blank = Image.new("L", (60, 50), 255)
     blank.save(tmp_path / "s.tif", save_all=True, append_images=[blank])
-    with pytest.warns(ImageWarning) as told:
+    with pytest.warns(ImageWarning) as text:
         assert veernet("calibrate", tmp_path / "s.tif")[0] == 2  # there is nothing on it
-    line = warnings.formatwarning(told[0].message, told[0].category, told[0].filename, 1)
+    line = warnings.formatwarning(text[0].message, text[0].category, text[0].filename, 1)
     assert line == f"veernet: {tmp_path}/s.tif: page 1 of several is read; --page chooses another\n"
 
 
@@ -462,10 +465,10 @@ def test_las_files_that_give_no_shapes_are_told(tmp_path, veernet):
     (wells / "b.las").write_text("broken")
     counts = ("--train", "1", "--val", "0", "--test", "0", "--workers", "1")
     sizes = ("--height", "48", "48", "--width", "80", "80")
-    code, _, told = veernet("synth", tmp_path / "a", *counts, *sizes, "--curves", wells)
+    code, _, message = veernet("synth", tmp_path / "a", *counts, *sizes, "--curves", wells)
     assert code == 0
-    assert f"veernet: {wells}/b.las: " in told
-    assert "passed over" in told
+    assert f"veernet: {wells}/b.las: " in message
+    assert "passed over" in message
 
 
 @pytest.mark.parametrize(
@@ -480,6 +483,6 @@ def test_las_files_that_give_no_shapes_are_told(tmp_path, veernet):
     ],
 )
 def test_a_former_name_of_an_option_is_told_what_it_is_called_now(veernet, words, now):
-    code, _, told = veernet(*words)
+    code, _, message = veernet(*words)
     assert code == 2
-    assert f"it is {now} now" in told
+    assert f"it is {now} now" in message

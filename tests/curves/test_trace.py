@@ -123,8 +123,8 @@ def test_a_curve_that_goes_round_is_unrolled(height, seed, most):
     probability[bottom, printed == top] = 0.98
     found = read_trace(probability, wrap_edges=(top, bottom))
     np.testing.assert_allclose(found.rows, rows, atol=1e-9)
-    laps = np.floor((bottom - rows) / height).astype(int)
-    expected = [(int(x), laps[x]) for x in np.flatnonzero(np.diff(laps, prepend=0))]
+    wraps = np.floor((bottom - rows) / height).astype(int)
+    expected = [(int(x), wraps[x]) for x in np.flatnonzero(np.diff(wraps, prepend=0))]
     assert wrap_columns(np.floor((bottom - np.rint(found.rows)) / height)) == expected
     assert len(expected) >= 2
 
@@ -155,8 +155,8 @@ def test_a_curve_under_another_is_read_off_what_shows_on_both_sides(slope, pen, 
     draw_mask(mask, rows, index=2, width=pen)
     draw_mask(mask, np.full(160, 60.0), index=1, width=other_pen)
     first, second = ((mask == k).astype(np.float32) for k in (1, 2))
-    told, alone = (read_trace(second, occluders=over).rows - rows for over in ([first], []))
-    assert np.abs(told[50:110]).max() < 0.8 * np.abs(alone[50:110]).max()
+    found, alone = (read_trace(second, occluders=over).rows - rows for over in ([first], []))
+    assert np.abs(found[50:110]).max() < 0.8 * np.abs(alone[50:110]).max()
 
 
 def test_a_stroke_cut_in_two_by_another_curve_is_one():
@@ -218,8 +218,8 @@ def test_both_sides_of_a_spike_are_kept():
 
 def test_a_curve_on_an_edge_does_not_go_to_and_fro():
     nan = np.nan
-    laps = track_wraps(np.array([0.9, 1.004, nan, 0.999, 1.2, 1.999, 2.003, 0.998, 0.99, -0.1]))
-    np.testing.assert_array_equal(laps, [0, 0, nan, 0, 1, 1, 1, 1, 0, -1])
+    wraps = track_wraps(np.array([0.9, 1.004, nan, 0.999, 1.2, 1.999, 2.003, 0.998, 0.99, -0.1]))
+    np.testing.assert_array_equal(wraps, [0, 0, nan, 0, 1, 1, 1, 1, 0, -1])
 
 
 def test_a_curve_followed_beyond_its_track_is_shown_where_it_is_printed():

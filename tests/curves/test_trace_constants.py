@@ -167,12 +167,12 @@ def test_a_column_beyond_an_edge_costs_a_twentieth_of_a_nat():
     """A curve goes out at the upper edge and is printed at the lower one to the end of the log.
     That it went round explains it at 3 nats, for three rows of paper, and 0.05 a column; that it
     crossed the track, at 95: as much after 1,840 columns."""
-    for n, laps in ((1836, 1), (1844, 0)):
+    for n, wraps in ((1836, 1), (1844, 0)):
         probability = np.zeros((101, 2200 + n))
         probability[2, :2200] = probability[98, 2200:] = 0.99
         read = read_trace(probability, wrap_edges=(0, 100)).rows
         np.testing.assert_array_equal(read[:2200], 2)
-        np.testing.assert_array_equal(read[2200:], 98 - 100 * laps)
+        np.testing.assert_array_equal(read[2200:], 98 - 100 * wraps)
 
 
 def test_a_curve_has_gone_round_from_a_two_hundredth_of_the_track_beyond_an_edge():
@@ -180,11 +180,11 @@ def test_a_curve_has_gone_round_from_a_two_hundredth_of_the_track_beyond_an_edge
     np.testing.assert_array_equal(track_wraps(near), [0, 0, 1, 1, 0, 0, -1])
 
 
-@pytest.mark.parametrize(("laps", "followed"), [(2, True), (3, False), (-1, True), (-2, False)])
-def test_a_curve_is_followed_twice_round_its_track_upwards_and_once_downwards(laps, followed):
+@pytest.mark.parametrize(("wraps", "followed"), [(2, True), (3, False), (-1, True), (-2, False)])
+def test_a_curve_is_followed_twice_round_its_track_upwards_and_once_downwards(wraps, followed):
     """From the middle of the track, a lap in a hundred columns, and back."""
-    up, n = 100 * abs(laps), 800 + 200 * abs(laps)
-    rows = np.rint(50 - 100 * np.interp(range(n), [400, 400 + up, 400 + 2 * up], [0, laps, 0]))
+    up, n = 100 * abs(wraps), 800 + 200 * abs(wraps)
+    rows = np.rint(50 - 100 * np.interp(range(n), [400, 400 + up, 400 + 2 * up], [0, wraps, 0]))
     probability = np.zeros((101, n))
     probability[np.mod(rows, 100).astype(int), range(n)] = 0.99
     probability[100, np.mod(rows, 100) == 0] = 0.99

@@ -177,5 +177,5 @@ def test_opening_an_archive_on_disk_imports_no_generator_nor_does_training(small
         f"open_archive(Path({str(small_archive)!r}))\n"
         "print(*{'veernet.synth.generator', 'veernet.synth.paint', 'matplotlib'} & {*sys.modules})"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == ""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""

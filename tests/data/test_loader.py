@@ -132,18 +132,18 @@ def test_a_log_that_cannot_be_read_is_named_or_left_out_as_asked(damaged, worker
     ):
         next(iter(next(loaded)))
     assert not threads()
-    told = []
-    loader = Loader(split=split, workers=workers, on_error="skip", skipped=told.append)
+    results = []
+    loader = Loader(split=split, workers=workers, on_error="skip", skipped=results.append)
     with loader.steps(steps) as loaded:
         found = [list(batches) for batches in loaded]
     assert [len(batches) for batches in found] == [1, 1]  # nothing is left of the second
     assert same(found[0][0], collate([split[0]]))
-    assert [one.file_name for one in told] == ["images/000003.tif"] * 2
-    assert "not a readable" in told[0].reason
+    assert [one.file_name for one in results] == ["images/000003.tif"] * 2
+    assert "not a readable" in results[0].reason
 
 
 def test_logs_that_are_left_out_are_told_once_however_often_a_run_pauses(damaged, tmp_path):
-    cpu, quiet, told = torch.device("cpu"), Console(quiet=True), []
+    cpu, quiet, found = torch.device("cpu"), Console(quiet=True), []
     for name in ("whole", "paused"):
         run = tmp_path / name
         start(run, damaged, replace(TINY, epochs=2))
@@ -152,9 +152,9 @@ def test_logs_that_are_left_out_are_told_once_however_often_a_run_pauses(damaged
         while not fit(run, **options):
             pass
         rows = [row for row in read_log(run) if row["kind"] == "skipped"]
-        told.append([(row["step"], row["epoch"], row["file_name"]) for row in rows])
-    assert told[0] == told[1]
-    assert len(told[0]) == 4
+        found.append([(row["step"], row["epoch"], row["file_name"]) for row in rows])
+    assert found[0] == found[1]
+    assert len(found[0]) == 4
 
 
 def lose(split):
@@ -174,16 +174,16 @@ def forget(split):
 def test_weights_are_not_called_best_where_no_log_tells(small_archive, tmp_path, spoil):
     """Validation logs that cannot be read or have no label: F1 is nobody's then, and not 1."""
     shutil.copytree(small_archive, tmp_path / "archive")
-    archive, run, told = Archive.open(tmp_path / "archive"), tmp_path / "run", io.StringIO()
+    archive, run, found = Archive.open(tmp_path / "archive"), tmp_path / "run", io.StringIO()
     spoil(archive.split("val"))
     start(run, archive, TINY)
-    assert fit(run, device=torch.device("cpu"), on_error="skip", console=Console(file=told))
+    assert fit(run, device=torch.device("cpu"), on_error="skip", console=Console(file=found))
     assert not (run / "best.safetensors").exists()
     assert newest(run).progress.best == -1
     (epoch,) = (row for row in read_log(run) if row["kind"] == "epoch")
     assert {curve["within_1_px"]["f1"] for curve in epoch["curves"].values()} == {None}
-    assert "curve 1: no score" in told.getvalue()
-    assert "no best weights" in told.getvalue()
+    assert "curve 1: no score" in found.getvalue()
+    assert "no best weights" in found.getvalue()
     write_report(tmp_path / "report.html", run)
 
 

@@ -117,7 +117,7 @@ def test_a_pdf_that_pillow_writes_is_read(scan, read, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "told"),
+    ("spoilt", "message"),
     [
         (lambda pdf: pdf[:-30], "the PDF is cut short"),
         (lambda pdf: b"%PDF-1.4\n%%EOF\n", "not a readable PDF"),
@@ -134,8 +134,8 @@ def test_a_pdf_that_pillow_writes_is_read(scan, read, tmp_path):
     ],
     ids=["cut", "empty", "no pages", "spoilt picture"],
 )
-def test_a_damaged_pdf_is_refused(scan, read, capfd, spoilt, told):
-    with pytest.raises(ImageError, match=f"scan.pdf: {told}"):
+def test_a_damaged_pdf_is_refused(scan, read, capfd, spoilt, message):
+    with pytest.raises(ImageError, match=f"scan.pdf: {message}"):
         read(spoilt(pdf(scanned(scan, 200))))
     assert capfd.readouterr() == ("", "")
 

@@ -111,17 +111,17 @@ def test_laid_on_its_side_depth_runs_right_and_the_left_edge_lies_below(page):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "not a picture of a known format"),
         (b"\x89PNG\r\n\x1a\n", "a PNG that is damaged"),
         (b"not a picture", "not a picture of a known format"),
     ],
 )
-def test_a_broken_picture_is_named(tmp_path, content, told):
+def test_a_broken_picture_is_named(tmp_path, content, message):
     path = tmp_path / "broken.png"
     path.write_bytes(content)
-    with pytest.raises(ImageError, match=f"broken.png: {told}") as failure:
+    with pytest.raises(ImageError, match=f"broken.png: {message}") as failure:
         read_grey(path)
     assert "<" not in str(failure.value)  # as of an object
 
@@ -146,8 +146,8 @@ def test_a_truncated_picture_is_named(page, tmp_path):
 )
 def test_other_formats_are_named_and_how_they_are_converted(page, tmp_path, name, found):
     Image.fromarray(page).save(tmp_path / name)
-    told = f"{name}: {found} is not read, but .*; convert it, for example with `magick {name} "
-    with pytest.raises(ImageError, match=told):
+    message = f"{name}: {found} is not read, but .*; convert it, for example with `magick {name} "
+    with pytest.raises(ImageError, match=message):
         read_grey(tmp_path / name)
 
 
@@ -249,8 +249,8 @@ def test_a_colour_beyond_the_palette_is_no_ink(tmp_path, bits):
     ]
     content = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
     (tmp_path / "page.png").write_bytes(content)
-    told = f"page.png: damaged, some pixels have none of its {2**bits - 1} colours"
-    with pytest.raises(ImageError, match=told):
+    message = f"page.png: damaged, some pixels have none of its {2**bits - 1} colours"
+    with pytest.raises(ImageError, match=message):
         read_grey(tmp_path / "page.png")
 
 

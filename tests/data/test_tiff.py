@@ -117,7 +117,7 @@ def test_dim_levels_in_deep_colour_are_refused(rng, read):
 
 @packings
 @pytest.mark.parametrize(
-    ("bits", "samples", "photometric", "tags", "told"),
+    ("bits", "samples", "photometric", "tags", "message"),
     [
         (8, 1, None, {}, "does not say whether 0 is black or white"),
         (8, 1, 1, {339: 2}, "signed, or of floating point"),
@@ -134,10 +134,10 @@ def test_dim_levels_in_deep_colour_are_refused(rng, read):
     ],
 )
 def test_what_would_be_read_wrong_is_refused_with_a_way_out(
-    rng, read, bits, samples, photometric, tags, told, deflate
+    rng, read, bits, samples, photometric, tags, message, deflate
 ):
     pixels = rng.integers(0, 2**bits, (H, W, samples))
-    with pytest.raises(ImageError, match=f"scan.tif: .*({told}).*`magick scan.tif -depth 8"):
+    with pytest.raises(ImageError, match=f"scan.tif: .*({message}).*`magick scan.tif -depth 8"):
         read(tiff(pixels, bits, photometric, tags=tags, deflate=deflate))
 
 
@@ -190,24 +190,24 @@ def test_strips_that_are_not_there_are_no_ink(rng, read, deflate, tags):
 
 
 @pytest.mark.parametrize(
-    ("tiles", "length", "told"),
+    ("tiles", "length", "message"),
     [
         (6, 256, None),
         (5, 256, "some of its 6 tiles are not there"),
         (6, 100, "it holds 600 bytes of 1,536"),
     ],
 )
-def test_tiles_that_are_not_there_or_too_short_are_no_ink(rng, read, tiles, length, told):
+def test_tiles_that_are_not_there_or_too_short_are_no_ink(rng, read, tiles, length, message):
     page, start = rng.integers(0, 256, (16 * 6, 16)), 8
     at = [start + 256 * i for i in range(tiles)]
     shape = {256: W, 257: H, 322: 16, 323: 16, 324: at, 325: [length] * tiles}
     strips = dict.fromkeys((273, 278, 279))
     content = tiff(page, 8, 1, tags={**shape, **strips})
-    if told is None:
+    if message is None:
         tiled = page.reshape(2, 3, 16, 16).swapaxes(1, 2).reshape(32, 48)
         np.testing.assert_array_equal(read(content), tiled[:H, :W])
         return
-    with pytest.raises(ImageError, match=f"scan.tif: {told}"):
+    with pytest.raises(ImageError, match=f"scan.tif: {message}"):
         read(content)
 
 

@@ -160,8 +160,8 @@ def test_values_on_scale_are_those_of_the_path_to_the_bit(height, pen, frame, se
 
 
 def wrapped(height, course, **look):
-    laps = [page(height, course - lap, **look) for lap in (-1, 0, 1)]
-    return np.min(laps, axis=0)
+    wraps = [page(height, course - wrap, **look) for wrap in (-1, 0, 1)]
+    return np.min(wraps, axis=0)
 
 
 @settings(max_examples=10)
@@ -229,9 +229,9 @@ def test_what_stands_off_scale_is_asked_for_and_written_down(tmp_path, off_scale
     name, *_, first, last = las.other.split()
     assert (name, "right edge" in las.other) == ("DT", True)
     np.testing.assert_allclose([float(first), float(last)], [1085, 1115], atol=1.1)
-    (told,) = written.summaries
-    assert told.off_scale_share == pytest.approx(30 / 300, abs=0.01)
-    assert told.coverage == (1 if off_scale == "edge" else pytest.approx(0.9, abs=0.01))
+    (found,) = written.summaries
+    assert found.off_scale_share == pytest.approx(30 / 300, abs=0.01)
+    assert found.coverage == (1 if off_scale == "edge" else pytest.approx(0.9, abs=0.01))
     picture = cv2.imread(str(written.pictures[0]))
     assert picture is not None
     picture = picture.astype(int)
@@ -259,21 +259,21 @@ def test_a_reference_is_compared_where_it_is_on_scale(scale):
         300, scale=scale, **({"left": 0.2, "right": 2000} if scale == "log" else {})
     )
     found = digitise(page(300, drawn, pen=2), settings_, SeesBlack())
-    (told,) = summarise_curves(found, reference(settings_, true))
-    assert told.pearson_r is not None
-    assert told.pearson_r > 0.99
+    (results,) = summarise_curves(found, reference(settings_, true))
+    assert results.pearson_r is not None
+    assert results.pearson_r > 0.99
     depths = 2 * (250 - 75)
-    assert told.compared == pytest.approx(depths, abs=8)
-    assert told.reference_coverage == pytest.approx(175 / 250, abs=0.02)
-    assert told.mae is not None
+    assert results.compared == pytest.approx(depths, abs=8)
+    assert results.reference_coverage == pytest.approx(175 / 250, abs=0.02)
+    assert results.mae is not None
     if scale == "log":
-        assert told.mae_decades is not None
-        assert told.mae_decades < 4 / 300
-        at_middle = 20 * np.log(10) * told.mae_decades
-        assert 0.2 * at_middle < told.mae < 20 * at_middle
+        assert results.mae_decades is not None
+        assert results.mae_decades < 4 / 300
+        at_middle = 20 * np.log(10) * results.mae_decades
+        assert 0.2 * at_middle < results.mae < 20 * at_middle
     else:
-        assert told.mae < 100 / 300
-        assert told.mae_decades is None
+        assert results.mae < 100 / 300
+        assert results.mae_decades is None
 
 
 def test_where_a_curve_is_not_as_the_reference_has_it_is_told():
@@ -285,14 +285,16 @@ def test_where_a_curve_is_not_as_the_reference_has_it_is_told():
     course = np.where((x >= 100) & (x < 160), 0.62, 0.5)
     course = np.where((x >= 200) & (x < 220), 1.4, course)
     course[[199, 220, *range(580, WIDTH)]] = np.nan  # it does not pass the rest of its scale
-    (told,) = summarise_curves(found, reference(settings_, course))
+    (results,) = summarise_curves(found, reference(settings_, course))
     curve = settings_.curves[0]
     expected = curve.value(np.array([0.5])) - curve.value(np.array([0.62]))
-    assert told.largest_error == pytest.approx(expected[0], rel=0.05)
-    assert told.largest_error_at is not None
-    assert 1050 <= told.largest_error_at < 1080
-    assert told.share_far == pytest.approx(60 / 560, abs=0.01)
-    np.testing.assert_allclose(told.read_off_reference, [(1100, 1109.5), (1290, 1299.5)], atol=1.1)
+    assert results.largest_error == pytest.approx(expected[0], rel=0.05)
+    assert results.largest_error_at is not None
+    assert 1050 <= results.largest_error_at < 1080
+    assert results.share_far == pytest.approx(60 / 560, abs=0.01)
+    np.testing.assert_allclose(
+        results.read_off_reference, [(1100, 1109.5), (1290, 1299.5)], atol=1.1
+    )
 
 
 def test_laps_of_a_backup_scale_are_on_scale_in_a_reference():
@@ -301,28 +303,28 @@ def test_laps_of_a_backup_scale_are_on_scale_in_a_reference():
     settings_ = calibration(300, wraps=True)
     found = digitise(wrapped(300, course, pen=2), settings_, SeesBlack())
     spoilt = np.where(x < 20, 9.0, course)  # further round than a curve is followed
-    (told,) = summarise_curves(found, reference(settings_, spoilt))
-    assert told.pearson_r is not None
-    assert told.pearson_r > 0.999
-    assert told.reference_coverage == 1
-    assert told.compared == pytest.approx(2 * (WIDTH - 20), abs=4)
+    (results,) = summarise_curves(found, reference(settings_, spoilt))
+    assert results.pearson_r is not None
+    assert results.pearson_r > 0.999
+    assert results.reference_coverage == 1
+    assert results.compared == pytest.approx(2 * (WIDTH - 20), abs=4)
 
 
 def test_a_reference_that_is_never_on_scale_is_compared_nowhere():
     settings_ = calibration(300)
     found = digitise(page(300, np.full(WIDTH, 0.5)), settings_, SeesBlack())
-    (told,) = summarise_curves(found, reference(settings_, np.full(WIDTH, 1.5)))
-    assert (told.compared, told.reference_coverage, told.mae, told.pearson_r) == (
+    (results,) = summarise_curves(found, reference(settings_, np.full(WIDTH, 1.5)))
+    assert (results.compared, results.reference_coverage, results.mae, results.pearson_r) == (
         0,
         None,
         None,
         None,
     )
-    (told,) = summarise_curves(
+    (results,) = summarise_curves(
         found, reference(settings_, np.where(np.arange(WIDTH) == 300, 0.5, 9.0))
     )
-    assert (told.compared, told.reference_coverage) == (1, 1)
-    assert (told.mae, told.pearson_r) == (None, None)
+    assert (results.compared, results.reference_coverage) == (1, 1)
+    assert (results.mae, results.pearson_r) == (None, None)
 
 
 @pytest.mark.parametrize("height", [100, 160, 161, 192, 225])
@@ -361,10 +363,10 @@ def test_a_frame_that_is_taken_for_the_curve_gives_no_values_and_is_told(on_disk
     """As the shipped weights do at 600 dpi."""
     words = on_disk(page(300, np.full(WIDTH, np.nan), frame=8, frame_ink=0))
     assert veernet(*words, "--json") == 0
-    (told,) = json.loads(capsys.readouterr().out)["curves"]
-    assert (told["coverage"], told["confidence"]) == (0, 0)
-    assert told["off_scale_share"] > 0.9
-    assert {one["edge"] for one in told["off_scale"]} <= {"left", "right"}
+    (output,) = json.loads(capsys.readouterr().out)["curves"]
+    assert (output["coverage"], output["confidence"]) == (0, 0)
+    assert output["off_scale_share"] > 0.9
+    assert {one["edge"] for one in output["off_scale"]} <= {"left", "right"}
     assert veernet(*words) == 0
     said = capsys.readouterr().out
     assert "DT: lies on an edge of its track" in said

@@ -125,8 +125,8 @@ def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, hei
     y = np.arange(10, 411)
     across = 0.5 + height * np.sin((y - 10) / 400 * np.pi) ** 4
     page = np.full((450, 260), 255, np.uint8)
-    for lap in (-1, 0, 1):
-        points = np.stack([20 + 200 * (across - lap), y], axis=1)
+    for wrap in (-1, 0, 1):
+        points = np.stack([20 + 200 * (across - wrap), y], axis=1)
         fixed = np.rint(16 * points).astype(np.int32)
         cv2.polylines(page, [fixed], False, 0, 3, cv2.LINE_AA, shift=4)
     page[:, :20] = page[:, 221:] = 255
@@ -142,12 +142,12 @@ def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, hei
     expected = np.interp(rows, y, across)
     found = np.log10(read["GR"]) / 2 if scale else (read["GR"] - 1) / 99
     np.testing.assert_allclose(found, expected, atol=1.5 / 200)
-    lap = 1 if height > 0 else -1
+    wrap = 1 if height > 0 else -1
     crossing = (1 if height > 0 else 0) - expected
     (i,) = np.flatnonzero(np.diff(np.sign(crossing[:41])))
-    told = [line.split() for line in read.other.splitlines()]
-    assert [(line[0], line[-1]) for line in told] == [("GR", f"{lap:+d}"), ("GR", "+0")]
-    assert float(told[0][-2]) == pytest.approx(read["DEPT"][i], abs=0.6)
+    results = [line.split() for line in read.other.splitlines()]
+    assert [(line[0], line[-1]) for line in results] == [("GR", f"{wrap:+d}"), ("GR", "+0")]
+    assert float(results[0][-2]) == pytest.approx(read["DEPT"][i], abs=0.6)
 
 
 def test_a_scan_on_its_side_gives_the_same_values(scan, calibration):
@@ -223,7 +223,7 @@ def test_a_skewed_scan_gives_the_same_values(scan, calibration, degrees, axis):
 def test_corners_out_of_order_are_refused(calibration):
     box = "left = 20\nright = 220\ntop = 10\nbottom = 410\n"
     corners = "corners = [[220, 10], [20, 10], [20, 410], [220, 410]]\n"
-    for text, told in (
+    for text, message in (
         (corners, "as one reads the track with depth down"),
         (box + corners, "got 4 sides and 4 corners"),
         ("left = 20\nright = 220\n", "got 2 sides and 0 corners"),
@@ -231,7 +231,7 @@ def test_corners_out_of_order_are_refused(calibration):
         ("corners = [[20, 10], [220, 10], [220, 410], [20, nan]]\n", "as one reads"),
     ):
         calibration.write_text(TOML.replace(box, text))
-        with pytest.raises(CalibrationError, match=told):
+        with pytest.raises(CalibrationError, match=message):
             read_calibration(calibration)
 
 
@@ -432,9 +432,9 @@ def test_the_confidence_told_of_a_curve_is_reached_at_half_of_its_depths(
     written = digitise_file(tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out")
     sure = digitise(scan, read_calibration(calibration), SeesInk()).confidence
     assert (sure < 0.1).mean() > 0.25
-    for told, of_one in zip(written.summaries, sure, strict=True):
-        assert (of_one >= told.confidence).mean() == pytest.approx(0.5, abs=0.05)
-        assert told.confidence > 0.99
+    for found, of_one in zip(written.summaries, sure, strict=True):
+        assert (of_one >= found.confidence).mean() == pytest.approx(0.5, abs=0.05)
+        assert found.confidence > 0.99
 
 
 def test_a_long_scan_is_read_in_windows_like_in_one(scan, calibration):
@@ -467,12 +467,12 @@ def test_the_header_is_taken_from_options_and_from_another_las_file(scan, calibr
         tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", header=header
     )
     read = lasio.read(written.las)
-    told = {item.mnemonic: item.value for item in read.well}
-    assert told["WELL"] == "Heinen 1-4"
-    assert told["COMP"] == "Acme Oil"
-    assert told["UWI"] == "15-131-20042"
-    assert told["KB"] == "1,203 ft"
-    assert (told["STRT"], told["STOP"], told["NULL"]) == (1000, 1030, -999.25)
+    found = {item.mnemonic: item.value for item in read.well}
+    assert found["WELL"] == "Heinen 1-4"
+    assert found["COMP"] == "Acme Oil"
+    assert found["UWI"] == "15-131-20042"
+    assert found["KB"] == "1,203 ft"
+    assert (found["STRT"], found["STOP"], found["NULL"]) == (1000, 1030, -999.25)
     assert (read.params.RM.unit, read.params.RM.value) == ("OHMM", 0.31)
 
 
@@ -564,7 +564,7 @@ def test_a_reference_without_the_curves_is_refused(scan, calibration, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("curves", "las", "told"),
+    ("curves", "las", "message"),
     [
         (("GR:1", "GR:2"), "", "curve GR may be GR:1, GR:2"),
         (("GR",), "GR:1", "none of the curves GR:1, ILD; it has GR"),
@@ -574,15 +574,15 @@ def test_a_reference_without_the_curves_is_refused(scan, calibration, tmp_path):
     ],
 )
 def test_the_reference_is_asked_for_a_curve_by_its_name_there(
-    scan, calibration, tmp_path, curves, las, told, capsys
+    scan, calibration, tmp_path, curves, las, message, capsys
 ):
     write_picture(tmp_path / "scan.png", scan)
     calibration.write_text(TOML.replace('mnemonic = "GR"', f'mnemonic = "GR"\nlas = "{las}"'))
     values = {name: np.full(3, 50.0) for name in curves}
     reference = Las(depth=np.array([1000.0, 1010, 1040]), unit="ft", curves=values)
     paths = tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out"
-    if told is not None:
-        with pytest.raises((OptionError, LasError), match=told):
+    if message is not None:
+        with pytest.raises((OptionError, LasError), match=message):
             digitise_file(*paths, reference=reference)
         return
     written = digitise_file(*paths, reference=reference)
@@ -730,8 +730,8 @@ def test_a_calibration_of_a_scan_of_another_size_is_refused(scan, calibration, t
     pdf_file.write_bytes(pdf(scanned(scan, 200)))
     h, w = scan.shape
     calibration.write_text(f"size = [{w}, {h}]\n{TOML}")
-    told = digitise_file(pdf_file, calibration, SeesInk(), tmp_path / "out").summaries
-    assert told[0].coverage > 0.5
+    found = digitise_file(pdf_file, calibration, SeesInk(), tmp_path / "out").summaries
+    assert found[0].coverage > 0.5
     with pytest.raises(CalibrationError, match=f"scan of {w} × {h} px .* this one has"):
         digitise_file(pdf_file, calibration, SeesInk(), tmp_path / "other", dpi=300)
     assert not (tmp_path / "other").exists()

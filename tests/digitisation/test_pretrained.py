@@ -75,9 +75,9 @@ def calibration() -> Calibration:
 def test_of_a_page_without_a_curve_no_values_are_made(
     pretrained: VeerNet, page: UInt8[ndarray, "h w"]
 ) -> None:
-    for told in summarise_curves(digitise(page, calibration(), pretrained), None):
-        assert told.coverage < 0.02
-        assert told.confidence < 0.5
+    for found in summarise_curves(digitise(page, calibration(), pretrained), None):
+        assert found.coverage < 0.02
+        assert found.confidence < 0.5
 
 
 @pytest.mark.parametrize("page", REFUSED.values(), ids=REFUSED.keys())

@@ -234,11 +234,11 @@ def test_the_page_that_was_calibrated_is_named_in_the_file(rng, tmp_path, veerne
     upright, _ = page(rng, 20.0, [(30, 230)])
     cover = Image.new("L", (50, 40), 255)
     cover.save(tmp_path / "s.tif", save_all=True, append_images=[Image.fromarray(upright)])
-    out, told = tmp_path / "c.toml", ("--curve", "1:GR:API:0:150", "--tie", 130, 100, 330, 120)
-    assert veernet("calibrate", tmp_path / "s.tif", "--page", 2, "--out", out, *told) == 0
+    out, message = tmp_path / "c.toml", ("--curve", "1:GR:API:0:150", "--tie", 130, 100, 330, 120)
+    assert veernet("calibrate", tmp_path / "s.tif", "--page", 2, "--out", out, *message) == 0
     assert out.read_text().startswith("# Calibration of 's.tif', page 2.")
     assert read_calibration(out).size == upright.shape[::-1]
-    assert veernet("calibrate", tmp_path / "s.tif", "--page", 3, "--out", out, *told) == 2
+    assert veernet("calibrate", tmp_path / "s.tif", "--page", 3, "--out", out, *message) == 2
 
 
 def test_what_calibrate_lacks_to_write_a_file_is_told(rng, tmp_path, capsys, veernet):
@@ -250,8 +250,8 @@ def test_what_calibrate_lacks_to_write_a_file_is_told(rng, tmp_path, capsys, vee
     assert not out.exists()
     words = ("--curve", "1:GR:API:0:150", "--tie", 130, 100, 330, 120)
     assert veernet("calibrate", tmp_path / "s.png", "--out", out, *words) == 0
-    told = read_calibration(out)
-    first, last = told.depth.at(np.array([told.tracks[0].top, told.tracks[0].bottom], float))
+    found = read_calibration(out)
+    first, last = found.depth.at(np.array([found.tracks[0].top, found.tracks[0].bottom], float))
     assert f"{first:.1f} to {last:.1f} ft; if the log goes on" in capsys.readouterr().out
 
 

@@ -113,14 +113,16 @@ def test_medians_say_over_how_many_logs_and_leave_out_those_without_the_curve(sp
     assert read.coverage.median == pytest.approx(0.5, abs=0.01)
     assert (second.unread, summary.nothing_read) == (1, 0)
     print_summary(Console(width=200), summary)
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        "curve 1: on 3 logs, nothing of it read on 0; R² over 3 logs, MAE over 3, r over 3" in told
+        "curve 1: on 3 logs, nothing of it read on 0; R² over 3 logs, MAE over 3, r over 3"
+        in output
     )
     assert (
-        "curve 2: on 2 logs, nothing of it read on 1; R² over 1 logs, MAE over 1, r over 1" in told
+        "curve 2: on 2 logs, nothing of it read on 1; R² over 1 logs, MAE over 1, r over 1"
+        in output
     )
-    assert "of 3 logs, 0 on which nothing was read" in told
+    assert "of 3 logs, 0 on which nothing was read" in output
 
 
 def test_a_log_of_which_nothing_was_read_ranks_last_whatever_its_pixels(small_archive, tmp_path):
@@ -221,13 +223,13 @@ def test_a_tenth_of_the_logs_is_worse_than_what_is_told_of_every_measure():
         )
         for i, x in enumerate(levels[[3, 9, 0, 7, 1, 10, 5, 2, 8, 4, 6]].tolist())
     ]
-    told = asdict(summarise(results, ("background", "curve 1")).curves["curve 1"].columns)
+    found = asdict(summarise(results, ("background", "curve 1")).curves["curve 1"].columns)
     scale = {"within_2_px": 2, "within_4_px": 4}
-    for name, measure in told.items():
+    for name, measure in found.items():
         worst = 9 if name in ("mae", "mse") else 1
         assert measure["median"] * scale.get(name, 1) == pytest.approx(levels[5])
         assert measure["worst_tenth"] * scale.get(name, 1) == pytest.approx(levels[worst])
-    assert {"mae", "mse", "r2", "pearson_r", "coverage", "within_1_px", *scale} == {*told}
+    assert {"mae", "mse", "r2", "pearson_r", "coverage", "within_1_px", *scale} == {*found}
 
 
 def test_a_curve_is_scored_by_what_shows_of_it_beside_the_one_drawn_over_it():
@@ -248,8 +250,8 @@ def test_a_curve_is_scored_by_what_shows_of_it_beside_the_one_drawn_over_it():
 @pytest.mark.parametrize("number", range(8))
 def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
     """Where it wraps too: drawn where its value is printed."""
-    look = replace(PLAIN, wrapped=1, skew=(0, 0), drift=(0, 0), hatched=0)
-    logs = SynthLogs(n_curves=1, height=(160, 160), width=(600, 600), appearance=look, seed=3)
+    appearance = replace(PLAIN, wrapped=1, skew=(0, 0), drift=(0, 0), hatched=0)
+    logs = SynthLogs(n_curves=1, height=(160, 160), width=(600, 600), appearance=appearance, seed=3)
     row, log = logs.row(number), logs.log(number)
     log = replace(log, grey=np.where(log.mask == 1, 0, 255).astype(np.uint8))
     pictures, scores = (

@@ -348,10 +348,10 @@ def sealed(work: Path, folder: Path, data: bytes) -> Path:
     if not (work / "run").exists():
         shutil.copytree(folder / "run", work / "run")
     path = checkpoints(folder / "run")[0]
-    tensors, told = load_file(path), data.decode(errors="replace")
-    digested = digest([told, sorted(tensors.items())])
+    tensors, message = load_file(path), data.decode(errors="replace")
+    digested = digest([message, sorted(tensors.items())])
     target = work / "run/checkpoints" / path.name
-    save_file(tensors, target, {"checkpoint": json.dumps({"sha256": digested, "about": told})})
+    save_file(tensors, target, {"checkpoint": json.dumps({"sha256": digested, "about": message})})
     return target
 
 
@@ -458,31 +458,33 @@ def work(folder: Path, kind: str, first: int, last: int) -> None:
             signal.setitimer(signal.ITIMER_PROF, SECONDS_SMALL if small else SECONDS)
             try:
                 read(target, folder)
-                told = "read"
+                message = "read"
             except VeerNetError as refused:
-                told = "refused"
+                message = "refused"
                 if made not in str(refused) and str(folder) not in str(refused):
-                    told = f"the message names no file: {refused}"
+                    message = f"the message names no file: {refused}"
             except OSError as refused:
-                told = "refused" if refused.filename else f"an OSError without a name: {refused!r}"
+                message = (
+                    "refused" if refused.filename else f"an OSError without a name: {refused!r}"
+                )
             except TooSlow:
-                told = "took too long"
+                message = "took too long"
             except Exception as fault:
-                told = f"{type(fault).__name__}: {str(fault)[:300]}"
+                message = f"{type(fault).__name__}: {str(fault)[:300]}"
             signal.setitimer(signal.ITIMER_PROF, 0)
             used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
             if used > BYTES:
-                told = f"took {used >> 20} MiB"
-            if told not in ("read", "refused") and (kept := os.environ.get("VEERNET_KEEP")):
+                message = f"took {used >> 20} MiB"
+            if message not in ("read", "refused") and (kept := os.environ.get("VEERNET_KEEP")):
                 shutil.copy(target, Path(kept) / f"{kind}-{number}{target.suffix}")
             put(Path(made), folder, path.read_bytes())  # as it was, for the next
             seconds = time.process_time() - began
-            print(json.dumps({"number": number, "told": told, "seconds": seconds}), flush=True)
+            print(json.dumps({"number": number, "told": message, "seconds": seconds}), flush=True)
 
 
 def fuzz(folder: Path, kind: str, count: int) -> dict[str, Any]:
     """Read `count` damaged inputs of a kind, whatever becomes of the process that does."""
-    told: dict[str, Any] = {"read": 0, "refused": 0, "slowest_s": 0.0, "faults": {}}
+    found: dict[str, Any] = {"read": 0, "refused": 0, "slowest_s": 0.0, "faults": {}}
     number = 0
     while number < count:
         command = [sys.executable, __file__, "--work", folder, kind, number, count]
@@ -491,28 +493,30 @@ def fuzz(folder: Path, kind: str, count: int) -> dict[str, Any]:
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         for line in lines:
             if line.get("told") in ("read", "refused"):
-                told[line["told"]] += 1
+                found[line["told"]] += 1
             elif "told" in line:
-                told["faults"][line["number"]] = line["told"]
-            told["slowest_s"] = max(told["slowest_s"], round(line.get("seconds", 0), 2))
+                found["faults"][line["number"]] = line["told"]
+            found["slowest_s"] = max(found["slowest_s"], round(line.get("seconds", 0), 2))
         if not lines:
             raise RuntimeError(done.stderr)
         number = lines[-1]["number"] + 1
         if done.returncode != 0 and "told" not in lines[-1]:
             why = done.stderr.strip().splitlines()[-1:]
-            told["faults"][lines[-1]["number"]] = f"the process ended: {done.returncode} {why}"
-    return told
+            found["faults"][lines[-1]["number"]] = f"the process ended: {done.returncode} {why}"
+    return found
 
 
 def main(count: int, kinds: list[str]) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         seeds(folder)
-        told = {kind: fuzz(folder, kind, count) for kind in kinds or readers(folder)}
+        message = {kind: fuzz(folder, kind, count) for kind in kinds or readers(folder)}
     return {
-        "inputs": sum(one["read"] + one["refused"] + len(one["faults"]) for one in told.values()),
-        "faults": sum(len(one["faults"]) for one in told.values()),
-        "kinds": told,
+        "inputs": sum(
+            one["read"] + one["refused"] + len(one["faults"]) for one in message.values()
+        ),
+        "faults": sum(len(one["faults"]) for one in message.values()),
+        "kinds": message,
     }
 
 

@@ -183,10 +183,10 @@ def main(name: str, kills: int, seed: int = 0) -> None:
         began = time.monotonic()
         assert ended(born(lambda: case.command(calm))) == 0
         long, undisturbed = time.monotonic() - began, case.files(calm)
-        told = {"command": name, "kills": 0, "before_a_checkpoint_or_set": 0, "in_place": 0}
-        told |= {"lives": 0, "mixed": 0, "differ": 0, "left": 0}
-        while told["kills"] < kills:
-            folder = root / f"killed {told['lives']}"
+        found = {"command": name, "kills": 0, "before_a_checkpoint_or_set": 0, "in_place": 0}
+        found |= {"lives": 0, "mixed": 0, "differ": 0, "left": 0}
+        while found["kills"] < kills:
+            folder = root / f"killed {found['lives']}"
             shutil.copytree(root / "before", folder)
             while True:
                 child = born(lambda folder=folder: case.command(folder))
@@ -201,20 +201,20 @@ def main(name: str, kills: int, seed: int = 0) -> None:
                 os.kill(child, signal.SIGKILL)
                 if ended(child) == 0:
                     break
-                told["kills"] += 1
+                found["kills"] += 1
                 if case.main is None:
-                    told["before_a_checkpoint_or_set"] += not checkpoints(folder / "run")
+                    found["before_a_checkpoint_or_set"] += not checkpoints(folder / "run")
                     continue
                 files = case.files(folder)
-                told["before_a_checkpoint_or_set"] += files == older
-                told["in_place"] += case.main not in files
-                told["mixed"] += case.main in files and files not in (older, undisturbed)
-            told["lives"] += 1
-            told["differ"] += case.files(folder) != undisturbed
+                found["before_a_checkpoint_or_set"] += files == older
+                found["in_place"] += case.main not in files
+                found["mixed"] += case.main in files and files not in (older, undisturbed)
+            found["lives"] += 1
+            found["differ"] += case.files(folder) != undisturbed
             if case.main is None:
-                told["differ"] += not same(folder / "run", calm / "run")
-            told["left"] += len([*folder.glob(f"{case.place}/**/.*")])
-        print(json.dumps(told))
+                found["differ"] += not same(folder / "run", calm / "run")
+            found["left"] += len([*folder.glob(f"{case.place}/**/.*")])
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

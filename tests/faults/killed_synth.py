@@ -88,7 +88,7 @@ def main(kills: int, seed: int) -> None:
         began = time.monotonic()
         assert begin(folder / "calm").wait() == 0
         whole, calm = time.monotonic() - began, files(folder / "calm")
-        told = {
+        results = {
             "kills": 0,
             "of_these_before_the_first_log": 0,
             "of_these_while_a_file_was_written": 0,
@@ -96,8 +96,8 @@ def main(kills: int, seed: int) -> None:
             "archives_that_differ": 0,
             "processes_left": 0,
         }
-        while told["kills"] < kills:
-            root = folder / f"archive {told['archives']}"
+        while results["kills"] < kills:
+            root = folder / f"archive {results['archives']}"
             while True:
                 process = begin(root)
                 time.sleep(chance.uniform(0, whole))
@@ -105,17 +105,17 @@ def main(kills: int, seed: int) -> None:
                     wait_for_writing(root, whole, process)
                 process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
                 code = process.wait()
-                told["processes_left"] += len(left(process.pid))
+                results["processes_left"] += len(left(process.pid))
                 if code == 0:
                     break
                 assert code in (-signal.SIGKILL, -signal.SIGTERM), code
                 found = [*root.rglob("*")]
-                told["kills"] += 1
-                told["of_these_before_the_first_log"] += not [*root.rglob("*.tif")]
-                told["of_these_while_a_file_was_written"] += any(map(is_temporary, found))
-            told["archives"] += 1
-            told["archives_that_differ"] += files(root) != calm
-        print(json.dumps(told))
+                results["kills"] += 1
+                results["of_these_before_the_first_log"] += not [*root.rglob("*.tif")]
+                results["of_these_while_a_file_was_written"] += any(map(is_temporary, found))
+            results["archives"] += 1
+            results["archives_that_differ"] += files(root) != calm
+        print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def main(kills: int, ranks: int, seed: int) -> None:
         began = time.monotonic()
         assert [ended(child) for child in lives(folder / "calm", ranks)[0]] == [0] * ranks
         whole = time.monotonic() - began
-        told = {
+        results = {
             "kills": 0,
             "of_these_while_a_checkpoint_was_written": 0,
             "ranks": ranks,
@@ -145,8 +145,8 @@ def main(kills: int, ranks: int, seed: int) -> None:
             "runs_that_differ": 0,
             "ranks_left_that_did_not_end": 0,
         }
-        while told["kills"] < kills:
-            run = folder / f"run {told['runs']}"
+        while results["kills"] < kills:
+            run = folder / f"run {results['runs']}"
             start(run, archive, HOW)
             while True:
                 children, store = lives(run, ranks)
@@ -161,18 +161,18 @@ def main(kills: int, ranks: int, seed: int) -> None:
                 codes = [ended(child, 2 * PATIENCE) for child in children]
                 if codes == [0] * ranks:
                     break
-                told["kills"] += codes[0] == -signal.SIGKILL
-                told["of_these_while_a_checkpoint_was_written"] += any(
+                results["kills"] += codes[0] == -signal.SIGKILL
+                results["of_these_while_a_checkpoint_was_written"] += any(
                     f"-{child}-" in path.name for path in half_written(run) for child in children
                 )
                 for child, code in zip(children, codes, strict=True):
                     if code is None:
-                        told["ranks_left_that_did_not_end"] += 1
+                        results["ranks_left_that_did_not_end"] += 1
                         os.kill(child, signal.SIGKILL)
                         ended(child)
-            told["runs"] += 1
-            told["runs_that_differ"] += not same(run, folder / "calm")
-        print(json.dumps(told))
+            results["runs"] += 1
+            results["runs_that_differ"] += not same(run, folder / "calm")
+        print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,6 @@ def test_whole_files_are_read(seeds, tmp_path):
     ],
 )
 def test_damaged_files_are_read_or_refused_by_name(seeds, kind):
-    told = fuzz.fuzz(seeds, kind, 40)
-    assert told["faults"] == {}
-    assert told["read"] + told["refused"] == 40
+    found = fuzz.fuzz(seeds, kind, 40)
+    assert found["faults"] == {}
+    assert found["read"] + found["refused"] == 40

@@ -28,10 +28,10 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_weights_bit_for_bit(kil
     command = [sys.executable, HERE / "kills.py", kills, ranks]
     done = subprocess.run([*map(str, command)], env=ENV, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["kills"] >= kills
-    assert told["runs_that_differ"] == 0
-    assert told["ranks_left_that_did_not_end"] == 0
+    output = json.loads(done.stdout)
+    assert output["kills"] >= kills
+    assert output["runs_that_differ"] == 0
+    assert output["ranks_left_that_did_not_end"] == 0
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "digitise"])
@@ -40,9 +40,9 @@ def test_a_command_killed_at_random_moments_leaves_what_it_leaves_undisturbed(co
     words = [sys.executable, HERE / "kill_commands.py", command, 3]
     done = subprocess.run([*map(str, words)], env=ENV, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["kills"] >= 3
-    assert (told["mixed"], told["differ"], told["left"]) == (0, 0, 0)
+    output = json.loads(done.stdout)
+    assert output["kills"] >= 3
+    assert (output["mixed"], output["differ"], output["left"]) == (0, 0, 0)
 
 
 def children(pid: int) -> list[int]:

@@ -104,11 +104,11 @@ def test_ctrl_c_before_the_first_step_stops_at_once_and_after_it_pauses(
     monkeypatch.setattr(Trainer, place, interrupted)
     run = tmp_path / "run"
     code = veernet("train", small_archive, "--out", run, *TRAIN, "--memory", "9GiB")
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     if place == "dry_run":
-        assert (code, told, checkpoints(run)) == (130, "veernet: interrupted\n", [])
+        assert (code, output, checkpoints(run)) == (130, "veernet: interrupted\n", [])
     else:
-        assert (code, told, newest(run).progress.step) == (75, "", 1)
+        assert (code, output, newest(run).progress.step) == (75, "", 1)
 
 
 def test_a_second_ctrl_c_ends_the_command_with_130(veernet, run, monkeypatch, capsys):

@@ -26,10 +26,10 @@ def test_an_archive_that_was_killed_at_random_moments_ends_in_the_same_files():
     env = {**os.environ, "PYTHONPATH": paths}
     done = subprocess.run(script, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["kills"] >= 2
-    assert told["archives_that_differ"] == 0
-    assert told["processes_left"] == 0
+    output = json.loads(done.stdout)
+    assert output["kills"] >= 2
+    assert output["archives_that_differ"] == 0
+    assert output["processes_left"] == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

@@ -19,12 +19,14 @@ from veernet.losses import Loss
     padding=st.sampled_from([0.0, 1e4, -1e4, math.nan]),
     seed=st.integers(0, 1000),
 )
-def test_a_batch_on_any_canvas_is_the_sum_of_its_images(loss, planes, sizes, more, padding, seed):
-    targets = rough(*sizes, planes=planes, seed=seed)
+def test_a_batch_on_any_canvas_is_the_sum_of_its_images(
+    loss, out_channels, sizes, more, padding, seed
+):
+    targets = rough(*sizes, out_channels=out_channels, seed=seed)
     small = batch_of(*targets)
     h, w = small.target.shape[1:]
     batch = on_canvas(small, (h + more[0], w + more[1]), 0.0)
-    logits = noise(batch, planes, seed).masked_fill(~batch.valid, padding)
+    logits = noise(batch, out_channels, seed).masked_fill(~batch.valid, padding)
     total, grad = gradient(loss, logits, batch)
     alone = 0.0
     for x, g, target in zip(logits, grad, targets, strict=True):
@@ -38,17 +40,17 @@ def test_a_batch_on_any_canvas_is_the_sum_of_its_images(loss, planes, sizes, mor
 
 
 @EVERY
-def test_the_gradient_is_that_of_the_value(loss, planes):
-    batch = batch_of(*rough((3, 4), (2, 2), planes=planes))
-    logits = noise(batch, planes).requires_grad_()
+def test_the_gradient_is_that_of_the_value(loss, out_channels):
+    batch = batch_of(*rough((3, 4), (2, 2), out_channels=out_channels))
+    logits = noise(batch, out_channels).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: loss.total(x, batch), logits)
 
 
 @EVERY
-def test_an_image_without_labels_costs_nothing_and_changes_nothing(loss, planes):
-    (target,) = rough((3, 4), planes=planes)
+def test_an_image_without_labels_costs_nothing_and_changes_nothing(loss, out_channels):
+    (target,) = rough((3, 4), out_channels=out_channels)
     both = batch_of(torch.full((2, 5), 255, dtype=torch.uint8), target)
-    logits = noise(both, planes)
+    logits = noise(both, out_channels)
     total, grad = gradient(loss, logits, both)
     expected, _ = gradient(loss, logits[1:, :, :, :4], batch_of(target))
     torch.testing.assert_close(total, expected)
@@ -59,9 +61,9 @@ def test_an_image_without_labels_costs_nothing_and_changes_nothing(loss, planes)
 
 
 @EVERY
-def test_losses_are_computed_in_float32_at_least(loss, planes):
-    batch = batch_of(*rough((30, 40), planes=planes))
-    logits = noise(batch, planes).to(torch.bfloat16)
+def test_losses_are_computed_in_float32_at_least(loss, out_channels):
+    batch = batch_of(*rough((30, 40), out_channels=out_channels))
+    logits = noise(batch, out_channels).to(torch.bfloat16)
     total, grad = gradient(loss, logits, batch)
     assert total.dtype == torch.float32
     assert grad.dtype == torch.bfloat16

@@ -197,8 +197,8 @@ def test_a_run_remembers_what_memory_holds(small_archive, tmp_path, monkeypatch,
     assert [full.hits for full in fulls] == [2, 0]
 
     rows = [json.loads(line) for line in (tmp_path / "cut/log.jsonl").read_text().splitlines()]
-    told = [(row["kind"], row["step"]) for row in rows]
-    assert told[:3] == [("step", 1), ("budget", 1), ("step", 2)]
+    found = [(row["kind"], row["step"]) for row in rows]
+    assert found[:3] == [("step", 1), ("budget", 1), ("step", 2)]
     least = rows[1]["pixel_budget"]
     assert least < 9_000
     assert f"memory ran out and the step was cut finer; the pixel budget is {least:,}" in (

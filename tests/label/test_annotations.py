@@ -67,7 +67,7 @@ def png(array):
 
 
 @pytest.mark.parametrize(
-    ("corners", "data", "told"),
+    ("corners", "data", "message"),
     [
         ((2, 1, 5, 3), png(np.ones((4, 4), np.uint8)), "another size"),
         ((2, 1, 5, 3), png(np.ones((3, 4), np.uint8))[:50], "no readable PNG"),
@@ -77,8 +77,8 @@ def png(array):
         ((5, 1, 2, 3), png(np.ones((3, 4), np.uint8)), "beyond the picture"),
     ],
 )
-def test_masks_of_labelme_that_do_not_fit_are_refused(corners, data, told):
-    with pytest.raises(ValueError, match=told):
+def test_masks_of_labelme_that_do_not_fit_are_refused(corners, data, message):
+    with pytest.raises(ValueError, match=message):
         LabelmeMask(corners, base64.b64encode(data).decode()).pixels((8, 8))
     fine = LabelmeMask((2, 1, 5, 3), base64.b64encode(png(np.eye(3, 4, dtype=np.uint8))).decode())
     whole = np.zeros((8, 9), bool)
@@ -91,7 +91,7 @@ ONE = {"id": 1, "file_name": "a.png"}
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("<annotations><version>1.1</version></annotations>", "XML, as CVAT"),
         ('\ufeff  <?xml version="1.0"?>', "XML, as CVAT"),
@@ -110,14 +110,14 @@ ONE = {"id": 1, "file_name": "a.png"}
         ("{", "damaged"),
     ],
 )
-def test_files_of_other_formats_are_refused_in_words(tmp_path, text, told):
+def test_files_of_other_formats_are_refused_in_words(tmp_path, text, message):
     (tmp_path / "l.json").write_text(text)
-    with pytest.raises(LabelError, match=f"l.json: .*{told}"):
+    with pytest.raises(LabelError, match=f"l.json: .*{message}"):
         read_annotations(tmp_path / "l.json")
 
 
 @pytest.mark.parametrize(
-    ("annotation", "told"),
+    ("annotation", "message"),
     [
         ({"segmentation": [[1, 2, 3]]}, "'GR' has an odd number"),
         ({"segmentation": []}, "of 'GR' has no segmentation"),
@@ -125,16 +125,16 @@ def test_files_of_other_formats_are_refused_in_words(tmp_path, text, told):
         ({"segmentation": {"size": [4], "counts": "0"}}, "annotations.0.segmentation"),
     ],
 )
-def test_annotations_of_coco_that_are_no_line_are_refused_in_words(tmp_path, annotation, told):
+def test_annotations_of_coco_that_are_no_line_are_refused_in_words(tmp_path, annotation, message):
     one = {"image_id": 1, "category_id": 3} | annotation
     table = {"images": [ONE], "categories": [{"id": 3, "name": "GR"}], "annotations": [one]}
     (tmp_path / "l.json").write_text(json.dumps(table))
-    with pytest.raises(LabelError, match=f"l.json: .*{told}"):
+    with pytest.raises(LabelError, match=f"l.json: .*{message}"):
         read_annotations(tmp_path / "l.json")
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             {"categories": [{"id": 3, "name": "GR"}, {"id": 3, "name": "DT"}]},
@@ -143,11 +143,11 @@ def test_annotations_of_coco_that_are_no_line_are_refused_in_words(tmp_path, ann
         ({"images": [ONE | {"id": "1"}]}, "of 'GR' is of image 1, which is not among its images"),
     ],
 )
-def test_annotations_of_coco_that_name_nothing_for_sure_are_refused(tmp_path, change, told):
+def test_annotations_of_coco_that_name_nothing_for_sure_are_refused(tmp_path, change, message):
     one = {"image_id": 1, "category_id": 3, "segmentation": [[1, 2, 3, 4]]}
     table = {"images": [ONE], "categories": [{"id": 3, "name": "GR"}], "annotations": [one]}
     (tmp_path / "l.json").write_text(json.dumps(table | change))
-    with pytest.raises(LabelError, match=f"l.json: .*{told}"):
+    with pytest.raises(LabelError, match=f"l.json: .*{message}"):
         read_annotations(tmp_path / "l.json")
 
 

@@ -88,7 +88,7 @@ class Well:
         """What is told of every curve, and the logs."""
         self.said = []
         out = self.folder / f"out {len([*self.folder.glob('out*')])}"
-        told = import_scans(
+        message = import_scans(
             out,
             scans or [self.scan],
             self.folder / "c.toml",
@@ -97,7 +97,7 @@ class Well:
             **how,
         )
         split = Archive.open(out).split("train")
-        return {one.mnemonic: one for one in told}, [split.log(i) for i in range(len(split))]
+        return {one.mnemonic: one for one in message}, [split.log(i) for i in range(len(split))]
 
 
 def curve_of(rng):
@@ -178,14 +178,14 @@ def test_columns_in_which_a_curve_was_not_drawn_are_not_labelled(well, source, r
     first = int(rng.integers(40, 100))
     last = first + int(rng.integers(100, 150))
     if source == "mask":
-        told, logs = well.masked(well.mask(("GR", 1, first, last)))
+        found, logs = well.masked(well.mask(("GR", 1, first, last)))
     elif source == "labelme":
-        told, logs = well.lines(labelme(("GR", "linestrip", well.points("GR", first, last))))
+        found, logs = well.lines(labelme(("GR", "linestrip", well.points("GR", first, last))))
     else:
-        told, logs = well.lines(coco([np.ravel(well.points("GR", first, last)).tolist()]))
-    assert told["GR"].columns == told["DT"].columns == 310
-    assert told["GR"].labelled == pytest.approx((last - first + 1) / 310, abs=0.02)
-    assert told["DT"].labelled == told["DT"].given == 0
+        found, logs = well.lines(coco([np.ravel(well.points("GR", first, last)).tolist()]))
+    assert found["GR"].columns == found["DT"].columns == 310
+    assert found["GR"].labelled == pytest.approx((last - first + 1) / 310, abs=0.02)
+    assert found["DT"].labelled == found["DT"].given == 0
     check_on_curve(well, logs[0], "GR", (first, last))
     assert (logs[1].mask == 255).all()
 
@@ -202,13 +202,13 @@ def test_a_column_needs_all_curves_of_its_track(well):
         ("GR", "linestrip", well.points("GR")),
         ("SP", "linestrip", well.points("SP", 60, 200)),
     ]
-    told, (log,) = well.lines(labelme(*drawn))
-    assert told["GR"].labelled > 0.98
-    assert told["SP"].labelled == pytest.approx(141 / 310, abs=0.02)
+    found, (log,) = well.lines(labelme(*drawn))
+    assert found["GR"].labelled > 0.98
+    assert found["SP"].labelled == pytest.approx(141 / 310, abs=0.02)
     check_on_curve(well, log, "GR", (60, 200))
     masked = well.mask(("SP", 2, 60, 200), ("GR", 1, 0, HEIGHT - 1))
-    told, (log,) = well.masked(masked)
-    assert told["SP"].labelled == pytest.approx(141 / 310, abs=0.02)  # behind GR where they cross
+    found, (log,) = well.masked(masked)
+    assert found["SP"].labelled == pytest.approx(141 / 310, abs=0.02)  # behind GR where they cross
     check_on_curve(well, log, "GR", (60, 200))
 
 
@@ -232,10 +232,10 @@ def test_a_curve_that_is_absent_by_the_label_leaves_background(well, way):
     write_picture(well.scan, page)
     well.calibrate(track(20, "GR"))
     table, how = absent(well, way)
-    told, (log,) = well.lines(table, **how)
+    found, (log,) = well.lines(table, **how)
     first = 151 if way == "complete" else 180
-    assert told["GR"].absent == pytest.approx((320 - first) / 310, abs=0.02)
-    assert told["GR"].labelled == pytest.approx(141 / 310, abs=0.02)
+    assert found["GR"].absent == pytest.approx((320 - first) / 310, abs=0.02)
+    assert found["GR"].labelled == pytest.approx(141 / 310, abs=0.02)
     assert (log.mask[:, first + 3 : 317] == 0).all()
     assert (log.mask[:, 154 : first - 3] == 255).all()
 
@@ -244,8 +244,8 @@ def test_a_mask_that_is_complete_has_background_where_it_has_no_curve(well):
     well.calibrate(track(20, "GR"))
     mask = well.mask(("GR", 1, 0, 150))
     mask[250:280] = 255
-    told, (log,) = well.masked(mask, complete=("GR",))
-    assert told["GR"].absent == pytest.approx((320 - 151 - 30) / 310, abs=0.02)
+    found, (log,) = well.masked(mask, complete=("GR",))
+    assert found["GR"].absent == pytest.approx((320 - 151 - 30) / 310, abs=0.02)
     assert (log.mask[:, 160:245] == 0).all()
     assert (log.mask[:, 250:280] == 255).all()
     with pytest.raises(LabelError, match="SP cannot be complete: the calibration has GR"):
@@ -257,8 +257,8 @@ def test_pixels_that_a_mask_leaves_open_stay_open(well):
     well.calibrate(track(20, "GR"))
     mask = well.mask(("GR", 1, 0, HEIGHT - 1))
     mask[100:140, 20:70][mask[100:140, 20:70] == 0] = 255
-    told, (log,) = well.masked(mask)
-    assert told["GR"].labelled > 0.98
+    found, (log,) = well.masked(mask)
+    assert found["GR"].labelled > 0.98
     part = log.mask[:, 100:140]
     assert not (part == 255).all(0).any()
     assert (part == 255).mean() > 0.15
@@ -295,10 +295,10 @@ def test_drawn_curves_are_not_moved_along_the_scan(well):
 
 def test_of_two_curves_the_one_beside_the_ink_is_left_unlabelled_and_said(well):
     well.x["DT"] = well.x["DT"] + 40
-    told, logs = well.lines(labelme(*both(well)))
-    assert told["GR"].labelled > 0.98
-    assert told["DT"].labelled == 0
-    assert told["DT"].given > 0.9
+    found, logs = well.lines(labelme(*both(well)))
+    assert found["GR"].labelled > 0.98
+    assert found["DT"].labelled == 0
+    assert found["DT"].given > 0.9
     assert (logs[1].mask == 255).all()
     assert "DT lies on ink in" in well.said[0]
 
@@ -335,9 +335,9 @@ def test_a_drawn_line_that_leaves_the_ink_is_labelled_on_it_alone(well):
     page = np.array(Image.open(well.scan))
     page[121:139, 20:221] = 255
     write_picture(well.scan, page)
-    told, logs = well.lines(labelme(*both(well)))
-    assert told["GR"].given > 0.99
-    assert told["GR"].labelled == pytest.approx(1 - 18 / 310, abs=0.02)
+    found, logs = well.lines(labelme(*both(well)))
+    assert found["GR"].given > 0.99
+    assert found["GR"].labelled == pytest.approx(1 - 18 / 310, abs=0.02)
     assert (logs[0].mask[:, 124:136] == 255).all()
     assert (logs[1].mask[:, 124:136] != 255).all()
 
@@ -348,7 +348,7 @@ def test_a_curve_that_goes_round_is_followed_beyond_the_edge(well, source):
     position = 0.75 + 0.4 * np.sin(well.y / 30)
     page = np.full((HEIGHT, WIDTH), 255, np.uint8)
     page[::20, 20:221] = 0
-    pieces = [np.flatnonzero((position >= lap) & (position < lap + 1)) for lap in (0, 1)]
+    pieces = [np.flatnonzero((position >= wrap) & (position < wrap + 1)) for wrap in (0, 1)]
     pieces = [
         part for rows in pieces for part in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     ]
@@ -360,10 +360,10 @@ def test_a_curve_that_goes_round_is_followed_beyond_the_edge(well, source):
     if source == "mask":
         mask = np.zeros((HEIGHT, WIDTH), np.uint8)
         cv2.polylines(mask, [np.rint(line).astype(np.int32) for line in lines], False, 1, 3)
-        told, (log,) = well.masked(mask)
+        found, (log,) = well.masked(mask)
     else:
-        told, (log,) = well.lines(labelme(*[("GR", "linestrip", one.tolist()) for one in lines]))
-    assert told["GR"].labelled > 0.93
+        found, (log,) = well.lines(labelme(*[("GR", "linestrip", one.tolist()) for one in lines]))
+    assert found["GR"].labelled > 0.93
     values = log.curves.values[0]
     known = np.isfinite(values)
     assert known[10:320].mean() > 0.9
@@ -425,8 +425,8 @@ def test_a_curve_is_the_same_in_every_form_it_is_drawn_in(well, form):
     table = drawn_as(well, form)
     if form is None:
         del table["shapes"][0]["shape_type"]  # as the first Labelme wrote
-    told, (log,) = well.lines(table)
-    assert told["GR"].labelled > 0.98
+    found, (log,) = well.lines(table)
+    assert found["GR"].labelled > 0.98
     check_on_curve(well, log, "GR", (0, 329))
 
 
@@ -451,14 +451,14 @@ def test_a_curve_drawn_on_a_copy_of_another_size_is_scaled(well, form, scale):
             shape["points"], shape["mask"] = encoded(mask)
         else:
             shape["points"] = (scale * np.array(shape["points"])).tolist()
-    told, (log,) = well.lines(table)
-    assert told["GR"].labelled > 0.97
+    found, (log,) = well.lines(table)
+    assert found["GR"].labelled > 0.97
     check_on_curve(well, log, "GR", (0, 329), within=3)
     assert f"drawn on {size[0]} × {size[1]} px" in well.said[0]
 
 
 @pytest.mark.parametrize(
-    ("size", "told"),
+    ("size", "message"),
     [
         ((HEIGHT, WIDTH), "330 × 460 px .*, where the scan has 460 × 330; turned by its EXIF"),
         ((HEIGHT * 2, WIDTH * 2), "660 × 920 px .* EXIF"),
@@ -467,10 +467,10 @@ def test_a_curve_drawn_on_a_copy_of_another_size_is_scaled(well, form, scale):
     ],
 )
 @pytest.mark.parametrize("kind", [labelme, coco])
-def test_labels_of_a_picture_of_other_proportions_are_refused(well, kind, size, told):
+def test_labels_of_a_picture_of_other_proportions_are_refused(well, kind, size, message):
     shape = {labelme: ("GR", "linestrip", well.points("GR"))}
     flat = [np.ravel(well.points("GR")).tolist()]
-    with pytest.raises(LabelError, match=f"lines.json: drawn on {told}"):
+    with pytest.raises(LabelError, match=f"lines.json: drawn on {message}"):
         well.lines(kind(shape.get(kind, flat), size=size))
 
 
@@ -479,8 +479,8 @@ def test_lines_of_a_picture_without_a_size_must_lie_within_the_scan(well, kind):
     shape = {labelme: ("GR", "linestrip", well.points("GR"))}
     flat = [np.ravel(well.points("GR")).tolist()]
     table = kind(shape.get(kind, flat), size=None if kind is labelme else ())
-    told, _ = well.lines(table)
-    assert told["GR"].labelled > 0.98
+    found, _ = well.lines(table)
+    assert found["GR"].labelled > 0.98
     assert "says no width and height" in well.said[0]
     (well.folder / "lines.json").write_text(json.dumps(table).replace("329.0", "777.0"))
     with pytest.raises(LabelError, match="777 on a picture whose size it does not say"):
@@ -488,7 +488,7 @@ def test_lines_of_a_picture_without_a_size_must_lie_within_the_scan(well, kind):
 
 
 @pytest.mark.parametrize(
-    ("shape", "told"),
+    ("shape", "message"),
     [
         (("GR", "circle", [[50.0, 50.0], [60.0, 60.0]]), "'GR' is a circle, which is no curve"),
         (("GR", "rectangle", [[50.0, 50.0], [60.0, 60.0]]), "'GR' is a rectangle"),
@@ -502,8 +502,8 @@ def test_lines_of_a_picture_without_a_size_must_lie_within_the_scan(well, kind):
         ),
     ],
 )
-def test_a_shape_that_is_no_curve_is_refused_by_name(well, shape, told):
-    with pytest.raises(LabelError, match=f"lines.json: .*{told}"):
+def test_a_shape_that_is_no_curve_is_refused_by_name(well, shape, message):
+    with pytest.raises(LabelError, match=f"lines.json: .*{message}"):
         well.lines(labelme(("GR", "linestrip", well.points("GR")), shape))
 
 
@@ -511,9 +511,9 @@ def test_a_line_counts_in_the_track_of_its_curve_alone(well):
     """DT drawn over the track of GR: of one mnemonic, it is not the other's label."""
     with pytest.raises(LabelError, match="lines.json: none of GR, DT is inside its track"):
         well.lines(labelme(("DT", "linestrip", well.points("GR"))))
-    told, _ = well.lines(labelme(("curve 1", "linestrip", well.points("GR"))))
-    assert told["GR"].labelled > 0.98
-    assert told["DT"].given == 0
+    found, _ = well.lines(labelme(("curve 1", "linestrip", well.points("GR"))))
+    assert found["GR"].labelled > 0.98
+    assert found["DT"].given == 0
 
 
 @pytest.mark.parametrize("kind", ["labelme", "coco", "masks"])
@@ -537,16 +537,16 @@ def test_labels_of_one_scan_label_no_other(well, kind):
         LabelError, match=r"nothing is drawn on other.png in it; it is of 'well.png'"
     ):
         well.imported(labels, scans)
-    told, logs = well.imported(labels, scans, on_error="skip")
-    assert [one.scan for one in told.values()] == ["well.png", "well.png"]
+    message, logs = well.imported(labels, scans, on_error="skip")
+    assert [one.scan for one in message.values()] == ["well.png", "well.png"]
     assert len(logs) == 2
     with pytest.raises(LabelError, match="lies on ink in|nothing is drawn on"):
         well.imported(labels, [other])
 
 
 def test_a_renamed_scan_of_the_same_size_is_labelled_and_said(well):
-    told, _ = well.lines(labelme(*both(well), name="crop.png"))
-    assert told["GR"].labelled > 0.98
+    found, _ = well.lines(labelme(*both(well), name="crop.png"))
+    assert found["GR"].labelled > 0.98
     assert "drawn on 'crop.png', taken for well.png" in well.said[0]
     with pytest.raises(
         LabelError, match=r"nothing is drawn on well.png in it; it is of 'crop.png'"
@@ -587,8 +587,8 @@ def test_pictures_of_one_name_are_told_apart_by_their_folders(well):
         well.imported(labels)
     (well.folder / "a").mkdir()
     inside = well.scan.rename(well.folder / "a/well.png")
-    told, _ = well.imported(labels, [inside])
-    assert told["GR"].labelled > 0.98
+    found, _ = well.imported(labels, [inside])
+    assert found["GR"].labelled > 0.98
 
 
 def test_a_missing_file_and_an_empty_folder_are_named(well):
@@ -623,16 +623,16 @@ def test_a_skewed_scan_is_labelled_alike(well, form):
     if form == "linestrip":
         span = [(turn @ [120, y, 1]).tolist() for y in (230, 329)]
         table = labelme(("GR", form, line), ("no GR", "line", span), size=size)
-        told, (log,) = well.lines(table)
+        found, (log,) = well.lines(table)
         assert (log.mask[:, 235:315] == 0).all()
     else:
         mask = np.zeros(size[::-1], np.uint8)
         cv2.polylines(mask, [np.rint(line).astype(np.int32)], False, 1, 1)
         edges = np.flatnonzero(np.diff(mask.T.ravel(), prepend=0, append=0))
         counts = np.diff(edges, prepend=0, append=mask.size).tolist()
-        told, (log,) = well.lines(coco({"size": size[::-1], "counts": counts}, size=size))
+        found, (log,) = well.lines(coco({"size": size[::-1], "counts": counts}, size=size))
         assert (log.mask[:, 235:315] == 255).all()
-    assert told["GR"].labelled == pytest.approx(191 / 310, abs=0.02)
+    assert found["GR"].labelled == pytest.approx(191 / 310, abs=0.02)
     true = (well.x["GR"][: log.mask.shape[1]] - 20) / BREADTH
     off = np.abs(log.curves.values[0][:190] - true[:190])
     assert np.nanquantile(off, 0.95) < 2 / BREADTH
@@ -666,8 +666,8 @@ def outline_across(points):
 def test_faint_print_counts_as_ink(well, paper, ink):
     page = np.array(Image.open(well.scan)).astype(float)
     write_picture(well.scan, (ink + page * (paper - ink) / 255).astype(np.uint8))
-    told, logs = well.lines(labelme(*both(well)))
-    assert told["GR"].labelled > 0.97
+    found, logs = well.lines(labelme(*both(well)))
+    assert found["GR"].labelled > 0.97
     check_on_curve(well, logs[0], "GR", (0, 329))
 
 
@@ -709,11 +709,11 @@ def test_the_command_takes_what_is_complete_and_tells_shares(well, veernet, caps
     assert veernet(*words, well.folder / "json", "--json") == 0
     printed = capsys.readouterr()
     assert "drawn on 'old.png', taken for well.png" in printed.err
-    (told,) = json.loads(printed.out)
-    assert told["labelled"] == pytest.approx(191 / 310, abs=0.02)
-    assert told["absent"] == pytest.approx(1 - 191 / 310, abs=0.02)
+    (output,) = json.loads(printed.out)
+    assert output["labelled"] == pytest.approx(191 / 310, abs=0.02)
+    assert output["absent"] == pytest.approx(1 - 191 / 310, abs=0.02)
     assert veernet(*words, well.folder / "table") == 0
-    assert f"{told['absent']:.2%}" in capsys.readouterr().out
+    assert f"{output['absent']:.2%}" in capsys.readouterr().out
     words[4:6] = ["--las", well.folder / "well.las"]
     assert veernet(*words, well.folder / "las") == 2
     assert "--complete goes with --masks and --polylines" in capsys.readouterr().err

@@ -46,9 +46,9 @@ def position(y):
 
 def print_curve(page, y, shown, pen=3):
     """Ink along x = 20 + 200 position, lap by lap."""
-    for lap in (-1, 0, 1):
+    for wrap in (-1, 0, 1):
         part = page[:, 20:221]
-        points = np.stack([200 * (shown - lap), y], axis=1)
+        points = np.stack([200 * (shown - wrap), y], axis=1)
         fixed = np.rint(16 * points).astype(np.int32)
         cv2.polylines(part, [fixed], False, 0, pen - 1, cv2.LINE_AA, shift=4)  # 2 are 3 px wide
 
@@ -88,12 +88,12 @@ def test_a_page_of_a_scan_is_imported_as_a_scan_of_its_own(well):
 
 
 def test_labels_from_a_las_file_lie_on_the_print_and_the_offset_is_found(well):
-    (told,) = import_scans(
+    (found,) = import_scans(
         well / "out", [well / "well.png"], well / "c.toml", LasLabels(path=well / "well.las")
     )
-    assert told.labelled > 0.99
-    assert told.offset == (5, -2)
-    assert told.line_width == pytest.approx(3, abs=1)
+    assert found.labelled > 0.99
+    assert found.offset == (5, -2)
+    assert found.line_width == pytest.approx(3, abs=1)
     split = Archive.open(well / "out").split("train")
     row, log = split.rows[0], split.log(0)
     assert (row.source, row.curves[0].mnemonic) == ("well.png", "GR")
@@ -138,9 +138,9 @@ def test_a_curve_may_go_by_another_name_in_the_las_file(well, mnemonic, las, col
     text = re.sub(r"(?m)^GR *\.API", f"{column} .API", (well / "well.las").read_text())
     (well / "well.las").write_text(text)
     labels = LasLabels(path=well / "well.las")
-    (told,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
-    assert (told.mnemonic, told.offset) == (mnemonic, (5, -2))
-    assert told.labelled > 0.99
+    (found,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    assert (found.mnemonic, found.offset) == (mnemonic, (5, -2))
+    assert found.labelled > 0.99
 
 
 def test_one_of_two_curves_of_a_name_is_said_in_the_calibration(well):
@@ -154,17 +154,17 @@ def test_one_of_two_curves_of_a_name_is_said_in_the_calibration(well):
     with pytest.raises(LasError, match=r'well.las: curve GR may be GR:1, GR:2; .*las = "GR:1"'):
         import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
     (well / "c.toml").write_text(TOML + 'las = "GR:1"\n')
-    (told,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
-    assert told.labelled > 0.99
+    (found,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    assert found.labelled > 0.99
 
 
 def test_what_a_person_should_know_of_the_las_file_is_told(well):
     text = (well / "well.las").read_text().replace(".FT", ".")
     (well / "well.las").write_text(f"{text}{text.splitlines()[-1]}\n")
-    told = []
+    found = []
     labels = LasLabels(path=well / "well.las", unit="ft")
-    import_scans(well / "out", [well / "well.png"], well / "c.toml", labels, report=told.append)
-    assert [one.partition("well.las: ")[2][:17] for one in told] == [
+    import_scans(well / "out", [well / "well.png"], well / "c.toml", labels, report=found.append)
+    assert [one.partition("well.las: ")[2][:17] for one in found] == [
         "line 528 repeats ",
         "depth is read as ",
     ]
@@ -218,9 +218,9 @@ def test_labels_of_a_skewed_scan_are_those_of_the_straight_one(well):
     (well / "skewed.toml").write_text(text)
     labels = LasLabels(path=well / "well.las")
     import_scans(well / "a", [well / "well.png"], well / "c.toml", labels)
-    (told,) = import_scans(well / "b", [well / "skewed.png"], well / "skewed.toml", labels)
-    assert told.labelled > 0.99
-    assert told.offset == (5, -2)
+    (found,) = import_scans(well / "b", [well / "skewed.png"], well / "skewed.toml", labels)
+    assert found.labelled > 0.99
+    assert found.offset == (5, -2)
     logs = [Archive.open(well / name).split("train") for name in ("a", "b")]
     a, b = (split.log(0).curves.values[0] for split in logs)
     assert np.nanmedian(np.abs(a - b)[10:391]) < 0.5 / 200
@@ -231,23 +231,23 @@ def test_a_column_where_no_ink_is_near_is_not_labelled(well):
     page = np.array(Image.open(well / "well.png"))
     page[200:240] = 255
     write_picture(well / "well.png", page)
-    (told,) = import_scans(
+    (found,) = import_scans(
         well / "out", [well / "well.png"], well / "c.toml", LasLabels(path=well / "well.las")
     )
     log = Archive.open(well / "out").split("train").log(0)
     assert (log.mask[:, 205:235] == 255).all()
     assert (log.mask[:, 50:190] != 255).mean() > 0.98
-    assert 0.85 < told.labelled < 0.93
+    assert 0.85 < found.labelled < 0.93
 
 
 def test_labels_from_a_las_file_lie_on_faint_print_too(well):
     page = np.array(Image.open(well / "well.png")).astype(float)
     write_picture(well / "well.png", (150 + page * 80 / 255).astype(np.uint8))
     labels = LasLabels(path=well / "well.las")
-    (told,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
-    assert told.labelled > 0.98
-    assert told.offset == (5, -2)
-    assert told.line_width == pytest.approx(3, abs=1)
+    (found,) = import_scans(well / "out", [well / "well.png"], well / "c.toml", labels)
+    assert found.labelled > 0.98
+    assert found.offset == (5, -2)
+    assert found.line_width == pytest.approx(3, abs=1)
 
 
 @settings(max_examples=25)
@@ -377,8 +377,8 @@ def bad(well, case):
 )
 def test_bad_input_stops_with_its_own_error_and_leaves_nothing(well, case):
     (well / "bad.png").write_bytes((well / "well.png").read_bytes())
-    labels, error, told = bad(well, case)
-    with pytest.raises(error, match=told):
+    labels, error, message = bad(well, case)
+    with pytest.raises(error, match=message):
         import_scans(well / "out", [well / "bad.png"], well / "c.toml", labels)
     assert not (well / "out").exists()
 
@@ -386,7 +386,7 @@ def test_bad_input_stops_with_its_own_error_and_leaves_nothing(well, case):
 @pytest.mark.parametrize("case", ["truncated PNG", "track outside the picture"])
 def test_a_scan_that_cannot_be_imported_is_passed_over_as_asked(well, case):
     (well / "bad.png").write_bytes((well / "well.png").read_bytes())
-    labels, _, told = bad(well, case)
+    labels, _, message = bad(well, case)
     said = []
     scans = [well / "bad.png", well / "well.png"]
     done = import_scans(
@@ -394,7 +394,7 @@ def test_a_scan_that_cannot_be_imported_is_passed_over_as_asked(well, case):
     )
     assert [one.scan for one in done] == ["well.png"]
     assert len(said) == 1
-    assert told.split(":")[0].split(".*")[0] in said[0]
+    assert message.split(":")[0].split(".*")[0] in said[0]
     split = Archive.open(well / "out").split("train")
     assert len(split) == 1
     assert verify(split).faults == ()

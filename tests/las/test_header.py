@@ -188,9 +188,9 @@ def test_lines_that_are_left_out_of_a_header_are_told(tmp_path):
     found = read_header(tmp_path / "well.las")
     assert {"COMP": "A", "WELL": "1"}.items() <= {i.mnemonic: i.value for i in found.well}.items()
     first = HEAD[: HEAD.index("{lines}")].count("\n") + 1
-    told = [*(found.left_out)]
-    assert told[0] == f"line {first + 1} of ~W has COMP again"
-    assert told[1:] == [
+    results = [*(found.left_out)]
+    assert results[0] == f"line {first + 1} of ~W has COMP again"
+    assert results[1:] == [
         *(f"line {first + n} of ~W names nothing that LAS can hold" for n in (4, 5)),
         f"line {first + 10} of ~P names nothing that LAS can hold",
     ]

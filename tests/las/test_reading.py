@@ -104,7 +104,7 @@ def test_text_in_a_curve_is_refused_where_the_curve_is_asked_for(las, text):
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         (["100 5 1", "bad 5 1", "101 6 1"], r"a depth \(DEPT\) is no number: line 16 has 'bad'"),
         (["100 5 1", "1,000 5 1", "1001 6 1"], r"a depth \(DEPT\) is no number: line 16"),
@@ -127,8 +127,8 @@ def test_text_in_a_curve_is_refused_where_the_curve_is_asked_for(las, text):
         (["~A", "100 5 1", "101 5 1"], "several sections with data, at lines 14 and 15"),
     ],
 )
-def test_data_that_make_no_sense_are_refused_by_their_lines(las, rows, told):
-    with pytest.raises(LasError, match=f"well.las: .*{told}"):
+def test_data_that_make_no_sense_are_refused_by_their_lines(las, rows, message):
+    with pytest.raises(LasError, match=f"well.las: .*{message}"):
         read_las(las(rows))
 
 
@@ -139,14 +139,14 @@ def test_a_date_is_not_taken_apart_where_values_are_missing(las):
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "message"),
     [
         (["100", "5 1", "101", "6"], "lines 17 to the last have 2 values where 3 belong"),
         (["100", "5 1", "101", "6 1 2"], "lines 17 to 18 have 4 values, in lines of 1, 3, where 3"),
     ],
 )
-def test_wrapped_lines_of_another_number_of_values_are_refused(las, rows, told):
-    with pytest.raises(LasError, match=f"well.las: {told}"):
+def test_wrapped_lines_of_another_number_of_values_are_refused(las, rows, message):
+    with pytest.raises(LasError, match=f"well.las: {message}"):
         read_las(las(rows, head=HEAD.replace("NO", "YES")))
 
 
@@ -215,8 +215,8 @@ def test_a_line_that_says_again_what_the_one_before_says_counts_once(las):
 def test_what_a_person_might_have_to_know_is_told(las, old, new, rows, note):
     found = read_las(las(rows, head=HEAD.replace(old, new, 1)))
     np.testing.assert_array_equal(found.depth[:2], [100, 101])
-    (told,) = found.notes
-    assert re.search(note, told)
+    (message,) = found.notes
+    assert re.search(note, message)
 
 
 def test_only_the_curves_that_are_beyond_the_lines_have_no_values(las):
@@ -311,7 +311,7 @@ def test_a_line_that_names_no_curve_and_fits_no_column_is_refused(las):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "no section"),
         (b"\x00\x01~A" * 100, "no section"),
@@ -325,9 +325,9 @@ def test_a_line_that_names_no_curve_and_fits_no_column_is_refused(las):
         (b"~V\n~C\nDEPT.FT:\n~Core_Data\n1 2\n", "no section ~A"),
     ],
 )
-def test_what_is_no_las_file_is_refused(tmp_path, content, told):
+def test_what_is_no_las_file_is_refused(tmp_path, content, message):
     (tmp_path / "well.las").write_bytes(content)
-    with pytest.raises(LasError, match=f"well.las: .*{told}"):
+    with pytest.raises(LasError, match=f"well.las: .*{message}"):
         read_las(tmp_path / "well.las")
 
 

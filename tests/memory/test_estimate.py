@@ -60,7 +60,7 @@ def _told(*how) -> MemoryEstimate:
     return needed(*how)
 
 
-def told(policy="none", precision="fp32", images=1, width=WIDTH) -> MemoryEstimate:
+def message(policy="none", precision="fp32", images=1, width=WIDTH) -> MemoryEstimate:
     """The same, asked once."""
     return _told(policy, precision, images, width)
 
@@ -116,19 +116,19 @@ def taken(policy, precision, images):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_step_takes_what_it_is_said_to_need(policy, precision, images):
     """Convolutions' and attention's own workspaces apart, which are gone when they end."""
-    found = told(policy, precision, images).peak
+    found = message(policy, precision, images).peak
     assert found == pytest.approx(taken(policy, precision, images), rel=0.015)
 
 
 @pytest.mark.parametrize(("precision", "images"), PRECISIONS)
 def test_every_policy_needs_less_than_the_one_before(precision, images):
-    peaks = [told(policy, precision, images).peak for policy in POLICIES]
+    peaks = [message(policy, precision, images).peak for policy in POLICIES]
     assert all(less < 0.95 * more for more, less in pairwise(peaks))
 
 
 @pytest.mark.parametrize("policy", POLICIES[:-1])
 def test_the_need_grows_with_the_width_along_a_line(policy):
-    third, two_thirds, whole = (told(policy, width=WIDTH * n // 3).peak for n in (1, 2, 3))
+    third, two_thirds, whole = (message(policy, width=WIDTH * n // 3).peak for n in (1, 2, 3))
     assert whole - third > 0.3 * whole
     assert two_thirds == pytest.approx((third + whole) / 2, rel=0.01)
 
@@ -136,7 +136,7 @@ def test_the_need_grows_with_the_width_along_a_line(policy):
 @pytest.mark.parametrize("policy", POLICIES)
 def test_what_a_wide_image_needs_is_told_from_narrow_ones(policy, monkeypatch):
     """The most, and what every part keeps: all that is needed as the image grows."""
-    direct = told(policy)
+    direct = message(policy)
     monkeypatch.setattr(module, "TRACED_WIDTH", 2 * WIDTH // TILES)
     from_narrow = needed(policy)
     assert from_narrow.persistent == direct.persistent
@@ -146,7 +146,7 @@ def test_what_a_wide_image_needs_is_told_from_narrow_ones(policy, monkeypatch):
 
 
 def test_a_need_is_told_of_the_parts_of_the_network_and_is_the_same_when_asked_again():
-    first = told()
+    first = message()
     again = needed(epochs=998)
     assert again == first
     names = {stage.name for stage in again.stages}
@@ -163,14 +163,14 @@ def test_the_stem_keeps_what_its_norm_reads_or_what_the_next_stage_reads(policy,
     """What its convolution and its activation give, of 8 channels in float32, and the norm's two
     numbers a channel; or the activation alone; or nothing of full resolution."""
     kept = 4 * 8 * (maps * HEIGHT * WIDTH + numbers)
-    assert stage(told(policy), "stem").kept == kept
+    assert stage(message(policy), "stem").kept == kept
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("name", [LOSS, "head"])
 def test_what_is_temporary_comes_on_top_of_all_that_is_kept(policy, name):
     """All of it is there when the backward begins: at the loss, and at the head beside it."""
-    found = told(policy)
+    found = message(policy)
     kept = sum(stage.kept for stage in found.stages)
     assert kept > 0
     assert stage(found, name).peak == found.persistent + kept + stage(found, name).temporary
@@ -178,9 +178,9 @@ def test_what_is_temporary_comes_on_top_of_all_that_is_kept(policy, name):
 
 def test_what_the_backward_takes_is_that_of_the_part_that_it_is_of():
     """All that is kept is still there when it comes to the first stage of full resolution."""
-    most = max(told().stages, key=lambda stage: stage.peak)
+    most = max(message().stages, key=lambda stage: stage.peak)
     assert most.name == "up.1"
-    assert most.peak > told().persistent + sum(stage.kept for stage in told().stages)
+    assert most.peak > message().persistent + sum(stage.kept for stage in message().stages)
 
 
 def test_telling_draws_no_random_numbers():
@@ -192,12 +192,14 @@ def test_telling_draws_no_random_numbers():
 
 
 def test_the_head_keeps_the_logits():
-    assert stage(told(), "head").kept == 4 * 3 * HEIGHT * WIDTH
+    assert stage(message(), "head").kept == 4 * 3 * HEIGHT * WIDTH
 
 
 def test_weights_two_moments_and_a_count_a_tensor_are_there_always():
     weights = [p.nbytes for p in VeerNet(NETWORK).parameters()]
-    assert {told(policy).persistent for policy in POLICIES} == {3 * sum(weights) + 4 * len(weights)}
+    assert {message(policy).persistent for policy in POLICIES} == {
+        3 * sum(weights) + 4 * len(weights)
+    }
 
 
 def test_only_parts_with_convolutions_have_workspaces(monkeypatch):
@@ -218,7 +220,7 @@ def test_only_parts_with_convolutions_have_workspaces(monkeypatch):
 
 
 def test_workspaces_and_small_blocks_come_on_top():
-    bare, full = told(width=128), needed(width=128, workspaces=True)
+    bare, full = message(width=128), needed(width=128, workspaces=True)
     assert full.allocator_slack == ALLOCATOR_SLACK
     assert full.peak >= bare.peak + ALLOCATOR_SLACK
     for a, b in zip(bare.stages, full.stages, strict=True):

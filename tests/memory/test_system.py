@@ -35,11 +35,11 @@ def processor(monkeypatch):
     """Give the processor other units than it has, as oneDNN and PyTorch tell of them."""
 
     def has(*, bf16=True, fp16=False, avx512=True, avx512_bf16=True):
-        told = {"_is_mkldnn_bf16_supported": bf16, "_is_mkldnn_fp16_supported": fp16}
-        for name, value in told.items():
+        found = {"_is_mkldnn_bf16_supported": bf16, "_is_mkldnn_fp16_supported": fp16}
+        for name, value in found.items():
             monkeypatch.setattr(torch.ops.mkldnn, name, lambda value=value: value)
-        told = {"_is_avx512_supported": avx512, "_is_avx512_bf16_supported": avx512_bf16}
-        for name, value in told.items():
+        found = {"_is_avx512_supported": avx512, "_is_avx512_bf16_supported": avx512_bf16}
+        for name, value in found.items():
             monkeypatch.setattr(torch.cpu, name, lambda value=value: value)
 
     return has
@@ -95,8 +95,8 @@ def test_a_convolution_that_the_processor_has_no_units_for_writes_out_its_input_
     env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
     words = [sys.executable, "-c", WITHOUT]
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
-    told, workspace = done.stdout.split()
-    assert told == "missing"
+    output, workspace = done.stdout.split()
+    assert output == "missing"
     assert int(workspace) == pytest.approx(9 * 2 * (8 + 8) * 64 * 512, rel=0.05)
 
 
@@ -112,7 +112,7 @@ PLAN = "plan", "--height", 40, 40, "--width", 90, 90, "--memory", "60GiB", "--de
 
 
 @pytest.mark.parametrize(
-    ("units", "device", "precisions", "told"),
+    ("units", "device", "precisions", "message"),
     [
         ({"bf16": False}, "cpu", {"fp32"}, "no less memory than fp32, and several times as long"),
         ({"bf16": False}, "cuda", {"fp32", "bf16"}, None),
@@ -121,7 +121,7 @@ PLAN = "plan", "--height", 40, 40, "--width", 90, 90, "--memory", "60GiB", "--de
     ],
 )
 def test_bf16_is_not_planned_for_where_it_saves_neither_time_nor_memory(
-    processor, monkeypatch, capsys, units, device, precisions, told, veernet
+    processor, monkeypatch, capsys, units, device, precisions, message, veernet
 ):
     """Where it saves memory and no time, it is planned for, and that is said."""
     processor(**units)
@@ -130,10 +130,10 @@ def test_bf16_is_not_planned_for_where_it_saves_neither_time_nor_memory(
     found = json.loads(capsys.readouterr().out)
     assert {choice["precision"] for choice in found["choices"]} == precisions
     assert found["choices"][found["best"]]["precision"] == "fp32"
-    if told is None:
+    if message is None:
         assert found["note"] is None
     else:
-        assert f"bf16 takes {told}: {NO_UNITS}" in found["note"]
+        assert f"bf16 takes {message}: {NO_UNITS}" in found["note"]
         assert ("left out" in found["note"]) == ("bf16" not in precisions)
 
 
@@ -166,7 +166,7 @@ def test_training_in_a_precision_without_units_says_so_in_one_line_and_trains(
     processor(**units)
     start(tmp_path / "run", Archive.open(small_archive), replace(SMALL, precision=precision))
     for stop_after in (1, None):
-        told = Console(file=io.StringIO(), record=True, width=200)
-        done = fit(tmp_path / "run", device=CPU, stop_after=stop_after, console=told)
+        found = Console(file=io.StringIO(), record=True, width=200)
+        done = fit(tmp_path / "run", device=CPU, stop_after=stop_after, console=found)
         assert done == (stop_after is None)
-        assert told.export_text().count(NO_UNITS) == slow
+        assert found.export_text().count(NO_UNITS) == slow

@@ -113,5 +113,5 @@ def test_the_three_programs_of_the_batching_page_do_what_they_say(capsys):
     exec(compile(seal, "seal", "exec"), {})
     assert capsys.readouterr().out == "True\n"
     exec(compile(processes, "processes", "exec"), {})
-    told = r"loss 0\.\d+ of all, 3 micro-batches of this process\n"
-    assert re.fullmatch(told, capsys.readouterr().out)
+    message = r"loss 0\.\d+ of all, 3 micro-batches of this process\n"
+    assert re.fullmatch(message, capsys.readouterr().out)

@@ -112,17 +112,17 @@ class Largest(TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("out_channels", [1, 3])
 @pytest.mark.parametrize("sizes", [[(32, 160)], [(32, 160), (32, 160)], [(31, 97), (32, 160)]])
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 def test_nothing_of_full_resolution_is_ever_whole_but_image_and_logits(
-    planes, sizes, activation, monkeypatch
+    out_channels, sizes, activation, monkeypatch
 ):
     """Features have 8 channels there; 8 at half the resolution weigh as much as 2 of them."""
     monkeypatch.setattr(tiling, "TILE_COLUMNS", 8)
     monkeypatch.setattr(norm, "NORM_STRIP", {"cpu": 256})
     network = VeerNetConfig(
-        out_channels=planes, channels=(8, 4), num_layers=0, num_heads=1, activation=activation
+        out_channels=out_channels, channels=(8, 4), num_layers=0, num_heads=1, activation=activation
     )
     model, largest = VeerNet(network), {}
     image = torch.rand(len(sizes), 1, 32, 160)
@@ -131,5 +131,5 @@ def test_nothing_of_full_resolution_is_ever_whole_but_image_and_logits(
         with Largest() as seen:
             model(image, torch.tensor(sizes)).square().mean().backward()
         largest[policy] = seen.nbytes
-    assert largest["tiles"] == max(planes * image.nbytes, 2 * image[:1].nbytes)
+    assert largest["tiles"] == max(out_channels * image.nbytes, 2 * image[:1].nbytes)
     assert largest["stages"] >= 8 * image.nbytes  # where it is, it is seen

@@ -55,8 +55,10 @@ def test_medians_say_over_how_many_logs_they_are(run, summary):
     assert "; nothing of curve 1 on 1; nothing of curve 2 on 1. 0 logs have no label." in page
     r2, read = (summary["curves"]["curve 1"]["columns"][name] for name in ("r2", "coverage"))
     for one, logs in ((r2, 1), (read, 2)):
-        told = f'{one["median"]:.4f} <span class="quiet">({one["worst_tenth"]:.4f}; {logs})</span>'
-        assert told in page
+        message = (
+            f'{one["median"]:.4f} <span class="quiet">({one["worst_tenth"]:.4f}; {logs})</span>'
+        )
+        assert message in page
 
 
 def test_an_evaluation_that_did_not_say_it_is_shown_as_it_is(run, summary):

@@ -153,9 +153,11 @@ def check_near(found: list[dict], before: list[dict]) -> None:
 
 
 def test_the_digests_are_of_logs_with_every_trait_that_there_is():
-    told = {t for of in golden()["families"].values() for log in of["logs"] for t in log["traits"]}
+    message = {
+        t for of in golden()["families"].values() for log in of["logs"] for t in log["traits"]
+    }
     logs = SynthLogs(height=(480, 500), width=(500, 700))
-    assert told >= {trait for i in range(300) for trait in logs.row(i).traits}
+    assert message >= {trait for i in range(300) for trait in logs.row(i).traits}
 
 
 def test_another_machine_must_draw_nearly_the_same(las_files):

@@ -80,19 +80,19 @@ def test_the_mask_goes_through_the_true_rows(number):
 @given(numbers)
 def test_a_value_is_the_height_in_the_track_but_for_whole_laps(number):
     """Where the paper is neither skewed nor drifting."""
-    look = replace(Appearance(), skew=(0, 0), drift=(0, 0))
-    logs = SynthLogs(height=(60, 90), width=(90, 200), appearance=look)
+    appearance = replace(Appearance(), skew=(0, 0), drift=(0, 0))
+    logs = SynthLogs(height=(60, 90), width=(90, 200), appearance=appearance)
     row, curves = logs.row(number), logs.log(number).curves
     for curve, rows, values in zip(row.curves, curves.rows, curves.values, strict=True):
         top, bottom = curve.track
         height = (bottom - rows) / (bottom - top)
-        laps = values - height
+        wraps = values - height
         seen = np.isfinite(rows)
         np.testing.assert_array_equal(seen, np.isfinite(values))
-        np.testing.assert_allclose(laps[seen], np.rint(laps[seen]), atol=1e-4)
+        np.testing.assert_allclose(wraps[seen], np.rint(wraps[seen]), atol=1e-4)
         assert np.nanmin(height, initial=0) >= -1e-4
         assert np.nanmax(height, initial=0) <= 1 + 1e-4
-        assert (np.abs(laps[seen]) > 0.5).any() <= ("wrapped" in row.traits)
+        assert (np.abs(wraps[seen]) > 0.5).any() <= ("wrapped" in row.traits)
 
 
 def test_a_wrapped_curve_is_interrupted_where_it_jumps_and_hatched_beside():
@@ -115,8 +115,8 @@ def test_a_curve_off_scale_is_held_at_the_edge_or_gone():
 def edges_of(ending, *, pen=4):
     """Masks of pages whose curve leaves its track, and its track's edges."""
     still = {"skew": (0, 0), "drift": (0, 0), "margin": (0.1, 0.1), "amplitude": (0.7, 0.7)}
-    look = replace(PLAIN, **{ending: 1}, line_width=(pen, pen), **still)
-    logs = SynthLogs(n_curves=1, height=(480, 480), width=(500, 600), appearance=look)
+    appearance = replace(PLAIN, **{ending: 1}, line_width=(pen, pen), **still)
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(500, 600), appearance=appearance)
     for number in range(6):
         top, bottom = logs.row(number).curves[0].track
         inked = np.flatnonzero((logs.log(number).mask == 1).any(1))
@@ -163,8 +163,8 @@ def test_traits_tell_what_is_on_the_page(trait):
     calm = replace(
         PLAIN, paper=(220, 220), grain=(0, 0), jpeg=0, bilevel=0, grid_darkness=(255, 255)
     )
-    for look, expected in ((replace(calm, **changes), True), (calm, False)):
-        logs = SynthLogs(n_curves=1, height=(200, 220), width=(600, 700), appearance=look)
+    for appearance, expected in ((replace(calm, **changes), True), (calm, False)):
+        logs = SynthLogs(n_curves=1, height=(200, 220), width=(600, 700), appearance=appearance)
         for number in range(8):
             assert (trait in logs.row(number).traits) == expected
             assert seen(logs.log(number)) == expected, number
@@ -185,7 +185,7 @@ def test_everything_that_a_look_knows_occurs():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"grain": (3, 1)}, "grain is a range from 0 to 255 at most, the least first; got 3 to 1"),
         ({"folds": 1.5}, "folds is a share from 0 to 1; got 1.5"),
@@ -193,8 +193,8 @@ def test_everything_that_a_look_knows_occurs():
         ({"line_width": (0.2, 3)}, "line_width must be 1 px and more"),
     ],
 )
-def test_a_look_that_makes_no_sense_is_refused(wrong, told):
-    with pytest.raises(OptionError, match=told):
+def test_a_look_that_makes_no_sense_is_refused(wrong, message):
+    with pytest.raises(OptionError, match=message):
         Appearance(**wrong)
 
 
@@ -210,8 +210,8 @@ def test_a_log_is_drawn_at_the_limits_of_every_nuisance(name):
     for height, end in ((64, 0), (64, most), (300, 0), (300, most)):
         least = max(end, 1) if name == "line_width" else end
         value = (least, least) if isinstance(getattr(Appearance(), name), tuple) else end
-        look = replace(Appearance(), **{**dict.fromkeys(EXCLUSIVE, 0), name: value})
-        logs = SynthLogs(height=(height, height), width=(100, 120), appearance=look)
+        appearance = replace(Appearance(), **{**dict.fromkeys(EXCLUSIVE, 0), name: value})
+        logs = SynthLogs(height=(height, height), width=(100, 120), appearance=appearance)
         for number in range(2):
             log = logs.log(number)
             assert log.grey.shape == log.mask.shape
@@ -219,7 +219,7 @@ def test_a_log_is_drawn_at_the_limits_of_every_nuisance(name):
 
 def test_every_field_of_a_look_is_told_with_its_unit():
     assert [*appearance_fields()] == [field.name for field in fields(Appearance)]
-    assert all(told.unit and told.what for told in appearance_fields().values())
+    assert all(found.unit and found.what for found in appearance_fields().values())
 
 
 def test_curves_are_darker_than_the_page_on_their_trace(small_logs):
@@ -243,8 +243,8 @@ def test_solid_curves_are_inked_throughout_and_broken_ones_are_not():
 
 def test_ink_and_mask_move_together_with_a_skewed_page():
     """Pages of 480 px, 29 px lower at one end; a solid curve stays under its mask to both ends."""
-    look = replace(PLAIN, skew=(0.06, 0.06))
-    logs = SynthLogs(n_curves=1, height=(480, 480), width=(300, 300), appearance=look)
+    appearance = replace(PLAIN, skew=(0.06, 0.06))
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(300, 300), appearance=appearance)
     for number in range(12):
         log = logs.log(number)
         threshold = (int(log.grey.max()) + int(log.grey.min())) / 2
@@ -255,8 +255,8 @@ def test_ink_and_mask_move_together_with_a_skewed_page():
 
 def test_a_skewed_page_is_turned_about_its_middle():
     """As far up at one end as down at the other: by half of 6 % of its height."""
-    look = replace(PLAIN, skew=(0.06, 0.06), drift=(0, 0))
-    logs = SynthLogs(n_curves=1, height=(480, 480), width=(301, 301), appearance=look)
+    appearance = replace(PLAIN, skew=(0.06, 0.06), drift=(0, 0))
+    logs = SynthLogs(n_curves=1, height=(480, 480), width=(301, 301), appearance=appearance)
     sides = set()
     for number in range(6):
         curve, curves = logs.row(number).curves[0], logs.log(number).curves
@@ -355,13 +355,13 @@ def test_a_look_is_read_from_toml_and_an_unknown_word_is_refused(tmp_path):
     path = tmp_path / "look.toml"
     path.write_text("folds = 1.0\ngrain = [2, 3]\n")
     assert read_appearance(path) == Appearance(folds=1, grain=(2, 3))
-    for content, told in (
+    for content, message in (
         ("fold = 1.0", "fold: "),
         ("grain = [3, 2]", "least"),
         ("x", "not a TOML file"),
     ):
         path.write_text(content)
-        with pytest.raises(OptionError, match=f"look.toml: .*{told}"):
+        with pytest.raises(OptionError, match=f"look.toml: .*{message}"):
             read_appearance(path)
     with pytest.raises(OptionError, match="no such file"):
         read_appearance(tmp_path / "none.toml")

@@ -79,9 +79,9 @@ def empty(_):
 def test_a_damaged_checkpoint_is_put_aside_and_the_one_before_is_used(run, undisturbed, damage):
     last, before = checkpoints(run)
     last.write_bytes(damage(last.read_bytes()))
-    told = Console(record=True, width=300, file=io.StringIO())
-    assert fit(run, device=CPU, console=told)
-    assert f"put aside: {last}" in told.export_text()
+    found = Console(record=True, width=300, file=io.StringIO())
+    assert fit(run, device=CPU, console=found)
+    assert f"put aside: {last}" in found.export_text()
     assert same(run, undisturbed)
     assert last.with_name(last.name + ".damaged").exists()
     assert before.name == "00000001.safetensors"
@@ -290,17 +290,17 @@ def test_random_numbers_go_on_where_they_were(small_archive, tmp_path, monkeypat
 
 def test_a_run_is_trained_by_one_at_a_time(run, monkeypatch):
     trainer = sys.modules["veernet.train.trainer"]
-    real, told = trainer.train_step, []
+    real, found = trainer.train_step, []
 
     def step(*args, **kwargs):
         with pytest.raises(RunError, match="another process trains this run already") as refused:
             fit(run, device=CPU, console=QUIET)
-        told.append(refused)
+        found.append(refused)
         return real(*args, **kwargs)
 
     monkeypatch.setattr(trainer, "train_step", step)
     assert not fit(run, device=CPU, stop_after=1, console=QUIET)
-    assert len(told) == 1
+    assert len(found) == 1
     assert newest(run).progress.step == 3
 
 
@@ -323,9 +323,9 @@ def resealed(path, change):
     about |= {"plain": checkpoint.settings}
     tensors = dict(checkpoint.tensors)
     change(about, tensors)
-    told = json.dumps(about)
-    digested = digest([told, sorted(tensors.items())])
-    save_file(tensors, path, {"checkpoint": json.dumps({"sha256": digested, "about": told})})
+    message = json.dumps(about)
+    digested = digest([message, sorted(tensors.items())])
+    save_file(tensors, path, {"checkpoint": json.dumps({"sha256": digested, "about": message})})
 
 
 CHANGES = {

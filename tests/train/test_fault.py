@@ -45,10 +45,10 @@ def test_the_step_is_written_down_and_the_log_found(small_archive, tmp_path, poi
     with pytest.raises(RunError, match="veernet replay .*/faults/0000000"):
         fit(run, device=CPU, console=QUIET)
     (folder,) = (run / "faults").iterdir()
-    told = json.loads((folder / "fault.json").read_text())
-    assert (told["step"], told["seed"], told["loss"]) == (int(folder.name), 4, "nan")
-    logs = [log for batch in told["micro_batches"] for log in batch]
-    window = HOW.schedule.draw(5, 0)[told["step"] - 1]
+    results = json.loads((folder / "fault.json").read_text())
+    assert (results["step"], results["seed"], results["loss"]) == (int(folder.name), 4, "nan")
+    logs = [log for batch in results["micro_batches"] for log in batch]
+    window = HOW.schedule.draw(5, 0)[results["step"] - 1]
     assert {log["index"] for log in logs} == {*window}
 
     found = replay(folder, device=CPU)
@@ -92,9 +92,9 @@ def test_a_log_that_is_gone_is_told_and_the_others_are_taken(small_archive, tmp_
     (folder,) = (run / "faults").iterdir()
     found = replay(folder, device=CPU)
     assert [log.file_name for log, one in found.per_log if one and not one.applied] == [poisonous]
-    told = json.loads((folder / "fault.json").read_text())
-    told["micro_batches"][0][0]["index"] = 999
-    (folder / "fault.json").write_text(json.dumps(told))
+    results = json.loads((folder / "fault.json").read_text())
+    results["micro_batches"][0][0]["index"] = 999
+    (folder / "fault.json").write_text(json.dumps(results))
     with pytest.raises(RunError, match="is not log 999 of the archive"):
         replay(folder, device=CPU)
 

@@ -159,11 +159,11 @@ def test_a_step_that_overflowed_is_tried_again_under_a_lower_scale(
     assert len(retries) > 5
     assert [row["scale"] for row in retries] == [2.0 ** (29 - i) for i in range(len(retries))]
     assert all(wild[wild.index(row) + 1]["step"] == row["step"] for row in retries)
-    told = [
+    found = [
         [(row["step"], row["learning_rate"]) for row in rows(run) if row["kind"] == "step"]
         for run in runs.values()
     ]
-    assert told[0] == told[1]
+    assert found[0] == found[1]
     calm, wild = (newest(run) for run in runs.values())
     for name, value in calm.weights.items():
         torch.testing.assert_close(wild.weights[name], value, atol=2e-3, rtol=1e-2)

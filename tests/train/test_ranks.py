@@ -68,10 +68,10 @@ def test_runs_on_two_and_on_three_processes_learn_what_one_learns(
         return done.stdout
 
     several = tmp_path / "several"
-    told = launched(2, *train, "--out", several, "--stop-after", 1)
-    assert told.count("paused;") == 1
-    told = launched(3, "train", "--resume", several, "--workers", 1, "--device", "cpu")
-    assert told.count("epoch 1  curve 1:") == told.count("trained: ") == 1
+    message = launched(2, *train, "--out", several, "--stop-after", 1)
+    assert message.count("paused;") == 1
+    message = launched(3, "train", "--resume", several, "--workers", 1, "--device", "cpu")
+    assert message.count("epoch 1  curve 1:") == message.count("trained: ") == 1
 
     monkeypatch.setattr(sys, "argv", ["veernet", *train, "--out", str(tmp_path / "one")])
     cli.main()
@@ -84,7 +84,7 @@ def test_runs_on_two_and_on_three_processes_learn_what_one_learns(
     assert len([*(several / "tensorboard").iterdir()]) == 2  # of two launches
 
 
-def told(do):
+def message(do):
     """What an error says, by process."""
     try:
         do()
@@ -133,7 +133,7 @@ def start_up(run):
     messages = {}
     for name, change in changes.items():
         with mock.patch.object(*change) if distributed.rank() == 1 else nullcontext():
-            messages[name] = told(lambda: fit(run, device=CPU, console=QUIET))
+            messages[name] = message(lambda: fit(run, device=CPU, console=QUIET))
     return messages
 
 
@@ -161,7 +161,7 @@ def overflowed(run):
         return forward(self, *args) * (float("inf") if distributed.rank() == 1 else 1.0)
 
     with mock.patch.object(VeerNet, "forward", endless):
-        return told(lambda: fit(run, device=CPU, console=QUIET))
+        return message(lambda: fit(run, device=CPU, console=QUIET))
 
 
 def summed():
@@ -210,11 +210,11 @@ def one_of_two(rank: int, ranks: int, store: Path, folder: Path) -> None:
     dist.init_process_group("gloo", f"file://{store}", rank=rank, world_size=ranks)
     run, found = folder / "run", {"summed": summed(), "idle": idle()}
     archive = Archive.open(Path((folder / "archive").read_text()))
-    found["taken"] = told(lambda: distributed.on_rank0(lambda: start(run, archive, TINY)))
+    found["taken"] = message(lambda: distributed.on_rank0(lambda: start(run, archive, TINY)))
     found["start_up"] = start_up(run)
     found["overflowed"] = overflowed(run)
     found["interrupted"] = interrupted(run)
-    found["again"] = told(lambda: distributed.on_rank0(lambda: start(run, archive, TINY)))
+    found["again"] = message(lambda: distributed.on_rank0(lambda: start(run, archive, TINY)))
     small = replace(
         RECIPES["demo"],
         logs=SynthLogs(n_curves=2, height=(64, 64), width=(90, 90)),

@@ -85,7 +85,7 @@ def test_a_plan_is_a_setting_of_the_run_and_is_made_once(
 
 
 def test_a_run_keeps_to_the_threads_that_it_was_begun_with(small_archive, tmp_path, monkeypatch):
-    run, used, told = tmp_path / "run", [], Console(file=io.StringIO(), record=True, width=200)
+    run, used, found = tmp_path / "run", [], Console(file=io.StringIO(), record=True, width=200)
     start(run, Archive.open(small_archive), replace(HOW, epochs=1), device=CPU)
     settings = read_json(run / CONFIG, error=RunError, missing="")
     write_json(run / CONFIG, {**settings, "threads": 2, "device": "cuda"})
@@ -96,10 +96,10 @@ def test_a_run_keeps_to_the_threads_that_it_was_begun_with(small_archive, tmp_pa
         return real(*args, **kwargs)
 
     monkeypatch.setattr(TRAINER, "train_step", step)
-    assert fit(run, device=CPU, console=told)
+    assert fit(run, device=CPU, console=found)
     assert {*used} == {2}
     assert torch.get_num_threads() == 1
-    text = told.export_text()
+    text = found.export_text()
     assert "begun with 2 thread(s) a process, where PyTorch would take 1 here: it keeps" in text
     assert "begun on cuda, this is cpu: rounding may differ" in text
     write_json(run / CONFIG, {**settings, "threads": 10**9})
@@ -146,8 +146,8 @@ for number in range(20):
     try:
         start(folder / str(number), archive, how, first=first)
         print("won", flush=True)
-    except RunError as told:
-        print(told, flush=True)
+    except RunError as error:
+        print(error, flush=True)
 """
 
 
@@ -171,9 +171,9 @@ def test_of_two_processes_that_begin_a_run_at_once_one_wins_and_the_other_is_tol
         one.stdin.flush()
     said = [one.communicate(timeout=120)[0].splitlines() for one in both]
     for number in range(20):
-        run, told = tmp_path / str(number), [lines[number] for lines in said]
-        assert told.count("won") == 1, told
-        assert any("holds a run already" in one or "another process" in one for one in told)
-        assert read_config(run).training.schedule.seed == told.index("won")
+        run, found = tmp_path / str(number), [lines[number] for lines in said]
+        assert found.count("won") == 1, found
+        assert any("holds a run already" in one or "another process" in one for one in found)
+        assert read_config(run).training.schedule.seed == found.index("won")
         assert not fit(run, device=CPU, stop_after=1, console=QUIET)
     assert json.loads((tmp_path / "0" / CONFIG).read_text())["first"]

@@ -68,8 +68,8 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
     assert {*a.tensors} == {*b.tensors}
     assert all(torch.equal(a.tensors[name], value) for name, value in b.tensors.items())
     keys = ("kind", "step", "loss", "learning_rate")
-    told = [[[row.get(key) for key in keys] for row in rows(r)] for r in (run, undisturbed)]
-    assert told[0] == told[1]
+    found = [[[row.get(key) for key in keys] for row in rows(r)] for r in (run, undisturbed)]
+    assert found[0] == found[1]
 
 
 def test_a_run_is_adamw_on_the_mean_loss_of_each_window(small_archive, tmp_path):
