@@ -277,7 +277,7 @@ def test_focal_without_focus_is_cross_entropy_and_focal_tversky_without_it_is_tv
 @pytest.mark.parametrize(
     "loss", [Focal(gamma=1.3), Tversky(), Dice(), FocalTversky(), Lovasz()], ids=repr
 )
-def test_one_plane_is_two_planes_whose_background_is_0(loss):
+def test_one_channel_is_two_channels_whose_background_is_0(loss):
     batch = batch_of(*rough((4, 7), (2, 3), out_channels=1))
     one = noise(batch, 1)
     two = torch.cat([torch.zeros_like(one), one], 1)
@@ -311,14 +311,14 @@ def test_a_loss_that_is_not_named_or_has_anothers_options_is_refused(table):
 @pytest.mark.parametrize(
     ("loss", "out_channels", "needs"),
     [
-        (BCE(), 3, "BCE needs one plane"),
-        (CrossEntropy(), 1, "CrossEntropy needs two out_channels"),
+        (BCE(), 3, "BCE needs one channel"),
+        (CrossEntropy(), 1, "CrossEntropy needs two channels"),
         (CrossEntropy(class_weights=(1.0, 2.0)), 3, "one weight for each of 3 classes"),
         (Focal(class_weights=(1.0,)), 1, "one weight for each of 2 classes"),
         (Focal(class_weights=(1.0, 2.0, 3.0)), 2, "one weight for each of 2 classes"),
     ],
 )
-def test_a_loss_that_does_not_fit_the_planes_is_refused(loss, out_channels, needs):
+def test_a_loss_that_does_not_fit_the_channels_is_refused(loss, out_channels, needs):
     batch = batch_of(labels([0, 1]))
     with pytest.raises(OptionError, match=needs):
         loss.total(noise(batch, out_channels), batch)
@@ -327,7 +327,7 @@ def test_a_loss_that_does_not_fit_the_planes_is_refused(loss, out_channels, need
 
 
 @EVERY
-def test_a_class_that_the_planes_do_not_tell_apart_is_refused_by_every_loss(loss, out_channels):
+def test_a_class_that_the_channels_do_not_tell_apart_is_refused_by_every_loss(loss, out_channels):
     """One plane tells any curve from background."""
     batch = batch_of(labels([0, 1]), labels([0, max(2, out_channels), 255]))
     logits = noise(batch, out_channels)
@@ -335,16 +335,16 @@ def test_a_class_that_the_planes_do_not_tell_apart_is_refused_by_every_loss(loss
         assert loss.total(logits, batch).isfinite()
         return
     with pytest.raises(
-        BatchError, match=f"image 1 .* class {out_channels}, where {out_channels} out_channels"
+        BatchError, match=f"image 1 .* class {out_channels}, where {out_channels} channels"
     ):
         loss.total(logits, batch)
 
 
 @pytest.mark.parametrize("loss", [Focal(), Tversky(), Lovasz()], ids=repr)
-def test_255_is_no_class_however_many_planes_there_are(loss):
+def test_255_is_no_class_however_many_channels_there_are(loss):
     batch = batch_of(labels([0, 254]))
     assert loss.total(noise(batch, 255), batch).isfinite()
-    with pytest.raises(OptionError, match="at most 255 out_channels"):
+    with pytest.raises(OptionError, match="at most 255 channels"):
         loss.total(noise(batch, 256), batch)
 
 

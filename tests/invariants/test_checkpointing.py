@@ -16,8 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from veernet import losses
 from veernet.errors import PerImageWarning
+from veernet.losses import Tversky, sums
 from veernet.model import ActivationCheckpointing
 from veernet.nn import seal
 from veernet.nn import tiles as tiling
@@ -52,7 +52,7 @@ def cut_into(columns, strip=1 << 16):
     """Slabs and the strips of a loss made small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiling, "TILE_COLUMNS", columns)
-        patch.setattr(losses, "LOSS_STRIP", {"cpu": strip})
+        patch.setattr(sums, "LOSS_STRIP", {"cpu": strip})
         yield
 
 
@@ -77,7 +77,7 @@ def computed(policy, dtype=torch.float64, autocast=False):
     logits = [x[:, :h, :w] for x, (h, w) in zip(whole, batch.sizes.tolist(), strict=True)]
     if not torch.is_grad_enabled():
         return logits, []
-    loss = losses.Tversky().total(whole, batch)
+    loss = Tversky().total(whole, batch)
     return [x.detach() for x in logits], torch.autograd.grad(loss, [*model.parameters()])
 
 

@@ -6,7 +6,7 @@ from laws import SIZES, Scene, cut_error, padding_error
 from torch import nn
 
 from veernet import Tversky, VeerNet, VeerNetConfig
-from veernet.nn import Extent, GroupNorm, attention, norm, padded, unwrap
+from veernet.nn import Extent, GroupNorm, attention, blocks, padded, unwrap
 from veernet.nn.padded import Padded, extent_of, wrap_like
 
 
@@ -20,7 +20,7 @@ def norm_over_the_canvas(monkeypatch):
 
 
 def norm_that_leaves_something_outside(monkeypatch):
-    monkeypatch.setattr(norm._Block, "cleared", lambda self, strip: strip)
+    monkeypatch.setattr(blocks.Block, "cleared", lambda self, strip: strip)
 
 
 def attention_to_the_padding(monkeypatch):

@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from veernet import Batch, VeerNet, VeerNetConfig, losses, train_step
+from veernet import Batch, VeerNet, VeerNetConfig, train_step
+from veernet.losses import sums
 from veernet.memory import estimate as module
 from veernet.memory.estimate import ALLOCATOR_SLACK, LOSS, MemoryEstimate, estimate_step
 from veernet.memory.system import PeakMemory
 from veernet.model import ActivationCheckpointing
-from veernet.nn import norm
+from veernet.nn import blocks
 from veernet.nn import tiles as tiling
 from veernet.training import Precision, Training
 
@@ -34,8 +35,8 @@ TILES = 12
 def small():
     """What is worked on at a time is small beside a small image, as it is beside a large one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(norm, "NORM_STRIP", {"cpu": 1 << 11})
-        patch.setattr(losses, "LOSS_STRIP", {"cpu": 1 << 12})
+        patch.setattr(blocks, "NORM_STRIP", {"cpu": 1 << 11})
+        patch.setattr(sums, "LOSS_STRIP", {"cpu": 1 << 12})
         patch.setattr(tiling, "TILE_COLUMNS", WIDTH // TILES)
         patch.setattr(module, "TRACED_WIDTH", WIDTH)
         yield

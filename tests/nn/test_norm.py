@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from veernet.nn import Extent, GroupNorm, group_norm, half_or_16, norm
+from veernet.nn import Extent, GroupNorm, blocks, group_norm, half_or_16
 
 ACTIVATIONS = {"none": lambda u: u, "relu": torch.relu, "silu": F.silu}
 
@@ -26,7 +26,7 @@ def written_out(x, groups, weight, bias, residual, activation):
 @pytest.fixture(params=[1 << 6, 1 << 18], ids=["in strips", "whole"])
 def strip(request, monkeypatch):
     """How many elements the norm works on at a time; small ones cut these small images too."""
-    monkeypatch.setattr(norm, "NORM_STRIP", {"cpu": request.param})
+    monkeypatch.setattr(blocks, "NORM_STRIP", {"cpu": request.param})
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -52,7 +52,7 @@ def test_the_norm_is_the_formula_on_each_image_alone(
     weight, bias = (torch.randn(C, dtype=torch.float64, requires_grad=True) for _ in range(2))
     leaves = [x, weight, bias, *[r] * joined]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(norm, "NORM_STRIP", {"cpu": strip})
+        patch.setattr(blocks, "NORM_STRIP", {"cpu": strip})
         y = group_norm(
             x, groups, weight, bias,
             residual=r if joined else None, activation=activation,
@@ -115,7 +115,7 @@ def test_a_mean_far_above_the_deviation_does_not_cancel_the_variance(offset, str
 
 def test_a_first_strip_unlike_the_rest_costs_little_precision(monkeypatch):
     """The worst case of shifting by the mean of the first strip, one of 50."""
-    monkeypatch.setattr(norm, "NORM_STRIP", {"cpu": 4 * 60})
+    monkeypatch.setattr(blocks, "NORM_STRIP", {"cpu": 4 * 60})
     x = torch.randn(1, 4, 50, 60)
     x[:, :, 0] += 1e4
     expected = F.group_norm(x.double(), 1)

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from veernet import VeerNet, VeerNetConfig
-from veernet.nn import GroupNorm, norm
+from veernet.nn import GroupNorm, blocks
 from veernet.nn import tiles as tiling
 from veernet.nn.tiles import map_tiles, statistics
 
@@ -120,7 +120,7 @@ def test_nothing_of_full_resolution_is_ever_whole_but_image_and_logits(
 ):
     """Features have 8 channels there; 8 at half the resolution weigh as much as 2 of them."""
     monkeypatch.setattr(tiling, "TILE_COLUMNS", 8)
-    monkeypatch.setattr(norm, "NORM_STRIP", {"cpu": 256})
+    monkeypatch.setattr(blocks, "NORM_STRIP", {"cpu": 256})
     network = VeerNetConfig(
         out_channels=out_channels, channels=(8, 4), num_layers=0, num_heads=1, activation=activation
     )

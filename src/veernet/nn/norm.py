@@ -10,16 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from veernet.nn.blocks import Block, Strips, blocks_of, wide_dtype
 from veernet.nn.extent import Extent
 from veernet.nn.padded import Padded, check_same_extent, extent_of, unwrap, wrap_like
 
 Activation = Literal["none", "relu", "silu"]
 
 Maybe = TypeVar("Maybe", Tensor, None, Tensor | None)
-
-NORM_STRIP = {"cpu": 3 << 16}
-"""Elements per strip of the norm: as many as a processor's cache holds, and in float32 less than
-1 MiB, so that the allocator reuses a strip's memory for the next; 2^24 on a GPU."""
 
 
 def half_or_16(channels: int) -> int:
@@ -109,88 +106,7 @@ def activate_(u: Tensor, activation: Activation) -> Tensor:
             return F.silu(u, inplace=True)
 
 
-Strips = Sequence[Tensor]
-"""Strips of features, processed one after the other, each (b, rows, w × C)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Images of a batch processed together: one cut into strips of rows, or several whole ones.
-
-    Eager operations on a whole feature map read and write main memory one after the other. A
-    strip fits a processor's cache, where ten of them cost little more than the first.
-    """
-
-    images: slice
-    h: int
-    w: int
-    rows: int
-    pixels: Tensor
-    """Number of pixels of each image, (b, 1)."""
-    outside: Tensor | None
-    """True on each image's padding inside the block, (b, h, w × C); None if there is none."""
-
-    def strips(self, x: Tensor) -> Strips:
-        """The images of `x`, as strips of shape (b, rows, w × C) that share its memory."""
-        cropped = x[self.images].permute(0, 2, 3, 1)[:, : self.h, : self.w]
-        return torch.split(cropped.view(*cropped.shape[:2], -1), self.rows, dim=1)
-
-    def taken(self, x: Tensor) -> Strips:
-        """Return the strips of `x` with 0 in place of padding."""
-        return [self.cleared(strip) for strip in self.strips(x)]
-
-    def cleared(self, strip: Tensor) -> Tensor:
-        """Return the strip with 0 in place of padding."""
-        return strip if self.outside is None else strip.masked_fill(self.outside, 0)
-
-    def wide(self, strips: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Convert strips to the precision of the statistics, one at a time."""
-        return (strip.to(self.pixels.dtype) for strip in strips)
-
-    def clear_around_(self, x: Tensor) -> None:
-        """Write 0 into `x` outside the strips, in place."""
-        x[self.images, :, self.h :] = 0
-        x[self.images, :, : self.h, self.w :] = 0
-
-    def along_row(self, per_channel: Tensor) -> Tensor:
-        """Repeat (b, C) over the pixels of a row: (b, 1, w × C)."""
-        return per_channel.repeat(1, self.w)[:, None]
-
-    def per_channel(self, row: Tensor) -> Tensor:
-        """Sum (b, w × C) over the pixels of a row: (b, C)."""
-        return torch.unflatten(row, 1, (self.w, -1)).sum(1)
-
-
-def _blocks(x: Tensor, sides: Sequence[int]) -> Iterator[_Block]:
-    """Divide a batch into blocks whose strips fill a cache, or keep a GPU busy.
-
-    Args:
-        sides: height and width of every image, flat: h0, w0, h1, w1, …
-    """
-    _, C, H, W = x.shape
-    sizes = list(zip(sides[::2], sides[1::2], strict=True))
-    most = NORM_STRIP.get(x.device.type, 1 << 24)
-    together = max(1, most // (C * H * W))
-    for first in range(0, len(sizes), together):
-        size = torch.tensor(sizes[first : first + together], device=x.device)
-        h, w = (max(side) for side in zip(*sizes[first : first + together], strict=True))
-        outside = None
-        if any(other != (h, w) for other in sizes[first : first + together]):
-            y, column = (torch.arange(side, device=x.device) for side in (h, w))
-            below = y[None, :, None] >= size[:, 0, None, None]
-            beside = column.repeat_interleave(C)[None, None] >= size[:, 1, None, None]
-            outside = below | beside
-        yield _Block(
-            images=slice(first, first + len(size)),
-            h=h,
-            w=w,
-            rows=h if len(size) > 1 else max(1, most // (C * w)),
-            pixels=size.prod(1, keepdim=True).to(_wide(x)),
-            outside=outside,
-        )
-
-
-def _statistics(block: _Block, strips: Strips, groups: int, eps: float) -> Tensor:
+def _statistics(block: Block, strips: Strips, groups: int, eps: float) -> Tensor:
     """Mean and reciprocal standard deviation per image and channel: (2, b, C), equal in a group.
 
     Values are shifted by the mean of the first strip before they are squared, so that nothing
@@ -219,7 +135,7 @@ def _statistics(block: _Block, strips: Strips, groups: int, eps: float) -> Tenso
 class _Layer:
     """Inputs of one block that forward and backward share."""
 
-    block: _Block
+    block: Block
     x: Strips
     weight: Tensor | None
     bias: Tensor | None
@@ -277,7 +193,7 @@ def _normalise(
     """Compute `group_norm` strip by strip; returns the result and the statistics (2, B, C)."""
     x, residual = _channels_last(x), _channels_last(residual)
     y, statistics = _like(x), list[Tensor]()
-    for block in _blocks(x, sizes):
+    for block in blocks_of(x, sizes):
         layer = _layer(block, x, weight, bias, residual, activation)
         statistics.append(_statistics(block, layer.x, groups, eps))
         made = layer.activated(statistics[-1])
@@ -289,7 +205,7 @@ def _normalise(
 
 @_normalise.register_fake  # pyright: ignore[reportUnknownMemberType]: untyped in torch
 def _(x: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
-    statistics = x.new_empty((2, *x.shape[:2]), dtype=_wide(x))
+    statistics = x.new_empty((2, *x.shape[:2]), dtype=wide_dtype(x))
     return _like(x), statistics
 
 
@@ -324,7 +240,7 @@ def _differentiate(
     x, grad, residual = _channels_last(x), _channels_last(grad), _channels_last(residual)
     dx, dr = torch.empty_like(x), torch.empty_like(x) if joined else x.new_empty(0)
     sums: list[Tensor] = []
-    for block in _blocks(x, sizes):
+    for block in blocks_of(x, sizes):
         layer = _layer(block, x, weight, bias, residual, activation)
         kept = statistics[:, block.images]
         undone = None if y is None else block.strips(y)  # relu's result, 0 on the padding
@@ -348,7 +264,7 @@ def _differentiate(
 @_differentiate.register_fake  # pyright: ignore[reportUnknownMemberType]: untyped in torch
 def _(grad: Tensor, x: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     dr = _like(x) if rest[-1] else x.new_empty(0)
-    return _like(x), x.new_empty((2, x.shape[1]), dtype=_wide(x)), dr
+    return _like(x), x.new_empty((2, x.shape[1]), dtype=wide_dtype(x)), dr
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -378,7 +294,7 @@ _normalise.register_autograd(_backward, setup_context=_keep)  # pyright: ignore[
 
 
 def _layer(
-    block: _Block,
+    block: Block,
     x: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
@@ -417,11 +333,6 @@ def _group_means(sums: Tensor, pixels: Tensor, groups: int) -> Tensor:
     repeated for each of its channels."""
     members = torch.unflatten(sums, -1, (groups, -1))
     return (members.mean(-1, keepdim=True) / pixels[:, None]).expand_as(members).flatten(-2)
-
-
-def _wide(x: Tensor) -> torch.dtype:
-    """The precision of the statistics of `x`."""
-    return torch.promote_types(x.dtype, torch.float32)
 
 
 def _like(x: Tensor) -> Tensor:

@@ -1,28 +1,28 @@
-"""Losses as sums over images, so that they add up over micro-batches and processes.
-
-Every loss looks at an image's own labelled pixels alone and computes in float32 or wider. Logits
-elsewhere are never read and get no gradient. An image without any label costs 0 and weighs 0: a
-step is the same with it as without it.
-
-Logits of one channel tell curve from background; more have one channel per class, background first.
-`total` raises `OptionError` for a number of channels that the loss cannot take, and `BatchError`
-for a class beyond them. Losses that couple the images of a batch, such as batch Dice, are not
-offered: they would depend on how a step is cut.
-"""
+"""Losses that a recipe can name."""
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from veernet.data.batch import UNLABELLED, Batch, labelled
 from veernet.errors import BatchError, OptionError
+from veernet.losses.sums import (
+    curve_probabilities,
+    jaccard_steps,
+    labelled_logits,
+    log_chances,
+    pixel_weights,
+    sum_strips,
+    target_classes,
+    target_curves,
+    weigh,
+    weighted_means,
+)
 
 
 @runtime_checkable
@@ -64,12 +64,15 @@ class BCE:
         _check_logits(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
-            x = _labelled(logits, target)
-            y, w = _curves(target, out_channels=1).to(x.dtype), x.new_tensor(self.positive_weight)
+            x = labelled_logits(logits, target)
+            y, w = (
+                target_curves(target, out_channels=1).to(x.dtype),
+                x.new_tensor(self.positive_weight),
+            )
             pixel = F.binary_cross_entropy_with_logits(x, y, pos_weight=w, reduction="none")
-            return _weighed(pixel, labelled(target).to(x.dtype))
+            return weigh(pixel, labelled(target).to(x.dtype))
 
-        return _means(_summed(sums, logits, batch)).sum()
+        return weighted_means(sum_strips(sums, logits, batch)).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +101,12 @@ class CrossEntropy:
         _check_logits(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
-            x = _labelled(logits, target)
-            t = _classes(target, out_channels=x.shape[1])
+            x = labelled_logits(logits, target)
+            t = target_classes(target, out_channels=x.shape[1])
             pixel = F.cross_entropy(x, t[:, 0], reduction="none")[:, None]
-            return _weighed(pixel, _weights(self.class_weights, t, x.dtype) * labelled(target))
+            return weigh(pixel, pixel_weights(self.class_weights, t, x.dtype) * labelled(target))
 
-        return _means(_summed(sums, logits, batch)).sum()
+        return weighted_means(sum_strips(sums, logits, batch)).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,15 +142,15 @@ class Focal:
         _check_logits(self, logits, batch)
 
         def sums(logits: Tensor, target: Tensor) -> Tensor:
-            x = _labelled(logits, target)
-            t = _classes(target, out_channels=x.shape[1])
-            log_p, log_q = _log_chances(x, t)
+            x = labelled_logits(logits, target)
+            t = target_classes(target, out_channels=x.shape[1])
+            log_p, log_q = log_chances(x, t)
             # Not a power of 1 - p: where p rounds to 1 its gradient is infinite for gamma < 1.
             pixel = -(self.gamma * log_q).exp() * log_p
-            pixel = _weights(self.class_weights, t, x.dtype) * pixel
-            return _weighed(pixel, labelled(target).to(x.dtype))
+            pixel = pixel_weights(self.class_weights, t, x.dtype) * pixel
+            return weigh(pixel, labelled(target).to(x.dtype))
 
-        return _means(_summed(sums, logits, batch)).sum()
+        return weighted_means(sum_strips(sums, logits, batch)).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,10 +273,10 @@ class Lovasz:
     def total(self, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, ""]:
         """The sum of the images' losses."""
         _check_logits(self, logits, batch)
-        p = curve_probabilities(_labelled(logits, batch.target)).flatten(2)
-        y = _curves(batch.target, out_channels=logits.shape[1]).flatten(2)
+        p = curve_probabilities(labelled_logits(logits, batch.target)).flatten(2)
+        y = target_curves(batch.target, out_channels=logits.shape[1]).flatten(2)
         error = torch.where(y, 1 - p, p).masked_fill(~batch.valid.flatten(2), 0)
-        curve = (error * _jaccard_steps(error.detach(), y, batch.valid.flatten(2))).sum(2)
+        curve = (error * jaccard_steps(error.detach(), y, batch.valid.flatten(2))).sum(2)
         return (curve.sum(1) / y.any(2).sum(1).clamp(min=1)).sum()
 
 
@@ -327,143 +330,21 @@ def _check_logits(loss: AnyLoss, logits: Float[Tensor, "B K H W"], batch: Batch)
         )
 
 
-def curve_probabilities(logits: Float[Tensor, "B K H W"]) -> Float[Tensor, "B curves H W"]:
-    """The probability of every curve at every pixel, in float32 or wider.
-
-    A sigmoid for logits of one channel; a softmax without background, the first channel, for more.
-    """
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)[:, 1:]
-
-
-Sums = Callable[[Float[Tensor, "B K h W"], Shaped[Tensor, "B h W"]], Float[Tensor, "sums B *_"]]
-"""Sums over some rows of every image, from their logits and targets."""
-
-LOSS_STRIP = {"cpu": 1 << 16}
-"""Pixels per strip of a batch; 2^20 on a GPU."""
-
-
-def _summed(f: Sums, logits: Float[Tensor, "B K H W"], batch: Batch) -> Float[Tensor, "sums B *_"]:
-    """Sum `f` over strips of rows; only logits and their gradient are materialised at full size."""
-    return _Summed.apply(f, logits, batch.target)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]: untyped in torch
-
-
-class _Summed(torch.autograd.Function):
-    """`_summed` with activation checkpointing: the backward recomputes each strip."""
-
-    @staticmethod
-    def forward(ctx: Any, f: Sums, logits: Tensor, target: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, target)
-        ctx.f = f
-        first, *others = (f(*part) for part in zip(_strips(logits), _strips(target), strict=True))
-        return sum(others, first)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        logits, target = ctx.saved_tensors
-        whole = torch.empty_like(logits)
-        for x, t, into in zip(*map(_strips, (logits, target, whole)), strict=True):
-            with torch.enable_grad():
-                sums = ctx.f(x.requires_grad_(), t)
-            into.copy_(torch.autograd.grad(sums, x, grad)[0])
-        return None, whole, None
-
-
-def _strips(x: Shaped[Tensor, "B *K H W"]) -> Iterator[Shaped[Tensor, "B *K h W"]]:
-    """Split a batch into strips of rows, of about `STRIP` pixels each; detached views."""
-    rows = max(1, LOSS_STRIP.get(x.device.type, 1 << 20) // (x.shape[0] * x.shape[-1]))
-    return (part.detach() for part in torch.split(x, rows, dim=-2))
-
-
-def _labelled(
-    logits: Float[Tensor, "B K H W"], target: Shaped[Tensor, "B H W"]
-) -> Float[Tensor, "B K H W"]:
-    """Return logits in float32 or wider, 0 without gradient where there is no label."""
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return wide.masked_fill(~labelled(target), 0)
-
-
-def _curves(target: Shaped[Tensor, "B H W"], *, out_channels: int) -> Bool[Tensor, "B curves H W"]:
-    """One channel per curve: True on its trace, False elsewhere, padding included."""
-    if out_channels == 1:
-        return (target > 0)[:, None] & labelled(target)
-    classes = torch.arange(1, out_channels, device=target.device, dtype=target.dtype)
-    return target[:, None] == classes[:, None, None]
-
-
-def _classes(target: Shaped[Tensor, "B H W"], *, out_channels: int) -> Int[Tensor, "B 1 H W"]:
-    """The class of every pixel, background where there is no label; 0 and 1 for one channel."""
-    classes = target > 0 if out_channels == 1 else target
-    return classes.long()[:, None].masked_fill(~labelled(target), 0)
-
-
-def _weights(
-    class_weights: tuple[float, ...] | None, classes: Int[Tensor, "B 1 H W"], dtype: torch.dtype
-) -> Float[Tensor, "..."]:
-    """The weight of every pixel's class; a single 1 if classes have none."""
-    one = torch.ones((), device=classes.device, dtype=dtype)
-    return one if class_weights is None else one.new_tensor(class_weights)[classes]
-
-
-def _weighed(
-    pixel: Float[Tensor, "B 1 H W"], weight: Float[Tensor, "B 1 H W"]
-) -> Float[Tensor, "2 B"]:
-    """Each image's sum of weighted pixels, and of weights."""
-    return torch.stack([(pixel * weight).sum((1, 2, 3)), weight.sum((1, 2, 3))])
-
-
-def _means(weighed: Float[Tensor, "2 B"]) -> Float[Tensor, " B"]:
-    """The weighted means; 0 where nothing weighs."""
-    total, n = weighed
-    return total / n.masked_fill(n == 0, 1)
-
-
-def _log_chances(
-    x: Float[Tensor, "B K H W"], classes: Int[Tensor, "B 1 H W"]
-) -> tuple[Float[Tensor, "B 1 H W"], Float[Tensor, "B 1 H W"]]:
-    """log p and log(1 - p) of every pixel's own class, both exact where p is near 0 or 1."""
-    if x.shape[1] == 1:
-        x = torch.where(classes > 0, x, -x)
-        return F.logsigmoid(x), F.logsigmoid(-x)
-    own = torch.zeros_like(x, dtype=torch.bool).scatter(1, classes, True)
-    others = x.masked_fill(own, -math.inf).logsumexp(1, keepdim=True)
-    everything = x.logsumexp(1, keepdim=True)
-    return x.gather(1, classes) - everything, others - everything
-
-
 def _tversky(
     logits: Float[Tensor, "B K H W"], batch: Batch, alpha: float, beta: float, smooth: float
 ) -> Float[Tensor, "B curves"]:
     """1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth), computed without cancellation."""
 
     def sums(logits: Tensor, target: Tensor) -> Tensor:
-        p = curve_probabilities(_labelled(logits, target))
-        y = _curves(target, out_channels=logits.shape[1])
+        p = curve_probabilities(labelled_logits(logits, target))
+        y = target_curves(target, out_channels=logits.shape[1])
         right, missed = p.masked_fill(~y, 0), (1 - p).masked_fill(~y, 0)
         false = p.masked_fill(y | ~labelled(target), 0)
         return torch.stack([x.sum((2, 3)) for x in (right, false, missed)])
 
-    tp, fp, fn = _summed(sums, logits, batch)
+    tp, fp, fn = sum_strips(sums, logits, batch)
     wrong = alpha * fp + beta * fn
     return wrong / (tp + wrong + smooth)
-
-
-def _jaccard_steps(
-    error: Float[Tensor, "B curves n"], y: Bool[Tensor, "B curves n"], valid: Bool[Tensor, "B 1 n"]
-) -> Float[Tensor, "B curves n"]:
-    """J_k - J_(k-1) at the pixel that comes k-th by falling error; 0 for an absent curve.
-
-    Computed from integer counts, not as a difference: a step on 8 million pixels is below the
-    rounding of J.
-    """
-    order = error.masked_fill(~valid, -1).argsort(dim=2, descending=True, stable=True)
-    wrong = y.gather(2, order)
-    n = y.sum(2, keepdim=True)
-    left = (n - wrong.cumsum(2)).to(error.dtype)
-    union = (n + (~wrong).cumsum(2)).to(error.dtype)
-    step = torch.where(wrong, 1 / union, left / (union * (union - 1)).clamp(min=1))
-    return torch.zeros_like(error).scatter(2, order, step)
 
 
 def _check_class_weights(loss: CrossEntropy | Focal) -> None:
