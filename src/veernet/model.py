@@ -152,27 +152,27 @@ class VeerNet(nn.Module):
         """Compute `forward` tile by tile; only image and logits exist whole at full resolution."""
         stem, down, up = self.stem, cast(Residual, self.down[0]), cast(Up, self.up[-1])
 
-        def stemmed(tile: Tile, image: Tensor) -> Tensor:
+        def stem_tile(tile: Tile, image: Tensor) -> Tensor:
             return stem.conv(image)
 
         def features(tile: Tile, image: Tensor) -> Tensor:
-            return normalised(stem.norm, stemmed(tile, image), of_stem)
+            return normalised(stem.norm, stem_tile(tile, image), of_stem)
 
-        def halved(tile: Tile, image: Tensor) -> tuple[Tensor, ...]:
-            return tuple(tile.interior(x, stride=2) for x in down.halved(features(tile, image)))
+        def halve_tile(tile: Tile, image: Tensor) -> tuple[Tensor, ...]:
+            return tuple(tile.interior(x, stride=2) for x in down.halves(features(tile, image)))
 
-        def merged(tile: Tile, x: Tensor, image: Tensor) -> Tensor:
-            return up.merge.conv(up.joined(x, features(tile, image)))
+        def merge_tile(tile: Tile, x: Tensor, image: Tensor) -> Tensor:
+            return up.merge.conv(up.concatenated(x, features(tile, image)))
 
-        def finished(tile: Tile, x: Tensor, image: Tensor) -> tuple[Tensor]:
-            x = tile.interior(merged(tile, x, image))
+        def finish_tile(tile: Tile, x: Tensor, image: Tensor) -> tuple[Tensor]:
+            x = tile.interior(merge_tile(tile, x, image))
             return (self.head(normalised(up.merge.norm, x, of_up)),)
 
-        of_stem = statistics(stem.norm, stemmed, image)
-        x = self._half_resolution(self._run(down.added, *map_tiles(halved, image)))
+        of_stem = statistics(stem.norm, stem_tile, image)
+        x = self._half_resolution(self._run(down.added, *map_tiles(halve_tile, image)))
         x = up.reduce(x)
-        of_up = statistics(up.merge.norm, merged, x, image)
-        return map_tiles(finished, x, image)[0]
+        of_up = statistics(up.merge.norm, merge_tile, x, image)
+        return map_tiles(finish_tile, x, image)[0]
 
     def _run(self, stage: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
         return (
@@ -212,7 +212,7 @@ class Residual(nn.Module):
     def forward(self, x: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O h w"]:
         return self.second(self.first(x), self._shortcut(x))
 
-    def halved(self, x: Float[Tensor, "B I H W"]) -> tuple[Tensor, Tensor]:
+    def halves(self, x: Float[Tensor, "B I H W"]) -> tuple[Tensor, Tensor]:
         """Return first convolution and shortcut of `x`, the inputs of `added`."""
         return self.first.conv(x), self._shortcut(x)
 
@@ -238,9 +238,9 @@ class Up(nn.Module):
     def forward(
         self, x: Float[Tensor, "B I h w"], skip: Float[Tensor, "B O H W"]
     ) -> Float[Tensor, "B O H W"]:
-        return self.merge(self.joined(self.reduce(x), skip))
+        return self.merge(self.concatenated(self.reduce(x), skip))
 
-    def joined(
+    def concatenated(
         self, x: Float[Tensor, "B O h w"], skip: Float[Tensor, "B O H W"]
     ) -> Float[Tensor, "B O2 H W"]:
         """Concatenate coarse features, at twice the resolution, with the encoder's."""

@@ -462,7 +462,7 @@ def test_the_header_is_taken_from_options_and_from_another_las_file(scan, calibr
     other.append_curve("DEPT", np.arange(7, 9.0), unit="M")
     other.write(str(tmp_path / "old.las"), version=2.0)
     write_picture(tmp_path / "scan.png", scan)
-    header = LasHeader.like(tmp_path / "old.las", {"WELL": "Heinen 1-4", "kb": "1,203 ft"})
+    header = LasHeader.from_las(tmp_path / "old.las", {"WELL": "Heinen 1-4", "kb": "1,203 ft"})
     written = digitise_file(
         tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", header=header
     )
@@ -496,7 +496,7 @@ TDEP. 3,083 : depth
 """
     (tmp_path / "old.las").write_text(old)
     write_picture(tmp_path / "scan.png", scan)
-    header = LasHeader.like(tmp_path / "old.las")
+    header = LasHeader.from_las(tmp_path / "old.las")
     written = digitise_file(
         tmp_path / "scan.png", calibration, SeesInk(), tmp_path / "out", header=header
     )

@@ -100,15 +100,15 @@ def test_a_wrapped_curve_is_interrupted_where_it_jumps_and_hatched_beside():
     curve = lay_on_paper(course, "wrapped")
     np.testing.assert_array_equal(curve.wraps, [0, 0, 1, 1, 1, 0, -1, 0])
     nan = np.nan
-    np.testing.assert_allclose(curve.heights, [0.8, 0.9, nan, 0.2, 0.1, nan, nan, nan])
+    np.testing.assert_allclose(curve.positions, [0.8, 0.9, nan, 0.2, 0.1, nan, nan, nan])
     np.testing.assert_allclose(curve.values, [0.8, 0.9, nan, 1.2, 1.1, nan, nan, nan])
 
 
 def test_a_curve_off_scale_is_held_at_the_edge_or_gone():
     course = np.array([0.5, 1.3, -0.2, 0.4])
-    np.testing.assert_array_equal(lay_on_paper(course, "clipped").heights, [0.5, 1, 0, 0.4])
+    np.testing.assert_array_equal(lay_on_paper(course, "clipped").positions, [0.5, 1, 0, 0.4])
     np.testing.assert_array_equal(
-        lay_on_paper(course, "off scale").heights, [0.5, np.nan, np.nan, 0.4]
+        lay_on_paper(course, "off scale").positions, [0.5, np.nan, np.nan, 0.4]
     )
 
 

@@ -12,7 +12,7 @@ from veernet.files import nan_to_none
 from veernet.terminal import Screen, one_line
 
 
-def aside(console: Console, json: bool) -> Console:
+def progress_console(console: Console, json: bool) -> Console:
     """Return the console for progress: stderr where stdout is for JSON, else `console`."""
     return Screen(stderr=True) if json else console
 

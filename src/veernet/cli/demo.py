@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from veernet import distributed
-from veernet.cli.console import aside, print_json
+from veernet.cli.console import print_json, progress_console
 from veernet.cli.options import check_at_least, device_of
 from veernet.demo import run_recipe
 from veernet.recipes import RECIPES
@@ -39,7 +39,7 @@ class Demo:
         check_at_least(1, workers=self.workers)
         device = device_of(self.device)
         with distributed.process_group(device):
-            progress = aside(console, self.json)
+            progress = progress_console(console, self.json)
             done = run_recipe(
                 RECIPES["demo"], self.out, device=device, workers=self.workers, console=progress
             )

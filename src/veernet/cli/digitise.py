@@ -72,9 +72,9 @@ class Digitise:
     def run(self, console: Console) -> None:
         """Digitise the scan and print what was written."""
         items = self._header()
-        header = (
-            LasHeader.like(self.header_from, items) if self.header_from else LasHeader(items=items)
-        )
+        header = LasHeader(items=items)
+        if self.header_from is not None:
+            header = LasHeader.from_las(self.header_from, items)
         for line in header.left_out:
             say(line)
         reference = self._reference()

@@ -7,7 +7,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional
 
-from veernet.cli.console import aside, print_json
+from veernet.cli.console import print_json, progress_console
 from veernet.cli.options import RUN, device_of
 from veernet.data.archive import SplitName
 from veernet.errors import OnError
@@ -41,7 +41,7 @@ class Evaluate:
             self.folder,
             self.split,
             device=device,
-            console=aside(console, self.json),
+            console=progress_console(console, self.json),
             on_error=self.on_error,
         )
         if self.json:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from tyro.conf import Positional
 
-from veernet.cli.console import aside, print_json
+from veernet.cli.console import print_json, progress_console
 from veernet.cli.options import ARCHIVE, check_at_least, check_picture
 from veernet.data.archive import Split, SplitName
 from veernet.data.schedule import Schedule
@@ -83,7 +83,8 @@ class Inspect:
     def _verify(
         self, splits: Mapping[SplitName, Split], console: Console
     ) -> dict[SplitName, Verification]:
-        with bar(aside(console, self.json), "logs", sum(map(len, splits.values()))) as advance:
+        progress, n = progress_console(console, self.json), sum(map(len, splits.values()))
+        with bar(progress, "logs", n) as advance:
             return {
                 name: verify(split, workers=self.workers, advance=advance)
                 for name, split in splits.items()

@@ -9,7 +9,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional
 
-from veernet.cli.console import aside, print_archive
+from veernet.cli.console import print_archive, progress_console
 from veernet.cli.options import ARCHIVES, OUT, check_at_least
 from veernet.data.archive import PictureFormat, SplitName
 from veernet.data.combine import merge
@@ -43,7 +43,7 @@ class Merge:
         written = Counter[SplitName]()
         for one in archives:
             written.update({name: len(split) for name, split in one.splits().items()})
-        with bar(aside(console, self.json), "logs", written.total()) as advance:
+        with bar(progress_console(console, self.json), "logs", written.total()) as advance:
             merge(
                 self.root, archives, pictures=self.pictures, workers=self.workers, advance=advance
             )

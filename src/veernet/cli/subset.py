@@ -8,7 +8,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional
 
-from veernet.cli.console import aside, print_archive
+from veernet.cli.console import print_archive, progress_console
 from veernet.cli.options import ARCHIVE, OUT, check_at_least
 from veernet.data.archive import PictureFormat, SplitName
 from veernet.data.combine import subset
@@ -45,7 +45,7 @@ class Subset:
         check_at_least(0, seed=self.seed)
         counts: dict[SplitName, int] = {"train": self.train, "val": self.val, "test": self.test}
         total = sum(counts.values())
-        with bar(aside(console, self.json), "logs", total) as advance:
+        with bar(progress_console(console, self.json), "logs", total) as advance:
             subset(
                 self.root,
                 open_archive(self.archive),

@@ -9,7 +9,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from veernet import recipes
-from veernet.cli.console import aside, print_archive
+from veernet.cli.console import print_archive, progress_console
 from veernet.cli.options import (
     ARCHIVE,
     Ends,
@@ -82,7 +82,7 @@ class Synth:
         logs = replace(recipe.logs, seed=self.seed, **ranges)
         asked = zip((self.train, self.val, self.test), recipe.counts, strict=True)
         counts = [default if count is None else count for count, default in asked]
-        with bar(aside(console, self.json), "logs", sum(counts)) as advance:
+        with bar(progress_console(console, self.json), "logs", sum(counts)) as advance:
             make(
                 self.root,
                 logs,

@@ -9,7 +9,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from veernet import distributed, recipes
-from veernet.cli.console import aside, print_json
+from veernet.cli.console import print_json, progress_console
 from veernet.cli.options import (
     OPTIONAL_ARCHIVE,
     FromRecipe,
@@ -124,7 +124,7 @@ class Train:
                 on_error=self.on_error,
                 checkpoints=policy,
                 stop_after=self.stop_after,
-                console=aside(console, self.json),
+                console=progress_console(console, self.json),
             )
             _print_trained(rank0_console(console), folder, done=done, as_json=self.json)
         end_if_paused(done)
@@ -185,7 +185,7 @@ class Train:
             plan=plan,
             on_error=self.on_error or ("stop" if model is None else model.on_error),
             device=device,
-            again=distributed.restarts() > 0,
+            exist_ok=distributed.restarts() > 0,
         )
 
     def _model(self) -> Config | None:

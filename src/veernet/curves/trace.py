@@ -11,12 +11,12 @@ from numpy import ndarray
 from scipy.interpolate import PchipInterpolator
 
 PAPER_COST = 100.0
-"""Cost of moving across paper, in nats per height of the track. It is finite, since part of the
-side of a spike may be missing."""
+"""Cost of moving across paper, in nats per full scale, the width of the track. It is finite, since
+part of the side of a spike may be missing."""
 
 INK_GAIN = 15.0
-"""Gain from moving along ink, in nats per height of the track: the sides of a spike show where the
-curve went."""
+"""Gain from moving along ink, in nats per full scale: the sides of a spike show where the curve
+went."""
 
 THRESHOLD = 0.5
 """Probability from which a column counts as showing the curve."""
@@ -58,7 +58,7 @@ class Trace:
 
     rows:       row of the curve's centre in every column, px; NaN where it was not found. A curve
                 that wraps goes on beyond the edges: after a wrap at the upper edge its rows are
-                those of its print, one height of the track higher
+                those of its print, one full scale higher
     confidence: probability of the curve along its path, 0 to 1, in every column
     """
 

@@ -17,7 +17,7 @@ LONG = 100
 """Consecutive columns on an edge above which a curve on a backup scale is off scale: such a curve
 passes the edge briefly, while the line printed along the edge goes on."""
 
-ROUND = 0.15
+WRAP_JUMP = 0.15
 """Greatest sum of the distances of two neighbouring columns from opposite edges at which a jump
 between them is a wrap, in fractions of full scale (the width of the track)."""
 
@@ -80,7 +80,7 @@ def _left(
     half = np.where(rows <= height / 2, 1, -1)
     beyond = np.where(np.where(half > 0, rows <= top, rows >= bottom), half, 0)
     known, wrap_counts = np.flatnonzero(np.isfinite(seen)), np.zeros(len(rows), np.int64)
-    far = np.abs(np.diff(rows[known])) >= (1 - ROUND) * height
+    far = np.abs(np.diff(rows[known])) >= (1 - WRAP_JUMP) * height
     for i in np.flatnonzero((np.diff(known) > 1) | far):
         a, b = ends = known[i : i + 2]
         sides = half[ends]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from veernet.errors import LasError
-from veernet.las.text import shown
+from veernet.las.text import quoted
 from veernet.las.values import number_in
 
 SAMPLE = 50
@@ -142,7 +142,7 @@ def layout_of(
         if not folds:
             if delimiter == "," and not named and not any("." in line for line in sample):
                 raise LasError(
-                    f"{shown(sample[0])} has {width} values between commas, where the header has "
+                    f"{quoted(sample[0])} has {width} values between commas, where the header has "
                     f"{n_curves} curves; the commas may be delimiters or decimal commas. Say "
                     "DLM. COMMA in ~Version, or write decimal points"
                 )

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from veernet.errors import LasError
 from veernet.las.layout import SAMPLE, Layout, layout_of
-from veernet.las.text import shown
+from veernet.las.text import quoted
 from veernet.las.values import NO_VALUE, number_in
 
 BLOCK = 2**16
@@ -143,7 +143,7 @@ def _of_another_length(
     reading: _Reading, number: int, line: str, rest: Iterator[tuple[int, str]]
 ) -> str:
     found, width = len(reading.layout.fields(line)), reading.layout.width
-    values = f"{found} values where {width} belong ({shown(line)})"
+    values = f"{found} values where {width} belong ({quoted(line)})"
     end = "" if next(rest, None) else "; it is the last line: was the file cut off?"
     return f"{reading.path}: line {number} has {values}{end}"
 
@@ -216,7 +216,7 @@ def _column(
     for (line, *_), value in zip(rows, column, strict=True):
         number = number_in(value, reading.no_value)
         if number is None:
-            reading.texts.setdefault(index, f"line {line} has {shown(value)}")
+            reading.texts.setdefault(index, f"line {line} has {quoted(value)}")
         numbers.append(np.nan if number is None else number)
     return np.array(numbers)
 

@@ -68,7 +68,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> Text:
     return Text(path=path, data=data, encoding=encoding)
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Quote a piece of a file for an error message, cut to `SHOWN` characters."""
     text = " ".join(text[: 4 * SHOWN].split())
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")

@@ -35,7 +35,7 @@ class LasHeader:
     """Lines of the file that it was taken from which it does not hold, in words."""
 
     @staticmethod
-    def like(path: Path, items: Mapping[str, str] | None = None) -> "LasHeader":
+    def from_las(path: Path, items: Mapping[str, str] | None = None) -> "LasHeader":
         """Take the header of a LAS file, with some items of one's own.
 
         Raises:

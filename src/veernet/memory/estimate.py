@@ -267,7 +267,7 @@ class _AllocationTracer(TorchDispatchMode):
     def estimate(self, *, workspaces: bool) -> MemoryEstimate:
         """Add up the recorded events to the estimate of the step."""
         alive = set(self.before)
-        always = total = sum(block.nbytes for block in alive)
+        persistent = total = sum(block.nbytes for block in alive)
         kept_now = 0
         peak, kept, temporary, workspace = (Counter[str]() for _ in PARTS)
         for block in self.kept:
@@ -281,7 +281,7 @@ class _AllocationTracer(TorchDispatchMode):
                 continue
             extra = _workspace(event.func, event.args) if workspaces else 0
             peak[event.stage] = max(peak[event.stage], total + extra)
-            temporary[event.stage] = max(temporary[event.stage], total - always - kept_now)
+            temporary[event.stage] = max(temporary[event.stage], total - persistent - kept_now)
             workspace[event.stage] = max(workspace[event.stage], extra)
         stages = [
             Stage(
@@ -293,8 +293,11 @@ class _AllocationTracer(TorchDispatchMode):
             )
             for name in peak
         ]
-        small = ALLOCATOR_SLACK if workspaces else 0
-        return MemoryEstimate(persistent=always, allocator_slack=small, stages=tuple(stages))
+        return MemoryEstimate(
+            persistent=persistent,
+            allocator_slack=ALLOCATOR_SLACK if workspaces else 0,
+            stages=tuple(stages),
+        )
 
 
 class _Shape(NamedTuple):

@@ -261,10 +261,10 @@ def _choices(
     copied = 0 if on_cpu else BATCH_BYTES_PER_PIXEL
     for precision in precisions:
         for activation_checkpointing in get_args(ActivationCheckpointing):
-            how = replace(training, precision=precision)
+            settings = replace(training, precision=precision)
             whole, far, farther = (
                 estimate_step(
-                    how,
+                    settings,
                     (h, width),
                     activation_checkpointing=activation_checkpointing,
                     workspaces=on_cpu,
@@ -273,8 +273,8 @@ def _choices(
                 for width in (w, 64 * TRACED_WIDTH, 128 * TRACED_WIDTH)
             )
             per_pixel = (farther.peak - far.peak) / (h * 64 * TRACED_WIDTH) + copied
-            over = memory - fixed - copied * h * w - whole.peak
-            images = 0 if over < 0 else 1 + int(over / (per_pixel * h * w))
+            spare = memory - fixed - copied * h * w - whole.peak
+            images = 0 if spare < 0 else 1 + int(spare / (per_pixel * h * w))
             cut = min(cuts[: max(1, images)], key=lambda cut: cut.cost)
             yield Choice(
                 precision=precision,

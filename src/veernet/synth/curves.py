@@ -12,7 +12,7 @@ from veernet.synth.appearance import Appearance, uniform
 from veernet.synth.layout import Ending
 
 FURTHEST = (-0.95, 2.95)
-"""Least and greatest value of a curve that leaves its track, in heights of the track."""
+"""Least and greatest value of a curve that leaves its track, in fractions of full scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +20,10 @@ class Curve:
     """One curve over all columns of a page."""
 
     course: Float[ndarray, "w"]
-    """Value in heights of the track, 0 at the bottom edge and 1 at the top, also where it is not
+    """Value in fractions of full scale, 0 at the bottom edge and 1 at the top, also where it is not
     printed; NaN where it is absent."""
     wraps: Int[ndarray, "w"]
-    """Number of wraps: heights of the track by which it is printed lower than `course`."""
+    """Number of wraps: full scales by which it is printed lower than `course`."""
     on_paper: Bool[ndarray, "w"]
     """Columns drawn on the track and connected to the previous column."""
 
@@ -33,8 +33,8 @@ class Curve:
         return np.where(self.on_paper, self.course, np.nan)
 
     @property
-    def heights(self) -> Float[ndarray, "w"]:
-        """Printed height in the track, from 0 to 1; NaN where it is not printed."""
+    def positions(self) -> Float[ndarray, "w"]:
+        """Position of the print across the track, from 0 to 1; NaN where there is none."""
         return np.where(self.on_paper, self.course - self.wraps, np.nan)
 
 

@@ -95,15 +95,15 @@ class Layout:
     """First column of the tracks, and one past their last; header and footer lie outside."""
     header: bool
     footer: bool
-    depth_column: tuple[int, int]
+    depth_track: tuple[int, int]
     """Edges of the band with the depth numbers, rows; no band if both are equal."""
     depth_step: float
     """Distance of light lines of equal depth."""
     heavy_every: int
     """Period of heavy lines: every n-th line is heavy."""
-    light: Pen
-    heavy: Pen
-    letters: int
+    light_pen: Pen
+    heavy_pen: Pen
+    text_height: int
     """Height of a line of words, px."""
     font: int
     """Number of a font; `veernet.synth.text` takes it modulo the number of its fonts."""
@@ -119,7 +119,7 @@ class Layout:
             *([f"{len(self.tracks)} tracks"] if len(self.tracks) > 1 else []),
             *(["log grid"] if any(t.grid and t.decades for t in self.tracks) else []),
             *(["no grid"] if not any(t.grid for t in self.tracks) else []),
-            *(["depth column"] if self.depth_column[0] < self.depth_column[1] else []),
+            *(["depth column"] if self.depth_track[0] < self.depth_track[1] else []),
             *(["track numbers"] if any(t.numbers for t in self.tracks) else []),
             *(n for n in ("header", "footer", "ticks", "handwriting", "stamp") if getattr(self, n)),
         ]
@@ -152,12 +152,12 @@ def lay_out(
         ),
         header=header,
         footer=footer,
-        depth_column=column,
+        depth_track=column,
         depth_step=max(4.0, uniform(rng, appearance.depth_lines) * max(scale, 0.4)),
         heavy_every=int(rng.choice([5, 10])),
-        light=Pen(width=1, darkness=light_grid),
-        heavy=Pen(width=heavy_width, darkness=int(rng.uniform(light_grid, 255))),
-        letters=max(5, round(scale * uniform(rng, appearance.text_height))),
+        light_pen=Pen(width=1, darkness=light_grid),
+        heavy_pen=Pen(width=heavy_width, darkness=int(rng.uniform(light_grid, 255))),
+        text_height=max(5, round(scale * uniform(rng, appearance.text_height))),
         font=int(rng.integers(0, 2**31)),
         ticks=bernoulli(rng, appearance.integration_pips),
         handwriting=bernoulli(rng, appearance.handwriting),

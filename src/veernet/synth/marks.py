@@ -25,7 +25,7 @@ def draw_ticks(rng: Generator, ink: Ink, layout: Layout) -> None:
             break
         end = track.bottom + round(length * (1.9 if number % 10 == 0 else 1))
         outline = [(x, track.bottom), (x + 1, end), (x + width - 1, end), (x + width, track.bottom)]
-        cv2.polylines(ink, [np.array(outline, np.int32)], False, layout.heavy.darkness, 1)
+        cv2.polylines(ink, [np.array(outline, np.int32)], False, layout.heavy_pen.darkness, 1)
 
 
 def draw_handwriting(rng: Generator, ink: Ink, layout: Layout) -> None:
@@ -45,9 +45,9 @@ def draw_handwriting(rng: Generator, ink: Ink, layout: Layout) -> None:
 
 def _word(rng: Generator, size: float) -> Float[ndarray, "n 2"]:
     """Draw a handwritten word: a pen that moves on in circles, one loop per letter."""
-    letters = int(rng.integers(2, 9))
-    t = np.linspace(0, 2 * np.pi * letters, 16 * letters)
-    knots = np.linspace(0, float(t[-1]), 2 * letters + 2)
+    loops = int(rng.integers(2, 9))
+    t = np.linspace(0, 2 * np.pi * loops, 16 * loops)
+    knots = np.linspace(0, float(t[-1]), 2 * loops + 2)
 
     def varying(low: float, high: float) -> Float[ndarray, "n"]:
         return np.interp(t, knots, rng.uniform(low, high, len(knots)))

@@ -61,7 +61,7 @@ class Line:
     def rows(self) -> Float[ndarray, "w"]:
         """Row of the centre in every column; NaN where the curve is not printed."""
         track = self.layout.track
-        return track.bottom + self.shift - self.curve.heights * track.height
+        return track.bottom + self.shift - self.curve.positions * track.height
 
     def bands(self, width: float, page: int) -> Iterator[StrokePixels]:
         """Yield the pixels of the line at some width on a page of `page` rows: one band per number
@@ -130,11 +130,11 @@ def _hatch(ink: Ink, line: Line) -> None:
 def _grid(ink: Ink, layout: Layout, track: TrackLayout) -> None:
     start, stop = layout.span
     for i, x in enumerate(np.arange(start, stop, layout.depth_step)):
-        pen = layout.heavy if i % layout.heavy_every == 0 else layout.light
+        pen = layout.heavy_pen if i % layout.heavy_every == 0 else layout.light_pen
         _line(ink, (x, track.top), (x, track.bottom), pen)
     for at, heavy in _value_lines(track):
         y = track.bottom - at * track.height
-        _line(ink, (start, y), (stop - 1, y), layout.heavy if heavy else layout.light)
+        _line(ink, (start, y), (stop - 1, y), layout.heavy_pen if heavy else layout.light_pen)
 
 
 def _value_lines(track: TrackLayout) -> list[tuple[float, bool]]:
@@ -152,14 +152,14 @@ def _value_lines(track: TrackLayout) -> list[tuple[float, bool]]:
 
 def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
     """Print ticks and depth numbers in their column, at every heavy line."""
-    above, below = layout.depth_column
+    above, below = layout.depth_track
     thickness = below - above
     if thickness < 4:
         return
     depth, step = int(rng.integers(0, 400)) * 10, int(rng.choice([10, 20, 50, 100]))
     for x in np.arange(*layout.span, layout.depth_step * layout.heavy_every):
-        _line(ink, (x, above), (x, above + 0.12 * thickness), layout.heavy)
-        _line(ink, (x, below - 0.12 * thickness), (x, below), layout.heavy)
+        _line(ink, (x, above), (x, above + 0.12 * thickness), layout.heavy_pen)
+        _line(ink, (x, below - 0.12 * thickness), (x, below), layout.heavy_pen)
         words = _printed(layout, str(depth), room=round(0.7 * thickness))
         put(
             ink,
@@ -186,26 +186,26 @@ def _block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -> Non
     if length < 12 or bottom - top < 24:
         return
     frame = (x + 2, top), (x + length - 3, bottom)
-    cv2.rectangle(ink, *frame, layout.heavy.darkness)
+    cv2.rectangle(ink, *frame, layout.heavy_pen.darkness)
     line, stop = x + 5, x + length - 6
-    while line + layout.letters < stop:
+    while line + layout.text_height < stop:
         words = f"{rng.choice(_WORDS)} {rng.choice(['', str(rng.integers(0, 9999))])}"
         room = round((bottom - top) * rng.uniform(0.3, 0.95))
         text = _printed(layout, words, room=room)
         put(ink, text[:, : stop - line], y=bottom - 4 - len(text), x=line)
-        line += round(layout.letters * rng.uniform(0.9, 1.8))
+        line += round(layout.text_height * rng.uniform(0.9, 1.8))
         if rng.random() < 0.2:
-            cv2.line(ink, (line, top), (line, bottom), layout.heavy.darkness, 1)
+            cv2.line(ink, (line, top), (line, bottom), layout.heavy_pen.darkness, 1)
             line += 3
 
 
 def _printed(layout: Layout, words: str, *, room: int) -> Ink:
     return printed_to_fit(
         words,
-        size=layout.letters,
+        size=layout.text_height,
         room=room,
         font=layout.font,
-        darkness=layout.heavy.darkness,
+        darkness=layout.heavy_pen.darkness,
     )
 
 

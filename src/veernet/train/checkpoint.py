@@ -75,7 +75,7 @@ class TrainState:
             **({"random.cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}),
         }
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain data of the optimizer and the scaler, besides their tensors."""
         groups = self.optimizer.state_dict()["param_groups"]
         return {"param_groups": groups, "scaler": self.scaler.state_dict()}
@@ -142,7 +142,7 @@ def save_checkpoint(
     Raises:
         CheckpointError: the disk does not take it; older checkpoints are unchanged.
     """
-    about = {"state": asdict(state), "config": dict(config), "plain": trained.plain()}
+    about = {"state": asdict(state), "config": dict(config), "plain": trained.to_dict()}
     write_tensors(path, "checkpoint", about, trained.tensors())
 
 

@@ -77,7 +77,7 @@ def write_fault(
         learning_rate=trained.optimizer.param_groups[0]["lr"],
         micro_batches=tuple(tuple(log(i) for i in batch) for batch in cut),
     )
-    save_checkpoint(folder / _BEFORE, state, config.plain(), trained)
+    save_checkpoint(folder / _BEFORE, state, config.to_dict(), trained)
     write_json(folder / _FAULT, asdict(fault))
     return folder
 

@@ -59,7 +59,7 @@ class Config:
         if not 1 <= self.threads <= MAX_THREADS:
             raise OptionError(f"threads must be from 1 to {MAX_THREADS}; got {self.threads}")
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them."""
         return json.loads(json.dumps(asdict(self)))
 
@@ -89,7 +89,7 @@ def start(
     plan: StoredPlan | None = None,
     on_error: OnError = "stop",
     device: torch.device | None = None,
-    again: bool = False,
+    exist_ok: bool = False,
 ) -> None:
     """Make the folder of a new run and write its settings there.
 
@@ -133,8 +133,8 @@ def start(
             device=None if device is None else device.type,
         )
         if not begun:
-            write_json(run / CONFIG, config.plain())
-        elif not again or not _are_same(read_config(run), config):
+            write_json(run / CONFIG, config.to_dict())
+        elif not exist_ok or not _are_same(read_config(run), config):
             raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
 
 
@@ -251,7 +251,7 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     names = "training", "logs", "first", "deterministic", "plan", "on_error", "threads"
     keys = [key for key in names if key in written]  # older versions wrote fewer
     found = {key: _presently(key, written[key], path) for key in keys}
-    plain = config.plain()
+    plain = config.to_dict()
     asked = {key: plain[key] for key in keys}
     if found != asked:
         raise RunError(

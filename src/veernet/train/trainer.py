@@ -211,7 +211,7 @@ class Trainer:
         (unread,) = distributed.any_rank(batch is None)
         if batch is not None and not unread:  # some of its logs can be read
             watch = PeakMemory(self.device)
-            room = distributed.min_over_ranks(
+            largest_fit = distributed.min_over_ranks(
                 distributed.raise_on_all_ranks(lambda: self.dry_run(batch))
             )
             self.log.memory(
@@ -222,9 +222,9 @@ class Trainer:
                 measured=watch.peak(),
                 plan=str(planned),
             )
-            if room is not None:
-                self.log.budget(self.global_step(state) + 1, state.epoch, room)
-                state = replace(state, pixel_budget=room)
+            if largest_fit is not None:
+                self.log.budget(self.global_step(state) + 1, state.epoch, largest_fit)
+                state = replace(state, pixel_budget=largest_fit)
         self.save(state)
         return state
 
@@ -349,7 +349,7 @@ class Trainer:
         def write() -> None:
             self._check_weights(state)
             self.log.flush()
-            save_checkpoint(path, state, self.run.config.plain(), self.run.train_state)
+            save_checkpoint(path, state, self.run.config.to_dict(), self.run.train_state)
             prune(self.folder, self.policy.keep)
 
         distributed.on_rank0(write)
