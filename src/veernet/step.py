@@ -86,7 +86,7 @@ def train_step(
         autocast=autocast,
         scaler=scaler,
     )
-    value, room = _accumulate_(parameters, provisional_weight.new_zeros(()), weighed, run)
+    value, largest_fit = _accumulate_(parameters, provisional_weight.new_zeros(()), weighed, run)
     weight = _total(weighed.total_weight, parameters[0].dtype, device)
     distributed.sum_gradients_(parameters)
     correction = provisional_weight / weight
@@ -103,7 +103,7 @@ def train_step(
     if moved:
         scaler.update()
     value = distributed.sum_over_ranks(value) * correction  # NaN where the weight is 0: 0 · ∞
-    return StepResult(value, grad_norm, applied, distributed.min_over_ranks(room))
+    return StepResult(value, grad_norm, applied, distributed.min_over_ranks(largest_fit))
 
 
 def dry_run(
@@ -128,9 +128,9 @@ def dry_run(
     one = torch.ones((), dtype=torch.promote_types(trained[0].dtype, torch.float32), device=device)
     unscaled = torch.amp.GradScaler(device.type, enabled=False)
     run = partial(_differentiate, model, loss, trained, one, autocast=autocast, scaler=unscaled)
-    _, room = _accumulate_(trained, torch.zeros_like(one), [batch], run)
+    _, largest_fit = _accumulate_(trained, torch.zeros_like(one), [batch], run)
     model.zero_grad(set_to_none=True)
-    return room
+    return largest_fit
 
 
 class _WeighedBatches:

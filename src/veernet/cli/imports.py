@@ -94,7 +94,7 @@ class Import:
             return
         shares = "given", "labelled", "absent"
         names = (Column(name, overflow="fold") for name in ("scan", "curve"))
-        table = Table(*names, "class", "logs", "columns", *shares, "offset", "pen", box=None)
+        table = Table(*names, "class", "logs", "columns", *shares, "offset", "line width", box=None)
         for one in summaries:
             dx, dy = one.offset
             parts = (f"{getattr(one, share):.2%}" for share in shares)
@@ -110,7 +110,8 @@ class Import:
         console.print(table)
         console.print(
             "of the track's columns: given by the labels; labelled, because it was found on ink "
-            "there; absent by the labels. offset: of the print, px along depth and across it",
+            "there; absent by the labels. offset: of the print, px along depth and across it. line "
+            "width: of the curve, px",
             soft_wrap=True,
         )
 

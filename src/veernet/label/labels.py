@@ -140,7 +140,7 @@ def paint_labels(
     curves: dict[int, TracedCurve],
     open_pixels: Bool[ndarray, "h w"] | None = None,
 ) -> UInt8[ndarray, "h w"]:
-    """Paint class indices: every curve as wide as its pen, with its key in `curves` as the class.
+    """Paint class indices: every curve as wide as its line, with its key in `curves` as the class.
 
     A column in which a curve may be printed but was not found is left unlabelled, since its ink
     would count as background. So are `open_pixels` outside all curves. The first class is on top.
