@@ -208,7 +208,7 @@ def no_hatching(monkeypatch):
     paint_curves = logs.paint_curves
 
     def paint(page, lines):
-        paint_curves(page, [replace(line, how=replace(line.how, hatch=0)) for line in lines])
+        paint_curves(page, [replace(line, layout=replace(line.layout, hatch=0)) for line in lines])
 
     monkeypatch.setattr(logs, "paint_curves", paint)
 

@@ -231,7 +231,7 @@ def test_both_losses_are_told_apart_in_a_config(tmp_path):
     make(tmp_path / "archive", SynthLogs(n_curves=1, height=(32, 32), width=(64, 64)), (1, 1, 0))
     start(tmp_path / "run", Archive.open(tmp_path / "archive"), how)
     assert read_config(tmp_path / "run").training == how
-    with pytest.raises(OptionError, match="BCE needs one plane"):
+    with pytest.raises(OptionError, match="BCE needs one channel"):
         Training(network=VeerNetConfig(out_channels=3), loss=BCE())
 
 
