@@ -1,4 +1,4 @@
-"""How well the shipped weights read a real scan, beside the LAS file of the same well.
+"""How well the pretrained weights read a real scan, beside the LAS file of the same well.
 
     .venv/bin/python benchmarks/real_scan.py SCAN REFERENCE.las [WEIGHTS]
 
