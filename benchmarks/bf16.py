@@ -39,7 +39,7 @@ PROCESSORS = {
 ASLEEP = {"OMP_WAIT_POLICY": "passive"}
 """Threads sleep while they wait for one another, on a machine that others use."""
 
-RECOMPUTE: tuple[ActivationCheckpointing, ...] = "none", "tiles"
+POLICIES: tuple[ActivationCheckpointing, ...] = "none", "tiles"
 PRECISIONS: tuple[Precision, ...] = "fp32", "bf16"
 PAIRS = 3
 SIZE, WIDEST = (640, 3200), (640, 12_800)
@@ -94,7 +94,7 @@ def main() -> None:
         if processor not in times:
             times[processor] = printed(processor, __file__, "times")
             save()
-    for processor, activation_checkpointing in product(("AVX2", "AVX-512"), RECOMPUTE):
+    for processor, activation_checkpointing in product(("AVX2", "AVX-512"), POLICIES):
         name = f"{processor} bf16 {activation_checkpointing}"
         if name not in rows:
             rows[name] = printed(processor, MEMORY, *WIDEST, 1, "bf16", activation_checkpointing)

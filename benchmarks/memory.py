@@ -5,7 +5,7 @@
 Every row is a process of its own: it predicts, takes two steps on small logs, and then one on logs
 of noise of the size in question, with the multiclass recipe's network, loss and AdamW. Measured is
 the peak of the resident size above that before the step; on a GPU, of what PyTorch handed out. Time
-is relative to the row where nothing is computed again. Half an hour on two cores; rows that are in
+is relative to the row without activation checkpointing. Half an hour on two cores; rows that are in
 benchmarks/memory.json already are kept. Writes that and docs/explanation/memory.png.
 """
 
@@ -131,7 +131,7 @@ def draw(rows: dict[str, dict[str, float]]) -> None:
         xlim=(0, None),
         ylim=(0, None),
     )
-    axes.legend(title="computed again")
+    axes.legend(title="activation checkpointing")
     figure.savefig(PICTURE, dpi=120)
 
 

@@ -63,7 +63,7 @@ def main() -> None:
     figures = {
         "logs": found.logs,
         "megapixels": round(found.megapixels, 1),
-        "computed_again": plan.activation_checkpointing,
+        "activation_checkpointing": plan.activation_checkpointing,
         "pixel_budget": plan.pixel_budget,
         "micro_batches": found.micro_batches,
         "padding_waste": round(found.waste, 4),

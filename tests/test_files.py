@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
@@ -16,6 +16,7 @@ from veernet.errors import ArchiveError, RunError
 from veernet.files import (
     atomic_write,
     claimed,
+    formerly,
     is_temporary,
     read_json_lines,
     remove_stale,
@@ -202,6 +203,22 @@ def test_what_does_not_fit_is_told_by_its_place_and_what_came(value, message):
         validate(Outer, value, where="f.toml", error=RunError)
     assert str(refused.value).startswith(f"f.toml: {message}")
     assert len(str(refused.value)) < 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renamed:
+    line_width: Annotated[int, formerly("pen")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    plan: tuple[Renamed, ...]
+
+
+@pytest.mark.parametrize(("value", "told"), [({}, "missing"), ({"line_width": "a"}, "should be")])
+def test_a_field_with_a_former_name_is_told_by_its_present_one(value, told):
+    with pytest.raises(RunError, match=f"^f.toml: plan.0.line_width: {told}"):
+        validate(Plan, {"plan": [value]}, where="f.toml", error=RunError)
 
 
 def test_what_is_no_ordinary_file_is_not_replaced(tmp_path):

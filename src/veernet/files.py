@@ -351,5 +351,7 @@ def first_difference(found: Any, asked: Any, name: str = "") -> str:
 @cache
 def _checker(kind: type[T], extra: Literal["forbid", "ignore"]) -> Callable[[Any], T]:
     """Return a function that validates a dataclass and those inside it; slow to build."""
-    config = ConfigDict(extra=extra, validate_by_name=True, validate_by_alias=True)
+    config = ConfigDict(
+        extra=extra, validate_by_name=True, validate_by_alias=True, loc_by_alias=False
+    )
     return TypeAdapter(with_config(config)(kind)).validate_python

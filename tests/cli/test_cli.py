@@ -105,7 +105,11 @@ BAD = {
     "no run": ("train --resume none", "none: no run here"),
     "no run to evaluate": ("evaluate none", "none: no run here"),
     "no run to report": ("report none", "none: no run here"),
-    "settings on resume": ("train --resume none --epochs 3", "keeps its settings", "epochs"),
+    "settings on resume": (
+        "train none --resume none --epochs 3 --init-weights x",
+        "keeps its settings",
+        "leave out ARCHIVE, --epochs, --init-weights",
+    ),
     "no weights": (
         "digitise scan.png --calibration c.toml --weights none",
         "none: no such weights",

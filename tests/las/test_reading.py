@@ -245,7 +245,7 @@ def test_text_in_a_column_that_no_curve_names_is_left_out_with_it(las):
 def test_a_unit_of_depth_that_the_file_does_not_give_is_said(las, unit):
     path = las(["100 5 1", "101 6 1"], unit=unit)
     with pytest.raises(
-        LasError, match=f"well.las: depth is in '{unit}'.*--las-unit ft or --las-unit m"
+        LasError, match=f"well.las: depth is in '{unit}'.* mm and km.*--las-unit ft or --las-unit m"
     ):
         read_las(path)
     for said in ("ft", "m"):

@@ -140,8 +140,10 @@ class Train:
                 init_weights=self.init_weights,
             )
             if fixed or self.deterministic:
-                names = ", ".join(sorted(fixed) or ["deterministic"])
-                raise OptionError(f"a resumed run keeps its settings; leave out {names}")
+                names = sorted(fixed) or ["deterministic"]
+                options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+                options = options.replace("--archive", "ARCHIVE")
+                raise OptionError(f"a resumed run keeps its settings; leave out {options}")
             return self.resume
         if self.out is None or (self.archive is None and self.config is None):
             raise OptionError(

@@ -134,7 +134,7 @@ def depth_scale(
             ]
         found = " or ".join(repr(one) for one in dict.fromkeys(unit for _, unit in written))
         raise LasError(
-            f"{path}: depth is in {found}; known are ft, m, in, .1in, cm and mm. Say it: "
+            f"{path}: depth is in {found}; known are ft, m, in, .1in, cm, mm and km. Say it: "
             "--las-unit ft or --las-unit m"
         )
     if given is not None and Scale(unit=given) not in [scale for _, scale in known]:
