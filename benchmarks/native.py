@@ -1,4 +1,4 @@
-"""What the shipped weights make of native logs that no network was trained on.
+"""What the pretrained weights make of native logs that no network was trained on.
 
     .venv/bin/python benchmarks/native.py [WEIGHTS]
 

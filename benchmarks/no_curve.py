@@ -1,4 +1,4 @@
-"""What the shipped weights make of pages that no curve is on.
+"""What the pretrained weights make of pages that no curve is on.
 
     .venv/bin/python benchmarks/no_curve.py
 

@@ -1,4 +1,4 @@
-"""How well the shipped weights read a real scan, beside the LAS file of the same well.
+"""How well the pretrained weights read a real scan, beside the LAS file of the same well.
 
     .venv/bin/python benchmarks/real_scan.py SCAN REFERENCE.las [WEIGHTS]
 
@@ -44,9 +44,9 @@ import resource, sys, time
 from pathlib import Path
 start = time.perf_counter()
 from veernet.digitisation import digitise_file
-from veernet.train.checkpoint import load_weights
-from veernet.memory.system import settle_allocator
-settle_allocator()
+from veernet.memory.system import configure_allocator
+from veernet.weights import load_weights
+configure_allocator()
 scan, calibration, weights, out = map(Path, sys.argv[1:])
 digitise_file(scan, calibration, load_weights(weights), out)
 print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
