@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
@@ -16,6 +16,7 @@ from veernet.errors import ArchiveError, RunError
 from veernet.files import (
     atomic_write,
     claimed,
+    formerly,
     is_temporary,
     read_json_lines,
     remove_stale,
@@ -202,6 +203,33 @@ def test_what_does_not_fit_is_told_by_its_place_and_what_came(value, told):
         validate(Outer, value, where="f.toml", error=RunError)
     assert str(refused.value).startswith(f"f.toml: {told}")
     assert len(str(refused.value)) < 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    out_channels: Annotated[int, formerly("planes")] = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    networks: Annotated[tuple[Network, ...], formerly("network")]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (
+            {"networks": [{}, {"planes": 2, "out_channels": 2}]},
+            "networks.1.out_channels: given as planes too",
+        ),
+        ({"network": [], "networks": []}, "networks: given as network too"),
+        ({"networks": [], "out_channels": 2}, "out_channels: no such name here"),
+        ({"network": [{"planes": 2, "plane": 2}]}, "network.0.plane: no such name here"),
+    ],
+)
+def test_a_field_given_by_its_present_and_its_former_name_is_refused_by_both(value, told):
+    with pytest.raises(RunError, match=rf"^f\.toml: {told}"):
+        validate(Run, value, where="f.toml", error=RunError)
 
 
 def test_what_is_no_ordinary_file_is_not_replaced(tmp_path):

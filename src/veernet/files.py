@@ -13,13 +13,15 @@ import time
 import tomllib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import is_dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 from textwrap import shorten
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from veernet.errors import VeerNetError
@@ -280,17 +282,20 @@ def validate(
     try:
         return _checker(kind, extra)(value)
     except ValidationError as invalid:
-        found = "; ".join(map(_worded, invalid.errors(include_url=False)[:3]))
+        faults = invalid.errors(include_url=False)[:3]
+        found = "; ".join(_worded(fault, _other_name(kind, value, fault)) for fault in faults)
         raise error(f"{where}: {found}") from invalid
 
 
-def _worded(found: ErrorDetails) -> str:
+def _worded(found: ErrorDetails, other_name: str | None) -> str:
     """Describe an invalid value: its place, the fault, and the value. A `ValueError` of the class
     itself is given as it is, after the place."""
     place = ".".join(map(str, found["loc"])) or "file"
     match found["type"]:
         case "missing" | "missing_argument":
             return f"{place}: missing"
+        case "unexpected_keyword_argument" if other_name:
+            return f"{place}: given as {other_name} too; leave one of them out"
         case "unexpected_keyword_argument":
             return f"{place}: no such name here"
         case "value_error":
@@ -305,6 +310,35 @@ def _worded(found: ErrorDetails) -> str:
 
 def _short(value: object) -> str:
     return shorten(repr(value), 60, placeholder="…")
+
+
+def _other_name(kind: type[Any], value: Any, found: ErrorDetails) -> str | None:
+    """Return the other name by which the table around an unexpected name has the same field; None
+    if it does not."""
+    if found["type"] != "unexpected_keyword_argument":
+        return None
+    *place, name = found["loc"]
+    try:
+        for part in place:
+            value = value[part]
+    except (LookupError, TypeError):  # tags of a union lie between
+        return None
+    other = _aliases(kind).get(str(name))
+    return other if isinstance(value, dict) and other in value else None
+
+
+def _aliases(kind: Any) -> dict[str, str]:
+    """Map the fields of a dataclass, and of those inside it, to their names by `formerly`."""
+    found = dict[str, str]()
+    hints = get_type_hints(kind, include_extras=True) if is_dataclass(kind) else {}
+    for name, hint in hints.items():
+        for mark in getattr(hint, "__metadata__", ()):
+            if isinstance(mark, FieldInfo) and isinstance(mark.validation_alias, str):
+                found[name] = mark.validation_alias
+        found |= _aliases(hint)
+    for inner in get_args(kind):
+        found |= _aliases(inner)
+    return found
 
 
 def formerly(name: str) -> Any:
