@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from veernet.cli.main import COMMANDS, command_class
 from veernet.cli.words import options_of
 from veernet.digitisation.calibration import calibration_of
-from veernet.synth.appearance import read_appearance
+from veernet.digitisation.track import CurveScale
+from veernet.synth.appearance import appearance_fields, read_appearance
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -103,6 +105,9 @@ def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
                 kinds["look"] += 1
                 (tmp_path / "look.toml").write_text(block, encoding="utf-8")
                 read_appearance(tmp_path / "look.toml")
+                assert table.keys() <= appearance_fields().keys(), "names of former versions"
+            for curve in (curve for track in table.get("track", ()) for curve in track["curve"]):
+                assert curve.keys() <= {field.name for field in fields(CurveScale)}
     assert kinds == {"calibration": 2, "part": 1, "look": 2}
 
 

@@ -94,7 +94,7 @@ class Import:
             return
         shares = "given", "labelled", "absent"
         names = (Column(name, overflow="fold") for name in ("scan", "curve"))
-        table = Table(*names, "class", "logs", "columns", *shares, "offset", "pen", box=None)
+        table = Table(*names, "class", "logs", "columns", *shares, "offset", "line width", box=None)
         for one in summaries:
             dx, dy = one.offset
             parts = (f"{getattr(one, share):.2%}" for share in shares)
