@@ -10,8 +10,11 @@ import pytest
 
 from veernet.cli.main import COMMANDS, command_class
 from veernet.cli.words import options_of
+from veernet.digitisation import CurveSummary
 from veernet.digitisation.calibration import calibration_of
 from veernet.digitisation.track import CurveScale
+from veernet.label import ImportSummary
+from veernet.memory.plan import Choice
 from veernet.synth.appearance import appearance_fields, read_appearance
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +89,16 @@ def test_the_index_links_to_every_page():
     linked = {*re.findall(r"\]\(([^)\s#]+\.md)\)", TEXTS["docs/README.md"])}
     pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]} - {"README.md"}
     assert linked == pages
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"), [("plan", Choice), ("digitise", CurveSummary), ("import", ImportSummary)]
+)
+def test_the_reference_has_every_name_of_the_json(section, kind):
+    text = TEXTS["docs/reference/json.md"].split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*)\|", text, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named - {"peak"} == {field.name for field in fields(kind)}
 
 
 def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
