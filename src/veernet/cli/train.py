@@ -100,6 +100,9 @@ class Train:
 
     def run(self, console: Console) -> None:
         """Start a run or resume it."""
+        check_at_least(
+            1, checkpoint_steps=self.checkpoint_steps, keep_checkpoints=self.keep_checkpoints
+        )
         policy = CheckpointPolicy(
             minutes=self.checkpoint_minutes, steps=self.checkpoint_steps, keep=self.keep_checkpoints
         )
@@ -140,7 +143,8 @@ class Train:
                 init_weights=self.init_weights,
             )
             if fixed or self.deterministic:
-                names = ", ".join(sorted(fixed) or ["deterministic"])
+                words = (f"--{name.replace('_', '-')}" for name in fixed or ("deterministic",))
+                names = ", ".join(sorted(words)).replace("--archive", "ARCHIVE")
                 raise OptionError(f"a resumed run keeps its settings; leave out {names}")
             return self.resume
         if self.out is None or (self.archive is None and self.config is None):
