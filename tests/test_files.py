@@ -11,6 +11,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import pytest
+from pydantic import BeforeValidator
 
 from veernet.errors import ArchiveError, RunError
 from veernet.files import (
@@ -207,7 +208,7 @@ def test_what_does_not_fit_is_told_by_its_place_and_what_came(value, told):
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    out_channels: Annotated[int, formerly("planes")] = 3
+    out_channels: Annotated[int, formerly("planes"), BeforeValidator(int)] = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -330,7 +331,8 @@ def _other_name(kind: type[Any], value: Any, found: ErrorDetails) -> str | None:
 def _aliases(kind: Any) -> dict[str, str]:
     """Map the fields of a dataclass, and of those inside it, to their names by `formerly`."""
     found = dict[str, str]()
-    hints = get_type_hints(kind, include_extras=True) if is_dataclass(kind) else {}
+    owner: Any = kind if inspect.isclass(kind) else None  # marks of a field are instances
+    hints = get_type_hints(owner, include_extras=True) if is_dataclass(owner) else {}
     for name, hint in hints.items():
         for mark in getattr(hint, "__metadata__", ()):
             if isinstance(mark, FieldInfo) and isinstance(mark.validation_alias, str):
