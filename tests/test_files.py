@@ -11,6 +11,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import pytest
+from pydantic import BeforeValidator
 
 from veernet.errors import ArchiveError, RunError
 from veernet.files import (
@@ -20,6 +21,7 @@ from veernet.files import (
     is_temporary,
     read_json_lines,
     remove_stale,
+    spelt,
     validate,
     write_json_lines,
     write_text,
@@ -211,14 +213,49 @@ class Renamed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    plan: tuple[Renamed, ...]
+class Page:
+    lines: Annotated[tuple[Renamed, ...], spelt("line")]
 
 
-@pytest.mark.parametrize(("value", "told"), [({}, "missing"), ({"line_width": "a"}, "should be")])
-def test_a_field_with_a_former_name_is_told_by_its_present_one(value, told):
-    with pytest.raises(RunError, match=f"^f.toml: plan.0.line_width: {told}"):
-        validate(Plan, {"plan": [value]}, where="f.toml", error=RunError)
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"line": [{}]}, "line.0.line_width: missing"),
+        ({"line": [{"line_width": "a"}]}, "line.0.line_width: should be"),
+        ({"line": [{"pen": "a"}]}, "line.0.pen: should be"),
+        ({}, "line: missing"),
+    ],
+)
+def test_a_field_is_told_by_its_name_in_files_and_a_missing_one_by_the_present_name(value, message):
+    with pytest.raises(RunError, match=f"^f.toml: {message}"):
+        validate(Page, value, where="f.toml", error=RunError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    out_channels: Annotated[int, formerly("planes"), BeforeValidator(int)] = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    networks: Annotated[tuple[Network, ...], formerly("network")]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            {"networks": [{}, {"planes": 2, "out_channels": 2}]},
+            "networks.1.out_channels: given as planes too",
+        ),
+        ({"network": [], "networks": []}, "networks: given as network too"),
+        ({"networks": [], "out_channels": 2}, "out_channels: no such name here"),
+        ({"network": [{"planes": 2, "plane": 2}]}, "network.0.plane: no such name here"),
+    ],
+)
+def test_a_field_given_by_its_present_and_its_former_name_is_refused_by_both(value, message):
+    with pytest.raises(RunError, match=rf"^f\.toml: {message}"):
+        validate(Run, value, where="f.toml", error=RunError)
 
 
 def test_what_is_no_ordinary_file_is_not_replaced(tmp_path):

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -11,15 +12,17 @@ import secrets
 import socket
 import time
 import tomllib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import is_dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 from textwrap import shorten
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from veernet.errors import VeerNetError
@@ -280,17 +283,21 @@ def validate(
     try:
         return _checker(kind, extra)(value)
     except ValidationError as invalid:
-        found = "; ".join(map(_worded, invalid.errors(include_url=False)[:3]))
+        faults = invalid.errors(include_url=False)[:3]
+        found = "; ".join(_worded(fault, _other_name(kind, value, fault)) for fault in faults)
         raise error(f"{where}: {found}") from invalid
 
 
-def _worded(found: ErrorDetails) -> str:
+def _worded(found: ErrorDetails, other_name: str | None) -> str:
     """Describe an invalid value: its place, the fault, and the value. A `ValueError` of the class
     itself is given as it is, after the place."""
     place = ".".join(map(str, found["loc"])) or "file"
     match found["type"]:
         case "missing" | "missing_argument":
-            return f"{place}: missing"
+            *around, name = map(str, found["loc"])
+            return f"{'.'.join([*around, other_name or name])}: missing"
+        case "unexpected_keyword_argument" if other_name:
+            return f"{place}: given as {other_name} too; leave one of them out"
         case "unexpected_keyword_argument":
             return f"{place}: no such name here"
         case "value_error":
@@ -307,9 +314,46 @@ def _short(value: object) -> str:
     return shorten(repr(value), 60, placeholder="…")
 
 
+def _other_name(kind: type[Any], value: Any, found: ErrorDetails) -> str | None:
+    """Return the present name of a missing field; for an unexpected name the other one by which the
+    table around it has the same field. None if there is no other name."""
+    if found["type"] in ("missing", "missing_argument"):
+        former = {mark.validation_alias: name for name, mark in _renamed(kind) if not mark.alias}
+        return former.get(str(found["loc"][-1]))
+    if found["type"] != "unexpected_keyword_argument":
+        return None
+    *place, name = found["loc"]
+    try:
+        for part in place:
+            value = value[part]
+    except (LookupError, TypeError):  # tags of a union lie between
+        return None
+    for field, mark in _renamed(kind):
+        if field == name and isinstance(value, dict) and mark.validation_alias in value:
+            return str(mark.validation_alias)
+    return None
+
+
+def _renamed(kind: Any) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the fields of a dataclass, and of those inside it, that files call otherwise."""
+    owner: Any = kind if inspect.isclass(kind) else None  # marks of a field are instances
+    hints = get_type_hints(owner, include_extras=True) if is_dataclass(owner) else {}
+    for name, hint in hints.items():
+        marks = getattr(hint, "__metadata__", ())
+        yield from ((name, mark) for mark in marks if isinstance(mark, FieldInfo))
+        yield from _renamed(hint)
+    for inner in get_args(kind):
+        yield from _renamed(inner)
+
+
 def formerly(name: str) -> Any:
     """Annotate a field of a dataclass that older files call `name`: `validate` takes either."""
     return Field(validation_alias=name)
+
+
+def spelt(name: str) -> Any:
+    """Annotate a field of a dataclass that files call `name`: `validate` takes either."""
+    return Field(alias=name)
 
 
 def check_inside(name: str) -> None:
@@ -351,7 +395,5 @@ def first_difference(found: Any, asked: Any, name: str = "") -> str:
 @cache
 def _checker(kind: type[T], extra: Literal["forbid", "ignore"]) -> Callable[[Any], T]:
     """Return a function that validates a dataclass and those inside it; slow to build."""
-    config = ConfigDict(
-        extra=extra, validate_by_name=True, validate_by_alias=True, loc_by_alias=False
-    )
+    config = ConfigDict(extra=extra, validate_by_name=True, validate_by_alias=True)
     return TypeAdapter(with_config(config)(kind)).validate_python

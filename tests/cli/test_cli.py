@@ -127,6 +127,14 @@ BAD = {
         "train none --out run --memory 8GiB --pixel-budget 9",
         "leave out --pixel-budget",
     ),
+    "settings of a resumed run": (
+        "train none --resume run --init-weights none --effective-batch 2",
+        "leave out ARCHIVE, --effective-batch, --init-weights",
+    ),
+    "no checkpoint to keep": (
+        "train none --out run --keep-checkpoints 0",
+        "--keep-checkpoints must be at least 1; got 0",
+    ),
     "no amount of memory": ("train none --out run --memory much", "like 8GiB", "'much'"),
     "nothing to merge": ("merge all", "merge needs ARCHIVE"),
     "a subset of nothing": ("subset part none", "none: no archive here"),

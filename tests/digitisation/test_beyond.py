@@ -360,7 +360,7 @@ def on_disk(tmp_path, monkeypatch):
 
 
 def test_a_frame_that_is_taken_for_the_curve_gives_no_values_and_is_told(on_disk, veernet, capsys):
-    """As the shipped weights do at 600 dpi."""
+    """As the pretrained weights do at 600 dpi."""
     words = on_disk(page(300, np.full(WIDTH, np.nan), frame=8, frame_ink=0))
     assert veernet(*words, "--json") == 0
     (output,) = json.loads(capsys.readouterr().out)["curves"]

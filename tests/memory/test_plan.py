@@ -3,6 +3,9 @@
 import io
 import json
 import math
+import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import laws
@@ -105,6 +108,32 @@ def test_what_is_fixed_on_a_cpu_is_the_process_its_libraries_and_the_data_of_a_s
     assert choice.fixed == 123_456 + (48 << 20) + 2 * 3 * 40 * 50
     (choice, *_) = plan(how, sizes, 10**12, device=GPU).choices
     assert choice.fixed == 0
+
+
+PROCESS = """
+import sys
+from veernet.cli.main import main
+from veernet.memory import plan
+rss = plan.rss
+def resident():
+    print(rss(), file=sys.stderr)
+    return rss()
+plan.rss = resident
+sys.argv = ["veernet", *sys.argv[1:]]
+main()
+"""
+
+
+def test_a_plan_counts_the_process_of_a_training_and_not_its_own(small_archive, tmp_path):
+    """Charts, which a plan can draw, take 15 MiB; the libraries of a training, 30."""
+    train = "train", small_archive, "--out", tmp_path / "run", "--stop-after", 1
+    found = []
+    for words in (("plan", small_archive), train):
+        command = [sys.executable, "-c", PROCESS, *map(str, words), "--memory", "8GiB"]
+        ran = subprocess.run(command, capture_output=True, text=True)
+        found.append(int(re.findall(r"^\d+$", ran.stderr, re.MULTILINE)[0]))
+    planned, trained = found
+    assert planned == pytest.approx(trained, abs=6 << 20)
 
 
 def test_a_plan_says_that_computing_slabs_again_takes_nearly_half_as_long_again(made_up):

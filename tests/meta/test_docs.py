@@ -3,14 +3,19 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from veernet.cli.main import COMMANDS, command_class
 from veernet.cli.words import options_of
+from veernet.digitisation import CurveSummary
 from veernet.digitisation.calibration import calibration_of
-from veernet.synth.appearance import read_appearance
+from veernet.digitisation.track import CurveScale
+from veernet.label import ImportSummary
+from veernet.memory.plan import Choice
+from veernet.synth.appearance import appearance_fields, read_appearance
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -86,6 +91,16 @@ def test_the_index_links_to_every_page():
     assert linked == pages
 
 
+@pytest.mark.parametrize(
+    ("section", "kind"), [("plan", Choice), ("digitise", CurveSummary), ("import", ImportSummary)]
+)
+def test_the_reference_has_every_name_of_the_json(section, kind):
+    text = TEXTS["docs/reference/json.md"].split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*)\|", text, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named - {"peak"} == {field.name for field in fields(kind)}
+
+
 def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
     kinds = {"calibration": 0, "part": 0, "look": 0}
     for page, text in TEXTS.items():
@@ -103,6 +118,9 @@ def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
                 kinds["look"] += 1
                 (tmp_path / "look.toml").write_text(block, encoding="utf-8")
                 read_appearance(tmp_path / "look.toml")
+                assert table.keys() <= appearance_fields().keys(), "names of former versions"
+            for curve in (curve for track in table.get("track", ()) for curve in track["curve"]):
+                assert curve.keys() <= {field.name for field in fields(CurveScale)}
     assert kinds == {"calibration": 2, "part": 1, "look": 2}
 
 

@@ -1,6 +1,7 @@
 """`veernet plan`."""
 
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,6 @@ from veernet.memory.estimate import PARTS
 from veernet.memory.plan import Choice, plan, sample_sizes
 from veernet.memory.plan import MemoryPlan as Found
 from veernet.memory.system import drawback, format_bytes, parse_bytes, support
-from veernet.report.charts import draw_stages
 from veernet.synth.opening import open_archive
 from veernet.terminal import one_line
 from veernet.training import Precision
@@ -78,6 +78,7 @@ class Plan:
             sizes = open_archive(self.archive).split("train").sizes
         precisions, note = self._precisions(device)
         memory = parse_bytes(self.memory, device)
+        import_module("veernet.cli.train")  # the plan counts the libraries that a training loads
         found = plan(recipe.training, sizes, memory, device=device, precisions=precisions)
         if self.json:
             rows = [{"peak": choice.peak, **asdict(choice)} for choice in found.choices]
@@ -88,6 +89,8 @@ class Plan:
             _print_plan(console, found, note)
         choice = found.best
         if self.profile is not None:
+            from veernet.report.charts import draw_stages  # a training does not load it
+
             draw_stages(self.profile, choice.widest.stages, title=_title(found, choice))
             if not self.json:
                 console.print(f"wrote {one_line(self.profile)}", soft_wrap=True)

@@ -100,6 +100,9 @@ class Train:
 
     def run(self, console: Console) -> None:
         """Start a run or resume it."""
+        check_at_least(
+            1, checkpoint_steps=self.checkpoint_steps, keep_checkpoints=self.keep_checkpoints
+        )
         policy = CheckpointPolicy(
             minutes=self.checkpoint_minutes, steps=self.checkpoint_steps, keep=self.keep_checkpoints
         )

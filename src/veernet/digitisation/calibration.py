@@ -18,7 +18,7 @@ from veernet.digitisation.track import (
     check_curve_classes,
 )
 from veernet.errors import CalibrationError
-from veernet.files import formerly, read_toml, validate
+from veernet.files import read_toml, spelt, validate
 from veernet.las import Unit
 
 MAX_DEPTHS = 10_000_000
@@ -131,7 +131,7 @@ class Calibration:
     """
 
     depth: Depth
-    tracks: Annotated[tuple[Track, ...], formerly("track")]
+    tracks: Annotated[tuple[Track, ...], spelt("track")]
     depth_axis: Axis = "down"
     """Direction in which depth increases on the scan."""
     size: tuple[int, int] | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from veernet.files import formerly
+from veernet.files import formerly, spelt
 
 LARGEST, SMALLEST = 1e9, 1e-9
 """Largest magnitude of any number in a calibration, and smallest of non-zero ones."""
@@ -108,7 +108,7 @@ class Track:
     corners: tuple[tuple[float, float], ...] = ()
     """Four corners (x, y), in the order of reading with depth down: shallow left, shallow right,
     deep right, deep left."""
-    curves: Annotated[tuple[CurveScale, ...], formerly("curve")] = ()
+    curves: Annotated[tuple[CurveScale, ...], spelt("curve")] = ()
     """Curves printed in the track."""
 
     def __post_init__(self) -> None:
