@@ -120,19 +120,17 @@ def replay(folder: Path, *, device: torch.device) -> ReplayResult:
     def take(cut: Sequence[Sequence[LogOfStep]]) -> StepResult | None:
         read = (reader.read(tuple(log.index for log in batch))[0] for batch in cut)
         batches = [batch for batch in read if batch is not None]
-        return (
-            train_step(
-                trained.model,
-                _still(trained.model),
-                how.loss,
-                batches,
-                device=device,
-                autocast=how.autocast,
-                clip=how.clip,
-                scaler=deepcopy(trained.scaler),
-            )
-            if batches
-            else None
+        if not batches:
+            return None
+        return train_step(
+            trained.model,
+            _still(trained.model),
+            how.loss,
+            batches,
+            device=device,
+            autocast=how.autocast,
+            clip=how.clip,
+            scaler=deepcopy(trained.scaler),
         )
 
     with determinism(config.deterministic):
