@@ -100,7 +100,7 @@ def start(
         plan: use of memory, in place of the pixel budget of `training`.
         on_error: default of `fit` for a log that cannot be read.
         device: device that the run starts on, for the record.
-        again: accept a folder that holds a run with the same data and settings; its plan stays.
+        exist_ok: accept a folder that holds a run with the same data and settings; its plan stays.
 
     Raises:
         RunError: the folder holds a run, or has a name that is not UTF-8; or the network does not
