@@ -3,8 +3,8 @@
 from veernet import VeerNet, VeerNetConfig
 
 
-class SeesTheMask(VeerNet):
-    """A perfect network, for a log whose ink is its mask."""
+class SeesInk(VeerNet):
+    """Calls every dark pixel curve 1: perfect for a log whose ink is its mask."""
 
     def __init__(self):
         super().__init__(VeerNetConfig(out_channels=1, channels=(2, 4), num_heads=1))

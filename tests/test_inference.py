@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from torch import nn
 
-from networks import SeesTheMask
+from networks import SeesInk
 from veernet.inference import classes_of, predict
 
 
 def test_ink_is_seen_as_one_and_paper_as_nought():
     grey = np.random.default_rng(1).integers(0, 256, (5, 7), dtype=np.uint8)
-    (seen,) = predict(SeesTheMask(), grey)
+    (seen,) = predict(SeesInk(), grey)
     np.testing.assert_allclose(seen, 1 / (1 + np.exp(40 * (grey / 255 - 0.5))), rtol=1e-4)
 
 
@@ -19,7 +19,7 @@ def test_windows_overlap_by_a_sixteenth_and_more(width, windows):
     """Two of 64 px that share 4 are 124 px wide, three are 184."""
     seen = []
 
-    class Watch(SeesTheMask):
+    class Watch(SeesInk):
         def forward(self, image, sizes=None):
             seen.append(image.shape[-1])
             return super().forward(image)
@@ -27,7 +27,7 @@ def test_windows_overlap_by_a_sixteenth_and_more(width, windows):
     grey = np.random.default_rng(width).integers(0, 256, (8, width), dtype=np.uint8)
     found = predict(Watch(), grey, window=64)
     assert seen == [64] * windows
-    np.testing.assert_allclose(found, predict(SeesTheMask(), grey), rtol=1e-5)
+    np.testing.assert_allclose(found, predict(SeesInk(), grey), rtol=1e-5)
 
 
 class Dropping(nn.Module):

@@ -1,29 +1,59 @@
 """VeerNet trains segmentation networks on images of any size, and turns scanned logs into curves.
 
+    import veernet
+
+    well = veernet.digitise("well.tif", "well.toml")    # curves by depth
+    well.to_las("well.las")
+
 The batching layer, for a training loop of your own:
 
     from veernet import Sample, Schedule, Tversky, VeerNet, collate, train_step
+
+Every name is imported when it is first used.
 """
 
 from importlib import import_module
 
 TYPE_CHECKING = False  # not from typing, whose import takes longer than this whole module
 if TYPE_CHECKING:
-    from veernet.data.archive import Archive
+    from veernet.data.archive import Archive, Log, Split
     from veernet.data.batch import UNLABELLED, Batch, Sample, collate
+    from veernet.data.sampler import ScheduleSampler
     from veernet.data.schedule import Schedule, shard
-    from veernet.losses import (
-        BCE,
-        CrossEntropy,
-        Dice,
-        Focal,
-        FocalTversky,
-        Loss,
-        Lovasz,
-        Tversky,
+    from veernet.digitisation.calibration import Calibration, Depth, read_calibration
+    from veernet.digitisation.files import digitise_file
+    from veernet.digitisation.reading import digitise
+    from veernet.digitisation.result import Digitisation
+    from veernet.digitisation.track import CurveScale, Track
+    from veernet.errors import (
+        ArchiveError,
+        ArchiveWarning,
+        BatchError,
+        CalibrationError,
+        CheckpointError,
+        CouplingError,
+        ImageError,
+        ImageWarning,
+        LabelError,
+        LasError,
+        LeakError,
+        OptionError,
+        PerImageWarning,
+        RunError,
+        VeerNetError,
     )
+    from veernet.evaluation.evaluate import evaluate
+    from veernet.evaluation.summary import summarise
+    from veernet.inference import predict
+    from veernet.las import LasHeader, read_las
+    from veernet.losses import BCE, CrossEntropy, Dice, Focal, FocalTversky, Loss, Lovasz, Tversky
     from veernet.model import VeerNet, VeerNetConfig
+    from veernet.nn.seal import seal
     from veernet.step import StepResult, train_step
+    from veernet.synth.logs import SynthLogs
+    from veernet.synth.opening import open_archive
+    from veernet.train.trainer import fit
+    from veernet.weights import load_weights, save_weights
 
     __version__: str
 
@@ -31,33 +61,109 @@ __all__ = [
     "BCE",
     "UNLABELLED",
     "Archive",
+    "ArchiveError",
+    "ArchiveWarning",
     "Batch",
+    "BatchError",
+    "Calibration",
+    "CalibrationError",
+    "CheckpointError",
+    "CouplingError",
     "CrossEntropy",
+    "CurveScale",
+    "Depth",
     "Dice",
+    "Digitisation",
     "Focal",
     "FocalTversky",
+    "ImageError",
+    "ImageWarning",
+    "LabelError",
+    "LasError",
+    "LasHeader",
+    "LeakError",
+    "Log",
     "Loss",
     "Lovasz",
+    "OptionError",
+    "PerImageWarning",
+    "RunError",
     "Sample",
     "Schedule",
+    "ScheduleSampler",
+    "Split",
     "StepResult",
+    "SynthLogs",
+    "Track",
     "Tversky",
     "VeerNet",
     "VeerNetConfig",
+    "VeerNetError",
     "collate",
+    "digitise",
+    "digitise_file",
+    "evaluate",
+    "fit",
+    "load_weights",
+    "open_archive",
+    "predict",
+    "read_calibration",
+    "read_las",
+    "save_weights",
+    "seal",
     "shard",
+    "summarise",
     "train_step",
 ]
 
 _HOMES = {
-    "veernet.data.archive": ("Archive",),
+    "veernet.data.archive": ("Archive", "Log", "Split"),
     "veernet.data.batch": ("UNLABELLED", "Batch", "Sample", "collate"),
+    "veernet.data.sampler": ("ScheduleSampler",),
     "veernet.data.schedule": ("Schedule", "shard"),
-    "veernet.losses": (
-        *("BCE", "CrossEntropy", "Dice", "Focal", "FocalTversky", "Loss", "Lovasz", "Tversky"),
+    "veernet.digitisation.calibration": ("Calibration", "Depth", "read_calibration"),
+    "veernet.digitisation.files": ("digitise_file",),
+    "veernet.digitisation.reading": ("digitise",),
+    "veernet.digitisation.result": ("Digitisation",),
+    "veernet.digitisation.track": ("CurveScale", "Track"),
+    "veernet.errors": (
+        "ArchiveError",
+        "ArchiveWarning",
+        "BatchError",
+        "CalibrationError",
+        "CheckpointError",
+        "CouplingError",
+        "ImageError",
+        "ImageWarning",
+        "LabelError",
+        "LasError",
+        "LeakError",
+        "OptionError",
+        "PerImageWarning",
+        "RunError",
+        "VeerNetError",
     ),
-    "veernet.model": ("VeerNetConfig", "VeerNet"),
+    "veernet.evaluation.evaluate": ("evaluate",),
+    "veernet.evaluation.summary": ("summarise",),
+    "veernet.inference": ("predict",),
+    "veernet.las": ("LasHeader", "read_las"),
+    "veernet.losses": (
+        "BCE",
+        "CrossEntropy",
+        "Dice",
+        "Focal",
+        "FocalTversky",
+        "Loss",
+        "Lovasz",
+        "Tversky",
+    ),
+    "veernet.model": ("VeerNet", "VeerNetConfig"),
+    "veernet.nn.seal": ("seal",),
     "veernet.step": ("StepResult", "train_step"),
+    "veernet.synth.logs": ("SynthLogs",),
+    "veernet.synth.opening": ("open_archive",),
+    "veernet.train.trainer": ("fit",),
+    "veernet.weights": ("load_weights", "save_weights"),
 }
 
 

@@ -40,7 +40,7 @@ def train_step(
     loss: Loss,
     batches: Iterable[Batch],
     *,
-    device: torch.device,
+    device: torch.device | None = None,
     autocast: torch.dtype | None = None,
     clip: float = 1.0,
     scaler: torch.amp.GradScaler | None = None,
@@ -49,11 +49,19 @@ def train_step(
 
         gradient = d/dtheta  (sum of total over processes and batches) / (sum of weight).
 
+    >>> model = VeerNet(VeerNetConfig(channels=(4, 8), num_heads=1))
+    >>> optimizer = torch.optim.AdamW(model.parameters())
+    >>> split = open_archive("archive").split("train")
+    >>> batches = [collate([split[0], split[1]]), collate([split[2]])]  # one step of three logs
+    >>> train_step(model, optimizer, Tversky(), batches).applied
+    True
+
     Args:
         model: network called as `model(image, sizes)`, such as `veernet.model.VeerNet` or one from
             `veernet.nn.seal`.
         batches: micro-batches of this process, taken one after the other; perhaps none. A
             micro-batch that runs out of memory is cut in two and run again, down to single images.
+        device: device that batches are moved to; that of the model's parameters if None.
         autocast: dtype of the network's arithmetic; that of its parameters if None.
         clip: greatest norm of the gradient that the optimizer sees.
         scaler: scales the loss where `autocast` is float16; the gradient is measured unscaled.
@@ -66,9 +74,10 @@ def train_step(
         torch.OutOfMemoryError: an image does not fit alone; the message says its size.
     """
     _check_takes_sizes(model)
-    scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     _check_step(loss, batches, parameters, clip)
+    device = device or parameters[0].device
+    scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     optimizer.zero_grad(set_to_none=True)
     weighed = _WeighedBatches(loss, batches)
     # The weight of the step is known after its last batch. Until then the sum is divided by that

@@ -44,6 +44,9 @@ def load_weights(source: Path | str = "pretrained") -> VeerNet:
     """Load `pretrained` weights, which come with VeerNet, or those of a file that `save_weights`
     wrote, or the best ones in the folder of a run.
 
+    >>> load_weights().config.num_curves
+    2
+
     Raises:
         CheckpointError: there is no such file, or it is damaged, of another network, or not finite.
     """

@@ -14,8 +14,8 @@ from PIL import Image
 from rich.console import Console
 
 from hand_made import pdf, scanned
-from veernet import VeerNet, VeerNetConfig
-from veernet.data.raster import to_depth_right, write_picture
+from networks import SeesInk
+from veernet.data.raster import read_grey, to_depth_right, to_grey, write_picture
 from veernet.digitisation import (
     Calibration,
     CurveScale,
@@ -62,16 +62,6 @@ scale = "log"
 
 ONE = TOML[: TOML.rindex("[[track]]")]
 """The first of them alone."""
-
-
-class SeesInk(VeerNet):
-    """Calls every dark pixel curve 1."""
-
-    def __init__(self):
-        super().__init__(VeerNetConfig(out_channels=1, channels=(2, 4), num_heads=1))
-
-    def forward(self, image, sizes=None):
-        return 40 * (image - 0.5)
 
 
 @pytest.fixture
@@ -813,3 +803,62 @@ def test_the_network_sees_some_paper_around_the_track(scan, calibration):
     digitise(scan, read_calibration(calibration), Watch())
     assert seen == [(201 + 20, 401 + 20)]
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("channels", [0, 3, 4])
+def test_a_scan_in_memory_reads_as_its_file_does(scan, calibration, tmp_path, channels):
+    """In colour too, and by path; the calibration by its file or as it was read."""
+    ink = np.where(scan < 128, 0, 255).astype(np.uint8)
+    picture = np.dstack([ink] * 3 + [np.full_like(ink, 255)])[..., :channels] if channels else ink
+    write_picture(tmp_path / "scan.png", ink)
+    by_path = digitise(str(tmp_path / "scan.png"), str(calibration), SeesInk())
+    found = digitise(picture, read_calibration(calibration), SeesInk())
+    np.testing.assert_array_equal(found.values, by_path.values)
+
+
+def test_colours_become_the_grey_levels_that_a_file_of_them_has(rng, tmp_path):
+    picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "scan.png")
+    np.testing.assert_array_equal(to_grey(picture), read_grey(tmp_path / "scan.png"))
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((9, 9)),
+        np.zeros((9, 9), np.uint16),
+        np.zeros((9, 9), bool),
+        np.zeros((9, 9, 2), np.uint8),
+        np.zeros((9, 0, 3), np.uint8),
+        np.zeros(9, np.uint8),
+    ],
+    ids=lambda picture: f"{picture.dtype} {picture.shape}",
+)
+def test_an_array_that_is_no_picture_is_refused(picture):
+    with pytest.raises(ImageError, match=r"grey \(h, w\).* got "):
+        to_grey(picture)
+
+
+def test_a_table_has_a_row_per_depth_and_a_column_per_curve_and_confidence(scan, calibration):
+    found = digitise(scan, calibration, SeesInk())
+    table = found.to_dataframe()
+    assert table.index.name == "DEPT_ft"
+    assert [*table.columns] == ["GR", "ILD", "GR_confidence", "ILD_confidence"]
+    np.testing.assert_array_equal(table.index, found.depth)
+    np.testing.assert_array_equal(table["ILD"], found.values[1])
+    np.testing.assert_array_equal(table["GR_confidence"], found.confidence[0])
+
+
+def test_a_calibration_built_of_lists_is_the_one_of_its_file(calibration):
+    """And is written as that file is."""
+    tracks = [
+        Track(left=20, right=220, top=10, bottom=bottom, curves=[curve])
+        for bottom, curve in (
+            (410, CurveScale(mnemonic="GR", unit="API", left=0, right=150)),
+            (411, CurveScale(mnemonic="ILD", unit="OHMM", left=2000.0, right=0.2, scale="log")),
+        )
+    ]
+    ties = [(10.0, 1000.0), (210.0, 1020.0), (410.0, 1030.0)]
+    built = Calibration(depth=Depth(ties=ties, step=0.5), tracks=tracks)
+    calibration.write_text(built.to_toml())
+    assert read_calibration(calibration) == built

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from networks import SeesTheMask
+from networks import SeesInk
 from veernet import Archive, VeerNet, VeerNetConfig
 from veernet.curves.error import CurveError
 from veernet.data.archive import Curves, Log
@@ -175,7 +175,7 @@ def pictures_of(results, tmp_path):
     """Numbers of the logs that an evaluation shows, by their rank."""
     logs = SynthLogs(n_curves=1, height=(32, 32), width=(64, 64), appearance=PLAIN)
     write_evaluation(
-        tmp_path, SeesTheMask(), logs.split(len(results)), results, ("background", "curve 1")
+        tmp_path, SeesInk(), logs.split(len(results)), results, ("background", "curve 1")
     )
     names = sorted(path.name for path in tmp_path.glob("*.png"))
     assert all(f" of {len(results)} from the worst" in name for name in names)
@@ -270,7 +270,7 @@ def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
 
     monkeypatch.setattr(pictures, "overlay", watched_overlay)
     monkeypatch.setattr(scores, "curve_error", watched_error)
-    draw(log, row, SeesTheMask())
+    draw(log, row, SeesInk())
     LogResult.of(row, log, (log.mask == 1)[None].astype(np.float32))
     (shown,), (values, _) = drawn[-1], scored
     top, bottom = row.curves[0].track

@@ -124,12 +124,24 @@ def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
     assert kinds == {"calibration": 2, "part": 1, "look": 2}
 
 
-def test_the_three_programs_of_the_batching_page_do_what_they_say(capsys):
-    loop, seal, processes = fenced(TEXTS["docs/how-to/batching.md"], "python")
+@pytest.mark.usefixtures("world")
+def test_the_programs_of_the_batching_page_do_what_they_say(capsys):
+    loop, loader, seal, processes = fenced(TEXTS["docs/how-to/batching.md"], "python")
     exec(compile(loop, "loop", "exec"), {})
     assert re.fullmatch(r"loss 0\.\d+ over \d micro-batches\n", capsys.readouterr().out)
+    exec(compile(loader, "loader", "exec"), {})
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("0 {'epoch': 0, 'step': 1} [")
+    assert last.startswith("1 {'epoch': 1, 'step': 2} [")
     exec(compile(seal, "seal", "exec"), {})
     assert capsys.readouterr().out == "True\n"
     exec(compile(processes, "processes", "exec"), {})
     message = r"loss 0\.\d+ of all, 3 micro-batches of this process\n"
     assert re.fullmatch(message, capsys.readouterr().out)
+
+
+def test_the_program_of_the_page_on_digitising_does_what_it_says(world, capsys):
+    (program,) = fenced(TEXTS["docs/how-to/digitise.md"], "python")
+    exec(compile(program, "digitise", "exec"), {})
+    assert (world / "well.las").exists()
+    assert capsys.readouterr().out == "(1, 200) (1, 200)\n"

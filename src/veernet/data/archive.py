@@ -309,7 +309,7 @@ class Archive:
             ArchiveError: the split is missing, unfinished, empty, or its metadata is damaged.
         """
         if self.drawn and self.draw is None:
-            raise ArchiveError(f"{self.root}: its logs are drawn, and nothing that draws was given")
+            raise ArchiveError(f"{self.root}: its logs are drawn; `veernet.open_archive` opens it")
         path = self.root / name / METADATA
         rows = read_rows(path)
         if not rows:

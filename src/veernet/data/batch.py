@@ -158,6 +158,11 @@ def collate(samples: Sequence[Sample]) -> Batch:
     The image is padded with 0 (paper), the target with `UNLABELLED`. Usable as it is as the
     `collate_fn` of a `torch.utils.data.DataLoader`.
 
+    >>> split = open_archive("archive").split("train")
+    >>> batch = collate([split[0], split[1]])
+    >>> batch.image.shape[2:] == batch.target.shape[1:]
+    True
+
     Raises:
         BatchError: no samples, anything that is not a `Sample`, or images that differ in channels
             or dtype.

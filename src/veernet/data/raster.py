@@ -80,6 +80,24 @@ def read_grey(
             return _decoded(path, picture, listen=size is None)
 
 
+def to_grey(picture: UInt8[ndarray, "h w *channels"]) -> UInt8[ndarray, "h w"]:
+    """Convert a picture in memory to grey levels, as a file of it would be read: grey (h, w), RGB
+    (h, w, 3), or RGBA (h, w, 4), where transparent pixels are paper.
+
+    Raises:
+        ImageError: it has another shape or type, is empty, or all of it is transparent.
+    """
+    of_channels = picture.shape[2:] in ((), (3,), (4,))
+    if picture.dtype != np.uint8 or picture.ndim < 2 or not of_channels or not picture.size:
+        raise ImageError(
+            "a picture in memory is grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), of uint8 with "
+            f"255 = paper; got {picture.shape} of {picture.dtype}"
+        )
+    if picture.ndim == 2:
+        return picture
+    return grey_of(Path("picture"), Image.fromarray(picture), raw="", negative=False)
+
+
 def read_index(
     path: Path, *, max_pixels: int = MAX_PIXELS, size: tuple[int, int] | None = None
 ) -> UInt8[ndarray, "h w"]:

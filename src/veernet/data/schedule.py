@@ -33,6 +33,11 @@ class Schedule:
     Inside a window the logs are sorted by shape and cut into micro-batches of at most
     `pixel_budget` padded pixels. Sorting inside the window costs no randomness: the logs of a step
     do not depend on their shapes. The last window of an epoch may be short.
+
+    >>> sizes = open_archive("archive").split("train").sizes
+    >>> steps = Schedule(effective_batch=4).steps(sizes, epoch=0)
+    >>> [sum(map(len, step)) for step in steps]
+    [4, 1]
     """
 
     effective_batch: int = 16

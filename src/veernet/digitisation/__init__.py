@@ -1,11 +1,11 @@
 """Digitise scans: from a scan to curves by depth, in a LAS file."""
 
 from veernet.digitisation.calibration import Calibration, Depth, read_calibration
-from veernet.digitisation.digitise import Digitisation, OffScale, Stretch, TrackReading, digitise
-from veernet.digitisation.export import export_csv, export_las
 from veernet.digitisation.files import DigitisedFiles, digitise_file
 from veernet.digitisation.propose import Proposal, propose
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
+from veernet.digitisation.reading import OffScale, digitise
+from veernet.digitisation.result import Digitisation, Stretch, TrackReading
 from veernet.digitisation.strip import Strip, cut_strip
 from veernet.digitisation.track import CurveScale, Track
 
@@ -26,8 +26,6 @@ __all__ = [
     "digitise",
     "digitise_file",
     "draw_quality",
-    "export_csv",
-    "export_las",
     "propose",
     "read_calibration",
     "summarise_curves",

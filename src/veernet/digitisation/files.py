@@ -10,9 +10,8 @@ import torch
 from veernet.curves.error import POINTS
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitisation.calibration import Calibration, read_calibration
-from veernet.digitisation.digitise import OffScale, digitise
-from veernet.digitisation.export import export_csv, export_las
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
+from veernet.digitisation.reading import OffScale, digitise
 from veernet.errors import CalibrationError, OptionError
 from veernet.filesets import atomic_write_set, whole_set
 from veernet.inference import WINDOW
@@ -103,9 +102,9 @@ def digitise_file(
         return _older_pictures(table)
 
     with atomic_write_set(folder, las.name, older=older) as staging:
-        export_las(staging / las.name, digitised, header=header, confidence=confidence)
-        export_csv(staging / table.name, digitised)
-        export_csv(staging / points.name, digitised, points=POINTS)
+        digitised.to_las(staging / las.name, header=header, confidence=confidence)
+        digitised.to_csv(staging / table.name)
+        digitised.to_csv(staging / points.name, points=POINTS)
         for path, picture in zip(pictures, drawn, strict=True):
             write_picture(staging / path.name, picture)
     return DigitisedFiles(

@@ -13,7 +13,7 @@ from veernet.curves.overlay import overlay
 from veernet.curves.trace import THRESHOLD, WRAPS_DOWN, WRAPS_UP
 from veernet.data.raster import to_depth_down
 from veernet.digitisation.beyond import runs_of
-from veernet.digitisation.digitise import Digitisation, Stretch
+from veernet.digitisation.result import Digitisation, Stretch
 from veernet.digitisation.track import Axis, CurveScale
 from veernet.files import nan_to_none
 from veernet.las import Las, Unit

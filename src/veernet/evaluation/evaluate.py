@@ -88,7 +88,7 @@ class LogResult:
 def evaluate(
     model: nn.Module,
     split: Split,
-    indices: Sequence[int],
+    indices: Sequence[int] | None = None,
     *,
     autocast: torch.dtype | None = None,
     read_curves: bool = True,
@@ -96,16 +96,22 @@ def evaluate(
     stop: Callable[[], bool] = lambda: False,
     advance: Callable[[], object] = lambda: None,
 ) -> list[LogResult]:
-    """Evaluate `model` on some logs of a split; call `advance` after each log.
+    """Evaluate `model` on the logs of a split; call `advance` after each log.
+
+    >>> archive = open_archive("archive")
+    >>> results = evaluate(load_weights(), archive.split("test"))
+    >>> summarise(results, archive.classes).logs
+    2
 
     Args:
+        indices: logs to evaluate; all of them if None.
         read_curves: follow the curves too, and compare their values.
         skip: called with the name of a log that cannot be read and the reason; the log is left out.
             None raises instead.
         stop: called before every log; True ends the evaluation there.
     """
     results: list[LogResult] = []
-    for index in indices:
+    for index in range(len(split)) if indices is None else indices:
         if stop():
             break
         try:

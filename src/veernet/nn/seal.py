@@ -31,6 +31,13 @@ def seal(model: Model) -> Model:
 
         logits = model(images, sizes)
 
+    >>> model = seal(torch.nn.Conv2d(1, 1, 3, padding=1))
+    >>> image = torch.rand(1, 1, 20, 30)
+    >>> canvas = torch.nn.functional.pad(image, (0, 50, 0, 40))
+    >>> alone, padded = model(image), model(canvas, torch.tensor([[20, 30]]))
+    >>> torch.allclose(padded[..., :20, :30], alone)
+    True
+
     with images on one canvas, each in its top left corner, and `sizes` (B, 2) their heights and
     widths. What it gives for an image, and the gradient, are those of that image alone, in the top
     left corner of every tensor of the result; elsewhere the result means nothing. Parameters,

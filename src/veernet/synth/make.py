@@ -27,6 +27,7 @@ from veernet.errors import ArchiveError, ArchiveWarning, OptionError
 from veernet.synth.drawn import MadeBy, doubt_about, read_made_by
 from veernet.synth.generator import generator_of
 from veernet.synth.logs import SynthLogs
+from veernet.synth.opening import open_archive as open_archive
 
 
 def make(

@@ -1,7 +1,7 @@
 """Digitise a scan with its calibration: curves by depth."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,122 +10,81 @@ from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.curves.trace import Trace
-from veernet.curves.wraps import printed_rows, track_wraps, wrap_columns
+from veernet.curves.wraps import track_wraps, wrap_columns
+from veernet.data.raster import MAX_PIXELS, read_grey, to_grey
 from veernet.digitisation.beyond import beyond_scale
-from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.calibration import Calibration, read_calibration
+from veernet.digitisation.result import Digitisation, TrackReading
 from veernet.digitisation.strip import Strip, cut_from_paper, span_of
 from veernet.digitisation.track import CurveScale, Track
 from veernet.errors import CalibrationError
 from veernet.inference import WINDOW, predict, read_curve
 from veernet.model import VeerNet
+from veernet.weights import load_weights
 
 OffScale = Literal["null", "edge"]
 """Value to write where a curve is off scale: none (`null`), or that of the track's edge."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stretch:
-    """Depths over which a curve is off scale, on one edge of its track."""
-
-    first: float
-    """Shallowest depth, in the unit of the calibration."""
-    last: float
-    """Deepest depth."""
-    edge: Literal["left", "right"]
-    """Edge of the track on which the curve lies."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackReading:
-    """One curve as read from its track, column by column, with depth to the right.
-
-    grey:       grey levels of the track, 255 = paper
-    positions:  position of the curve across the track, 0 at its left edge and 1 at its right one,
-                and beyond these where the curve has wrapped; NaN where it was not found
-    confidence: probability of the curve along its path, 0 to 1; 0 where it is off scale
-    beyond:     1 where the curve lies on the right edge, -1 on the left edge, 0 elsewhere
-    depth:      depth of each column
-    """
-
-    grey: UInt8[ndarray, "h w"]
-    positions: Float[ndarray, "w"]
-    confidence: Float[ndarray, "w"]
-    beyond: Int[ndarray, "w"]
-    depth: Float[ndarray, "w"]
-
-    @property
-    def rows(self) -> Float[ndarray, "w"]:
-        """Rows of the curve's centre on the track; NaN also where it wraps, to interrupt its
-        line."""
-        height = len(self.grey) - 1
-        return printed_rows(height * (1 - self.positions), (0, height))
-
-    @property
-    def off_scale(self) -> tuple[Stretch, ...]:
-        """Stretches where the curve is off scale, from the shallowest to the deepest."""
-        begin = np.flatnonzero(np.diff(self.beyond, prepend=0))
-        ends = [*begin[1:].tolist(), len(self.beyond)]
-        return tuple(
-            Stretch(
-                first=float(self.depth[a]),
-                last=float(self.depth[b - 1]),
-                edge="right" if self.beyond[a] > 0 else "left",
-            )
-            for a, b in zip(begin.tolist(), ends, strict=False)
-            if self.beyond[a] != 0
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Digitisation:
-    """The curves of one scan, in the order of the calibration.
-
-    depth:      multiples of the calibration's step, over all tracks
-    values:     value of each curve at each depth, in the curve's unit; NaN where it was not found
-    confidence: probability of the curve along its path, 0 to 1; 0 where it is off scale, NaN
-                outside its track
-    beyond:     1 where a curve lies on the right edge, -1 on the left edge, 0 elsewhere
-    wraps:      for each curve with a backup scale, the depths at which it wraps, each with the wrap
-                count from there on: 1 beyond the right edge, -1 beyond the left one
-    readings:   reading of each curve from its track
-    """
-
-    calibration: Calibration
-    depth: Float[ndarray, "n"]
-    values: Float[ndarray, "K n"]
-    confidence: Float[ndarray, "K n"]
-    beyond: Int[ndarray, "K n"]
-    wraps: tuple[tuple[tuple[float, int], ...], ...]
-    readings: tuple[TrackReading, ...]
-
-
 def digitise(
-    scan: UInt8[ndarray, "h w"],
-    calibration: Calibration,
-    model: VeerNet,
+    scan: str | Path | UInt8[ndarray, "h w *channels"],
+    calibration: str | Path | Calibration,
+    weights: str | Path | VeerNet = "pretrained",
     *,
+    page: int | None = None,
+    dpi: float | None = None,
+    max_pixels: int = MAX_PIXELS,
     off_scale: OffScale = "null",
     window: int = WINDOW,
     autocast: torch.dtype | None = None,
 ) -> Digitisation:
-    """Read every curve of the calibration from a scan (255 = paper).
+    """Read every curve of the calibration from a scan.
 
     A curve that lies on an edge of its track, and does not wrap there, is off scale: its value is
     not on the paper, and its confidence is 0.
 
+    >>> found = digitise("scan.png", "calibration.toml")
+    >>> found.to_las("scan.las")
+    >>> found.values.shape == (1, len(found.depth))
+    True
+
     Args:
+        scan: file of the scan, or the scan itself: grey levels (255 = paper), RGB or RGBA.
+        calibration: calibration of the scan, or its file.
+        weights: network, its file or the folder of its run; or `pretrained`.
+        page: page of a TIFF or PDF of several, from 1; see `read_grey` for it and the next two.
+        dpi: resolution at which a page of a PDF is drawn.
+        max_pixels: largest scan to read.
         off_scale: value where a curve is off scale: none, or that of the edge.
         window: most pixels along the scan that the network sees at once; see `predict`.
 
     Raises:
-        CalibrationError: a track lies outside the scan or not on paper, or the network does not
-            know a `curve_class`.
+        ImageError: the scan cannot be read, or is no picture.
+        CalibrationError: the calibration cannot be read; a track lies outside the scan or not on
+            paper; or the network does not know a `curve_class`.
+        CheckpointError: the weights cannot be loaded.
     """
+    if isinstance(calibration, str | Path):
+        calibration = read_calibration(calibration)
+    if isinstance(scan, str | Path):
+        scan = read_grey(Path(scan), page=page, dpi=dpi, max_pixels=max_pixels)
+    model = load_weights(weights) if isinstance(weights, str | Path) else weights
+    return _digitised(to_grey(scan), calibration, model, off_scale, window, autocast)
+
+
+def _digitised(
+    grey: UInt8[ndarray, "h w"],
+    calibration: Calibration,
+    model: VeerNet,
+    off_scale: OffScale,
+    window: int,
+    autocast: torch.dtype | None,
+) -> Digitisation:
     _check_classes(calibration, model)
     spans = np.array([span_of(calibration, track) for track in calibration.tracks])
     depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
-    strips = [cut_from_paper(scan, calibration, track) for track in calibration.tracks]
+    strips = [cut_from_paper(grey, calibration, track) for track in calibration.tracks]
     read = [
         (_at(at, strip, curve, one, off_scale), _wraps_of(one) if curve.wraps else (), one)
         for track, strip in zip(calibration.tracks, strips, strict=True)
