@@ -6,7 +6,6 @@ usage: python examples/digitise_array.py FOLDER
 import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import veernet
@@ -23,6 +22,6 @@ well = veernet.digitise(scan, veernet.Calibration(depth=ties, tracks=(track,)))
 
 table = well.to_dataframe()
 print(table.describe())
-table.plot(y="GR", xlabel="depth, ft", ylabel="GR, API")
-plt.savefig(folder / "well.png")
+axes = table.plot(y="GR", xlabel="depth, ft", ylabel="GR, API")
+axes.figure.savefig(folder / "well.png")
 well.to_las(folder / "well.las")

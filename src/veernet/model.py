@@ -82,7 +82,7 @@ class VeerNet(nn.Module):
     (decoder).
     """
 
-    def __init__(self, config: VeerNetConfig):
+    def __init__(self, config: VeerNetConfig = VeerNetConfig()):
         super().__init__()
         self.config = config
         full, *below = config.channels

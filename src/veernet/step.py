@@ -76,7 +76,8 @@ def train_step(
     _check_takes_sizes(model)
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     _check_step(loss, batches, parameters, clip)
-    device = device or parameters[0].device
+    if device is None:
+        device = next(model.parameters()).device
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     optimizer.zero_grad(set_to_none=True)
     weighed = _WeighedBatches(loss, batches)

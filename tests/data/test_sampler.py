@@ -64,7 +64,7 @@ def test_another_epoch_begins_at_its_first_step_and_the_same_one_goes_on():
 def test_a_loader_with_another_sampler_is_refused():
     sampler = ScheduleSampler(Schedule(effective_batch=2), np.full((6, 2), 9))
     with pytest.raises(BatchError, match="ended in step 1 .* as its batch_sampler"):
-        [*sampler.steps([[0]])]
+        list(sampler.steps([[0]]))
 
 
 def test_a_rank_beyond_the_processes_is_refused():

@@ -849,16 +849,12 @@ def test_a_table_has_a_row_per_depth_and_a_column_per_curve_and_confidence(scan,
     np.testing.assert_array_equal(table["GR_confidence"], found.confidence[0])
 
 
-def test_a_calibration_built_of_lists_is_the_one_of_its_file(calibration):
-    """And is written as that file is."""
-    tracks = [
-        Track(left=20, right=220, top=10, bottom=bottom, curves=[curve])
-        for bottom, curve in (
-            (410, CurveScale(mnemonic="GR", unit="API", left=0, right=150)),
-            (411, CurveScale(mnemonic="ILD", unit="OHMM", left=2000.0, right=0.2, scale="log")),
-        )
-    ]
-    ties = [(10.0, 1000.0), (210.0, 1020.0), (410.0, 1030.0)]
-    built = Calibration(depth=Depth(ties=ties, step=0.5), tracks=tracks)
-    calibration.write_text(built.to_toml())
-    assert read_calibration(calibration) == built
+def test_a_calibration_built_in_python_is_the_one_of_its_file(calibration):
+    gr = CurveScale(mnemonic="GR", unit="API", left=0, right=150)
+    ild = CurveScale(mnemonic="ILD", unit="OHMM", left=2000.0, right=0.2, scale="log")
+    tracks = tuple(
+        Track(left=20, right=220, top=10, bottom=bottom, curves=(curve,))
+        for bottom, curve in ((410, gr), (411, ild))
+    )
+    depth = Depth(ties=((10.0, 1000.0), (210.0, 1020.0), (410.0, 1030.0)), step=0.5)
+    assert Calibration(depth=depth, tracks=tracks) == read_calibration(calibration)

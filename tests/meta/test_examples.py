@@ -26,6 +26,7 @@ SHOWN = (
     "train_step",
 )
 
+
 @pytest.mark.parametrize("name", SHOWN)
 @pytest.mark.usefixtures("world")
 def test_the_example_of_a_public_name_prints_what_it_says(name):

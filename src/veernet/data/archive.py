@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
+from torch.utils.data import Dataset
 
 from veernet.curves.wraps import count_wraps
 from veernet.data.batch import UNLABELLED, Sample, as_tensor, to_ink
@@ -163,8 +164,8 @@ class Log:
     curves: Curves
 
 
-class Split:
-    """One split of an archive: a map-style data set of `Sample`."""
+class Split(Dataset[Sample]):
+    """One split of an archive: a map-style data set of `Sample`, which can be pickled."""
 
     def __init__(
         self,

@@ -80,7 +80,7 @@ def read_grey(
             return _decoded(path, picture, listen=size is None)
 
 
-def to_grey(picture: UInt8[ndarray, "h w *channels"]) -> UInt8[ndarray, "h w"]:
+def to_grey(picture: ndarray) -> UInt8[ndarray, "h w"]:
     """Convert a picture in memory to grey levels, as a file of it would be read: grey (h, w), RGB
     (h, w, 3), or RGBA (h, w, 4), where transparent pixels are paper.
 

@@ -43,7 +43,6 @@ class Depth:
     None."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ties", tuple(map(tuple, self.ties)))  # they may be lists
         if self.max_gap is not None and not 0 <= self.max_gap <= LARGEST:
             raise ValueError(f"max_gap must be from 0 to {LARGEST:g}, got {self.max_gap}")
         if not 2 <= len(self.ties) <= MAX_TIES:
@@ -133,9 +132,9 @@ class Calibration:
     The same in Python:
 
     >>> gr = CurveScale(mnemonic="GR", unit="API", left=0, right=150)
-    >>> track = Track(left=0, right=500, top=3083, bottom=10696, curves=[gr])
-    >>> depth = Depth(ties=[(3083, 300), (10695.5, 1050)], step=0.5)
-    >>> Calibration(depth=depth, tracks=[track], size=(1664, 17864)).curves[0].unit
+    >>> track = Track(left=0, right=500, top=3083, bottom=10696, curves=(gr,))
+    >>> depth = Depth(ties=((3083, 300), (10695.5, 1050)), step=0.5)
+    >>> Calibration(depth=depth, tracks=(track,), size=(1664, 17864)).curves[0].unit
     'API'
     """
 
@@ -147,7 +146,6 @@ class Calibration:
     """Width and height of the scan whose pixels are meant, px; None for a scan of any size."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tracks", tuple(self.tracks))  # it may be a list
         names = [curve.mnemonic for curve in self.curves]
         columns = {n.upper() + end for n in names for end in ("", "_CONF")}  # names in the LAS file
         if not names or len(columns) < 2 * len(names) or not all(t.curves for t in self.tracks):

@@ -27,7 +27,7 @@ OffScale = Literal["null", "edge"]
 
 
 def digitise(
-    scan: str | Path | UInt8[ndarray, "h w *channels"],
+    scan: str | Path | ndarray,
     calibration: str | Path | Calibration,
     weights: str | Path | VeerNet = "pretrained",
     *,
@@ -49,7 +49,8 @@ def digitise(
     True
 
     Args:
-        scan: file of the scan, or the scan itself: grey levels (255 = paper), RGB or RGBA.
+        scan: file of the scan, or the scan itself, uint8: grey levels (h, w) with 255 = paper, RGB
+            (h, w, 3) or RGBA (h, w, 4).
         calibration: calibration of the scan, or its file.
         weights: network, its file or the folder of its run; or `pretrained`.
         page: page of a TIFF or PDF of several, from 1; see `read_grey` for it and the next two.

@@ -112,7 +112,6 @@ class Track:
     """Curves printed in the track."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "curves", tuple(self.curves))  # it may be a list
         sides = (self.left, self.right, self.top, self.bottom)
         given = [side for side in sides if side is not None]
         if len(self.corners) not in (0, 4) or len(given) != (0 if self.corners else 4):
