@@ -42,6 +42,28 @@ def test_the_door_of_the_package_imports_nothing_but_itself():
     assert packages - sys.stdlib_module_names == {"veernet"}
 
 
+DRAWING = """
+import sys
+from pathlib import Path
+import veernet.__main__  # which a spawned process imports as its own main module
+from veernet.data.writing import write_log
+from veernet.synth import make
+from veernet.synth.logs import SynthLogs
+make._settle_worker()
+logs = SynthLogs(height=(96, 96), width=(400, 400))
+write_log(Path(sys.argv[1]), logs.row(5), logs.log(5))
+print(*sys.modules)
+"""
+
+
+def test_a_process_that_draws_logs_imports_neither_pytorch_nor_what_plots(tmp_path):
+    words = [sys.executable, "-c", DRAWING, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    packages = {name.split(".")[0] for name in done.stdout.split()}
+    assert packages & HEAVY == {"cv2"}
+    assert [*tmp_path.rglob("*.tif")]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_has_the_first_paragraph_of_every_command(command):
     docstring = command_class(command).__doc__ or ""

@@ -25,7 +25,7 @@ from veernet.data.archive import (
     read_rows,
     sha256,
 )
-from veernet.data.batch import UNLABELLED
+from veernet.data.labels import UNLABELLED
 from veernet.data.raster import save_picture
 from veernet.errors import ArchiveError
 from veernet.files import (
