@@ -75,13 +75,20 @@ def parse_bytes(text: str, device: torch.device) -> int:
 
 
 def available_memory(device: torch.device) -> int:
-    """Memory that this process could hold, bytes: what it holds now, plus what is free."""
+    """Memory that this process could hold, bytes: what it holds now, plus what is free; on a system
+    that does not say what is free, all that it has.
+
+    Raises:
+        OptionError: the system, as Windows, says neither in a way that Python knows.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
     known = [_kilobytes_field("/proc/meminfo", "MemAvailable"), *_container()]
     rooms = [room for room in known if room is not None]
     if rooms:
         return rss() + min(rooms)
+    if not hasattr(os, "sysconf"):  # as on Windows
+        raise OptionError("the memory of this system is not known; give some by --memory 8GiB")
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
