@@ -24,7 +24,7 @@ import torch
 
 from memory import batch_of
 from veernet import VeerNet, train_step
-from veernet.memory.system import configure_allocator
+from veernet.memory.allocator import configure_allocator
 from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
 

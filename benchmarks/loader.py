@@ -27,7 +27,7 @@ import torch
 from veernet import Schedule, Tversky, VeerNet, train_step
 from veernet.data.archive import Split
 from veernet.data.loader import PREFETCH_BYTES, Loader
-from veernet.memory.system import configure_allocator
+from veernet.memory.allocator import configure_allocator
 from veernet.recipes import RECIPES
 from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make

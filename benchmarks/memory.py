@@ -22,8 +22,9 @@ import torch
 from matplotlib.figure import Figure
 
 from veernet import Batch, VeerNet, train_step
+from veernet.memory.allocator import configure_allocator
 from veernet.memory.estimate import estimate_step
-from veernet.memory.system import PeakMemory, configure_allocator, rss, support
+from veernet.memory.system import PeakMemory, rss, support
 from veernet.model import ActivationCheckpointing
 from veernet.training import Precision, Training
 

@@ -44,7 +44,7 @@ import resource, sys, time
 from pathlib import Path
 start = time.perf_counter()
 from veernet.digitisation import digitise_file
-from veernet.memory.system import configure_allocator
+from veernet.memory.allocator import configure_allocator
 from veernet.weights import load_weights
 configure_allocator()
 scan, calibration, weights, out = map(Path, sys.argv[1:])

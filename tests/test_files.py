@@ -7,16 +7,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import BeforeValidator
 
-from veernet.errors import ArchiveError, RunError
+from veernet.errors import RunError
 from veernet.files import (
     atomic_write,
-    claimed,
     formerly,
     is_temporary,
     read_json_lines,
@@ -130,15 +128,6 @@ def test_writers_that_share_a_name_do_not_share_a_temporary_file(tmp_path):
         one.write_text("one")
         other.write_text("other")
     assert (tmp_path / "a").read_text() == "one"
-
-
-def test_a_folder_is_claimed_by_one_and_free_when_it_is_gone(tmp_path):
-    claim = partial(claimed, tmp_path, ArchiveError("taken"))
-    with claim(), pytest.raises(ArchiveError, match="taken"), claim():
-        pass
-    with claim():
-        pass
-    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("wrong", ["copy", "write", "another", "no number"])

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from veernet import locks
 from veernet.files import write_text
 from veernet.filesets import atomic_write_set, whole_set
 
@@ -48,6 +49,18 @@ def test_a_set_of_files_that_fails_leaves_the_older_one_whole(tmp_path, monkeypa
     write_set(tmp_path, "new", SET[1:])
     assert versions(tmp_path) == ["new"] * 2  # and a.txt went with the older set
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_set_is_written_and_read_where_folders_cannot_be_locked(tmp_path, monkeypatch):
+    def missing(_, *, blocking):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(locks, "lock_descriptor", missing)
+    write_set(tmp_path, "old")
+    write_set(tmp_path, "new", SET[1:])
+    with whole_set(tmp_path, "main.txt"):
+        assert versions(tmp_path) == ["new"] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*SET[1:]]
 
 
 class Killed(BaseException):

@@ -1,7 +1,6 @@
 """Files that are written whole or not at all, and read with checks."""
 
 import errno
-import fcntl
 import hashlib
 import inspect
 import json
@@ -124,7 +123,8 @@ def remove_stale(folder: Path) -> None:
     """Remove temporary files that `atomic_write` left under `folder` when its process was killed.
 
     A file of a running process stays. A file of another machine, whose processes cannot be seen
-    from here, is removed when nobody has touched it for a day.
+    from here, is removed when nobody has touched it for a day; on Windows, every file of another
+    process is.
     """
     for stray in folder.glob("**/.veernet-*"):
         if is_temporary(stray) and stray.is_file() and not _may_be_written(stray):
@@ -135,13 +135,13 @@ def _may_be_written(temporary: Path) -> bool:
     found = _TEMPORARY.fullmatch(temporary.name)
     assert found is not None
     machine, process, life, _ = found.groups()
-    if machine != _MACHINE:
-        with suppress(FileNotFoundError):
-            return time.time() - temporary.stat().st_mtime < _FORGOTTEN
-        return False
-    if int(process) == os.getpid():
+    if machine == _MACHINE and int(process) == os.getpid():
         return life == _LIFE
-    return _is_alive(int(process))
+    if machine == _MACHINE and os.name != "nt":  # where `os.kill` would end the process
+        return _is_alive(int(process))
+    with suppress(FileNotFoundError):
+        return time.time() - temporary.stat().st_mtime < _FORGOTTEN
+    return False
 
 
 def _is_alive(pid: int) -> bool:
@@ -152,32 +152,6 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         pass  # it runs, and belongs to somebody else
-    return True
-
-
-@contextmanager
-def claimed(folder: Path, taken: VeerNetError) -> Generator[None]:
-    """Claim a folder for this process during the block; the claim ends with the process, however
-    that ends.
-
-    Raises:
-        taken: another process holds the claim.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        if not lock(handle):
-            raise taken
-        yield
-    finally:
-        os.close(handle)
-
-
-def lock(handle: int) -> bool:
-    """Lock an open file or folder until it is closed; return False if it is locked already."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     return True
 
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from veernet.errors import VeerNetError
-from veernet.files import flush_names, lock, read_json, write_json
+from veernet.files import flush_names, read_json, write_json
+from veernet.locks import lock, lockable
 
 SET = ".veernet-set-"
 """Prefix of the folders in which sets of files are written, inside their destination. A name of
@@ -44,7 +45,7 @@ def atomic_write_set(
     with _locked(folder):
         _finish(folder, main)
         staging = Path(tempfile.mkdtemp(prefix=f"{_ready(folder, main).name}-", dir=folder))
-        handle = os.open(staging, os.O_RDONLY)
+        handle = lockable(staging)
         _lock(handle)  # marks it as still being written
     try:
         with _naming_in(folder, staging):
@@ -91,8 +92,8 @@ def _finish(folder: Path, main: str) -> None:
     shutil.rmtree(ready, ignore_errors=True)
     for stray in folder.glob(f"{SET}*-*"):
         with suppress(FileNotFoundError):  # its process has just removed it
-            handle = os.open(stray, os.O_RDONLY)
-            if _lock(handle):
+            handle = lockable(stray)
+            if _is_abandoned(handle):
                 shutil.rmtree(stray, ignore_errors=True)
             os.close(handle)
 
@@ -100,7 +101,7 @@ def _finish(folder: Path, main: str) -> None:
 @contextmanager
 def _locked(folder: Path) -> Generator[None]:
     """Hold the lock for putting sets in place in a folder, where the system has such locks."""
-    handle, limit = os.open(folder, os.O_RDONLY), time.monotonic() + _TIMEOUT
+    handle, limit = lockable(folder), time.monotonic() + _TIMEOUT
     try:
         while not _lock(handle) and time.monotonic() < limit:
             time.sleep(0.01)
@@ -114,6 +115,15 @@ def _lock(handle: int) -> bool:
         return lock(handle)
     except OSError:  # some network file systems cannot lock folders
         return True
+
+
+def _is_abandoned(handle: int) -> bool:
+    """Return whether nobody writes in a set's folder any more; where folders cannot be locked, that
+    is not known, and the folder stays."""
+    try:
+        return lock(handle)
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -44,9 +44,11 @@ from veernet import __main__
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == sys.argv[1]:
+        if name == module:
             os.kill(os.getpid(), signal.SIGINT)
 
+_, module = sys.argv
+sys.argv[1:] = ["plan", "--help"]
 sys.meta_path.insert(0, Finder())
 signal.signal(signal.SIGINT, signal.default_int_handler)
 __main__.main()

@@ -74,7 +74,8 @@ WITHOUT = """
 import torch
 from veernet import VeerNetConfig
 from veernet.training import Training
-from veernet.memory.system import configure_allocator, support
+from veernet.memory.allocator import configure_allocator
+from veernet.memory.system import support
 from veernet.memory.estimate import estimate_step
 configure_allocator()
 torch.set_num_threads(1)

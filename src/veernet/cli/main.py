@@ -1,5 +1,6 @@
 """The `veernet` command."""
 
+import ast
 import os
 import signal
 import sys
@@ -7,17 +8,17 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
+from pkgutil import get_data
 from textwrap import fill
 from types import FrameType
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 import tyro
 
 import veernet
 from veernet.cli.words import HELP, checked, command_of
 from veernet.errors import ArchiveWarning, ImageWarning, VeerNetError
-from veernet.memory.system import configure_allocator
+from veernet.memory.allocator import configure_allocator
 from veernet.terminal import Screen, lasting_streams, say, visible
 from veernet.train.signals import PAUSED
 
@@ -62,8 +63,11 @@ COMMANDS = (
 
 def command_class(name: str) -> type[Command]:
     """Import the module of one command alone, and return the command's class."""
-    module = "imports" if name == "import" else name  # which Python keeps for itself
-    return getattr(import_module(f"veernet.cli.{module}"), name.capitalize())
+    return getattr(import_module(f"veernet.cli.{_module(name)}"), name.capitalize())
+
+
+def _module(name: str) -> str:
+    return "imports" if name == "import" else name  # which Python keeps for itself
 
 
 def main() -> None:
@@ -72,8 +76,10 @@ def main() -> None:
     warnings.formatwarning = _worded
     warnings.filterwarnings("ignore", module=r"PIL\.")  # errors have one line of their own
     try:
-        with lasting_streams(), _interruptible():
-            _command(sys.argv[1:]).run(Screen())
+        with lasting_streams():
+            command = _command(sys.argv[1:])  # imports, which might swallow a KeyboardInterrupt
+            with _interruptible():
+                command.run(Screen())
     except VeerNetError as error:
         say(str(error))
         sys.exit(2)
@@ -81,13 +87,18 @@ def main() -> None:
         name, reason = error.filename2 or error.filename, error.strerror or str(error)
         say(reason if name is None else f"{os.fsdecode(name)}: {reason}")
         sys.exit(2)
-    except (MemoryError, torch.OutOfMemoryError) as full:
-        say(f"out of memory ({full})")
-        sys.exit(2)
     except KeyboardInterrupt:
         say("interrupted")
         signal.signal(signal.SIGINT, _end_at_once)  # a second one ends the wait for threads
         sys.exit(130)
+    except (MemoryError, _torch_out_of_memory()) as full:
+        say(f"out of memory ({full})")
+        sys.exit(2)
+
+
+def _torch_out_of_memory() -> type[Exception]:
+    """Return PyTorch's exception; if a command did without PyTorch, Python's own."""
+    return getattr(sys.modules.get("torch"), "OutOfMemoryError", MemoryError)
 
 
 def _command(words: list[str]) -> Command:
@@ -111,12 +122,22 @@ def _command(words: list[str]) -> Command:
 def _help() -> str:
     """Return the help of `veernet`: one paragraph per command."""
     width = max(map(len, COMMANDS)) + 4
-    about = {name: (command_class(name).__doc__ or "").split("\n\n")[0] for name in COMMANDS}
     lines = [
-        fill(text, 80, initial_indent=f"  {name}".ljust(width), subsequent_indent=" " * width)
-        for name, text in about.items()
+        fill(
+            about(name), 80, initial_indent=f"  {name}".ljust(width), subsequent_indent=" " * width
+        )
+        for name in COMMANDS
     ]
     return "\n".join(["usage: veernet COMMAND [OPTIONS]", "", DESCRIPTION, *lines])
+
+
+def about(name: str) -> str:
+    """Return the first paragraph of a command's docstring, read from the source, since its module
+    imports PyTorch."""
+    source = get_data("veernet.cli", f"{_module(name)}.py") or b""
+    kinds = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    (kind,) = (node for node in kinds if node.name == name.capitalize())
+    return (ast.get_docstring(kind) or "").split("\n\n")[0]
 
 
 def _worded(message: Warning | str, category: type[Warning], *where: Any) -> str:

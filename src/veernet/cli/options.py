@@ -1,13 +1,14 @@
 """Options shared by several commands."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-import torch
 from tyro.conf import arg
 
-from veernet import distributed
 from veernet.errors import OptionError
+
+if TYPE_CHECKING:
+    import torch
 
 RecipeName = Literal["binary", "multiclass"]
 
@@ -59,12 +60,16 @@ def check_picture(**options: Path | None) -> None:
             raise OptionError(f"--{name} {path}: its name must end in .png or .svg")
 
 
-def device_of(name: str) -> torch.device:
+def device_of(name: str) -> "torch.device":
     """Return the device named auto, cpu, cuda or cuda:1.
 
     Raises:
         OptionError: this machine has no such device, or tensors on it hold no numbers (meta).
     """
+    import torch  # takes a second, and commands without --device do without
+
+    from veernet import distributed
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

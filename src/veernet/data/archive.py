@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from zipfile import ZipFile
 
 import cv2
@@ -29,11 +29,14 @@ from numpy import ndarray
 from torch.utils.data import Dataset
 
 from veernet.curves.wraps import count_wraps
-from veernet.data.batch import UNLABELLED, Sample, as_tensor, to_ink
+from veernet.data.labels import UNLABELLED
 from veernet.data.raster import MAX_PIXELS, read_grey, read_index
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError
 from veernet.files import check_inside, read_json, read_json_lines, validate
+
+if TYPE_CHECKING:
+    import veernet.data.batch
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -199,7 +202,10 @@ class Split(Dataset[Sample]):
         drawn = f", drawn by {self.generator}" if self.generator else ""
         return f"{len(rows)} logs, {digest[:16]}{drawn}"
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> "veernet.data.batch.Sample":
+        # Imported here, for processes that draw and write logs do without PyTorch.
+        from veernet.data.batch import Sample, as_tensor, to_ink
+
         if self.draw is not None:
             log = self._drawn(self.draw, index)
             return Sample(image=to_ink(log.grey), target=as_tensor(log.mask))

@@ -9,10 +9,8 @@ from numpy import ndarray
 from torch import Tensor
 from torch.nn import functional as F
 
+from veernet.data.labels import UNLABELLED
 from veernet.errors import BatchError
-
-UNLABELLED = 255
-"""Class index of pixels that losses and metrics ignore: padding, or not labelled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,11 @@ from veernet.data.archive import (
     read_rows,
     sha256,
 )
-from veernet.data.batch import UNLABELLED
+from veernet.data.labels import UNLABELLED
 from veernet.data.raster import save_picture
 from veernet.errors import ArchiveError
 from veernet.files import (
     atomic_write,
-    claimed,
     first_difference,
     is_temporary,
     remove_stale,
@@ -39,6 +38,7 @@ from veernet.files import (
     write_json,
     write_json_lines,
 )
+from veernet.locks import claimed
 
 JOURNAL = "written.jsonl"
 """File of the rows of complete logs, inside the folder of an unfinished split."""

@@ -1,7 +1,6 @@
-"""Memory of the machine: its size, its allocator, and peaks; and the precisions that its processor
-has units for."""
+"""Memory of the machine, its size and peaks; and the precisions that its processor has units
+for."""
 
-import ctypes
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +12,6 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from veernet.errors import OptionError
 from veernet.training import Precision
 
-MMAP_THRESHOLD = 1 << 20
-"""Size from which the CPU's allocator returns a freed block to the system, bytes."""
-
 Support = Literal["native", "emulated", "missing"]
 """Way in which a device convolves in a precision.
 
@@ -24,26 +20,6 @@ emulated: in units for float32, on numbers that oneDNN widens on the way
 missing:  without oneDNN, which has no such convolutions for the processor; PyTorch's own write
           every pixel out as often as the kernel reads it
 """
-
-
-def configure_allocator() -> None:
-    """Make freed memory return to the system at once, and large blocks use large pages; call it
-    first.
-
-    On a GPU: expandable segments, in place of blocks that are never joined. On a CPU, glibc keeps
-    freed blocks of up to 32 MiB in a heap that shrinks from its end only; blocks from
-    `MMAP_THRESHOLD` on return instead. Then more pages are new, so PyTorch asks for large pages.
-    Settings in the environment are kept.
-    """
-    if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:
-        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    options = {"MALLOC_MMAP_THRESHOLD_": -3, "MALLOC_TRIM_THRESHOLD_": -1}  # parameters of mallopt
-    with suppress(OSError, AttributeError):  # other systems have no glibc
-        libc = ctypes.CDLL("libc.so.6")
-        for name, option in options.items():
-            if name not in os.environ:
-                libc.mallopt(option, MMAP_THRESHOLD)
 
 
 class PeakMemory:
@@ -99,13 +75,20 @@ def parse_bytes(text: str, device: torch.device) -> int:
 
 
 def available_memory(device: torch.device) -> int:
-    """Memory that this process could hold, bytes: what it holds now, plus what is free."""
+    """Memory that this process could hold, bytes: what it holds now, plus what is free; on a system
+    that does not say what is free, all that it has.
+
+    Raises:
+        OptionError: the system, as Windows, says neither in a way that Python knows.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
     known = [_kilobytes_field("/proc/meminfo", "MemAvailable"), *_container()]
     rooms = [room for room in known if room is not None]
     if rooms:
         return rss() + min(rooms)
+    if not hasattr(os, "sysconf"):  # as on Windows
+        raise OptionError("the memory of this system is not known; give some by --memory 8GiB")
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 

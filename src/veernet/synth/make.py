@@ -154,7 +154,11 @@ def _whole(folder: Path, there: Mapping[int, Row], advance: Callable[[], object]
 @contextmanager
 def _deaf_to_ctrl_c() -> Generator[None]:
     """Mask Ctrl-C during the block, so that processes started there never receive it, not even
-    while they import; this process receives it when the block ends."""
+    while they import; this process receives it when the block ends. Where no signal can be
+    masked, nothing is."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows; `_settle_worker` ignores Ctrl-C there
+        yield
+        return
     resource_tracker.ensure_running()  # started later, it would unblock Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -164,6 +168,7 @@ def _deaf_to_ctrl_c() -> Generator[None]:
 
 
 def _settle_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # the processes already use all cores
     Thread(target=_end_with_parent, daemon=True).start()
 

@@ -11,7 +11,6 @@ from numpy.random import Generator
 
 from veernet.curves.strokes import polylines
 from veernet.errors import LasError, OptionError
-from veernet.las import read_las
 from veernet.synth.curves import standard
 
 MIN_SAMPLES = 200
@@ -51,6 +50,8 @@ def passed_over(folder: str) -> tuple[str, ...]:
 
 @cache
 def _read_shapes(folder: str) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
+    from veernet.las import read_las  # its libraries take longer to import than a log to draw
+
     found, failed = list[Shape](), list[str]()
     for path in sorted(Path(folder).iterdir() if Path(folder).is_dir() else []):
         if path.suffix.lower() == ".las":

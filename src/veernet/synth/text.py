@@ -1,9 +1,9 @@
 """Printing words as ink."""
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -64,4 +64,13 @@ def put(ink: Ink, patch: Ink, *, y: int, x: int, on_white: bool = False) -> None
 
 @cache
 def _face(name: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf", size)
+    return ImageFont.truetype(font_folder() / f"{name}.ttf", size)
+
+
+@cache
+def font_folder() -> Path:
+    """Return the folder of Matplotlib's fonts; Matplotlib itself would take long to import."""
+    found = find_spec("matplotlib")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from veernet import files
+from veernet import locks
 from veernet.data.archive import Archive, Split, sha256
 from veernet.errors import ArchiveError, OnError, OptionError, RunError
 from veernet.files import first_difference, read_json, validate, write_json
@@ -151,7 +151,7 @@ def claimed(run: Path) -> AbstractContextManager[None]:
     Raises:
         RunError: another process has it.
     """
-    return files.claimed(run, RunError(f"{run}: another process trains this run already"))
+    return locks.claimed(run, RunError(f"{run}: another process trains this run already"))
 
 
 def read_config(run: Path) -> Config:

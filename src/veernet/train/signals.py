@@ -1,6 +1,5 @@
 """Pause a run on request: Ctrl-C, SIGTERM, a closed terminal, or a number of steps."""
 
-import os
 import signal
 import sys
 import threading
@@ -10,11 +9,9 @@ from types import FrameType
 
 from rich.console import Console
 
-from veernet import distributed
-
-PAUSED = os.EX_TEMPFAIL
+PAUSED = 75
 """Exit code 75 of a command whose training was paused, so that commands chained with && stop
-too."""
+too: EX_TEMPFAIL of Unix, which Python has there alone."""
 
 
 class StopRequest:
@@ -45,14 +42,14 @@ class StopRequest:
 @contextmanager
 def stop_signals(after: int | None, console: Console) -> Generator[StopRequest]:
     """Install handlers for the signals that request a pause during the block (main thread only). If
-    SIGHUP is ignored, as under `nohup`, it stays so."""
+    SIGHUP is ignored, as under `nohup`, it stays so; Windows has none."""
     pausing = StopRequest(after, console)
     if threading.current_thread() is not threading.main_thread():
         yield pausing
         return
     asking = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        asking.append(signal.SIGHUP)
+    if (hangup := getattr(signal, "SIGHUP", None)) and signal.getsignal(hangup) != signal.SIG_IGN:
+        asking.append(hangup)
     before = {one: signal.signal(one, pausing.on_signal) for one in asking}
     try:
         yield pausing
@@ -64,5 +61,7 @@ def stop_signals(after: int | None, console: Console) -> Generator[StopRequest]:
 def end_if_paused(done: bool) -> None:
     """Exit with `PAUSED` if training is not done; under `torchrun`, which would then restart it,
     with 0."""
+    from veernet import distributed  # PyTorch, which the help does without
+
     if not done:
         sys.exit(0 if distributed.launched() else PAUSED)
