@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from veernet import Archive
-from veernet.data.archive import class_counts
+from veernet.data.logs import class_counts
 from veernet.recipes import RECIPES
 
 OUT = Path(__file__).with_suffix(".json")

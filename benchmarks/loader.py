@@ -25,8 +25,8 @@ from typing import Any
 import torch
 
 from veernet import Schedule, Tversky, VeerNet, train_step
-from veernet.data.archive import Split
 from veernet.data.loader import PREFETCH_BYTES, Loader
+from veernet.data.split import Split
 from veernet.memory.allocator import configure_allocator
 from veernet.recipes import RECIPES
 from veernet.synth.logs import SynthLogs

@@ -14,7 +14,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from veernet.data.archive import Split, sha256
+from veernet.data.logs import sha256
+from veernet.data.split import Split
 from veernet.errors import VeerNetError
 from veernet.evaluation.evaluate import LogResult, evaluate
 from veernet.evaluation.summary import summarise

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from veernet.data.archive import Row
+from veernet.data.logs import Row
 from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise
 from veernet.synth.appearance import Appearance
 from veernet.synth.logs import SynthLogs

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from veernet import VeerNet, VeerNetConfig
-from veernet.data.archive import Row
+from veernet.data.logs import Row
 from veernet.digitisation import Calibration, CurveScale, Depth, Track, digitise
 from veernet.synth.appearance import Appearance
 from veernet.synth.logs import SynthLogs

@@ -16,10 +16,12 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # not from typing, whose import takes longer than this whole module
 if TYPE_CHECKING:
-    from veernet.data.archive import Archive, Log, Split
+    from veernet.data.archive import Archive
     from veernet.data.batch import UNLABELLED, Batch, Sample, collate
+    from veernet.data.logs import Log
     from veernet.data.sampler import ScheduleSampler
     from veernet.data.schedule import Schedule, shard
+    from veernet.data.split import Split
     from veernet.digitisation.calibration import Calibration, Depth, read_calibration
     from veernet.digitisation.files import digitise_file
     from veernet.digitisation.reading import digitise
@@ -117,8 +119,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "veernet.data.archive": ("Archive", "Log", "Split"),
+    "veernet.data.archive": ("Archive",),
+    "veernet.data.split": ("Split",),
     "veernet.data.batch": ("UNLABELLED", "Batch", "Sample", "collate"),
+    "veernet.data.logs": ("Log",),
     "veernet.data.sampler": ("ScheduleSampler",),
     "veernet.data.schedule": ("Schedule", "shard"),
     "veernet.digitisation.calibration": ("Calibration", "Depth", "read_calibration"),

@@ -16,10 +16,11 @@ from rich.console import Console
 
 from runs import newest
 from veernet import Archive, Schedule, VeerNetConfig, collate
-from veernet.data.archive import Row, Split
 from veernet.data.batch import Sample
 from veernet.data.loader import Loader
+from veernet.data.logs import Row
 from veernet.data.raster import write_picture
+from veernet.data.split import Split
 from veernet.errors import ImageError, RunError
 from veernet.report.page import write_report
 from veernet.train.log import read_log

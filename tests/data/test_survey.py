@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from veernet import Schedule
-from veernet.data.archive import Row, Split
+from veernet.data.logs import Row
+from veernet.data.split import Split
 from veernet.data.survey import survey
 
 

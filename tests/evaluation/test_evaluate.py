@@ -12,7 +12,7 @@ from rich.console import Console
 from networks import SeesInk
 from veernet import Archive, VeerNet, VeerNetConfig
 from veernet.curves.error import CurveError
-from veernet.data.archive import Curves, Log
+from veernet.data.logs import Curves, Log
 from veernet.evaluation.evaluate import LogResult, PixelCounts, ValueErrors, evaluate
 from veernet.evaluation.pictures import draw, write_evaluation
 from veernet.evaluation.pixels import Counts

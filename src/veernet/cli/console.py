@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from veernet.data.archive import SplitName
+from veernet.data.logs import SplitName
 from veernet.files import nan_to_none
 from veernet.terminal import Screen, one_line
 

@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from veernet.cli.console import print_json, progress_console
 from veernet.cli.options import RUN, device_of
-from veernet.data.archive import SplitName
+from veernet.data.logs import SplitName
 from veernet.errors import OnError
 from veernet.report.tables import print_summary
 from veernet.train.score import evaluate_run

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 
 from veernet.cli.console import print_json
 from veernet.cli.options import SCANS
-from veernet.data.archive import SplitName
+from veernet.data.logs import SplitName
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OnError, OptionError
 from veernet.label import Labeller, LasLabels, MaskLabels, PolylineLabels, import_scans

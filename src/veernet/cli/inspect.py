@@ -12,8 +12,9 @@ from tyro.conf import Positional
 
 from veernet.cli.console import print_json, progress_console
 from veernet.cli.options import ARCHIVE, check_at_least, check_picture
-from veernet.data.archive import Split, SplitName
+from veernet.data.logs import SplitName
 from veernet.data.schedule import Schedule
+from veernet.data.split import Split
 from veernet.data.survey import Survey, survey
 from veernet.data.verify import Verification, verify
 from veernet.errors import ArchiveError

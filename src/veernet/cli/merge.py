@@ -11,8 +11,8 @@ from tyro.conf import Positional
 
 from veernet.cli.console import print_archive, progress_console
 from veernet.cli.options import ARCHIVES, OUT, check_at_least
-from veernet.data.archive import PictureFormat, SplitName
 from veernet.data.combine import merge
+from veernet.data.logs import PictureFormat, SplitName
 from veernet.synth.opening import open_archive
 from veernet.terminal import bar
 

@@ -19,7 +19,7 @@ from veernet.cli.options import (
     check_at_least,
     given,
 )
-from veernet.data.archive import SPLITS, PictureFormat
+from veernet.data.logs import SPLITS, PictureFormat
 from veernet.synth.appearance import read_appearance
 from veernet.synth.make import make
 from veernet.synth.shapes import passed_over

@@ -9,16 +9,9 @@ from typing import Any
 import numpy as np
 
 from veernet.data import writing
-from veernet.data.archive import (
-    SPLITS,
-    Archive,
-    PictureFormat,
-    Row,
-    Split,
-    SplitName,
-    changed_files,
-    sha256,
-)
+from veernet.data.archive import Archive
+from veernet.data.logs import SPLITS, PictureFormat, Row, SplitName, changed_files, sha256
+from veernet.data.split import Split
 from veernet.errors import ArchiveError, OptionError
 from veernet.files import atomic_write
 

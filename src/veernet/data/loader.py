@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from veernet.data.archive import Split
 from veernet.data.batch import Batch, Sample, collate
 from veernet.data.schedule import MicroBatch, Step, padded_pixels
+from veernet.data.split import Split
 from veernet.errors import OnError, VeerNetError
 
 PREFETCH_BYTES = 2**30

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veernet.data.archive import Split
 from veernet.data.schedule import Schedule, padding_waste
+from veernet.data.split import Split
 
 BINS = 8
 """Bars of a histogram."""

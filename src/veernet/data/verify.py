@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from veernet.data.archive import Split, changed_files, class_counts
 from veernet.data.batch import UNLABELLED
+from veernet.data.logs import changed_files, class_counts
+from veernet.data.split import Split
 from veernet.errors import VeerNetError
 
 

@@ -15,17 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from veernet.data.archive import (
-    FORMAT,
-    GENERATOR,
-    METADATA,
-    Archive,
-    Log,
-    Row,
-    read_rows,
-    sha256,
-)
+from veernet.data.archive import FORMAT, Archive
 from veernet.data.labels import UNLABELLED
+from veernet.data.logs import GENERATOR, METADATA, Log, Row, read_rows, sha256
 from veernet.data.raster import save_picture
 from veernet.errors import ArchiveError
 from veernet.files import (

@@ -9,8 +9,9 @@ from numpy import ndarray
 from torch import nn
 
 from veernet.curves.error import CurveError, curve_error, resample
-from veernet.data.archive import Log, Row, Split
 from veernet.data.batch import UNLABELLED
+from veernet.data.logs import Log, Row
+from veernet.data.split import Split
 from veernet.errors import VeerNetError
 from veernet.evaluation.pixels import Counts, count
 from veernet.inference import classes_of, predict, read_curve

@@ -13,8 +13,9 @@ from torch import nn
 
 from veernet.curves.overlay import overlay, stack
 from veernet.curves.wraps import printed_rows
-from veernet.data.archive import Log, Row, Split
+from veernet.data.logs import Log, Row
 from veernet.data.raster import write_picture
+from veernet.data.split import Split
 from veernet.evaluation.evaluate import LogResult, follow_curves, wrap_edges
 from veernet.evaluation.summary import Summary, summarise
 from veernet.files import nan_to_none, write_json, write_json_lines

@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from veernet.curves.overlay import overlay
 from veernet.data import writing
-from veernet.data.archive import METADATA, CurveRow, Curves, Log, Row, SplitName
 from veernet.data.batch import UNLABELLED
+from veernet.data.logs import METADATA, CurveRow, Curves, Log, Row, SplitName
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
 from veernet.digitisation.calibration import Calibration, read_calibration
 from veernet.digitisation.strip import Strip, cut_from_paper

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from veernet.curves.overlay import COLOURS
-from veernet.data.archive import Split, SplitName
+from veernet.data.logs import SplitName
+from veernet.data.split import Split
 from veernet.data.survey import Survey
 from veernet.data.verify import Verification
 from veernet.files import atomic_write

@@ -6,7 +6,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from veernet.data.archive import SPLITS, Archive, Log, PictureFormat, Row, SplitName
+from veernet.data.archive import Archive
+from veernet.data.logs import SPLITS, Log, PictureFormat, Row, SplitName
 from veernet.errors import ArchiveError, ArchiveWarning
 from veernet.files import validate
 from veernet.synth.generator import GeneratorRecord, generator_of

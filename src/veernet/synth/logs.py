@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.random import Generator
 
-from veernet.data.archive import CurveRow, Curves, Log, PictureFormat, Row, Split
+from veernet.data.logs import CurveRow, Curves, Log, PictureFormat, Row
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OptionError
 from veernet.files import formerly
@@ -23,6 +23,9 @@ from veernet.synth.degradation import (
 from veernet.synth.layout import Layout, lay_out, scale_of
 from veernet.synth.paint import Line, paint_curves, paint_mask, paint_page
 from veernet.synth.shapes import Shape, shapes_of, take_shape
+
+if TYPE_CHECKING:
+    from veernet.data.split import Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +121,10 @@ class SynthLogs:
             ),
         )
 
-    def split(self, count: int) -> Split:
+    def split(self, count: int) -> "Split":
         """Return the first `count` logs as a data set; each is drawn every time it is read."""
+        from veernet.data.split import Split  # of PyTorch, which drawing does without
+
         return Split(Path(), [self.row(i) for i in range(count)], len(self.classes), self.log)
 
     def _layout(self, index: int) -> Layout:

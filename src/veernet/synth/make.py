@@ -16,13 +16,7 @@ from threading import Thread
 import cv2
 
 from veernet.data import writing
-from veernet.data.archive import (
-    SPLITS,
-    PictureFormat,
-    Row,
-    changed_files,
-    image_name,
-)
+from veernet.data.logs import SPLITS, PictureFormat, Row, changed_files, image_name
 from veernet.errors import ArchiveError, ArchiveWarning, OptionError
 from veernet.synth.drawn import MadeBy, doubt_about, read_made_by
 from veernet.synth.generator import generator_of

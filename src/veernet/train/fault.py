@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from veernet.data.archive import Split
 from veernet.data.loader import Loader
 from veernet.data.schedule import Step
+from veernet.data.split import Split
 from veernet.errors import RunError
 from veernet.files import read_json, validate, write_json
 from veernet.step import StepResult, train_step

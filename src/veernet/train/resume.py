@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 
 from veernet import distributed
-from veernet.data.archive import Split
+from veernet.data.split import Split
 from veernet.errors import CheckpointError
 from veernet.files import remove_stale
 from veernet.memory.plan import StoredPlan

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from veernet import locks
-from veernet.data.archive import Archive, Split, sha256
+from veernet.data.archive import Archive
+from veernet.data.logs import sha256
+from veernet.data.split import Split
 from veernet.errors import ArchiveError, OnError, OptionError, RunError
 from veernet.files import first_difference, read_json, validate, write_json
 from veernet.memory.plan import StoredPlan

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from veernet.data.archive import SplitName
+from veernet.data.logs import SplitName
 from veernet.errors import OnError, RunError
 from veernet.evaluation.evaluate import evaluate
 from veernet.evaluation.pictures import write_evaluation
