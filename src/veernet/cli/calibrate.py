@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from rich.console import Console
 from rich.prompt import Prompt
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from veernet.cli.console import print_json
 from veernet.cli.options import SCAN, Repeated
@@ -40,6 +40,11 @@ class Calibrate:
     lines, whose depths you may read off the scan. On a terminal you are then asked for the rest;
     elsewhere no file is written. With at least one --curve, and either two --tie or one --tie and
     --line, the file is written without questions.
+
+    Examples:
+        veernet calibrate scan.tif
+        veernet calibrate scan.tif --tie 412 300 --tie 8027 1050 --curve 1:GR:API:0:150
+        veernet calibrate scan.tif --tie 412 300 --line 10 --curve 1:DT:US/F:140:40:wraps
     """
 
     scan: Annotated[Positional[Path], SCAN]
@@ -48,7 +53,7 @@ class Calibrate:
     """Calibration file to write."""
     axis: Axis = "down"
     """Direction in which depth increases on the scan."""
-    tie: Repeated[tuple[float, float]] = ()
+    tie: Annotated[Repeated[tuple[float, float]], arg(metavar="PIXEL DEPTH ...")] = ()
     """PIXEL DEPTH of a depth line, one or more: its pixel along the scan at the left edge of the
     first track with a curve. A pixel within 6 px of a depth line is moved onto it."""
     line: float | None = None
@@ -58,7 +63,7 @@ class Calibrate:
     """Unit of depth."""
     step: float = 0.5
     """Depth step of the LAS file, in the same unit."""
-    curve: Repeated[str] = ()
+    curve: Annotated[Repeated[str], arg(metavar="CURVE ...")] = ()
     """TRACK:MNEMONIC:UNIT:LEFT:RIGHT: number of the track from 1, and values of its edges. Append
     :log for a logarithmic scale, :wraps for a backup scale, and :2 for the network's second curve,
     which is dashed or dotted."""

@@ -22,6 +22,10 @@ class Demo:
     Draws logs, trains three classes, evaluates, digitises an unseen log to LAS, and writes
     report.html. Run the command again to go on where it was stopped. If training is paused, it
     ends with exit code 75, as `veernet train` does.
+
+    Examples:
+        veernet demo
+        veernet demo --out small --workers 4
     """
 
     out: Path = Path("demo")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from veernet.cli.console import print_json
 from veernet.cli.options import SCAN, Repeated, device_of
@@ -26,6 +26,11 @@ class Digitise:
     The calibration is a TOML file with the place of each track, the depth of two or more rows, and
     the values of the track's edges; `veernet calibrate` proposes one. The picture of a curve shows
     it over the scan, beside it its confidence and, if --reference has the curve, the difference.
+
+    Examples:
+        veernet digitise scan.tif --calibration calibration.toml
+        veernet digitise scan.tif --calibration calibration.toml --reference well.las
+        veernet digitise log.pdf --page 2 --calibration log.toml --well 'Acme 1'
     """
 
     scan: Annotated[Positional[Path], SCAN]
@@ -41,7 +46,7 @@ class Digitise:
     """Replace files that exist."""
     well: str | None = None
     """Name of the well, for the header of the LAS file."""
-    header: Repeated[str] = ()
+    header: Annotated[Repeated[str], arg(metavar="MNEMONIC=VALUE ...")] = ()
     """Further items of the LAS header, as MNEMONIC=VALUE: COMP="Acme Oil" FLD=Heinen
     UWI=15-131-20042."""
     header_from: Path | None = None

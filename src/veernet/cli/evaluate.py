@@ -20,6 +20,10 @@ class Evaluate:
     """Evaluate a run's best weights on a split: in pixels, and in curve values.
 
     Writes summary.json, logs.jsonl and pictures to RUN/evaluation/SPLIT.
+
+    Examples:
+        veernet evaluate run
+        veernet evaluate run --split val --json
     """
 
     folder: Annotated[Positional[Path], RUN]

@@ -15,7 +15,12 @@ from veernet.synth.gallery import write_gallery
 
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
-    """Draw examples of synthetic logs: both ends of every nuisance, a sheet of logs, and zooms."""
+    """Draw examples of synthetic logs: both ends of every nuisance, a sheet of logs, and zooms.
+
+    Examples:
+        veernet gallery pictures
+        veernet gallery pictures --appearance appearance.toml
+    """
 
     out: Annotated[Positional[Path], OUT]
     """Folder for nuisances.png, sheet.png and zoom.png."""

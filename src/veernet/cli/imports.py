@@ -7,10 +7,10 @@ from typing import Annotated
 import torch
 from rich.console import Console
 from rich.table import Column, Table
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from veernet.cli.console import print_json
-from veernet.cli.options import SCANS
+from veernet.cli.options import PATH, SCANS, Repeated
 from veernet.data.logs import SplitName
 from veernet.data.raster import MAX_PIXELS
 from veernet.errors import OnError, OptionError
@@ -30,6 +30,10 @@ class Import:
     no loss sees it, unless the labels say that the curve is absent there: by --complete or, with
     --polylines, by a shape labelled `no GR` over the depths without GR. `veernet merge` joins the
     archive with a synthetic one.
+
+    Examples:
+        veernet import log.tif --calibration log.toml --out archive --las log.las
+        veernet import a.tif b.tif --calibration log.toml --out archive --masks masks
     """
 
     scans: Annotated[Positional[tuple[Path, ...]], SCANS]
@@ -42,13 +46,13 @@ class Import:
     """LAS file of the well, as labels."""
     las_unit: Unit | None = None
     """Unit of depth of the LAS file, if its header gives none."""
-    masks: Path | None = None
+    masks: Annotated[Path | None, PATH] = None
     """Index mask of the scan's size, as labels, or a folder of masks named like the scans: 0
     background, 1 and 2 the curves of this curve_class, 255 not labelled."""
-    polylines: Path | None = None
+    polylines: Annotated[Path | None, PATH] = None
     """COCO or Labelme JSON file of hand-drawn lines, outlines or masks, as labels, or a folder of
     such files. Shapes are labelled GR or curve 1."""
-    complete: tuple[str, ...] = ()
+    complete: Annotated[Repeated[str], arg(metavar="CURVE ...")] = ()
     """Curves that the masks or polylines show wherever they are printed: where such a curve is not
     drawn, it is absent."""
     split: SplitName = "train"

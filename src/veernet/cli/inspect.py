@@ -30,6 +30,10 @@ class Inspect:
     Every file is opened, and its digest, size, classes and curves are compared with the metadata.
     Logs that are drawn on the fly are drawn, which shows whether their generator has changed.
     If there are faults, they are listed and the exit code is 2.
+
+    Examples:
+        veernet inspect archive
+        veernet inspect archive --quick --draw archive.png
     """
 
     root: Annotated[Positional[Path], ARCHIVE]

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import tyro
 
 import veernet
+from veernet.cli.explain import description, explained
 from veernet.cli.words import HELP, checked, command_of
 from veernet.errors import ArchiveWarning, ImageWarning, VeerNetError
 from veernet.memory.allocator import configure_allocator
@@ -110,10 +111,11 @@ def _command(words: list[str]) -> Command:
         print(_help() if first in HELP else f"veernet {veernet.__version__}")
         sys.exit()
     name = command_of(first, COMMANDS)
-    command = command_class(name)
+    command = explained(command_class(name))
     return tyro.cli(
         command,
         prog=f"veernet {name}",
+        description=description(command),
         args=checked(name, command, others),
         config=(tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff),
     )

@@ -23,6 +23,10 @@ class Merge:
 
     Every log keeps its split: training logs go to train. Run the command again to write only the
     files that are missing or have changed since.
+
+    Examples:
+        veernet merge both synthetic real
+        veernet merge all drawn a b --pictures png
     """
 
     root: Annotated[Positional[Path], OUT]

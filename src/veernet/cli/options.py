@@ -23,6 +23,9 @@ EndsFromRecipe = Annotated[
 
 Repeated = Annotated[tuple[T, ...], arg(help_behavior_hint="(may be given again)")]
 
+PATH = arg(metavar="PATH")
+"""Name in the help for a value that is a file or a folder."""
+
 ARCHIVE = arg(metavar="ARCHIVE")
 OPTIONAL_ARCHIVE = arg(metavar="[ARCHIVE]")
 ARCHIVES = arg(metavar="ARCHIVE...", help_behavior_hint="(required)")

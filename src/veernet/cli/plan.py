@@ -37,6 +37,11 @@ class Plan:
     and choice of activation checkpointing: the memory of the process at the widest log, how many of
     the widest logs fit together, the micro-batches of a step, and its time relative to a step
     without padding or checkpointing. Of these choices only the precision changes what is learned.
+
+    Examples:
+        veernet plan archive --memory 8GiB
+        veernet plan --height 480 640 --width 3200 12800 --memory 16GiB
+        veernet plan archive --device cuda --memory 24GiB --precision bf16
     """
 
     archive: Annotated[Positional[Path | None], OPTIONAL_ARCHIVE] = None

@@ -18,6 +18,9 @@ class Replay:
     """Run a step with a non-finite loss or gradient again, log by log, without updating weights.
 
     `veernet train` writes such a step to RUN/faults, and prints its folder.
+
+    Examples:
+        veernet replay run/faults/000123
     """
 
     folder: Annotated[Positional[Path], arg(metavar="STEP")]

@@ -14,7 +14,12 @@ from veernet.report.page import write_report
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Write one self-contained HTML page about a run: learning curves, metrics, pictures."""
+    """Write one self-contained HTML page about a run: learning curves, metrics, pictures.
+
+    Examples:
+        veernet report run
+        veernet report run --out run.html --digitised digitised/scan.GR.png
+    """
 
     folder: Annotated[Positional[Path], RUN]
     """Folder of the run."""

@@ -18,7 +18,12 @@ from veernet.terminal import bar
 
 @dataclass(frozen=True, kw_only=True)
 class Subset:
-    """Copy some logs of an archive, chosen at random, into a new one."""
+    """Copy some logs of an archive, chosen at random, into a new one.
+
+    Examples:
+        veernet subset small archive --train 100 --val 10
+        veernet subset other archive --test 20 --seed 1
+    """
 
     root: Annotated[Positional[Path], OUT]
     """Folder of the new archive."""

@@ -32,6 +32,11 @@ class Synth:
 
     The recipe sets what no option gives: binary draws 2,000 logs of one curve, multiclass 15,000 of
     two. Run the command again to write only the files that are missing or have changed since.
+
+    Examples:
+        veernet synth archive --train 2000 --val 200 --test 200
+        veernet synth crops --crop 320 640 --appearance appearance.toml
+        veernet synth wells --curves las --on-the-fly --seed 7
     """
 
     root: Annotated[Positional[Path], ARCHIVE]

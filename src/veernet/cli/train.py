@@ -41,6 +41,11 @@ class Train:
     among N processes, one per GPU, write `torchrun --nproc-per-node N -m veernet` for `veernet`:
     what is learned is the same, and with `--max-restarts` the run goes on from its last checkpoint
     if a process is lost.
+
+    Examples:
+        veernet train archive --out run
+        veernet train archive --out run --memory 4GiB --epochs 20
+        veernet train --resume run
     """
 
     archive: Annotated[Positional[Path | None], OPTIONAL_ARCHIVE] = None
