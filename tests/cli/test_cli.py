@@ -84,6 +84,11 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     assert code == 0
     assert json.loads(message)["logs"] == 2
 
+    options = ["--weights", run, "--archive", tmp_path / "part", "--split", "train"]
+    code, message, _ = veernet("evaluate", *options, "--out", tmp_path / "before")
+    assert (code, f"wrote {tmp_path / 'before'}\n" in message) == (0, True)
+    assert json.loads((tmp_path / "before/summary.json").read_text())["logs"] == 5
+
     logs = SynthLogs(height=(64, 64), width=(100, 100))
     scan, calibration = draw_scan(tmp_path / "scan", logs, number=7)
     options = ["--calibration", calibration, "--weights", run, "--out", out]
@@ -104,6 +109,13 @@ BAD = {
     "nothing to do": ("train", "ARCHIVE and --out RUN"),
     "no run": ("train --resume none", "none: no run here"),
     "no run to evaluate": ("evaluate none", "none: no run here"),
+    "nothing to evaluate": ("evaluate", "evaluate needs RUN, or --weights, --archive and --out"),
+    "weights and no archive": ("evaluate --weights none", "--weights, --archive and --out"),
+    "a run and an archive": (
+        "evaluate run --archive none --out out",
+        "leave out --archive, --out, or write --weights run --archive ARCHIVE --out FOLDER",
+    ),
+    "no archive to evaluate on": ("evaluate --archive none --out out", "none: no archive here"),
     "no run to report": ("report none", "none: no run here"),
     "settings on resume": (
         "train none --resume none --epochs 3 --init-weights x",

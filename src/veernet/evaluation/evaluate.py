@@ -11,7 +11,7 @@ from torch import nn
 from veernet.curves.error import CurveError, curve_error, resample
 from veernet.data.archive import Log, Row, Split
 from veernet.data.batch import UNLABELLED
-from veernet.errors import VeerNetError
+from veernet.errors import OptionError, VeerNetError
 from veernet.evaluation.pixels import Counts, count
 from veernet.inference import classes_of, predict, read_curve
 
@@ -103,6 +103,9 @@ def evaluate(
         skip: called with the name of a log that cannot be read and the reason; the log is left out.
             None raises instead.
         stop: called before every log; True ends the evaluation there.
+
+    Raises:
+        OptionError: the network tells more or fewer curves apart than the logs have.
     """
     results: list[LogResult] = []
     for index in indices:
@@ -116,6 +119,11 @@ def evaluate(
             skip(split.rows[index].file_name, str(fault))
             continue
         probability = predict(model, log.grey, autocast=autocast)
+        if len(probability) != split.n_classes - 1:
+            raise OptionError(
+                f"the network tells {len(probability)} curve(s) apart, and the logs of "
+                f"{split.folder} have {split.n_classes - 1}"
+            )
         row = split.rows[index]
         results.append(LogResult.of(row, log, probability, read_curves=read_curves))
         advance()

@@ -42,6 +42,7 @@ def write_evaluation(
     classes: Sequence[str],
     *,
     left_out: Mapping[str, str] | None = None,
+    scored: Mapping[str, str] | None = None,
     autocast: torch.dtype | None = None,
 ) -> Summary:
     """Write `summary.json`, `logs.jsonl` and pictures: of logs from the worst, of which nothing was
@@ -50,11 +51,13 @@ def write_evaluation(
 
     Args:
         left_out: names of logs that could not be read, and why.
+        scored: names of the weights, of the archive and of its split, for the record.
 
     Returns:
         the summary.
     """
-    summary = replace(summarise(results, classes), left_out=dict(left_out or {}))
+    more = {"left_out": dict(left_out or {}), "scored": dict(scored or {})}
+    summary = replace(summarise(results, classes), **more)
     with atomic_write_set(folder, SUMMARY, older=lambda: _pictures(folder)) as staging:
         _draw_worst(staging, model, split, results, autocast=autocast)
         write_json_lines(
