@@ -54,7 +54,7 @@ def test_weights_score_in_float32_what_their_run_scores_in_its_own_precision(
     (run / "config.json").write_text(json.dumps(config))
     assert evaluate_run(run, "val", **HOW).curves == of_weights[0].curves
     found = [json.loads((folder / "summary.json").read_text()) for folder in files[1:]]
-    assert found == [asdict(summary) for summary in of_weights]
+    assert found == json.loads(json.dumps([asdict(summary) for summary in of_weights]))
     rows = [(folder / "logs.jsonl").read_text() for folder in files]
     assert rows[0] == rows[1] == rows[2]
     assert len({*[tuple(sorted(p.name for p in folder.glob("*.png"))) for folder in files]}) == 1

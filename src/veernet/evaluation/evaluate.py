@@ -45,6 +45,8 @@ class LogResult:
     counts: tuple[PixelCounts, ...]
     errors: tuple[ValueErrors, ...]
     """Errors per curve; empty if curves were not followed."""
+    traits: tuple[str, ...] = ()
+    """Visible features of the log, as its metadata has them."""
 
     @property
     def unread(self) -> tuple[bool, ...]:
@@ -82,7 +84,13 @@ class LogResult:
         followed = follow_curves(probability, row) if read_curves else []
         errors = tuple(_errors(rows, log, row, k) for k, rows in enumerate(followed))
         labelled = bool((log.mask != UNLABELLED).any())
-        return LogResult(file_name=row.file_name, labelled=labelled, counts=counts, errors=errors)
+        return LogResult(
+            file_name=row.file_name,
+            labelled=labelled,
+            counts=counts,
+            errors=errors,
+            traits=row.traits,
+        )
 
 
 def evaluate(
