@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import asdict, replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -153,6 +154,25 @@ def test_a_log_of_which_nothing_was_read_ranks_last_whatever_its_pixels(small_ar
     assert first == "001 of 4 from the worst, F1 0.00, 000001.png"
     assert (second[-10:-4], third[-10:-4]) == ("000003", "000000")
     assert last == "004 of 4 from the worst, no label, 000002.png"
+
+
+def test_pixels_taken_for_a_curve_that_a_log_lacks_lower_its_score_by_how_many_they_are(split):
+    """The F1 is 2 n / (2 n + k), where the n pixels of the first curve are found and k others are
+    taken for the second: one wrong pixel does not make the log the worst."""
+    row, log = split.rows[0], split.log(0)
+    mask = np.where(log.mask == 2, 0, log.mask).astype(np.uint8)
+    values = log.curves.values * [[1], [np.nan]]
+    without = replace(log, mask=mask, curves=replace(log.curves, values=values))
+    n = int((mask == 1).sum())
+    for wrong in (0, 1, n):
+        seen = np.stack([mask == 1, mask == 9]).astype(np.float32)
+        far = np.argwhere(cv2.dilate((mask == 1).astype(np.uint8), np.ones((5, 5))) == 0)[:wrong]
+        seen[1][tuple(far.T)] = 1
+        found = LogResult.of(row, without, seen).worst_f1
+        assert found == pytest.approx(2 * n / (n + n + wrong))
+    nothing = replace(without, mask=0 * mask)
+    assert LogResult.of(row, nothing, 0 * seen, read_curves=False).worst_f1 == 1
+    assert LogResult.of(row, nothing, seen, read_curves=False).worst_f1 == 0
 
 
 def result_of(name, f1=1.0, *, read=True, labelled=True, errors=()):

@@ -60,13 +60,21 @@ class LogResult:
 
     @property
     def worst_f1(self) -> float | None:
-        """Lowest F1 within 1 px of any curve, 0 for a curve of which nothing was read; None if
-        nothing is labelled."""
+        """Lowest F1 within 1 px of any curve on the log, 0 for one of which nothing was read; None
+        if nothing is labelled.
+
+        A curve that the log lacks has no F1 of its own, for one pixel taken for it would make that
+        0. Its pixels count in the F1 over the pixels of all curves, which then takes part too.
+        """
         if not self.labelled:
             return None
-        unread = self.unread or (False,) * len(self.counts)
-        pairs = zip(self.counts, unread, strict=True)
-        return min(0.0 if none else counts.within_1_px.f1 for counts, none in pairs)
+        if any(self.unread):
+            return 0.0
+        counts = [one.within_1_px for one in self.counts]
+        present = [one for one in counts if one.true]
+        if len(present) < len(counts):
+            present.append(sum(counts, Counts()))
+        return min(one.f1 for one in present)
 
     @staticmethod
     def of(
