@@ -62,8 +62,17 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     assert veernet("merge", tmp_path / "both", archive, archive)[0] == 0
     assert veernet("subset", tmp_path / "part", tmp_path / "both", "--train", 5)[0] == 0
     picture = tmp_path / "part.png"
-    code, message, _ = veernet("inspect", tmp_path / "part", "--draw", picture)
+    sheets = tmp_path / "sheets"
+    words = ("inspect", tmp_path / "part", "--draw", picture, "--show", sheets)
+    code, message, _ = veernet(*words)
     assert code == 0
+    assert all(
+        f"\n{word}: images/00000" in message for word in ("narrowest", "emptiest", "darkest")
+    )
+    assert f"wrote {sheets}/train-extremes.png" in message
+    assert {path.name for path in sheets.iterdir()} == {"train.png", "train-extremes.png"}
+    found = json.loads(veernet("inspect", tmp_path / "part", "--json")[1])["train"]["darkest"][0]
+    assert {*found} == {"file_name", "height", "width", "curve_pixels", "darkness"}
     assert "train: 5 logs" in message
     assert picture.exists()
 
