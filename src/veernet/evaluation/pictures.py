@@ -109,9 +109,10 @@ def _draw_worst(
         log, row = split.log(index), split.rows[index]
         drawn = draw(log, row, model, classes, autocast=autocast)
         first = _first_column(row.width)
+        cut = row.width > PICTURE_WIDTH
+        part = f", columns {first} to {first + PICTURE_WIDTH - 1}" if cut else ""
         about = (
-            f"{place}: {result.file_name}, {row.height} x {row.width} px, "
-            f"columns {first} to {min(row.width, first + PICTURE_WIDTH) - 1}. "
+            f"{place}: {result.file_name}, {row.height} x {row.width} px{part}. "
             f"On it: {', '.join(result.traits) or 'no traits are recorded'}"
         )
         title = caption([(about, BLACK)], width=drawn.shape[1])
