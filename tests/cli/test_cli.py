@@ -62,8 +62,17 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     assert veernet("merge", tmp_path / "both", archive, archive)[0] == 0
     assert veernet("subset", tmp_path / "part", tmp_path / "both", "--train", 5)[0] == 0
     picture = tmp_path / "part.png"
-    code, message, _ = veernet("inspect", tmp_path / "part", "--draw", picture)
+    sheets = tmp_path / "sheets"
+    words = ("inspect", tmp_path / "part", "--draw", picture, "--show", sheets)
+    code, message, _ = veernet(*words)
     assert code == 0
+    assert all(
+        f"\n{word}: images/00000" in message for word in ("narrowest", "emptiest", "darkest")
+    )
+    assert f"wrote {sheets}/train-extremes.png" in message
+    assert {path.name for path in sheets.iterdir()} == {"train.png", "train-extremes.png"}
+    found = json.loads(veernet("inspect", tmp_path / "part", "--json")[1])["train"]["darkest"][0]
+    assert {*found} == {"file_name", "height", "width", "curve_pixels", "darkness"}
     assert "train: 5 logs" in message
     assert picture.exists()
 
@@ -83,6 +92,11 @@ def test_the_whole_path_from_nothing_to_a_las_file(veernet, tmp_path):
     code, message, _ = veernet("evaluate", run, "--json")
     assert code == 0
     assert json.loads(message)["logs"] == 2
+
+    options = ["--weights", run, "--archive", tmp_path / "part", "--split", "train"]
+    code, message, _ = veernet("evaluate", *options, "--out", tmp_path / "before")
+    assert (code, f"wrote {tmp_path / 'before'}\n" in message) == (0, True)
+    assert json.loads((tmp_path / "before/summary.json").read_text())["logs"] == 5
 
     logs = SynthLogs(height=(64, 64), width=(100, 100))
     scan, calibration = draw_scan(tmp_path / "scan", logs, number=7)
@@ -104,6 +118,13 @@ BAD = {
     "nothing to do": ("train", "ARCHIVE and --out RUN"),
     "no run": ("train --resume none", "none: no run here"),
     "no run to evaluate": ("evaluate none", "none: no run here"),
+    "nothing to evaluate": ("evaluate", "evaluate needs RUN, or --weights, --archive and --out"),
+    "weights and no archive": ("evaluate --weights none", "--weights, --archive and --out"),
+    "a run and an archive": (
+        "evaluate run --archive none --out out",
+        "leave out --archive, --out, or write --weights run --archive ARCHIVE --out FOLDER",
+    ),
+    "no archive to evaluate on": ("evaluate --archive none --out out", "none: no archive here"),
     "no run to report": ("report none", "none: no run here"),
     "settings on resume": (
         "train none --resume none --epochs 3 --init-weights x",

@@ -24,6 +24,29 @@ def test_a_whole_split_has_no_fault_and_its_classes_are_counted(split):
     assert sum(found.shares) == pytest.approx(1)
 
 
+def test_the_narrowest_emptiest_and_darkest_logs_are_named_with_their_figures(split):
+    """A damaged log is in none of the lists; of a log half as wide, half the pixels are as many."""
+    damage(split.folder / split.rows[2].files[0], "one bit")
+    whole = [split.log(i) for i in (0, 1, 3, 4)]
+    names = [split.rows[i].file_name for i in (0, 1, 3, 4)]
+    found = verify(split)
+    figures = {
+        "narrowest": ("width", [log.grey.shape[1] for log in whole]),
+        "emptiest": (
+            "curve_pixels_per_column",
+            [((log.mask == 1) | (log.mask == 2)).mean() * len(log.mask) for log in whole],
+        ),
+        "darkest": ("darkness", [1 - log.grey.mean() / 255 for log in whole]),
+    }
+    for word, (figure, expected) in figures.items():
+        order = np.argsort(expected, kind="stable")[:: -1 if word == "darkest" else 1][:3]
+        logs = getattr(found, word)
+        assert [log.file_name for log in logs] == [names[i] for i in order]
+        for log, i in zip(logs, order, strict=True):
+            assert getattr(log, figure) == pytest.approx(expected[i], abs=1e-9)
+            assert (log.height, log.width) == whole[i].grey.shape
+
+
 def damage(path, how):
     whole = path.read_bytes()
     match how:

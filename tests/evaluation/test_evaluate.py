@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import asdict, replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,7 @@ from veernet import Archive, VeerNet, VeerNetConfig
 from veernet.curves.error import CurveError
 from veernet.data.logs import Curves, Log
 from veernet.evaluation.evaluate import LogResult, PixelCounts, ValueErrors, evaluate
-from veernet.evaluation.pictures import draw, write_evaluation
+from veernet.evaluation.pictures import draw, tinted, write_evaluation
 from veernet.evaluation.pixels import Counts
 from veernet.evaluation.summary import PixelScores, summarise
 from veernet.inference import predict
@@ -155,6 +156,25 @@ def test_a_log_of_which_nothing_was_read_ranks_last_whatever_its_pixels(small_ar
     assert last == "004 of 4 from the worst, no label, 000002.png"
 
 
+def test_pixels_taken_for_a_curve_that_a_log_lacks_lower_its_score_by_how_many_they_are(split):
+    """The F1 is 2 n / (2 n + k), where the n pixels of the first curve are found and k others are
+    taken for the second: one wrong pixel does not make the log the worst."""
+    row, log = split.rows[0], split.log(0)
+    mask = np.where(log.mask == 2, 0, log.mask).astype(np.uint8)
+    values = log.curves.values * [[1], [np.nan]]
+    without = replace(log, mask=mask, curves=replace(log.curves, values=values))
+    n = int((mask == 1).sum())
+    for wrong in (0, 1, n):
+        seen = np.stack([mask == 1, mask == 9]).astype(np.float32)
+        far = np.argwhere(cv2.dilate((mask == 1).astype(np.uint8), np.ones((5, 5))) == 0)[:wrong]
+        seen[1][tuple(far.T)] = 1
+        found = LogResult.of(row, without, seen).worst_f1
+        assert found == pytest.approx(2 * n / (n + n + wrong))
+    nothing = replace(without, mask=0 * mask)
+    assert LogResult.of(row, nothing, 0 * seen, read_curves=False).worst_f1 == 1
+    assert LogResult.of(row, nothing, seen, read_curves=False).worst_f1 == 0
+
+
 def result_of(name, f1=1.0, *, read=True, labelled=True, errors=()):
     """A result whose curve has an F1 score: so many pixels in a thousand are right."""
     counts = Counts(predicted=1000, predicted_met=round(1000 * f1), true=1000, true_met=0)
@@ -279,6 +299,63 @@ def test_the_picture_shows_the_curve_that_is_scored(number, monkeypatch):
     assert np.isfinite(shown[np.isfinite(values)]).mean() > 0.98  # the rest is where it jumps
 
 
+def test_the_tint_of_a_pixel_is_the_mean_of_the_colours_by_their_probabilities():
+    """White stands for the background, and a small picture is enlarged by whole pixels."""
+    probability = np.zeros((2, 3, 4), np.float32)
+    probability[:, 1, 2] = 0.5, 0.25
+    probability[1, 0, 3] = 1
+    picture = tinted(probability)
+    zoom = -(-240 // 3)
+    assert picture.shape == (3 * zoom, 4 * zoom, 3)
+    red, blue = (214, 39, 40), (31, 119, 180)
+    mixed = [0.5 * r + 0.25 * b + 0.25 * 255 for r, b in zip(red, blue, strict=True)]
+    expected = np.full((3, 4, 3), 255)
+    expected[1, 2], expected[0, 3] = np.rint(mixed), blue
+    np.testing.assert_array_equal(picture, np.repeat(np.repeat(expected, zoom, 0), zoom, 1))
+
+
+def test_pictures_say_what_is_to_be_seen_on_the_worst_logs_and_what_their_panels_show(
+    small_archive, tmp_path, monkeypatch
+):
+    """So do the rows of the logs, and the summary, which has the worst first."""
+    archive = Archive.open(small_archive)
+    split, shares = archive.split("train"), [1, 0.3, 0.6]
+    traits = ["dashed", "stained, twice"], [], ["bilevel"]
+    split.rows = [
+        replace(row, traits=tuple(some)) for row, some in zip(split.rows, traits, strict=False)
+    ]
+    results = [
+        LogResult.of(
+            row,
+            split.log(i),
+            np.where(np.arange(row.width) < share * row.width, truth(split, i), 0),
+        )
+        for i, (row, share) in enumerate(zip(split.rows, shares, strict=True))
+    ]
+    pictures, words = sys.modules["veernet.evaluation.pictures"], []
+    caption = pictures.caption
+
+    def watched(texts, *, width):
+        words.append(" ".join(text for text, _ in texts))
+        return caption(texts, width=width)
+
+    monkeypatch.setattr(pictures, "caption", watched)
+    model = VeerNet(VeerNetConfig(out_channels=3, channels=(2, 4), num_heads=1))
+    summary = write_evaluation(tmp_path, model, split, results, archive.classes)
+    titles = words[4::5]
+    for title, i in zip(titles, (1, 2, 0), strict=True):
+        assert f"images/{i:06d}.tif, {split.rows[i].height} x {split.rows[i].width} px" in title
+        assert title.endswith(", ".join(traits[i]) or "no traits are recorded")
+    panels = "scan", "truth", "probability by the network", "reading"
+    key = " curve 1 curve 2"
+    assert words[:4] == [panels[0], *(f"{panel}{key}" for panel in panels[1:])]
+    assert [*summary.worst.items()] == [
+        (split.rows[i].file_name, tuple(traits[i])) for i in (1, 2, 0)
+    ]
+    rows = map(json.loads, (tmp_path / "logs.jsonl").read_text().splitlines())
+    assert [row["traits"] for row in rows] == [*traits]
+
+
 def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
     torch.manual_seed(0)
     model = VeerNet(
@@ -292,6 +369,7 @@ def test_a_network_is_evaluated_as_it_predicts(split, small_archive, tmp_path):
     assert results[0].counts == expected.counts
     classes = Archive.open(small_archive).classes
     summary = write_evaluation(tmp_path, model, split, results, classes)
-    assert json.loads((tmp_path / "summary.json").read_text()) == asdict(summary)
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert written == json.loads(json.dumps(asdict(summary)))
     assert len((tmp_path / "logs.jsonl").read_text().splitlines()) == 2
     assert len([*tmp_path.glob("*.png")]) == 2

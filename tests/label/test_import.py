@@ -17,6 +17,7 @@ from veernet.data.raster import to_depth_right, write_picture
 from veernet.data.verify import verify
 from veernet.digitisation.strip import Strip
 from veernet.errors import ArchiveError, CalibrationError, ImageError, LabelError, LasError
+from veernet.evaluation.evaluate import LogResult
 from veernet.label import LasLabels, MaskLabels, import_scans
 from veernet.label.labels import TracedCurve, paint_labels, rows_of
 from veernet.label.snap import snap
@@ -108,6 +109,20 @@ def test_labels_from_a_las_file_lie_on_the_print_and_the_offset_is_found(well):
     labelled = log.mask == 1
     assert (log.grey[labelled] < 128).mean() > 0.85
     assert verify(split).faults == ()
+
+
+def test_a_curve_that_wraps_by_its_calibration_is_read_so_in_an_evaluation(well):
+    """Read as one that stays in its track, it is off by its width wherever it has wrapped."""
+    labels, r2 = LasLabels(path=well / "well.las"), {}
+    for name, more in (("stays", ""), ("wraps", "wraps = true\n")):
+        (well / "c.toml").write_text(TOML + more)
+        import_scans(well / name, [well / "well.png"], well / "c.toml", labels)
+        split = Archive.open(well / name).split("train")
+        row, log = split.rows[0], split.log(0)
+        assert row.traits == (("wrapped",) if more else ())
+        seen = np.stack([log.mask == 1, log.mask == 2]).astype(np.float32)
+        r2[name] = LogResult.of(row, log, seen).errors[0].columns.r2
+    assert r2["wraps"] > 0.99 > 0.9 > r2["stays"]
 
 
 def test_a_las_file_in_metres_labels_a_scan_in_feet_alike(well):

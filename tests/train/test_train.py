@@ -129,6 +129,7 @@ def test_a_run_begins_from_given_weights_also_when_resumed(small_archive, tmp_pa
 def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
     epochs = [row for row in rows(undisturbed) if row["kind"] == "epoch"]
     assert [row["logs"] for row in epochs] == [2, 2]
+    assert not {"left_out", "worst", "scored"} & {*epochs[0]}
     archive = Archive.open(small_archive)
     val, model = archive.split("val"), VeerNet(TINY.network)
     model.load_state_dict(newest(undisturbed).weights)

@@ -119,6 +119,10 @@ def polylines(
     lineType: int = ...,
     shift: int = ...,
 ) -> _Of[_D]: ...
+def mean(src: _Of[_D]) -> tuple[float, float, float, float]: ...
+def getTextSize(
+    text: str, fontFace: int, fontScale: float, thickness: int
+) -> tuple[tuple[int, int], int]: ...
 def putText(
     img: _Of[_D],
     text: str,

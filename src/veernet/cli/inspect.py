@@ -14,6 +14,7 @@ from veernet.cli.console import print_json, progress_console
 from veernet.cli.options import ARCHIVE, check_at_least, check_picture
 from veernet.data.logs import SplitName
 from veernet.data.schedule import Schedule
+from veernet.data.sheet import write_sheets
 from veernet.data.split import Split
 from veernet.data.survey import Survey, survey
 from veernet.data.verify import Verification, verify
@@ -29,7 +30,8 @@ class Inspect:
 
     Every file is opened, and its digest, size, classes and curves are compared with the metadata.
     Logs that are drawn on the fly are drawn, which shows whether their generator has changed.
-    If there are faults, they are listed and the exit code is 2.
+    If there are faults, they are listed and the exit code is 2. The narrowest, the emptiest (with
+    the fewest labelled pixels of curves per column) and the darkest logs of each split are named.
 
     Examples:
         veernet inspect archive
@@ -49,6 +51,9 @@ class Inspect:
     """Number of logs opened in parallel."""
     draw: Path | None = None
     """Picture (.png or .svg) of the shapes, class shares and padding to draw."""
+    show: Path | None = None
+    """Folder for sheets of logs with their masks drawn over the scans: SPLIT.png has logs from all
+    over the split, and, without --quick, SPLIT-extremes.png those that are named."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -81,6 +86,12 @@ class Inspect:
             draw_archive(self.draw, archive.classes, splits, surveys, verified)
             if not self.json:
                 console.print(f"wrote {one_line(self.draw)}", soft_wrap=True)
+        if self.show is not None:
+            for name, split in splits.items():
+                found = verified.get(name)
+                for sheet in write_sheets(self.show, name, split, archive.classes, found):
+                    if not self.json:
+                        console.print(f"wrote {one_line(sheet)}", soft_wrap=True)
         faults = sum(len(found.faults) for found in verified.values())
         if faults:
             raise ArchiveError(f"{self.root}: {faults} fault(s) in its logs")
@@ -99,6 +110,16 @@ class Inspect:
 def _print_verified(console: Console, classes: tuple[str, ...], found: Verification) -> None:
     shares = ", ".join(f"{c} {x:.2%}" for c, x in zip(classes, found.shares, strict=True))
     console.print(f"classes: {shares}; {found.unlabelled:,} px not labelled", soft_wrap=True)
+    extremes = {
+        "narrowest": [f"{one.file_name} {one.width:,} px" for one in found.narrowest],
+        "emptiest": [
+            f"{one.file_name} {one.curve_pixels_per_column:.2f} px of curves per column"
+            for one in found.emptiest
+        ],
+        "darkest": [f"{one.file_name} {one.darkness:.1%} dark" for one in found.darkest],
+    }
+    for word, logs in extremes.items():
+        console.print(f"{word}: {', '.join(logs) or 'no log is whole'}", soft_wrap=True)
     for fault in found.faults:
         console.print(fault, soft_wrap=True)
 

@@ -31,6 +31,7 @@ OPTIONAL_ARCHIVE = arg(metavar="[ARCHIVE]")
 ARCHIVES = arg(metavar="ARCHIVE...", help_behavior_hint="(required)")
 OUT = arg(metavar="OUT")
 RUN = arg(metavar="RUN")
+OPTIONAL_RUN = arg(metavar="[RUN]")
 SCAN = arg(metavar="SCAN")
 SCANS = arg(metavar="SCAN...", help_behavior_hint="(required)")
 """Names in the help for arguments given by position."""

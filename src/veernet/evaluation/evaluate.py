@@ -12,7 +12,7 @@ from veernet.curves.error import CurveError, curve_error, resample
 from veernet.data.batch import UNLABELLED
 from veernet.data.logs import Log, Row
 from veernet.data.split import Split
-from veernet.errors import VeerNetError
+from veernet.errors import OptionError, VeerNetError
 from veernet.evaluation.pixels import Counts, count
 from veernet.inference import classes_of, predict, read_curve
 
@@ -46,6 +46,8 @@ class LogResult:
     counts: tuple[PixelCounts, ...]
     errors: tuple[ValueErrors, ...]
     """Errors per curve; empty if curves were not followed."""
+    traits: tuple[str, ...] = ()
+    """Visible features of the log, as its metadata has them."""
 
     @property
     def unread(self) -> tuple[bool, ...]:
@@ -59,13 +61,21 @@ class LogResult:
 
     @property
     def worst_f1(self) -> float | None:
-        """Lowest F1 within 1 px of any curve, 0 for a curve of which nothing was read; None if
-        nothing is labelled."""
+        """Lowest F1 within 1 px of any curve on the log, 0 for one of which nothing was read; None
+        if nothing is labelled.
+
+        A curve that the log lacks has no F1 of its own, for one pixel taken for it would make that
+        0. Its pixels count in the F1 over the pixels of all curves, which then takes part too.
+        """
         if not self.labelled:
             return None
-        unread = self.unread or (False,) * len(self.counts)
-        pairs = zip(self.counts, unread, strict=True)
-        return min(0.0 if none else counts.within_1_px.f1 for counts, none in pairs)
+        if any(self.unread):
+            return 0.0
+        counts = [one.within_1_px for one in self.counts]
+        present = [one for one in counts if one.true]
+        if len(present) < len(counts):
+            present.append(sum(counts, Counts()))
+        return min(one.f1 for one in present)
 
     @staticmethod
     def of(
@@ -83,7 +93,13 @@ class LogResult:
         followed = follow_curves(probability, row) if read_curves else []
         errors = tuple(_errors(rows, log, row, k) for k, rows in enumerate(followed))
         labelled = bool((log.mask != UNLABELLED).any())
-        return LogResult(file_name=row.file_name, labelled=labelled, counts=counts, errors=errors)
+        return LogResult(
+            file_name=row.file_name,
+            labelled=labelled,
+            counts=counts,
+            errors=errors,
+            traits=row.traits,
+        )
 
 
 def evaluate(
@@ -110,6 +126,9 @@ def evaluate(
         skip: called with the name of a log that cannot be read and the reason; the log is left out.
             None raises instead.
         stop: called before every log; True ends the evaluation there.
+
+    Raises:
+        OptionError: the network tells more or fewer curves apart than the logs have.
     """
     results: list[LogResult] = []
     for index in range(len(split)) if indices is None else indices:
@@ -123,6 +142,11 @@ def evaluate(
             skip(split.rows[index].file_name, str(fault))
             continue
         probability = predict(model, log.grey, autocast=autocast)
+        if len(probability) != split.n_classes - 1:
+            raise OptionError(
+                f"the network tells {len(probability)} curve(s) apart, and the logs of "
+                f"{split.folder} have {split.n_classes - 1}"
+            )
         row = split.rows[index]
         results.append(LogResult.of(row, log, probability, read_curves=read_curves))
         advance()

@@ -7,11 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import nn
 
-from veernet.curves.overlay import overlay, stack
+from veernet.curves.overlay import (
+    BLACK,
+    COLOURS,
+    caption,
+    names_of_curves,
+    overlay,
+    stack,
+    zoom_of,
+)
 from veernet.curves.wraps import printed_rows
 from veernet.data.logs import Log, Row
 from veernet.data.raster import write_picture
@@ -34,6 +42,9 @@ WORST, OTHERS = 10, 5
 PICTURE_WIDTH = 1600
 """Greatest width of the part of a log that a picture shows, px; of a longer log, the middle."""
 
+LEAST_CAPTION = 640
+"""Least width of a picture, px, to give its captions room."""
+
 
 def write_evaluation(
     folder: Path,
@@ -43,6 +54,7 @@ def write_evaluation(
     classes: Sequence[str],
     *,
     left_out: Mapping[str, str] | None = None,
+    scored: Mapping[str, str] | None = None,
     autocast: torch.dtype | None = None,
 ) -> Summary:
     """Write `summary.json`, `logs.jsonl` and pictures: of logs from the worst, of which nothing was
@@ -51,13 +63,20 @@ def write_evaluation(
 
     Args:
         left_out: names of logs that could not be read, and why.
+        scored: names of the weights, of the archive and of its split, for the record.
 
     Returns:
         the summary.
     """
-    summary = replace(summarise(results, classes), left_out=dict(left_out or {}))
+    ranked = sorted(results, key=_rank)
+    summary = replace(
+        summarise(results, classes),
+        left_out=dict(left_out or {}),
+        worst={result.file_name: result.traits for result in ranked[:WORST]},
+        scored=dict(scored or {}),
+    )
     with atomic_write_set(folder, SUMMARY, older=lambda: _pictures(folder)) as staging:
-        _draw_worst(staging, model, split, results, autocast=autocast)
+        _draw_worst(staging, model, split, ranked, classes, autocast=autocast)
         write_json_lines(
             staging / "logs.jsonl", [nan_to_none(asdict(result)) for result in results]
         )
@@ -74,21 +93,32 @@ def _draw_worst(
     folder: Path,
     model: nn.Module,
     split: Split,
-    results: Sequence[LogResult],
+    ranked: Sequence[LogResult],
+    classes: Sequence[str],
     *,
     autocast: torch.dtype | None,
 ) -> None:
-    """Write pictures of the worst logs, and of others up to the best."""
-    by_quality = sorted(results, key=_rank)
-    spaced = np.linspace(0, len(results) - 1, min(OTHERS, len(results))).round()
-    chosen = {*range(min(WORST, len(results))), *spaced.astype(int).tolist()}
+    """Write pictures of the worst logs, which come first, and of others up to the best."""
+    n, indices = len(ranked), {row.file_name: i for i, row in enumerate(split.rows)}
+    spaced = np.linspace(0, n - 1, min(OTHERS, n)).round()
+    chosen = {*range(min(WORST, n)), *spaced.astype(int).tolist()}
     for rank in sorted(chosen):
-        result = by_quality[rank]
-        index = [row.file_name for row in split.rows].index(result.file_name)
+        result = ranked[rank]
+        index = indices[result.file_name]
         f1 = "no label" if result.worst_f1 is None else f"F1 {result.worst_f1:.2f}"
-        name = f"{rank + 1:03d} of {len(results)} from the worst, {f1}, "
-        picture = draw(split.log(index), split.rows[index], model, autocast=autocast)
-        write_picture(folder / f"{name}{Path(result.file_name).stem}.png", picture)
+        place = f"{rank + 1:03d} of {n} from the worst, {f1}"
+        log, row = split.log(index), split.rows[index]
+        drawn = draw(log, row, model, classes, autocast=autocast)
+        first = _first_column(row.width)
+        cut = row.width > PICTURE_WIDTH
+        part = f", columns {first} to {first + PICTURE_WIDTH - 1}" if cut else ""
+        about = (
+            f"{place}: {result.file_name}, {row.height} x {row.width} px{part}. "
+            f"On it: {', '.join(result.traits) or 'no traits are recorded'}"
+        )
+        title = caption([(about, BLACK)], width=drawn.shape[1])
+        name = f"{place}, {Path(result.file_name).stem}.png"
+        write_picture(folder / name, stack([title, drawn]))
 
 
 def _rank(result: LogResult) -> tuple[bool, bool, float]:
@@ -98,18 +128,51 @@ def _rank(result: LogResult) -> tuple[bool, bool, float]:
 
 
 def draw(
-    log: Log, row: Row, model: nn.Module, *, autocast: torch.dtype | None = None
+    log: Log,
+    row: Row,
+    model: nn.Module,
+    classes: Sequence[str] = (),
+    *,
+    autocast: torch.dtype | None = None,
 ) -> UInt8[ndarray, "H w 3"]:
-    """Draw a log as scanned, with its true curves, and with the curves that the network reads, as
-    they are scored."""
-    followed = follow_curves(predict(model, log.grey, autocast=autocast), row)
+    """Draw a log as scanned, with its true curves, as the network sees it, and with the curves that
+    it reads, as they are scored; each panel has a caption.
+
+    Args:
+        classes: names of the classes, background first, for the captions.
+    """
+    probability = predict(model, log.grey, autocast=autocast)
     read = [
         rows if (edges := wrap_edges(row, k)) is None else printed_rows(rows, edges)
-        for k, rows in enumerate(followed)
+        for k, rows in enumerate(follow_curves(probability, row))
     ]
-    first = max(0, (log.grey.shape[1] - PICTURE_WIDTH) // 2)
+    first = _first_column(log.grey.shape[1])
     part = slice(first, first + PICTURE_WIDTH)
-    return stack(
-        overlay(log.grey[:, part], [row[part] for row in rows])
-        for rows in ([], log.curves.rows, read)
-    )
+    grey = log.grey[:, part]
+    panels = {
+        "scan": overlay(grey, []),
+        "truth": overlay(grey, [rows[part] for rows in log.curves.rows]),
+        "probability by the network": tinted(probability[..., part]),
+        "reading": overlay(grey, [rows[part] for rows in read]),
+    }
+    named = (one.mnemonic or name for one, name in zip(row.curves, classes[1:], strict=False))
+    names, width = names_of_curves([*named]), max(LEAST_CAPTION, panels["scan"].shape[1])
+    tiles = list[UInt8[ndarray, "_ _ 3"]]()
+    for words, panel in panels.items():
+        key = [] if words == "scan" else names
+        tiles += [caption([(words, BLACK), *key], width=width), panel]
+    return stack(tiles)
+
+
+def tinted(probability: Float[ndarray, "K h w"]) -> UInt8[ndarray, "H W 3"]:
+    """Tint white with the colour of every curve, the more the more probable it is; enlarged as
+    `overlay` enlarges a scan."""
+    shades = np.array([COLOURS[k % len(COLOURS)] for k in range(len(probability))], np.float32)
+    picture = 255 - np.tensordot(probability, 255 - shades, axes=(0, 0))
+    zoom = zoom_of(probability.shape[1])
+    return np.rint(picture.clip(0, 255)).astype(np.uint8).repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def _first_column(width: int) -> int:
+    """Return the first column of the part of a log that a picture shows."""
+    return max(0, (width - PICTURE_WIDTH) // 2)

@@ -125,6 +125,10 @@ class Summary:
     """Scores by class name."""
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     """Names of logs that could not be read, and why."""
+    worst: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Names of the logs that came out worst, from the worst, and the traits of each."""
+    scored: dict[str, str] = field(default_factory=dict[str, str])
+    """Names of the weights, of the archive and of its split."""
 
     @property
     def mean_f1(self) -> float | None:

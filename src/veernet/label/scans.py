@@ -280,6 +280,7 @@ def _row(scan: Path, strip: Strip, track: Track) -> Row:
             for k in (1, 2)
         ),
         source=scan.name,
+        traits=("wrapped",) if any(curve.wraps for curve in track.curves) else (),
     )
 
 

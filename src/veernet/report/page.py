@@ -17,7 +17,7 @@ from veernet.files import read_json, write_text
 from veernet.filesets import whole_set
 from veernet.report.charts import draw_learning
 from veernet.train.log import read_log
-from veernet.train.run import Config, read_config
+from veernet.train.run import CONFIG, Config, read_config
 from veernet.train.score import EVALUATIONS
 
 
@@ -30,6 +30,11 @@ def write_report(path: Path, run: Path, *, digitised: Sequence[Path] = ()) -> No
     Raises:
         RunError: `run` holds no run, or its log or an evaluation is damaged.
     """
+    if (run / SUMMARY).exists() and not (run / CONFIG).exists():
+        raise RunError(
+            f"{run}: an evaluation, and no run; its figures are in {SUMMARY}, and its pictures "
+            "beside that. The page of a run shows it too if it is in RUN/evaluation"
+        )
     config, log = read_config(run), read_log(run)
     template = (files("veernet.report") / "page.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)

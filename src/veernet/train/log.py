@@ -33,6 +33,10 @@ NAME = "log.jsonl"
 
 _EVERY_ROW = {"kind": str, "step": int, "epoch": int}
 
+_NOT_OF_EPOCHS = {"left_out", "worst", "scored"}
+"""Parts of a summary that the row of an epoch lacks: they have rows of their own, or say what a
+validation does not find."""
+
 
 def read_log(run: Path) -> list[dict[str, Any]]:
     """Read the rows of a run's log.
@@ -181,7 +185,9 @@ class RunLog:
 
     def epoch(self, number: int, epoch: int, summary: Summary) -> None:
         """Log the end of an epoch, `number` steps into the run, with its validation."""
-        scores = {name: value for name, value in asdict(summary).items() if name != "left_out"}
+        scores = {
+            name: value for name, value in asdict(summary).items() if name not in _NOT_OF_EPOCHS
+        }
         self._row("epoch", number, epoch, scores)
         f1 = {name: curve.within_1_px.f1 for name, curve in summary.curves.items()}
         self._plot({f"{name}/F1 within 1 px": value for name, value in f1.items()}, number)
