@@ -10,6 +10,7 @@ from veernet import distributed
 from veernet.errors import OptionError
 
 RecipeName = Literal["binary", "multiclass"]
+LossName = Literal["BCE", "CrossEntropy", "Focal", "Tversky", "Dice", "FocalTversky", "Lovasz"]
 
 T = TypeVar("T")
 FromRecipe = Annotated[T | None, arg(help_behavior_hint="(default: the recipe's)")]
@@ -22,6 +23,7 @@ EndsFromRecipe = Annotated[
 
 Repeated = Annotated[tuple[T, ...], arg(help_behavior_hint="(may be given again)")]
 
+SET = arg(metavar="KEY=VALUE...", help_behavior_hint="(may be given again)")
 ARCHIVE = arg(metavar="ARCHIVE")
 OPTIONAL_ARCHIVE = arg(metavar="[ARCHIVE]")
 ARCHIVES = arg(metavar="ARCHIVE...", help_behavior_hint="(required)")

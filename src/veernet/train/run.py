@@ -15,15 +15,19 @@ from torch import Tensor
 from veernet import files
 from veernet.data.archive import Archive, Split, sha256
 from veernet.errors import ArchiveError, OnError, OptionError, RunError
-from veernet.files import first_difference, read_json, validate, write_json
+from veernet.files import first_difference, read_json, validate, write_json, write_text
 from veernet.memory.plan import StoredPlan
 from veernet.model import VeerNet
 from veernet.synth.opening import open_archive
+from veernet.train.toml import to_toml
 from veernet.training import Training
 from veernet.weights import load_weights, save_weights
 
 CONFIG = "config.json"
 """Settings of a run, inside its folder."""
+
+SETTINGS = "settings.toml"
+"""The same settings as TOML, to repeat the run with some of them changed."""
 
 FIRST = "first.safetensors"
 """Initial weights of a run, inside its folder, if they were not drawn at random."""
@@ -133,9 +137,15 @@ def start(
             device=None if device is None else device.type,
         )
         if not begun:
-            write_json(run / CONFIG, config.to_dict())
+            write_config(run, config)
         elif not exist_ok or not _are_same(read_config(run), config):
             raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
+
+
+def write_config(run: Path, config: Config) -> None:
+    """Write the settings of a run, as JSON and as TOML, into its folder."""
+    write_json(run / CONFIG, config.to_dict())
+    write_text(run / SETTINGS, to_toml(config.to_dict()))
 
 
 def _are_same(found: Config, asked: Config) -> bool:
