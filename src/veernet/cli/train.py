@@ -26,7 +26,7 @@ from veernet.memory.system import parse_bytes
 from veernet.model import VeerNet
 from veernet.synth.opening import open_archive
 from veernet.train.log import rank0_console, read_log
-from veernet.train.run import CONFIG, check_fit, start
+from veernet.train.run import CONFIG, check_fit, lengthen, start
 from veernet.train.settings import Settings, merged, parse_set, read_settings, settle
 from veernet.train.signals import end_if_paused
 from veernet.train.toml import plain, tables_in
@@ -45,7 +45,8 @@ class Train:
     """Train on an archive, or resume a run that was stopped.
 
     `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` resumes one with
-    the settings that it was started with. Ctrl-C, SIGTERM or SIGHUP (of a closed terminal) ends the
+    the settings that it was started with, and `veernet train --resume RUN --epochs N` makes it
+    longer, finished or not. Ctrl-C, SIGTERM or SIGHUP (of a closed terminal) ends the
     current step, writes a checkpoint and ends the command with exit code 75 (0 under torchrun,
     which would otherwise restart it). A second Ctrl-C stops at once, with 130. To share every step
     among N processes, one per GPU, write `torchrun --nproc-per-node N -m veernet` for `veernet`:
@@ -73,7 +74,9 @@ class Train:
     init_weights: str | None = None
     """Initial weights: `pretrained`, the folder of a run, or a .safetensors file."""
     epochs: FromRecipe[int] = None
-    """Number of passes over the training logs."""
+    """Number of passes over the training logs. With --resume, the number to which the run goes on,
+    more than before: after the epochs planned before, the learning rate rises and falls once more
+    over the new ones."""
     effective_batch: FromRecipe[int] = None
     """Logs per optimizer step."""
     memory: str | None = None
@@ -130,6 +133,8 @@ class Train:
         with distributed.process_group(device):
             if self.resume is None:
                 self._start(folder, device, distributed.min_over_ranks(planned))
+            elif (epochs := self.epochs) is not None:
+                distributed.on_rank0(lambda: lengthen(folder, epochs))
             # A run keeps to its plan: torchrun repeats the command where it starts a process again.
             anew = self.resume is not None and not distributed.restarts()
             done = fit(
@@ -150,6 +155,7 @@ class Train:
         """Return the folder of the run, after checking which options were given together."""
         if self.resume is not None:
             fixed = {**self._schedule(), **self._training()}
+            fixed.pop("epochs", None)
             fixed |= given(
                 archive=self.archive,
                 out=self.out,

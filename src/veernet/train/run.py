@@ -148,6 +148,25 @@ def write_config(run: Path, config: Config) -> None:
     write_text(run / SETTINGS, to_toml(config.to_dict()))
 
 
+def lengthen(run: Path, epochs: int) -> None:
+    """Make a run longer, finished or not: it goes on to `epochs` epochs. Those planned before are
+    learned as they were planned, and the learning rate begins anew after them
+    (`Training.longer`); with as many as before nothing changes.
+
+    Raises:
+        RunError: there is no run, or another process trains it.
+        OptionError: there are fewer epochs than before.
+    """
+    config = read_config(run)
+    try:
+        longer = config.training.longer(epochs)
+    except OptionError as wrong:
+        raise OptionError(f"{run}: {wrong}") from wrong
+    if longer != config.training:
+        with claimed(run):
+            write_config(run, replace(config, training=longer))
+
+
 def _are_same(found: Config, asked: Config) -> bool:
     """Return whether a run has the settings asked for now, apart from those found anew every
     time."""
@@ -253,7 +272,8 @@ def check_same_data(run: Path, config: Config, now: dict[str, str]) -> None:
 
 
 def check_same_settings(run: Path, config: Config, path: Path, written: dict[str, Any]) -> None:
-    """Check that a run's settings are those that its checkpoint at `path` was `written` with.
+    """Check that a run's settings are those that its checkpoint at `path` was `written` with, or
+    were before the run was made longer.
 
     Raises:
         RunError: the settings have changed since; the message says which.
@@ -263,7 +283,8 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     found = {key: _presently(key, written[key], path) for key in keys}
     plain = config.to_dict()
     asked = {key: plain[key] for key in keys}
-    if found != asked:
+    shorter = [json.loads(json.dumps(asdict(one))) for one in config.training.shorter()]
+    if found != asked and not any(found == {**asked, "training": one} for one in shorter):
         raise RunError(
             f"{run}: {CONFIG} was changed since {path.name} was written "
             f"({first_difference(found, asked)}); put it back, or begin another run"
