@@ -67,7 +67,7 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
     assert a.settings == b.settings
     assert {*a.tensors} == {*b.tensors}
     assert all(torch.equal(a.tensors[name], value) for name, value in b.tensors.items())
-    keys = ("kind", "step", "loss", "learning_rate")
+    keys = ("kind", "step", "loss", "learning_rate", "training_loss", "validation_loss", "best")
     found = [[[row.get(key) for key in keys] for row in rows(r)] for r in (run, undisturbed)]
     assert found[0] == found[1]
 
@@ -134,6 +134,33 @@ def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
     model.load_state_dict(newest(undisturbed).weights)
     summary = summarise(evaluate(model, val, range(2), read_curves=False), archive.classes)
     assert epochs[1]["curves"] == asdict(summary)["curves"]
+
+
+def test_an_epoch_is_logged_with_the_losses_of_every_log(undisturbed, small_archive):
+    """The loss of training is the mean over logs, of which the last step has one and the others
+    two; that of validation the mean of the logs alone, by the weights at the end of the epoch."""
+    epochs = [row for row in rows(undisturbed) if row["kind"] == "epoch"]
+    steps = [row for row in rows(undisturbed) if row["kind"] == "step"]
+    for epoch, row in enumerate(epochs):
+        mine = [one["loss"] for one in steps if one["epoch"] == epoch]
+        assert [one["labelled"] for one in steps if one["epoch"] == epoch] == [2, 2, 1]
+        assert row["training_loss"] == pytest.approx((2 * mine[0] + 2 * mine[1] + mine[2]) / 5)
+        assert row["epoch_seconds"] > 0
+    val, model = Archive.open(small_archive).split("val"), VeerNet(TINY.network)
+    model.load_state_dict(newest(undisturbed).weights)
+    alone = []
+    for sample in (val[0], val[1]):
+        batch = collate([sample]).to(CPU)
+        alone.append(TINY.loss.total(model.eval()(batch.image), batch).item())
+    assert alone[0] != pytest.approx(alone[1])
+    assert epochs[1]["validation_loss"] == pytest.approx(sum(alone) / 2, rel=1e-6)
+    f1 = [mean_f1(row) for row in epochs]
+    assert [row["best"] for row in epochs] == [True, f1[1] > f1[0]]
+
+
+def mean_f1(row):
+    scores = [curve["within_1_px"]["f1"] for curve in row["curves"].values()]
+    return sum(scores) / len(scores)
 
 
 @pytest.mark.parametrize(
@@ -421,7 +448,9 @@ def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(
     endless = torch.tensor(math.inf)
     trainer = sys.modules["veernet.train.trainer"]
     monkeypatch.setattr(
-        trainer, "train_step", lambda *_, **__: StepResult(endless, endless, False, None)
+        trainer,
+        "train_step",
+        lambda *_, **__: StepResult(endless, endless, False, None, torch.ones(())),
     )
     with pytest.raises(RunError, match="the gradient is not finite"):
         fit(run, device=CPU, console=QUIET)
