@@ -176,7 +176,12 @@ GOOD = {"side": "left", "length": 2}
     ("value", "message"),
     [
         ({}, "inner: missing"),
-        ({"inner": [], "nmae": "a"}, "nmae: no such name here"),
+        ({"inner": [], "nmae": "a"}, "nmae: no such name here; did you mean name?"),
+        (
+            {"inner": [{**GOOD, "lenght": 1}]},
+            "inner.0.lenght: no such name here; did you mean length?",
+        ),
+        ({"inner": [], "lenght": 1}, "lenght: no such name here; did you mean inner.length?"),
         ({"inner": [], "name": 3}, "name: should be a valid string; got 3"),
         ({"inner": "abc"}, "inner: should be a list; got 'abc'"),
         ({"inner": [GOOD, 7]}, "inner.1: should be a table of names and values; got 7"),

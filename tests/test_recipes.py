@@ -32,6 +32,7 @@ def test_the_recipes_are_the_published_ones():
     assert (sum(binary.counts), sum(multiclass.counts)) == (2_000, 15_000)
     assert binary.training.epochs == multiclass.training.epochs == 50
     assert binary.training.schedule.effective_batch == 1
+    assert binary.training.learning_rate < multiclass.training.learning_rate  # for noisier steps
     assert multiclass.training.schedule.effective_batch == 16
     assert binary.training.loss == BCE(positive_weight=42.0)
     assert isinstance(multiclass.training.loss, Tversky)

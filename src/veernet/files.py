@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import inspect
 import json
 import math
 import os
@@ -11,20 +10,19 @@ import secrets
 import socket
 import time
 import tomllib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import is_dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 from textwrap import shorten
-from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from veernet.errors import VeerNetError
+from veernet.names import other_name, suggestion
 
 T = TypeVar("T")
 
@@ -258,26 +256,26 @@ def validate(
         return _checker(kind, extra)(value)
     except ValidationError as invalid:
         faults = invalid.errors(include_url=False)[:3]
-        found = "; ".join(_worded(fault, _other_name(kind, value, fault)) for fault in faults)
+        found = "; ".join(_worded(kind, value, fault) for fault in faults)
         raise error(f"{where}: {found}") from invalid
 
 
-def _worded(found: ErrorDetails, other_name: str | None) -> str:
+def _worded(kind: type[Any], value: Any, found: ErrorDetails) -> str:
     """Describe an invalid value: its place, the fault, and the value. A `ValueError` of the class
     itself is given as it is, after the place."""
-    place = ".".join(map(str, found["loc"])) or "file"
+    place, other = ".".join(map(str, found["loc"])) or "file", other_name(kind, value, found)
     match found["type"]:
         case "missing" | "missing_argument":
             *around, name = map(str, found["loc"])
-            return f"{'.'.join([*around, other_name or name])}: missing"
-        case "unexpected_keyword_argument" if other_name:
-            return f"{place}: given as {other_name} too; leave one of them out"
+            return f"{'.'.join([*around, other or name])}: missing"
+        case "unexpected_keyword_argument" if other:
+            return f"{place}: given as {other} too; leave one of them out"
         case "unexpected_keyword_argument":
-            return f"{place}: no such name here"
+            return f"{place}: no such name here{suggestion(kind, found)}"
         case "value_error":
             return f"{place}: {found.get('ctx', {}).get('error', found['msg'])}"
-        case "tuple_type" | "dataclass_type" as kind:
-            wanted = "a list" if kind == "tuple_type" else "a table of names and values"
+        case "tuple_type" | "dataclass_type" as wrong:
+            wanted = "a list" if wrong == "tuple_type" else "a table of names and values"
             return f"{place}: should be {wanted}; got {_short(found['input'])}"
         case _:
             fault = found["msg"].removeprefix("Input ")
@@ -286,38 +284,6 @@ def _worded(found: ErrorDetails, other_name: str | None) -> str:
 
 def _short(value: object) -> str:
     return shorten(repr(value), 60, placeholder="…")
-
-
-def _other_name(kind: type[Any], value: Any, found: ErrorDetails) -> str | None:
-    """Return the present name of a missing field; for an unexpected name the other one by which the
-    table around it has the same field. None if there is no other name."""
-    if found["type"] in ("missing", "missing_argument"):
-        former = {mark.validation_alias: name for name, mark in _renamed(kind) if not mark.alias}
-        return former.get(str(found["loc"][-1]))
-    if found["type"] != "unexpected_keyword_argument":
-        return None
-    *place, name = found["loc"]
-    try:
-        for part in place:
-            value = value[part]
-    except (LookupError, TypeError):  # tags of a union lie between
-        return None
-    for field, mark in _renamed(kind):
-        if field == name and isinstance(value, dict) and mark.validation_alias in value:
-            return str(mark.validation_alias)
-    return None
-
-
-def _renamed(kind: Any) -> Iterator[tuple[str, FieldInfo]]:
-    """Yield the fields of a dataclass, and of those inside it, that files call otherwise."""
-    owner: Any = kind if inspect.isclass(kind) else None  # marks of a field are instances
-    hints = get_type_hints(owner, include_extras=True) if is_dataclass(owner) else {}
-    for name, hint in hints.items():
-        marks = getattr(hint, "__metadata__", ())
-        yield from ((name, mark) for mark in marks if isinstance(mark, FieldInfo))
-        yield from _renamed(hint)
-    for inner in get_args(kind):
-        yield from _renamed(inner)
 
 
 def formerly(name: str) -> Any:

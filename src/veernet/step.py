@@ -26,12 +26,14 @@ class StepResult:
     grad_norm:    Euclidean norm of the gradient, before clipping
     applied:      False if the norm is not finite: the weights and the optimizer are unchanged
     pixel_budget: most padded pixels that memory is known to hold; None unless memory ran out
+    weight:       number of images of the step that have a label
     """
 
     loss: Float[Tensor, ""]
     grad_norm: Float[Tensor, ""]
     applied: bool
     pixel_budget: int | None
+    weight: Float[Tensor, ""]
 
 
 def train_step(
@@ -113,7 +115,7 @@ def train_step(
     if moved:
         scaler.update()
     value = distributed.sum_over_ranks(value) * correction  # NaN where the weight is 0: 0 · ∞
-    return StepResult(value, grad_norm, applied, distributed.min_over_ranks(largest_fit))
+    return StepResult(value, grad_norm, applied, distributed.min_over_ranks(largest_fit), weight)
 
 
 def dry_run(

@@ -127,9 +127,9 @@ BAD = {
     "no archive to evaluate on": ("evaluate --archive none --out out", "none: no archive here"),
     "no run to report": ("report none", "none: no run here"),
     "settings on resume": (
-        "train none --resume none --epochs 3 --init-weights x",
+        "train none --resume none --epochs 3 --precision bf16 --init-weights x",
         "keeps its settings",
-        "leave out ARCHIVE, --epochs, --init-weights",
+        "leave out ARCHIVE, --init-weights, --precision",
     ),
     "no weights": (
         "digitise scan.png --calibration c.toml --weights none",

@@ -15,7 +15,9 @@ from veernet.digitisation.calibration import calibration_of
 from veernet.digitisation.track import CurveScale
 from veernet.label import ImportSummary
 from veernet.memory.plan import Choice
+from veernet.recipes import multiclass
 from veernet.synth.appearance import appearance_fields, read_appearance
+from veernet.train.settings import settle
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -101,8 +103,8 @@ def test_the_reference_has_every_name_of_the_json(section, kind):
     assert named - {"peak"} == {field.name for field in fields(kind)}
 
 
-def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
-    kinds = {"calibration": 0, "part": 0, "look": 0}
+def test_every_toml_on_the_pages_is_a_calibration_a_look_or_settings(tmp_path):
+    kinds = {"calibration": 0, "part": 0, "look": 0, "settings": 0}
     for page, text in TEXTS.items():
         for block in fenced(text, "toml"):
             table = tomllib.loads(block)
@@ -114,6 +116,9 @@ def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
                 table["depth"] = {"step": 0.5, "ties": [[0, 0], [1, 1]]}
                 table["track"][0]["curve"] = [{"mnemonic": "GR", "left": 0, "right": 150}]
                 calibration_of(table, where=page)
+            elif "network" in table:
+                kinds["settings"] += 1
+                settle(multiclass().training, table, {}, {}, where=page)
             else:
                 kinds["look"] += 1
                 (tmp_path / "look.toml").write_text(block, encoding="utf-8")
@@ -121,7 +126,7 @@ def test_every_toml_on_the_pages_is_a_calibration_or_a_look(tmp_path):
                 assert table.keys() <= appearance_fields().keys(), "names of former versions"
             for curve in (curve for track in table.get("track", ()) for curve in track["curve"]):
                 assert curve.keys() <= {field.name for field in fields(CurveScale)}
-    assert kinds == {"calibration": 2, "part": 1, "look": 2}
+    assert kinds == {"calibration": 2, "part": 1, "look": 2, "settings": 1}
 
 
 @pytest.mark.usefixtures("world")

@@ -56,6 +56,20 @@ def test_a_run_killed_before_its_first_checkpoint_keeps_its_pixel_budget(
     assert same(run, calm)
 
 
+def test_a_run_is_made_longer_where_it_is_resumed(veernet, small_archive, tmp_path, capsys):
+    run, options = tmp_path / "run", ["--workers", 0, "--device", "cpu"]
+    assert veernet("train", small_archive, "--out", run, *TRAIN) == 0
+    longer = ["train", "--resume", run, "--epochs", 3, *options]
+    assert veernet(*longer, "--stop-after", 1) == 75
+    assert veernet(*longer) == 0
+    training = read_config(run).training
+    assert (training.epochs, training.warm_restarts) == (3, (1,))
+    assert [row["epoch"] for row in read_log(run) if row["kind"] == "epoch"] == [0, 1, 2]
+    capsys.readouterr()
+    assert veernet("train", "--resume", run, "--epochs", 2, *options) == 2
+    assert f"{run}: it has 3 epochs, and takes no fewer; got 2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("place", ["dry_run", "save"])
 def test_a_plan_is_a_setting_of_the_run_and_is_made_once(
     veernet, small_archive, tmp_path, monkeypatch, place

@@ -22,7 +22,7 @@ from veernet.evaluation.summary import summarise
 from veernet.synth.logs import SynthLogs
 from veernet.synth.make import make
 from veernet.train.checkpoint import checkpoints
-from veernet.train.run import FIRST, read_config, start
+from veernet.train.run import FIRST, SETTINGS, lengthen, read_config, start
 from veernet.train.trainer import CheckpointPolicy, fit
 from veernet.training import Training
 from veernet.weights import BEST, load_weights, save_weights
@@ -67,7 +67,7 @@ def test_a_resumed_run_ends_in_the_same_weights_bit_for_bit(run, undisturbed, pa
     assert a.settings == b.settings
     assert {*a.tensors} == {*b.tensors}
     assert all(torch.equal(a.tensors[name], value) for name, value in b.tensors.items())
-    keys = ("kind", "step", "loss", "learning_rate")
+    keys = ("kind", "step", "loss", "learning_rate", "training_loss", "validation_loss", "best")
     found = [[[row.get(key) for key in keys] for row in rows(r)] for r in (run, undisturbed)]
     assert found[0] == found[1]
 
@@ -135,6 +135,33 @@ def test_validation_is_on_the_validation_logs(undisturbed, small_archive):
     model.load_state_dict(newest(undisturbed).weights)
     summary = summarise(evaluate(model, val, range(2), read_curves=False), archive.classes)
     assert epochs[1]["curves"] == asdict(summary)["curves"]
+
+
+def test_an_epoch_is_logged_with_the_losses_of_every_log(undisturbed, small_archive):
+    """The loss of training is the mean over logs, of which the last step has one and the others
+    two; that of validation the mean of the logs alone, by the weights at the end of the epoch."""
+    epochs = [row for row in rows(undisturbed) if row["kind"] == "epoch"]
+    steps = [row for row in rows(undisturbed) if row["kind"] == "step"]
+    for epoch, row in enumerate(epochs):
+        mine = [one["loss"] for one in steps if one["epoch"] == epoch]
+        assert [one["labelled"] for one in steps if one["epoch"] == epoch] == [2, 2, 1]
+        assert row["training_loss"] == pytest.approx((2 * mine[0] + 2 * mine[1] + mine[2]) / 5)
+        assert row["epoch_seconds"] > 0
+    val, model = Archive.open(small_archive).split("val"), VeerNet(TINY.network)
+    model.load_state_dict(newest(undisturbed).weights)
+    alone = []
+    for sample in (val[0], val[1]):
+        batch = collate([sample]).to(CPU)
+        alone.append(TINY.loss.total(model.eval()(batch.image), batch).item())
+    assert alone[0] != pytest.approx(alone[1])
+    assert epochs[1]["validation_loss"] == pytest.approx(sum(alone) / 2, rel=1e-6)
+    f1 = [mean_f1(row) for row in epochs]
+    assert [row["best"] for row in epochs] == [True, f1[1] > f1[0]]
+
+
+def mean_f1(row):
+    scores = [curve["within_1_px"]["f1"] for curve in row["curves"].values()]
+    return sum(scores) / len(scores)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +248,73 @@ def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine():
     assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
     assert rates[55] == pytest.approx(1.0)
     assert rates[99] == pytest.approx(1 + math.cos(math.pi * 89 / 90))
+
+
+@pytest.mark.parametrize("pauses", [[(4, [2, 2, 1])], [(4, []), (5, [2])], [(3, [])]])
+def test_a_run_made_longer_is_one_planned_with_the_learning_rate_anew(
+    small_archive, tmp_path, pauses
+):
+    """A finished run made longer, once or twice, and paused in the new epochs or not: it ends in
+    the same bits as a run that had its epochs and warm restarts from the beginning."""
+    run, planned = tmp_path / "run", tmp_path / "planned"
+    how, archive = replace(TINY, warmup=0.4), Archive.open(small_archive)
+    start(run, archive, how)
+    assert fit(run, device=CPU, console=QUIET)
+    for epochs, stops in pauses:
+        lengthen(run, epochs)
+        for steps in stops:
+            assert not fit(run, device=CPU, stop_after=steps, console=QUIET)
+        assert fit(run, device=CPU, console=QUIET)
+    ends = [2, *(epochs for epochs, _ in pauses)]
+    start(planned, archive, replace(how, epochs=ends[-1], warm_restarts=tuple(ends[:-1])))
+    assert fit(planned, device=CPU, console=QUIET)
+    a, b = newest(run), newest(planned)
+    assert a.progress == b.progress
+    assert a.progress.epoch == ends[-1]
+    assert {*a.tensors} == {*b.tensors}
+    assert all(torch.equal(a.tensors[name], value) for name, value in b.tensors.items())
+    keys = ("kind", "step", "loss", "learning_rate")
+    found = [[[row.get(key) for key in keys] for row in rows(r)] for r in (run, planned)]
+    assert found[0] == found[1]
+    assert read_config(run) == read_config(planned)
+    assert (run / SETTINGS).read_text() == (planned / SETTINGS).read_text()
+
+
+def test_when_a_run_is_made_longer_changes_nothing(run, undisturbed, tmp_path):
+    """In the middle of its second epoch, and after it has ended."""
+    late = tmp_path / "late"
+    shutil.copytree(undisturbed, late)
+    assert not fit(run, device=CPU, stop_after=4, console=QUIET)
+    for one in (run, late):
+        lengthen(one, 3)
+        lengthen(one, 3)  # as where the same command resumes it
+        assert fit(one, device=CPU, console=QUIET)
+        assert read_config(one).training == replace(TINY, epochs=3, warm_restarts=(2,))
+    a, b = newest(run).tensors, newest(late).tensors
+    assert all(torch.equal(a[name], value) for name, value in b.items())
+    with pytest.raises(OptionError, match="it has 3 epochs, and takes no fewer; got 2"):
+        lengthen(run, 2)
+
+
+def test_the_learning_rate_of_new_epochs_is_that_of_a_run_of_their_number():
+    """Seven steps an epoch: three epochs, then two more, then four."""
+    how = Training(epochs=3, learning_rate=0.5, warmup=0.3).longer(5).longer(9)
+    rates = [how.learning_rate_at(step, 63) for step in range(63)]
+    alone = [replace(how, epochs=n, warm_restarts=()) for n in (3, 2, 4)]
+    wanted = [
+        one.learning_rate_at(step, n)
+        for one in alone
+        for n in [7 * one.epochs]
+        for step in range(n)
+    ]
+    assert rates == wanted
+    assert max(rates[21:35]) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("wrong", [(0,), (3, 2), (2, 2), (4,), (5,)])
+def test_warm_restarts_rise_inside_the_run(wrong):
+    with pytest.raises(OptionError, match="warm_restarts must rise from 1 to below epochs, 4"):
+        Training(epochs=4, warm_restarts=wrong)
 
 
 def test_the_settings_of_a_run_are_read_back(run):
@@ -355,7 +449,9 @@ def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(
     endless = torch.tensor(math.inf)
     trainer = sys.modules["veernet.train.trainer"]
     monkeypatch.setattr(
-        trainer, "train_step", lambda *_, **__: StepResult(endless, endless, False, None)
+        trainer,
+        "train_step",
+        lambda *_, **__: StepResult(endless, endless, False, None, torch.ones(())),
     )
     with pytest.raises(RunError, match="the gradient is not finite"):
         fit(run, device=CPU, console=QUIET)

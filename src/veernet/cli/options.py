@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 RecipeName = Literal["binary", "multiclass"]
+LossName = Literal["BCE", "CrossEntropy", "Focal", "Tversky", "Dice", "FocalTversky", "Lovasz"]
 
 T = TypeVar("T")
 FromRecipe = Annotated[T | None, arg(help_behavior_hint="(default: the recipe's)")]
@@ -26,6 +27,7 @@ Repeated = Annotated[tuple[T, ...], arg(help_behavior_hint="(may be given again)
 PATH = arg(metavar="PATH")
 """Name in the help for a value that is a file or a folder."""
 
+SET = arg(metavar="KEY=VALUE...", help_behavior_hint="(may be given again)")
 ARCHIVE = arg(metavar="ARCHIVE")
 OPTIONAL_ARCHIVE = arg(metavar="[ARCHIVE]")
 ARCHIVES = arg(metavar="ARCHIVE...", help_behavior_hint="(required)")

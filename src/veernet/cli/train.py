@@ -1,18 +1,20 @@
 """`veernet train`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from rich.console import Console
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from veernet import distributed, recipes
 from veernet.cli.console import print_json, progress_console
 from veernet.cli.options import (
     OPTIONAL_ARCHIVE,
+    SET,
     FromRecipe,
+    LossName,
     RecipeName,
     check_at_least,
     device_of,
@@ -21,13 +23,21 @@ from veernet.cli.options import (
 from veernet.errors import OnError, OptionError
 from veernet.memory.plan import plan_run
 from veernet.memory.system import parse_bytes
+from veernet.model import VeerNet
 from veernet.synth.opening import open_archive
 from veernet.train.log import rank0_console, read_log
-from veernet.train.run import CONFIG, Config, check_fit, read_config_file, start
+from veernet.train.run import CONFIG, check_fit, lengthen, start
+from veernet.train.settings import Settings, merged, parse_set, read_settings, settle
 from veernet.train.signals import end_if_paused
+from veernet.train.toml import plain, tables_in
 from veernet.train.trainer import CheckpointPolicy, fit
 from veernet.training import Precision
 from veernet.weights import load_weights
+
+_NEEDS = (
+    "train needs ARCHIVE and --out RUN, or --config FILE that names an archive and --out RUN, or "
+    "--resume RUN alone"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +45,8 @@ class Train:
     """Train on an archive, or resume a run that was stopped.
 
     `veernet train ARCHIVE --out RUN` starts a run; `veernet train --resume RUN` resumes one with
-    the settings that it was started with. Ctrl-C, SIGTERM or SIGHUP (of a closed terminal) ends the
+    the settings that it was started with, and `veernet train --resume RUN --epochs N` makes it
+    longer, finished or not. Ctrl-C, SIGTERM or SIGHUP (of a closed terminal) ends the
     current step, writes a checkpoint and ends the command with exit code 75 (0 under torchrun,
     which would otherwise restart it). A second Ctrl-C stops at once, with 130. To share every step
     among N processes, one per GPU, write `torchrun --nproc-per-node N -m veernet` for `veernet`:
@@ -55,14 +66,22 @@ class Train:
     resume: Path | None = None
     """Folder of a run to resume."""
     recipe: RecipeName = "multiclass"
-    """Settings for what no option gives. binary: batch 1, cross entropy. multiclass: effective
-    batch 16, Tversky. Both train for 50 epochs."""
-    config: Path | None = None
-    """config.json of another run to repeat, with its archive and all its settings."""
+    """Settings for what nothing else gives. binary: batch 1, cross entropy, learning rate 3e-4.
+    multiclass: effective batch 16, Tversky, 1e-3. Both train for 50 epochs."""
+    config: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Settings over those of the recipe: a TOML file with any of them, or config.json of a run to
+    repeat, with its archive and all its settings."""
+    loss: FromRecipe[LossName] = None
+    """Loss, with its own defaults; --set loss.NAME=VALUE changes them."""
+    set: Annotated[tuple[str, ...], SET] = ()
+    """Any setting by its name in TOML, over all else, such as network.channels=[8,16] or
+    weight_decay=0."""
     init_weights: str | None = None
     """Initial weights: `pretrained`, the folder of a run, or a .safetensors file."""
     epochs: FromRecipe[int] = None
-    """Number of passes over the training logs."""
+    """Number of passes over the training logs. With --resume, the number to which the run goes on,
+    more than before: after the epochs planned before, the learning rate rises and falls once more
+    over the new ones."""
     effective_batch: FromRecipe[int] = None
     """Logs per optimizer step."""
     memory: str | None = None
@@ -115,12 +134,12 @@ class Train:
         check_at_least(0, workers=self.workers)
         check_at_least(1, stop_after=self.stop_after)
         device = device_of(self.device)
-        if self.memory is not None and self.pixel_budget is not None:
-            raise OptionError("--memory chooses the pixel budget; leave out --pixel-budget")
         planned = None if self.memory is None else parse_bytes(self.memory, device)
         with distributed.process_group(device):
             if self.resume is None:
                 self._start(folder, device, distributed.min_over_ranks(planned))
+            elif (epochs := self.epochs) is not None:
+                distributed.on_rank0(lambda: lengthen(folder, epochs))
             # A run keeps to its plan: torchrun repeats the command where it starts a process again.
             anew = self.resume is not None and not distributed.restarts()
             done = fit(
@@ -141,11 +160,14 @@ class Train:
         """Return the folder of the run, after checking which options were given together."""
         if self.resume is not None:
             fixed = {**self._schedule(), **self._training()}
+            fixed.pop("epochs", None)
             fixed |= given(
                 archive=self.archive,
                 out=self.out,
                 config=self.config,
                 init_weights=self.init_weights,
+                loss=self.loss,
+                set=self.set or None,
             )
             if fixed or self.deterministic:
                 names = sorted(fixed) or ["deterministic"]
@@ -153,37 +175,34 @@ class Train:
                 options = options.replace("--archive", "ARCHIVE")
                 raise OptionError(f"a resumed run keeps its settings; leave out {options}")
             return self.resume
-        if self.out is None or (self.archive is None and self.config is None):
-            raise OptionError(
-                "train needs ARCHIVE and --out RUN, or --config FILE and --out RUN, "
-                "or --resume RUN alone"
-            )
+        if self.out is None or (self.archive is None and self.config is None and not self.set):
+            raise OptionError(_NEEDS)
         return self.out
 
     def _start(self, folder: Path, device: torch.device, memory: int | None) -> None:
         """Start a run planned for `memory` bytes; with None, as its options say."""
-        model = distributed.raise_on_all_ranks(self._model)
-        if model is not None and model.first is not None and self.init_weights is None:
+        first, settings = distributed.raise_on_all_ranks(self._settings)
+        if settings.run.first is not None and first is None:
             raise OptionError(
-                f"{self.config}: that run began from weights (SHA-256 {model.first[:12]}…); "
+                f"{self.config}: that run began from weights (SHA-256 {settings.run.first[:12]}…); "
                 "give them by --init-weights"
             )
-        if memory is None and self.pixel_budget is None and model is None:
+        if memory is None and settings.plan_anew:
             memory = distributed.min_over_ranks(parse_bytes("auto", device))
-        distributed.on_rank0(lambda: self._begin(folder, device, memory, model))
+        distributed.on_rank0(lambda: self._begin(folder, device, memory, first, settings))
 
     def _begin(
-        self, folder: Path, device: torch.device, memory: int | None, model: Config | None
+        self,
+        folder: Path,
+        device: torch.device,
+        memory: int | None,
+        first: VeerNet | None,
+        settings: Settings,
     ) -> None:
-        training = recipes.RECIPES[self.recipe].training if model is None else model.training
-        schedule = replace(training.schedule, **self._schedule())
-        training = replace(training, schedule=schedule, **self._training())
-        first = None if self.init_weights is None else load_weights(self.init_weights)
-        if first is not None:
-            training = replace(training, network=first.config)
-        archive = open_archive(self.archive or Path("" if model is None else model.archive))
+        training, run = settings.training, settings.run
+        archive = open_archive(Path(run.archive or ""))
         check_fit(archive, training)
-        plan = None if model is None or self.pixel_budget is not None else model.plan
+        plan = run.plan
         if memory is not None and not (folder / CONFIG).exists():
             plan = plan_run(training, archive.split("train").sizes, memory, device=device)
         start(
@@ -191,19 +210,41 @@ class Train:
             archive,
             training,
             first=first,
-            deterministic=self.deterministic or (model is not None and model.deterministic),
+            deterministic=run.deterministic,
             plan=plan,
-            on_error=self.on_error or ("stop" if model is None else model.on_error),
+            on_error=run.on_error,
             device=device,
             exist_ok=distributed.restarts() > 0,
         )
 
-    def _model(self) -> Config | None:
-        """Return the settings of the run to repeat, from --config; None without it."""
-        if self.config is None:
-            return None
-        missing = f"{self.config}: no such settings of a run"
-        return read_config_file(self.config, missing=missing)
+    def _settings(self) -> tuple[VeerNet | None, Settings]:
+        """Return the initial weights, None if they are to be drawn, and the settings of a new
+        run."""
+        first = None if self.init_weights is None else load_weights(self.init_weights)
+        options = given(
+            archive=None if self.archive is None else str(self.archive),
+            on_error=self.on_error,
+            deterministic=self.deterministic or None,
+            loss=self.loss and {"kind": self.loss},
+            schedule=self._schedule() or None,
+            **self._training(),
+        )
+        config = {} if self.config is None else read_settings(self.config)
+        sources = [f"--set {one}" for one in self.set]
+        options = merged(options, parse_set(self.set))
+        if self.memory is not None and "pixel_budget" in tables_in(options).get("schedule", {}):
+            name = "--pixel-budget" if self.pixel_budget else "--set schedule.pixel_budget"
+            raise OptionError(f"--memory chooses the pixel budget; leave out {name}")
+        settings = settle(
+            recipes.RECIPES[self.recipe].training,
+            config,
+            {} if first is None else {"network": plain(first.config)},
+            options,
+            where=", ".join([*map(str, filter(None, [self.config])), *sources]) or "settings",
+        )
+        if settings.run.archive is None:
+            raise OptionError(_NEEDS)
+        return first, settings
 
     def _schedule(self) -> dict[str, Any]:
         return given(

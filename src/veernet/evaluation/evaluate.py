@@ -109,6 +109,7 @@ def evaluate(
     *,
     autocast: torch.dtype | None = None,
     read_curves: bool = True,
+    see: Callable[[Log], Float[ndarray, "K h w"]] | None = None,
     skip: Callable[[str, str], object] | None = None,
     stop: Callable[[], bool] = lambda: False,
     advance: Callable[[], object] = lambda: None,
@@ -123,6 +124,7 @@ def evaluate(
     Args:
         indices: logs to evaluate; all of them if None.
         read_curves: follow the curves too, and compare their values.
+        see: function that returns the probabilities on a log, in place of `predict`.
         skip: called with the name of a log that cannot be read and the reason; the log is left out.
             None raises instead.
         stop: called before every log; True ends the evaluation there.
@@ -141,7 +143,7 @@ def evaluate(
                 raise
             skip(split.rows[index].file_name, str(fault))
             continue
-        probability = predict(model, log.grey, autocast=autocast)
+        probability = see(log) if see else predict(model, log.grey, autocast=autocast)
         if len(probability) != split.n_classes - 1:
             raise OptionError(
                 f"the network tells {len(probability)} curve(s) apart, and the logs of "

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -26,10 +26,14 @@ from veernet.evaluation.summary import Summary
 from veernet.files import read_json_lines, with_filename, write_json_lines
 from veernet.memory.system import format_bytes
 from veernet.step import StepResult
+from veernet.train.validation import Picture, mean_loss
 
 NAME = "log.jsonl"
 """The log inside the folder of a run: rows of kind step, epoch, retry, budget, memory, skipped."""
 
+
+SAY_AFTER = 60.0
+"""Least seconds between two lines of progress, where there is no terminal to show a bar on."""
 
 _EVERY_ROW = {"kind": str, "step": int, "epoch": int}
 
@@ -68,20 +72,23 @@ class RunLog:
     """Log of one run, which goes on after `epoch` epochs and `done` steps in all.
 
     Rows of later steps, written after the last checkpoint, are dropped. Of several processes only
-    rank 0 writes, and only rank 0 knows the earlier rows: which logs were left out, and in which
-    epochs a step updated the weights.
+    rank 0 writes, and only rank 0 knows the earlier rows: which logs were left out, and the losses
+    of the epochs.
     """
 
     def __init__(self, run: Path, *, epoch: int, done: int, n_steps: int, console: Console):
         self.file = self.board = None
-        self.path, self.left_out, self.learned = run / NAME, Counter[str](), set[int]()
+        self.path, self.left_out = run / NAME, Counter[str]()
+        self.costs = dict[int, list[tuple[float, int]]]()
         if distributed.rank() == 0:
             old = read_log(run) if self.path.exists() else []
             kept = [row for row in old if _is_before(row, epoch, done)]
             write_json_lines(self.path, kept)
             skipped = (row.get("file_name", "?") for row in kept if row["kind"] == "skipped")
             self.left_out.update(map(str, skipped))
-            self.learned |= {row["epoch"] for row in kept if row.get("loss") is not None}
+            for row in kept:
+                if row["kind"] == "step" and row.get("loss") is not None:
+                    self._add_loss(row["epoch"], row["loss"], row.get("labelled", 1))
             self.file = self.path.open("a", encoding="utf-8")
             self.board = SummaryWriter(str(run / "tensorboard"), purge_step=done + 1)
         self.console = rank0_console(console)
@@ -92,9 +99,19 @@ class RunLog:
             TextColumn("steps, left"),
             TimeRemainingColumn(),
             console=self.console,
+            disable=not (self.console.is_terminal or self.console.is_jupyter),
         )
+        self.n_steps, self.done = n_steps, done
         self.bar = self.progress.add_task("training", total=n_steps, completed=done)
-        self.started = time.monotonic()
+        self.started = self.said = self.epoch_began = time.monotonic()
+
+    @property
+    def learned(self) -> set[int]:
+        """Epochs in which a step updated the weights."""
+        return {*self.costs}
+
+    def _add_loss(self, epoch: int, loss: float, labelled: int) -> None:
+        self.costs.setdefault(epoch, []).append((loss * labelled, labelled))
 
     def __enter__(self) -> "RunLog":
         self.progress.start()
@@ -127,13 +144,27 @@ class RunLog:
             "learning_rate": rate,
             "micro_batches": micro_batches,
         }
-        self._row("step", number, epoch, measured)
+        labelled = int(result.weight)
+        self._row("step", number, epoch, {**measured, "labelled": labelled})
         self._plot(measured, number)
         if loss is not None:
-            self.learned.add(epoch)
+            self._add_loss(epoch, loss, labelled)
         shown = "none: no label" if loss is None else f"{loss:.4f}"
         description = f"epoch {epoch + 1}  loss {shown}"
         self.progress.update(self.bar, completed=number, description=description)
+        self._say_every_minute(number, description)
+
+    def _say_every_minute(self, number: int, description: str) -> None:
+        """Print a line where there is no terminal to show a bar on, at most one per minute."""
+        now = time.monotonic()
+        if not self.progress.disable or now - self.said < SAY_AFTER:
+            return
+        self.said = now
+        left = (now - self.started) / (number - self.done) * (self.n_steps - number)
+        self.console.print(
+            f"step {number} of {self.n_steps}  {description}  {duration(left)} left",
+            soft_wrap=True,
+        )
 
     def retry(self, number: int, epoch: int, scale: float) -> None:
         """Log that step `number` overflowed and is tried again, with the loss scaled by `scale`."""
@@ -183,21 +214,45 @@ class RunLog:
             f"predicted{seen}"
         )
 
-    def epoch(self, number: int, epoch: int, summary: Summary) -> None:
-        """Log the end of an epoch, `number` steps into the run, with its validation."""
+    def epoch(
+        self,
+        number: int,
+        epoch: int,
+        summary: Summary,
+        validation_loss: float | None,
+        *,
+        best: bool,
+        pictures: Sequence[Picture] = (),
+    ) -> None:
+        """Log the end of an epoch, `number` steps into the run, with its validation. `best` says
+        that no epoch before had so high a score."""
+        now = time.monotonic()
+        seconds, self.epoch_began = now - self.epoch_began, now
+        losses = {
+            "training_loss": mean_loss(self.costs.get(epoch, ())),
+            "validation_loss": validation_loss,
+        }
         scores = {
             name: value for name, value in asdict(summary).items() if name not in _NOT_OF_EPOCHS
         }
-        self._row("epoch", number, epoch, scores)
+        measured = {**losses, "epoch_seconds": round(seconds, 3), "best": best}
+        self._row("epoch", number, epoch, {**scores, **measured})
         f1 = {name: curve.within_1_px.f1 for name, curve in summary.curves.items()}
         self._plot({f"{name}/F1 within 1 px": value for name, value in f1.items()}, number)
-        scores = (
+        self._plot({f"epoch/{name}": value for name, value in losses.items()}, number)
+        self._plot({"epoch/seconds": seconds}, number)
+        for k, picture in enumerate(pictures, start=1):
+            self._show(f"validation/log {k}", picture, number)
+        known = {name.replace("_", " "): value for name, value in losses.items()}
+        words = [f"{name} {value:.4f}" for name, value in known.items() if value is not None]
+        words += [
             f"{name}: no score, for none of its pixels is labelled"
             if value is None
             else f"{name}: F1 within 1 px {value:.3f}"
             for name, value in f1.items()
-        )
-        self.console.print("  ".join([f"epoch {epoch + 1}", *scores]))
+        ]
+        words += [duration(seconds), *(["* best so far"] if best else [])]
+        self.console.print("  ".join([f"epoch {epoch + 1}", *words]), soft_wrap=True)
 
     def _row(self, kind: str, number: int, epoch: int, values: dict[str, Any]) -> None:
         row = {"kind": kind, "step": number, "epoch": epoch, **values}
@@ -212,3 +267,15 @@ class RunLog:
             for name, value in values.items():
                 if value is not None:
                     self.board.add_scalar(name, value, number)  # pyright: ignore[reportUnknownMemberType]: untyped in torch
+
+    def _show(self, name: str, picture: Picture, number: int) -> None:
+        if self.board is not None:
+            self.board.add_image(name, picture, number, dataformats="HWC")  # pyright: ignore[reportUnknownMemberType]: untyped in torch
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, to two digits or so."""
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 99.5:
+        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
+    return f"{minutes} min" if minutes < 100 else f"{hours} h"

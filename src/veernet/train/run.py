@@ -17,15 +17,19 @@ from veernet.data.archive import Archive
 from veernet.data.logs import sha256
 from veernet.data.split import Split
 from veernet.errors import ArchiveError, OnError, OptionError, RunError
-from veernet.files import first_difference, read_json, validate, write_json
+from veernet.files import first_difference, read_json, validate, write_json, write_text
 from veernet.memory.plan import StoredPlan
 from veernet.model import VeerNet
 from veernet.synth.opening import open_archive
+from veernet.train.toml import to_toml
 from veernet.training import Training
 from veernet.weights import load_weights, save_weights
 
 CONFIG = "config.json"
 """Settings of a run, inside its folder."""
+
+SETTINGS = "settings.toml"
+"""The same settings as TOML, to repeat the run with some of them changed."""
 
 FIRST = "first.safetensors"
 """Initial weights of a run, inside its folder, if they were not drawn at random."""
@@ -135,9 +139,34 @@ def start(
             device=None if device is None else device.type,
         )
         if not begun:
-            write_json(run / CONFIG, config.to_dict())
+            write_config(run, config)
         elif not exist_ok or not _are_same(read_config(run), config):
             raise RunError(f"{run}: holds a run already; go on with `veernet train --resume {run}`")
+
+
+def write_config(run: Path, config: Config) -> None:
+    """Write the settings of a run, as JSON and as TOML, into its folder."""
+    write_json(run / CONFIG, config.to_dict())
+    write_text(run / SETTINGS, to_toml(config.to_dict()))
+
+
+def lengthen(run: Path, epochs: int) -> None:
+    """Make a run longer, finished or not: it goes on to `epochs` epochs. Those planned before are
+    learned as they were planned, and the learning rate begins anew after them
+    (`Training.longer`); with as many as before nothing changes.
+
+    Raises:
+        RunError: there is no run, or another process trains it.
+        OptionError: there are fewer epochs than before.
+    """
+    config = read_config(run)
+    try:
+        longer = config.training.longer(epochs)
+    except OptionError as wrong:
+        raise OptionError(f"{run}: {wrong}") from wrong
+    if longer != config.training:
+        with claimed(run):
+            write_config(run, replace(config, training=longer))
 
 
 def _are_same(found: Config, asked: Config) -> bool:
@@ -245,7 +274,8 @@ def check_same_data(run: Path, config: Config, now: dict[str, str]) -> None:
 
 
 def check_same_settings(run: Path, config: Config, path: Path, written: dict[str, Any]) -> None:
-    """Check that a run's settings are those that its checkpoint at `path` was `written` with.
+    """Check that a run's settings are those that its checkpoint at `path` was `written` with, or
+    were before the run was made longer.
 
     Raises:
         RunError: the settings have changed since; the message says which.
@@ -255,7 +285,8 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     found = {key: _presently(key, written[key], path) for key in keys}
     plain = config.to_dict()
     asked = {key: plain[key] for key in keys}
-    if found != asked:
+    shorter = [json.loads(json.dumps(asdict(one))) for one in config.training.shorter()]
+    if found != asked and not any(found == {**asked, "training": one} for one in shorter):
         raise RunError(
             f"{run}: {CONFIG} was changed since {path.name} was written "
             f"({first_difference(found, asked)}); put it back, or begin another run"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, zip_longest
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,6 @@ from veernet.data.batch import Batch
 from veernet.data.loader import PREFETCH_BYTES, Loader, UnreadableLog
 from veernet.data.schedule import Step, shard
 from veernet.errors import OnError, OptionError, RunError
-from veernet.evaluation.evaluate import evaluate
 from veernet.evaluation.summary import summarise
 from veernet.memory.plan import StoredPlan, plan_run, widest_batch
 from veernet.memory.system import PeakMemory
@@ -28,6 +27,7 @@ from veernet.train.log import RunLog, rank0_console
 from veernet.train.resume import OpenRun, resume
 from veernet.train.run import check_name, claimed, determinism, read_config, threads
 from veernet.train.signals import StopRequest, stop_signals
+from veernet.train.validation import validate_logs
 from veernet.training import Training
 from veernet.weights import BEST, not_finite, save_weights
 
@@ -309,27 +309,25 @@ class Trainer:
             self.skipped.append(UnreadableLog(file_name=name, reason=reason))
 
         self.model.eval()
-        mine = evaluate(
+        found = validate_logs(
             self.model,
+            self.training.loss,
             self.run.val,
-            range(len(self.run.val))[distributed.rank() :: distributed.world_size()],
             autocast=self.training.autocast,
-            read_curves=False,  # costs a second and more per native log, and selects no weights
             skip=skip if self.loader.on_error == "skip" else None,
             stop=lambda: pausing.requested,
         )
         self.model.train()
-        (paused,) = distributed.any_rank(pausing.requested)
-        if paused:
+        if found is None:
             self.skipped.clear()
             return state, True
         number = self.global_step(state)
         self._report_skipped(number, state.epoch, validating=True)
-        in_turn = zip_longest(*distributed.all_gather(mine))
-        results = [one for turn in in_turn for one in turn if one is not None]
-        summary = summarise(results, self.run.classes)
-        self.log.epoch(number, state.epoch, summary)
-        if (score := summary.mean_f1) is not None and score > state.best:
+        summary = summarise(found.results, self.run.classes)
+        score = summary.mean_f1
+        best = score is not None and score > state.best
+        self.log.epoch(number, state.epoch, summary, found.loss, best=best, pictures=found.pictures)
+        if best and score is not None:
             distributed.on_rank0(
                 lambda: save_weights(self.folder / BEST, self.run.train_state.model)
             )
