@@ -112,7 +112,11 @@ def same(a: Path, b: Path) -> bool:
     what the log says."""
     one, other = newest(a), newest(b)
     logs = [
-        [{**row, "seconds": 0} for row in read_log(run) if row["kind"] != "memory"]
+        [
+            {**row, "seconds": 0, "epoch_seconds": 0}
+            for row in read_log(run)
+            if row["kind"] != "memory"
+        ]
         for run in (a, b)
     ]
     return (

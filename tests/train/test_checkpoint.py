@@ -234,8 +234,8 @@ def test_sigterm_and_sighup_end_the_step_as_ctrl_c_does(run, undisturbed, monkey
 def test_ctrl_c_while_validating_stops_there_and_the_next_time_validates(
     run, undisturbed, monkeypatch
 ):
-    looked_at, evaluated = [], sys.modules["veernet.evaluation.evaluate"]
-    predict = evaluated.predict
+    looked_at, evaluated = [], sys.modules["veernet.train.validation"]
+    predict = evaluated.curve_probabilities
 
     def interrupted(*args, **kwargs):
         looked_at.append(1)
@@ -243,7 +243,7 @@ def test_ctrl_c_while_validating_stops_there_and_the_next_time_validates(
         return predict(*args, **kwargs)
 
     with monkeypatch.context() as patched:
-        patched.setattr(evaluated, "predict", interrupted)
+        patched.setattr(evaluated, "curve_probabilities", interrupted)
         assert not fit(run, device=CPU, console=QUIET)
     assert len(looked_at) == 1  # of two logs
     assert (newest(run).progress.epoch, newest(run).progress.step) == (0, 3)
