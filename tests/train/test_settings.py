@@ -190,3 +190,13 @@ def test_settings_in_toml_are_what_toml_says(veernet, small_archive, tmp_path):
     assert found["network"] == config["network"]
     assert found["schedule"]["pixel_budget"] == 9000
     assert found["archive"] == read_config(tmp_path / "run").archive
+
+
+def test_a_network_that_the_initial_weights_are_not_of_is_refused(failed, small_archive, tmp_path):
+    """In a file as on the command line: otherwise one of the two would be dropped unsaid."""
+    path = tmp_path / "mine.toml"
+    path.write_text("[network]\nchannels = [2, 4]\n")
+    words = ("train", small_archive, "--out", tmp_path / "run", "--init-weights", "pretrained")
+    message = failed(*words, "--config", path)
+    assert f"{path}: network.channels is [2, 4], and the initial weights" in message
+    assert "of another network" in failed(*words, "--set", "network.num_layers=1")

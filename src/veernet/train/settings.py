@@ -55,8 +55,10 @@ def settle(
         where: names of the file and the options, for errors.
 
     Raises:
-        OptionError: a setting is unknown, of another type, or does not fit the others.
+        OptionError: a setting is unknown, of another type, or does not fit the others or the
+            initial weights.
     """
+    _check_network(config, weights, where)
     base = merged(plain(recipe), config)
     table = merged(merged(base, weights), options)
     around = {name: table.pop(name, None) for name in AROUND}
@@ -68,6 +70,17 @@ def settle(
         run = replace(run, plan=None)
     follows_budget = budgets[0] is not None or (budgets[1] is not None and "plan" not in config)
     return Settings(training=training, run=run, plan_anew=run.plan is None and not follows_budget)
+
+
+def _check_network(config: Table, weights: Table, where: str) -> None:
+    """Refuse settings of a network that the initial weights do not have."""
+    theirs = tables_in(weights).get("network", {})
+    for name, value in tables_in(config).get("network", {}).items():
+        if plain(value) != theirs.get(name, plain(value)):
+            raise OptionError(
+                f"{where}: network.{name} is {value}, and the initial weights are of a network "
+                f"with {theirs[name]}; leave it out, or begin from other weights"
+            )
 
 
 def _schedule(table: Table) -> Table:

@@ -5,19 +5,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import nn
 
 from veernet import distributed
-from veernet.curves.overlay import COLOURS, LEGIBLE, overlay, stack
+from veernet.curves.overlay import overlay, stack, zoom_of
 from veernet.data.batch import Sample, as_tensor, collate, to_ink
 from veernet.data.logs import Log
 from veernet.data.split import Split
 from veernet.evaluation.evaluate import LogResult, evaluate
-from veernet.evaluation.pictures import PICTURE_WIDTH
+from veernet.evaluation.pictures import PICTURE_WIDTH, tinted
 from veernet.inference import WINDOW, predict
 from veernet.losses import Loss, curve_probabilities
 
@@ -117,26 +116,12 @@ def picture(log: Log, probability: Float[ndarray, "K h w"]) -> Picture:
     """Draw the middle of a log as scanned, with its true curves, and the probabilities of the
     curves in their colours, one below the other; at most `PICTURE_WIDTH` wide."""
     h, w = log.grey.shape
-    width = PICTURE_WIDTH // _zoom(h)
+    width = PICTURE_WIDTH // zoom_of(h)
     part = slice(first := max(0, (w - width) // 2), first + width)
     return stack(
         [
             overlay(log.grey[:, part], []),
             overlay(log.grey[:, part], [rows[part] for rows in log.curves.rows]),
-            _tinted(probability[..., part]),
+            tinted(probability[..., part]),
         ]
     )
-
-
-def _tinted(probability: Float[ndarray, "K h w"]) -> Picture:
-    """Tint white paper with the colour of every curve by its probability."""
-    page = np.full((*probability.shape[1:], 3), 255, np.float32)
-    for k, one in enumerate(probability):
-        page -= one[..., None] * (255 - np.array(COLOURS[k % len(COLOURS)], np.float32))
-    zoom = _zoom(len(page))
-    return page.clip(0, 255).round().astype(np.uint8).repeat(zoom, axis=0).repeat(zoom, axis=1)
-
-
-def _zoom(height: int) -> int:
-    """Return by how much `overlay` enlarges a scan of a height."""
-    return max(1, -(-LEGIBLE // height))
