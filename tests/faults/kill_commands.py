@@ -137,6 +137,14 @@ def settings(folder: Path) -> Files:
     return {CONFIG: json.dumps({**json.loads(text), "archive": ""}).encode()}
 
 
+def evaluation(folder: Path) -> Files:
+    """Those of an evaluation, but for where its weights and its archive lie."""
+    files = whole(folder / "run/evaluation/test")
+    if (summary := files.get("summary.json")) is not None:
+        files["summary.json"] = json.dumps({**json.loads(summary), "scored": ""}).encode()
+    return files
+
+
 CASES = {
     "train": Case(
         prepare=begin_train,
@@ -147,7 +155,7 @@ CASES = {
     "evaluate": Case(
         prepare=begin_evaluate,
         command=evaluate,
-        files=lambda folder: whole(folder / "run/evaluation/test"),
+        files=evaluation,
         main="summary.json",
         place="run/evaluation/test",
     ),
