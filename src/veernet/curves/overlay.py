@@ -17,6 +17,12 @@ BLACK = (0, 0, 0)
 LEGIBLE = 240
 """Height below which a scan is enlarged to be legible, px."""
 
+PICTURE_WIDTH = 1600
+"""Greatest width of the part of a log that a picture shows, px; of a longer log, the middle."""
+
+LEAST_CAPTION = 640
+"""Least width of a picture, px, to give its captions room."""
+
 _LINE = 20
 """Height of a line of a caption, px."""
 
@@ -29,6 +35,18 @@ def zoom_of(height: int) -> int:
     return max(1, -(-LEGIBLE // height))
 
 
+def enlarged(picture: UInt8[ndarray, "h w *rgb"]) -> UInt8[ndarray, "H W *rgb"]:
+    """Enlarge a small picture by whole pixels until it is `LEGIBLE` high."""
+    zoom = zoom_of(len(picture))
+    return picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def middle(width: int, most: int = PICTURE_WIDTH) -> slice:
+    """Return the columns in the middle of a log that a picture of `most` columns shows."""
+    first = max(0, (width - most) // 2)
+    return slice(first, first + most)
+
+
 def overlay(
     grey: UInt8[ndarray, "h w"], rows: Iterable[Float[ndarray, "w"]]
 ) -> UInt8[ndarray, "H W 3"]:
@@ -37,8 +55,7 @@ def overlay(
     A small scan is enlarged by whole pixels until it is `LEGIBLE` high.
     """
     zoom = zoom_of(len(grey))
-    pale = (128 + grey // 2).repeat(zoom, axis=0).repeat(zoom, axis=1)
-    picture = np.repeat(pale[..., None], 3, axis=2)
+    picture = np.repeat(enlarged(128 + grey // 2)[..., None], 3, axis=2)
     for index, row in enumerate(rows):
         lines = [
             np.rint(16 * (zoom * line + zoom // 2)).astype(np.int32) for line in polylines(row)

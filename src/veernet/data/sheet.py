@@ -7,7 +7,17 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from veernet.curves.overlay import BLACK, COLOURS, caption, names_of_curves, stack, zoom_of
+from veernet.curves.overlay import (
+    BLACK,
+    COLOURS,
+    LEAST_CAPTION,
+    PICTURE_WIDTH,
+    caption,
+    enlarged,
+    middle,
+    names_of_curves,
+    stack,
+)
 from veernet.data.batch import UNLABELLED
 from veernet.data.raster import write_picture
 from veernet.data.split import Split
@@ -16,9 +26,6 @@ from veernet.errors import VeerNetError
 
 SHOWN = 8
 """Number of logs on a sheet, evenly from the first of the split to the last."""
-
-PART_WIDTH = 1600
-"""Greatest width of the part of a log that a sheet shows, px; of a longer log, the middle."""
 
 TINT = (230, 200, 120)
 """RGB of pixels that are not labelled."""
@@ -63,19 +70,18 @@ def draw_sheet(
     tiles, key = list[UInt8[ndarray, "_ _ 3"]](), names_of_curves([*curves])
     for index, remark in logs.items():
         row = split.rows[index]
-        first = max(0, (row.width - PART_WIDTH) // 2)
-        part = slice(first, first + PART_WIDTH)
+        part = middle(row.width)
         words = [f"{row.file_name}, {row.height} x {row.width} px", *([remark] if remark else [])]
-        if row.width > PART_WIDTH:
-            words.append(f"columns {first} to {first + PART_WIDTH - 1}")
+        if row.width > PICTURE_WIDTH:
+            words.append(f"columns {part.start} to {part.stop - 1}")
         about = f"{'; '.join(words)}. On it: {', '.join(row.traits) or 'no traits are recorded'}."
         try:
             log = split.log(index)
         except (VeerNetError, OSError) as fault:
-            tiles.append(caption([(f"{about} {fault}", BLACK)], width=PART_WIDTH))
+            tiles.append(caption([(f"{about} {fault}", BLACK)], width=PICTURE_WIDTH))
             continue
         picture = masked(log.grey[:, part], log.mask[:, part])
-        width = max(640, picture.shape[1])
+        width = max(LEAST_CAPTION, picture.shape[1])
         tiles += [caption([(about, BLACK), *key], width=width), picture]
     return stack(tiles)
 
@@ -90,5 +96,4 @@ def masked(grey: UInt8[ndarray, "h w"], mask: UInt8[ndarray, "h w"]) -> UInt8[nd
         picture[mine] = (2 * colour + grey[mine, None]) // 3
     unlabelled = mask == UNLABELLED
     picture[unlabelled] = np.minimum(picture[unlabelled], np.array(TINT, np.uint8))
-    zoom = zoom_of(len(grey))
-    return picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    return enlarged(picture)

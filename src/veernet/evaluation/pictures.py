@@ -14,11 +14,14 @@ from torch import nn
 from veernet.curves.overlay import (
     BLACK,
     COLOURS,
+    LEAST_CAPTION,
+    PICTURE_WIDTH,
     caption,
+    enlarged,
+    middle,
     names_of_curves,
     overlay,
     stack,
-    zoom_of,
 )
 from veernet.curves.wraps import printed_rows
 from veernet.data.logs import Log, Row
@@ -38,12 +41,6 @@ _PICTURE = re.compile(r"\d{3,} of \d+ from the worst, (F1 \d\.\d\d|no label), \d
 
 WORST, OTHERS = 10, 5
 """Number of worst logs that an evaluation shows, and of others up to the best."""
-
-PICTURE_WIDTH = 1600
-"""Greatest width of the part of a log that a picture shows, px; of a longer log, the middle."""
-
-LEAST_CAPTION = 640
-"""Least width of a picture, px, to give its captions room."""
 
 
 def write_evaluation(
@@ -109,9 +106,9 @@ def _draw_worst(
         place = f"{rank + 1:03d} of {n} from the worst, {f1}"
         log, row = split.log(index), split.rows[index]
         drawn = draw(log, row, model, classes, autocast=autocast)
-        first = _first_column(row.width)
+        shown = middle(row.width)
         cut = row.width > PICTURE_WIDTH
-        part = f", columns {first} to {first + PICTURE_WIDTH - 1}" if cut else ""
+        part = f", columns {shown.start} to {shown.stop - 1}" if cut else ""
         about = (
             f"{place}: {result.file_name}, {row.height} x {row.width} px{part}. "
             f"On it: {', '.join(result.traits) or 'no traits are recorded'}"
@@ -146,8 +143,7 @@ def draw(
         rows if (edges := wrap_edges(row, k)) is None else printed_rows(rows, edges)
         for k, rows in enumerate(follow_curves(probability, row))
     ]
-    first = _first_column(log.grey.shape[1])
-    part = slice(first, first + PICTURE_WIDTH)
+    part = middle(log.grey.shape[1])
     grey = log.grey[:, part]
     panels = {
         "scan": overlay(grey, []),
@@ -169,10 +165,4 @@ def tinted(probability: Float[ndarray, "K h w"]) -> UInt8[ndarray, "H W 3"]:
     `overlay` enlarges a scan."""
     shades = np.array([COLOURS[k % len(COLOURS)] for k in range(len(probability))], np.float32)
     picture = 255 - np.tensordot(probability, 255 - shades, axes=(0, 0))
-    zoom = zoom_of(probability.shape[1])
-    return np.rint(picture.clip(0, 255)).astype(np.uint8).repeat(zoom, axis=0).repeat(zoom, axis=1)
-
-
-def _first_column(width: int) -> int:
-    """Return the first column of the part of a log that a picture shows."""
-    return max(0, (width - PICTURE_WIDTH) // 2)
+    return enlarged(np.rint(picture.clip(0, 255)).astype(np.uint8))

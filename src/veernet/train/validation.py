@@ -11,12 +11,12 @@ from numpy import ndarray
 from torch import nn
 
 from veernet import distributed
-from veernet.curves.overlay import overlay, stack, zoom_of
+from veernet.curves.overlay import PICTURE_WIDTH, middle, overlay, stack, zoom_of
 from veernet.data.batch import Sample, as_tensor, collate, to_ink
 from veernet.data.logs import Log
 from veernet.data.split import Split
 from veernet.evaluation.evaluate import LogResult, evaluate
-from veernet.evaluation.pictures import PICTURE_WIDTH, tinted
+from veernet.evaluation.pictures import tinted
 from veernet.inference import WINDOW, predict
 from veernet.losses import Loss, curve_probabilities
 
@@ -116,8 +116,7 @@ def picture(log: Log, probability: Float[ndarray, "K h w"]) -> Picture:
     """Draw the middle of a log as scanned, with its true curves, and the probabilities of the
     curves in their colours, one below the other; at most `PICTURE_WIDTH` wide."""
     h, w = log.grey.shape
-    width = PICTURE_WIDTH // zoom_of(h)
-    part = slice(first := max(0, (w - width) // 2), first + width)
+    part = middle(w, PICTURE_WIDTH // zoom_of(h))
     return stack(
         [
             overlay(log.grey[:, part], []),
