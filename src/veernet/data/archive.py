@@ -19,13 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from veernet.data.logs import (
-    METADATA,
-    SPLITS,
-    Log,
-    SplitName,
-    read_rows,
-)
+from veernet.data.logs import METADATA, SPLITS, Log, SplitName, read_rows
 from veernet.errors import ArchiveError
 from veernet.files import read_json, validate
 
@@ -85,13 +79,18 @@ class Archive:
         draw = None if self.draw is None else partial(self.draw, name)
         return Split(self.root / name, rows, len(self.classes), draw, self.generator, self.doubt)
 
+    @property
+    def split_names(self) -> tuple[SplitName, ...]:
+        """Names of the splits that exist."""
+        return tuple(name for name in SPLITS if (self.root / name / METADATA).exists())
+
     def splits(self) -> "dict[SplitName, Split]":
         """Open the splits that exist.
 
         Raises:
             ArchiveError: the metadata of one is damaged.
         """
-        return {name: self.split(name) for name in SPLITS if (self.root / name / METADATA).exists()}
+        return {name: self.split(name) for name in self.split_names}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,17 +17,13 @@ from veernet.files import check_inside, read_json_lines, validate
 
 SplitName = Literal["train", "val", "test"]
 
-
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
-
 
 METADATA = "metadata.jsonl"
 """The rows of a split, inside its folder."""
 
-
 GENERATOR = "generator"
 """Item of `made_by` that records the generator that drew the logs; it is not a setting."""
-
 
 PictureFormat = Literal["tif", "png"]
 """Format of pictures: TIFF with Zstandard, the faster, or PNG, which any viewer opens."""

@@ -13,12 +13,7 @@ from torch.utils.data import Dataset
 
 from veernet.data.batch import Sample, as_tensor, to_ink
 from veernet.data.labels import UNLABELLED
-from veernet.data.logs import (
-    Curves,
-    Log,
-    Row,
-    class_counts,
-)
+from veernet.data.logs import Curves, Log, Row, class_counts
 from veernet.data.raster import read_grey, read_index
 from veernet.data.schedule import Sizes
 from veernet.errors import ArchiveError

@@ -1,10 +1,9 @@
 """Folder of a run: its settings, and checks that they still fit its archive."""
 
-import json
 import os
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from veernet.files import first_difference, read_json, validate, write_json, wri
 from veernet.memory.plan import StoredPlan
 from veernet.model import VeerNet
 from veernet.synth.opening import open_archive
-from veernet.train.toml import to_toml
+from veernet.train.toml import plain, to_toml
 from veernet.training import Training
 from veernet.weights import load_weights, save_weights
 
@@ -67,7 +66,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them."""
-        return json.loads(json.dumps(asdict(self)))
+        return plain(self)
 
 
 def check_name(run: Path) -> None:
@@ -283,9 +282,9 @@ def check_same_settings(run: Path, config: Config, path: Path, written: dict[str
     names = "training", "logs", "first", "deterministic", "plan", "on_error", "threads"
     keys = [key for key in names if key in written]  # older versions wrote fewer
     found = {key: _presently(key, written[key], path) for key in keys}
-    plain = config.to_dict()
-    asked = {key: plain[key] for key in keys}
-    shorter = [json.loads(json.dumps(asdict(one))) for one in config.training.shorter()]
+    settings = config.to_dict()
+    asked = {key: settings[key] for key in keys}
+    shorter = [plain(one) for one in config.training.shorter()]
     if found != asked and not any(found == {**asked, "training": one} for one in shorter):
         raise RunError(
             f"{run}: {CONFIG} was changed since {path.name} was written "
@@ -299,7 +298,7 @@ def _presently(key: str, value: Any, path: Path) -> Any:
     if key not in kinds or value is None:
         return value
     found = validate(kinds[key], value, where=str(path), error=RunError)
-    return json.loads(json.dumps(asdict(found)))
+    return plain(found)
 
 
 def check_fit(archive: Archive, training: Training) -> None:

@@ -69,7 +69,7 @@ def evaluate_weights(
         RunError: no log can be read, or network and archive have not the same classes.
     """
     opened = open_archive(archive)
-    if (there := opened.splits()) and split not in there:
+    if (there := opened.split_names) and split not in there:
         raise ArchiveError(f"{archive}: no split {split}; choose with --split {' or '.join(there)}")
     model = load_weights(weights).to(device)
     return _evaluate(
@@ -101,7 +101,6 @@ def _evaluate(
         results = evaluate(
             model,
             logs,
-            range(len(logs)),
             autocast=autocast,
             skip=left_out.__setitem__ if on_error == "skip" else None,
             advance=advance,
