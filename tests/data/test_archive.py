@@ -107,7 +107,7 @@ def test_an_unknown_class_is_refused(archive):
     path = split.folder / split.rows[0].mask_file_name
     h, w = split.sizes[0].tolist()
     write_picture(path, np.full((h, w), 7, np.uint8), palette=bytes(768))
-    with pytest.raises(ArchiveError, match=r"class 7, where the archive has 0 to 2"):
+    with pytest.raises(ArchiveError, match=r"index 7, where the log has 0 to 2"):
         split[0]
 
 

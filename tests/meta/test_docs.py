@@ -16,7 +16,7 @@ from veernet.digitisation.track import CurveScale
 from veernet.label import ImportSummary
 from veernet.memory.plan import Choice
 from veernet.recipes import multiclass
-from veernet.synth.appearance import appearance_fields, read_appearance
+from veernet.synth.appearance import Appearance, field_infos, read_appearance
 from veernet.train.settings import settle
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +123,7 @@ def test_every_toml_on_the_pages_is_a_calibration_a_look_or_settings(tmp_path):
                 kinds["look"] += 1
                 (tmp_path / "look.toml").write_text(block, encoding="utf-8")
                 read_appearance(tmp_path / "look.toml")
-                assert table.keys() <= appearance_fields().keys(), "names of former versions"
+                assert table.keys() <= field_infos(Appearance).keys(), "names of former versions"
             for curve in (curve for track in table.get("track", ()) for curve in track["curve"]):
                 assert curve.keys() <= {field.name for field in fields(CurveScale)}
     assert kinds == {"calibration": 2, "part": 1, "look": 2, "settings": 1}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 
-from veernet.synth.appearance import appearance_fields
+from veernet.synth.appearance import Appearance, field_infos
 from veernet.synth.gallery import table, write_gallery
 
 
@@ -22,4 +22,4 @@ def test_the_gallery_is_drawn_as_it_is_in_the_docs(tmp_path):
 def test_the_reference_lists_every_nuisance_with_its_range_and_unit():
     docs = Path(__file__).parents[2] / "docs" / "reference" / "appearance.md"
     assert table() in docs.read_text()
-    assert table().count("\n") == 2 + len(appearance_fields())
+    assert table().count("\n") == 2 + len(field_infos(Appearance))

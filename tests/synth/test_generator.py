@@ -6,7 +6,7 @@ Run as a script, it writes `golden.json` anew, if the version was raised:  test_
 import hashlib
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ import pytest
 
 from processor import processor
 from veernet.synth import generator
-from veernet.synth.appearance import PLAIN, Appearance, appearance_fields
+from veernet.synth.appearance import PLAIN, Appearance, field_infos
 from veernet.synth.logs import SynthLogs
 
 GOLDEN = Path(__file__).parent / "golden.json"
@@ -27,7 +27,7 @@ pixels, curves and metadata, and what other packages or processors must come nea
 PACKAGES = "numpy", "opencv-python-headless", "pillow"
 
 EVERY_NUISANCE_SHARES: dict[str, Any] = {
-    **{name: 0.5 for name in appearance_fields() if isinstance(getattr(PLAIN, name), int | float)},
+    **{name: 0.5 for name in field_infos(Appearance) if isinstance(getattr(PLAIN, name), int | float)},
     "two_tracks": 0.3,
     "three_tracks": 0.3,
     "dotted": 0.2,
@@ -95,7 +95,7 @@ def drawn(family: str, las_files: str) -> dict:
     near = []
     for number in range(n):
         row, log = logs.row(number), logs.log(number)
-        digests["metadata"].update(json.dumps(asdict(row)).encode())
+        digests["metadata"].update(json.dumps(row.written()).encode())
         digests["grey"].update(log.grey.tobytes())
         digests["mask"].update(log.mask.tobytes())
         digests["curves"].update(log.curves.rows.tobytes() + log.curves.values.tobytes())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veernet.errors import OptionError
-from veernet.synth.appearance import PLAIN, Appearance, appearance_fields, read_appearance
+from veernet.synth.appearance import PLAIN, Appearance, field_infos, read_appearance
 from veernet.synth.curves import lay_on_paper
 from veernet.synth.logs import SynthLogs
 
@@ -204,9 +204,9 @@ EXCLUSIVE = (
 )
 
 
-@pytest.mark.parametrize("name", [*appearance_fields()])
+@pytest.mark.parametrize("name", [*field_infos(Appearance)])
 def test_a_log_is_drawn_at_the_limits_of_every_nuisance(name):
-    most = appearance_fields()[name].most
+    most = field_infos(Appearance)[name].most
     for height, end in ((64, 0), (64, most), (300, 0), (300, most)):
         least = max(end, 1) if name == "line_width" else end
         value = (least, least) if isinstance(getattr(Appearance(), name), tuple) else end
@@ -218,8 +218,8 @@ def test_a_log_is_drawn_at_the_limits_of_every_nuisance(name):
 
 
 def test_every_field_of_a_look_is_told_with_its_unit():
-    assert [*appearance_fields()] == [field.name for field in fields(Appearance)]
-    assert all(found.unit and found.what for found in appearance_fields().values())
+    assert [*field_infos(Appearance)] == [field.name for field in fields(Appearance)]
+    assert all(found.unit and found.what for found in field_infos(Appearance).values())
 
 
 def test_curves_are_darker_than_the_page_on_their_trace(small_logs):

@@ -1,7 +1,7 @@
 """Logs of an archive: their rows of metadata, and what is held of one in memory."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -29,6 +29,43 @@ PictureFormat = Literal["tif", "png"]
 """Format of pictures: TIFF with Zstandard, the faster, or PNG, which any viewer opens."""
 
 
+LineStyle = Literal["solid", "dashed", "long-dash", "dotted", "dash-dot", "thick-thin"]
+
+WordKind = Literal["depth", "title", "mnemonic", "unit", "left", "right", "line", "remark"]
+"""Kind of a word: a number of the depth column; in the header the title, and of one curve its
+mnemonic, its unit, the ends of its scale, and the sample of its line; anything else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleRow:
+    """Scale of a curve over some columns: its values at the edges of its track."""
+
+    start: int
+    """First column."""
+    stop: int
+    """One past the last column."""
+    left: float
+    """Value at the bottom edge, the left one of the upright page."""
+    right: float
+    """Value at the top edge."""
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionRow:
+    """Metadata of one depth section of a log: columns whose depths run on at one scale."""
+
+    start: int
+    """First column."""
+    stop: int
+    """One past the last column."""
+    depth: float
+    """Depth at the middle of the first column, ft."""
+    feet_per_px: float
+    repeat: bool = False
+    """True if depths of an earlier section are printed again."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurveRow:
     """Metadata of one curve of a log."""
@@ -37,9 +74,20 @@ class CurveRow:
     """Image rows of the two edges of the curve's track, top and bottom, where the paper is not
     skewed; the value runs from 0 at the bottom to 1 at the top."""
     mnemonic: str = ""
-    """Mnemonic in the LAS file that the curve is from."""
+    """Mnemonic of the curve; in the LAS file that it is from, if it is from one."""
     source: str = ""
     """Name of that file."""
+    class_index: int | None = None
+    """Class of its pixels; None for its place among the curves, counted from 1."""
+    unit: str | None = None
+    scales: tuple[ScaleRow, ...] | None = None
+    style: LineStyle | None = None
+    line_width: float | None = None
+    """Width of its line, px."""
+    colour: str | None = None
+    """Colour of its ink, as "#rrggbb"."""
+    order: int | None = None
+    """Place in the order of printing: where curves cross, the one of the greatest is on top."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +101,13 @@ class Row:
     height: int
     width: int
     curves: tuple[CurveRow, ...]
-    """Curves of the log, one per class except the background."""
+    """Curves of the log. Curve k has index k + 1 in the mask."""
     source: str = ""
     """Name of the scan that the log was cut out of."""
+    dpi: float | None = None
+    """Resolution, pixels per inch."""
+    sections: tuple[SectionRow, ...] | None = None
+    """Depth sections from left to right."""
     traits: tuple[str, ...] = ()
     """Visible features of the log, in words like "dashed", "wrapped", "bilevel"."""
     sha256: tuple[str, ...] = ()
@@ -76,6 +128,8 @@ class Row:
         width: int,
         curves: tuple[CurveRow, ...],
         source: str = "",
+        dpi: float | None = None,
+        sections: tuple[SectionRow, ...] | None = None,
         traits: tuple[str, ...] = (),
         pictures: PictureFormat = "tif",
     ) -> "Row":
@@ -86,6 +140,8 @@ class Row:
             width=width,
             curves=curves,
             source=source,
+            dpi=dpi,
+            sections=sections,
             traits=traits,
         )
 
@@ -94,10 +150,22 @@ class Row:
         suffix = Path(self.file_name).suffix if pictures is None else f".{pictures}"
         return replace(self, **_names(number, suffix))
 
+    def written(self) -> dict[str, Any]:
+        """Return the row as a table of JSON, without what nobody knows."""
+        return asdict(self, dict_factory=lambda items: {k: v for k, v in items if v is not None})
+
     @property
     def files(self) -> tuple[str, str, str]:
         """Names of image, mask and curves, in the order of `sha256`."""
         return self.file_name, self.mask_file_name, self.curves_file
+
+    @property
+    def class_of_index(self) -> UInt8[ndarray, "256"]:
+        """Class of every index of the mask."""
+        table = np.arange(256, dtype=np.uint8)
+        for index, curve in enumerate(self.curves, start=1):
+            table[index] = index if curve.class_index is None else curve.class_index
+        return table
 
 
 def image_name(number: int, suffix: str) -> str:
@@ -114,22 +182,42 @@ def _names(number: int, suffix: str) -> dict[str, Any]:
     }
 
 
+BY_FILL, BY_WORDS = 254, 255
+"""Entries of `Curves.covered` for a centre under a fill or hatching, and under words or a mark."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Curves:
     """The true curves of a log; NaN in columns where a curve is absent.
 
-    rows:   image row of the trace's centre in every column, px
-    values: height in the track, from 0 at its bottom edge to 1 at its top edge; a curve that wraps
-            continues beyond them: 1.2 is drawn where 0.2 is
+    rows:    image row of the trace's centre in every column, px
+    values:  height in the track, from 0 at its bottom edge to 1 at its top edge; a curve that wraps
+             continues beyond them: 1.2 is drawn where 0.2 is
+    covered: what shares the pixel of the centre: 0 for nothing, k + 1 for the line of curve k,
+             `BY_FILL`, `BY_WORDS`; None where nobody knows
     """
 
     rows: Float[ndarray, "K w"]
     values: Float[ndarray, "K w"]
+    covered: UInt8[ndarray, "K w"] | None = None
 
     @property
     def wraps(self) -> Float[ndarray, "K w"]:
         """Number of wraps of every curve in every column; both edges of the track count as 0."""
         return count_wraps(self.values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word, a number or the sample of a line, printed on a log."""
+
+    text: str
+    """The word; the style of a sample of a line."""
+    kind: WordKind
+    box: tuple[int, int, int, int]
+    """Its first row and column, and one past its last row and column, px."""
+    curve: int | None = None
+    """Curve that it is about, as its place among the curves of the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +227,17 @@ class Log:
     grey: UInt8[ndarray, "h w"]
     """255 = paper."""
     mask: UInt8[ndarray, "h w"]
+    """0 for background, k + 1 for curve k, 255 for pixels that are not labelled."""
     curves: Curves
+    colour: UInt8[ndarray, "h w 3"] | None = None
+    """The picture in colour, RGB, of which `grey` has the grey levels; None if it is grey."""
+    words: tuple[Word, ...] = ()
+    """Words whose place and meaning are known."""
+
+    @property
+    def picture(self) -> UInt8[ndarray, "h w *rgb"]:
+        """The picture as it is stored: in colour if it has any."""
+        return self.grey if self.colour is None else self.colour
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -98,6 +98,21 @@ def to_grey(picture: ndarray) -> UInt8[ndarray, "h w"]:
     return grey_of(Path("picture"), Image.fromarray(picture), raw="", negative=False)
 
 
+def read_colour(
+    path: Path, *, max_pixels: int = MAX_PIXELS, size: tuple[int, int] | None = None
+) -> UInt8[ndarray, "h w 3"] | None:
+    """Read a picture of an archive in colour, RGB; None if it is stored in grey.
+
+    Raises:
+        ImageError: as for `read_grey`.
+    """
+    with (
+        _opened(path, MASKS) as (file, kind),
+        _pictured(path, file, kind, max_pixels, size) as picture,
+    ):
+        return np.array(picture) if picture.mode == "RGB" else None
+
+
 def read_index(
     path: Path, *, max_pixels: int = MAX_PIXELS, size: tuple[int, int] | None = None
 ) -> UInt8[ndarray, "h w"]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 from jaxtyping import UInt8
@@ -13,9 +12,10 @@ from torch.utils.data import Dataset
 
 from veernet.data.batch import Sample, as_tensor, to_ink
 from veernet.data.labels import UNLABELLED
-from veernet.data.logs import Curves, Log, Row, class_counts
-from veernet.data.raster import read_grey, read_index
+from veernet.data.logs import Log, Row, class_counts
+from veernet.data.raster import read_colour, read_grey, read_index
 from veernet.data.schedule import Sizes
+from veernet.data.truth import read_truth
 from veernet.errors import ArchiveError
 
 
@@ -46,6 +46,11 @@ class Split(Dataset[Sample]):
         return len(self.rows)
 
     @property
+    def curves_have_classes(self) -> bool:
+        """True if every curve of a log is a class of its own."""
+        return all(curve.class_index is None for row in self.rows for curve in row.curves)
+
+    @property
     def fingerprint(self) -> str:
         """Text that identifies the logs: their number, a digest of names, sizes and file digests,
         and for drawn ones the generator that draws them now."""
@@ -57,12 +62,14 @@ class Split(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         if self.draw is not None:
             log = self._drawn(self.draw, index)
-            return Sample(image=to_ink(log.grey), target=as_tensor(log.mask))
-        row = self.rows[index]
-        return Sample(
-            image=to_ink(self._grey(row)),
-            target=as_tensor(self._mask(row)),
-        )
+            image, mask = log.grey, log.mask
+        else:
+            image, mask = self._grey(self.rows[index]), self._mask(self.rows[index])
+        return Sample(image=to_ink(image), target=as_tensor(self.classes(index, mask)))
+
+    def classes(self, index: int, mask: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
+        """Return the class of every pixel of the mask of log `index`."""
+        return self.rows[index].class_of_index[mask]
 
     def log(self, index: int) -> Log:
         """Read or draw everything that the archive holds of one log.
@@ -74,10 +81,14 @@ class Split(Dataset[Sample]):
         if self.draw is not None:
             return self._drawn(self.draw, index)
         row = self.rows[index]
+        path, size = self.folder / row.file_name, (row.height, row.width)
+        curves, words = read_truth(self.folder / row.curves_file, (len(row.curves), row.width))
         return Log(
             grey=self._grey(row),
             mask=self._mask(row),
-            curves=self._curves(row),
+            curves=curves,
+            colour=read_colour(path, size=size),
+            words=words,
         )
 
     def _drawn(self, draw: Callable[[int], Log], index: int) -> Log:
@@ -97,30 +108,10 @@ class Split(Dataset[Sample]):
         size = row.height, row.width
         mask = read_index(self.folder / row.mask_file_name, size=size)
         found = np.flatnonzero(class_counts(mask)).tolist()
-        unknown = {*found} - {*range(self.n_classes), UNLABELLED}
+        unknown = {*found} - {*range(len(row.curves) + 1), UNLABELLED}
         if unknown:
             raise ArchiveError(
-                f"{self.folder / row.mask_file_name}: class {min(unknown)}, where the archive has "
-                f"0 to {self.n_classes - 1}, and {UNLABELLED} for not labelled"
+                f"{self.folder / row.mask_file_name}: index {min(unknown)}, where the log has 0 to "
+                f"{len(row.curves)}, and {UNLABELLED} for not labelled"
             )
         return mask
-
-    def _curves(self, row: Row) -> Curves:
-        path = self.folder / row.curves_file
-        shape = (self.n_classes - 1, row.width)
-        try:
-            with ZipFile(path) as file:
-                size = sum(member.file_size for member in file.infolist())
-            if size > 4096 + 16 * shape[0] * shape[1]:
-                raise ValueError(f"{size:,} bytes are more than curves of shape {shape} take")
-            with np.load(path, allow_pickle=False) as file:
-                curves = Curves(rows=file["rows"], values=file["values"])
-        except Exception as broken:  # numpy raises anything from KeyError to BadZipFile
-            raise ArchiveError(f"{path}: not a readable file of curves ({broken})") from broken
-        for found in (curves.rows, curves.values):
-            if found.shape != shape or found.dtype.kind != "f":
-                raise ArchiveError(
-                    f"{path}: curves of shape {found.shape} ({found.dtype}), where the metadata "
-                    f"says {shape}"
-                )
-        return curves

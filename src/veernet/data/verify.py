@@ -107,7 +107,7 @@ def _look_at(split: Split, index: int) -> str | tuple[Int[ndarray, "256"], LogFi
             return f"{split.folder / changed[0]}: not the file that was written (SHA-256 differs)"
     except (VeerNetError, OSError) as fault:
         return str(fault)
-    counts = class_counts(log.mask)
+    counts = class_counts(split.classes(index, log.mask))
     return counts, LogFigures(
         file_name=row.file_name,
         height=row.height,

@@ -8,7 +8,7 @@ others anew. When the split is complete, its rows become the metadata.
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from veernet.data.archive import FORMAT, Archive
 from veernet.data.labels import UNLABELLED
 from veernet.data.logs import GENERATOR, METADATA, Log, Row, read_rows, sha256
+from veernet.data.truth import arrays_of
 from veernet.data.raster import save_picture
 from veernet.errors import ArchiveError
 from veernet.files import (
@@ -35,13 +36,18 @@ from veernet.locks import claimed
 JOURNAL = "written.jsonl"
 """File of the rows of complete logs, inside the folder of an unfinished split."""
 
+_COLOURS = ((214, 39, 40), (31, 119, 180), (44, 160, 44), (148, 103, 189), (255, 127, 14))
+
 _PALETTE = bytes(
-    {0: (255, 255, 255), 1: (214, 39, 40), 2: (31, 119, 180), UNLABELLED: (200, 200, 200)}.get(
-        index, (0, 0, 0)
-    )[channel]
-    for index in range(256)
-    for channel in range(3)
+    channel
+    for colour in (
+        (255, 255, 255),
+        *(_COLOURS[index % len(_COLOURS)] for index in range(UNLABELLED - 1)),
+        (200, 200, 200),
+    )
+    for channel in colour
 )
+"""Colours of background, curves, and pixels that are not labelled."""
 
 
 @contextmanager
@@ -135,13 +141,13 @@ def journal(folder: Path, known: Mapping[str, Row]) -> Generator[Callable[[Row],
         yield lambda _: None
         return
     path = folder / JOURNAL
-    write_json_lines(path, [asdict(row) for row in known.values()])
+    write_json_lines(path, [row.written() for row in known.values()])
     with path.open("ab", buffering=0) as file:
 
         def note(row: Row) -> None:
             if row.file_name not in known:
                 with with_filename(path):
-                    file.write(json.dumps(asdict(row), allow_nan=False).encode() + b"\n")
+                    file.write(json.dumps(row.written(), allow_nan=False).encode() + b"\n")
 
         yield note
 
@@ -156,10 +162,10 @@ def write_log(folder: Path, row: Row, log: Log) -> Row:
     """
 
     def save_curves(path: Path) -> None:
-        np.savez(path, rows=log.curves.rows, values=log.curves.values)
+        np.savez(path, **arrays_of(log.curves, log.words))
 
     saves = (
-        partial(save_picture, picture=log.grey),
+        partial(save_picture, picture=log.picture),
         partial(save_picture, picture=log.mask, palette=_PALETTE),
         save_curves,
     )
@@ -189,5 +195,5 @@ def finish(folder: Path, rows: Iterable[Row]) -> None:
     """Write a split's metadata, which marks it complete, unless it is there already."""
     rows, path = [*rows], folder / METADATA
     if not path.exists() or read_rows(path) != rows:
-        write_json_lines(path, [asdict(row) for row in rows])
+        write_json_lines(path, [row.written() for row in rows])
     (folder / JOURNAL).unlink(missing_ok=True)

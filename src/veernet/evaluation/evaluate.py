@@ -132,6 +132,11 @@ def evaluate(
     Raises:
         OptionError: the network tells more or fewer curves apart than the logs have.
     """
+    if not split.curves_have_classes:
+        raise OptionError(
+            f"{split.folder}: its classes are styles of lines, which several curves of a log share; "
+            "a network is scored on archives of one class for each curve"
+        )
     results: list[LogResult] = []
     for index in range(len(split)) if indices is None else indices:
         if stop():

@@ -31,7 +31,7 @@ class Appearance:
     """Distribution of the appearance of logs; by default with every nuisance of the generator.
 
     Lengths are in pixels on a page at least 480 px high; on a lower page all of them but line
-    widths shrink with it. `appearance_fields` has unit and meaning of every field.
+    widths shrink with it. `field_infos` has unit and meaning of every field.
     """
 
     two_tracks: Annotated[
@@ -201,17 +201,7 @@ class Appearance:
     )
 
     def __post_init__(self) -> None:
-        for name, info in appearance_fields().items():
-            match getattr(self, name):
-                case (low, high) if not 0 <= low <= high <= info.most:
-                    raise OptionError(
-                        f"{name} is a range from 0 to {info.most:g} at most, the least first; got "
-                        f"{low:g} to {high:g}"
-                    )
-                case float() | int() as share if not 0 <= share <= 1:
-                    raise OptionError(f"{name} is a share from 0 to 1; got {share}")
-                case _:
-                    pass
+        check_settings(self)
         if self.line_width[0] < 1:
             raise OptionError(f"line_width must be 1 px and more; got {self.line_width[0]}")
         for names in (
@@ -225,10 +215,29 @@ class Appearance:
 
 
 @cache
-def appearance_fields() -> dict[str, FieldInfo]:
-    """Return unit and meaning of every field of `Appearance`."""
-    hints = get_type_hints(Appearance, include_extras=True)
+def field_infos(kind: type) -> dict[str, FieldInfo]:
+    """Return unit and meaning of every field of a dataclass of nuisances."""
+    hints = get_type_hints(kind, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def check_settings(settings: object) -> None:
+    """Check every field of a dataclass of nuisances against its limits.
+
+    Raises:
+        OptionError: a range or a share is beyond them.
+    """
+    for name, info in field_infos(type(settings)).items():
+        match getattr(settings, name):
+            case (low, high) if not 0 <= low <= high <= info.most:
+                raise OptionError(
+                    f"{name} is a range from 0 to {info.most:g} at most, the least first; got "
+                    f"{low:g} to {high:g}"
+                )
+            case float() | int() as share if not 0 <= share <= 1:
+                raise OptionError(f"{name} is a share from 0 to 1; got {share}")
+            case _:
+                pass
 
 
 PLAIN = Appearance(

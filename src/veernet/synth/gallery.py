@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from veernet.data.raster import write_picture
-from veernet.synth.appearance import PLAIN, Appearance, appearance_fields
+from veernet.synth.appearance import PLAIN, Appearance, field_infos
 from veernet.synth.logs import SynthLogs
 from veernet.synth.text import printed
 
@@ -89,7 +89,7 @@ def write_gallery(folder: Path, appearance: Appearance | None = None) -> list[Pa
 def table(appearance: Appearance | None = None) -> str:
     """Return every nuisance with its range and unit, as a table in Markdown."""
     rows = ["| field | range or share | unit | what |", "|---|---|---|---|"]
-    for name, info in appearance_fields().items():
+    for name, info in field_infos(Appearance).items():
         value = getattr(appearance or Appearance(), name)
         ends = f"{value[0]:g} – {value[1]:g}" if isinstance(value, tuple) else f"{value:g}"
         rows.append(f"| `{name}` | {ends} | {info.unit} | {info.what} |")
@@ -122,7 +122,7 @@ def _pair(appearance: Appearance, name: str) -> UInt8[ndarray, "h w"]:
         whole = cv2.resize(grey, (w, h), interpolation=cv2.INTER_AREA)
         crops.append(_framed(grey[-h:, :w] if name in _CLOSE else whole))
     shown = (
-        f"{value[0]:g}, {value[1]:g} {appearance_fields()[name].unit}"
+        f"{value[0]:g}, {value[1]:g} {field_infos(Appearance)[name].unit}"
         if ranged
         else "without, with"
     )

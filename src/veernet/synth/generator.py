@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 from veernet.synth.logs import SynthLogs
@@ -48,7 +48,7 @@ def generator_of(logs: SynthLogs) -> GeneratorRecord:
     short = _short(logs)
     for family, number in [(logs, 0), *((short, number) for number in _telling(short))]:
         log = family.log(number)
-        digest.update(json.dumps(asdict(family.row(number))).encode())
+        digest.update(json.dumps(family.row(number).written()).encode())
         for drawn in (log.grey, log.mask, log.curves.rows, log.curves.values):
             digest.update(drawn.tobytes())
     packages = ("veernet", "numpy", "opencv-python-headless", "pillow")

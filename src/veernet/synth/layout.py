@@ -1,18 +1,21 @@
 """Layout of a synthetic log: page, tracks, grids, line styles. Nothing is painted here."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from numpy.random import Generator
 
+from veernet.data.logs import LineStyle
 from veernet.synth.appearance import Appearance, bernoulli, uniform
-
-Style = Literal["solid", "dashed", "dotted", "dash-dot", "thick-thin"]
 
 Ending = Literal["inside", "wrapped", "clipped", "off scale"]
 """Behaviour of a curve at the edges of its track: it stays inside; wraps to the other edge; is held
 at the edge; or is not printed while it is off scale."""
+
+BLACK = "#000000"
 
 FULL = 480
 """Height from which a page is drawn with the lengths of `Appearance` unscaled, px."""
@@ -30,6 +33,8 @@ class Pen:
     """Alternating lengths of ink and gap along the line, px; unbroken if empty."""
     gap_width: float = 0
     """Width of the line in the gaps, px; 0 leaves them empty."""
+    colour: str = BLACK
+    """Colour of the ink, as "#rrggbb"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,10 @@ class TrackLayout:
     """Decades across a logarithmic track; 0 if it is linear."""
     numbers: bool
     """True if there are numbers in the track, on white."""
+    first: int = 1
+    """First digit of the values at the edges of a logarithmic track: 2 from 0.2 to 2,000."""
+    frame: Pen | None = None
+    """Pen of the edges; None for lines as those of the grid."""
 
     @property
     def height(self) -> int:
@@ -65,7 +74,7 @@ class CurveLayout:
 
     track: TrackLayout
     pen: Pen
-    style: Style
+    style: LineStyle
     ending: Ending
     hatch: float
     """Distance of the lines of hatching between a wrapped curve and the edge it came in from, px;
@@ -85,6 +94,51 @@ class CurveLayout:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Depths:
+    """Depths of the columns of a section."""
+
+    first: float
+    """Depth at the first column, ft."""
+    feet_per_px: float
+    line_feet: float
+    """Distance of light lines of equal depth, ft."""
+    number_feet: float
+    """Distance of depth numbers, ft."""
+    repeat: bool = False
+    """True if these depths were printed before."""
+
+    def columns_to(self, depth: float) -> float:
+        """Columns from the first one to a depth."""
+        return (depth - self.first) / self.feet_per_px
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Columns of the page in which lines of equal depth have one distance."""
+
+    start: int
+    """First column."""
+    stop: int
+    """One past the last column."""
+    line_step: float
+    """Distance of light lines of equal depth, px."""
+    heavy_every: int
+    """Period of heavy lines: every n-th line is heavy."""
+    depths: Depths | None = None
+    """Depths of the columns; None where the numbers printed are any."""
+
+    def lines(self) -> Iterator[tuple[float, bool]]:
+        """Yield the column of every line of equal depth, and True if it is heavy."""
+        if self.depths is None:
+            first, number = float(self.start), 0
+        else:
+            number = math.ceil(self.depths.first / self.depths.line_feet)
+            first = self.start + self.depths.columns_to(number * self.depths.line_feet)
+        for i, x in enumerate(np.arange(first, self.stop, self.line_step).tolist()):
+            yield x, (number + i) % self.heavy_every == 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """A page on its side: depth along x, value along y; all lengths in pixels."""
 
@@ -97,10 +151,7 @@ class Layout:
     footer: bool
     depth_track: tuple[int, int]
     """Edges of the band with the depth numbers, rows; no band if both are equal."""
-    depth_step: float
-    """Distance of light lines of equal depth."""
-    heavy_every: int
-    """Period of heavy lines: every n-th line is heavy."""
+    sections: tuple[Section, ...]
     light_pen: Pen
     heavy_pen: Pen
     text_height: int
@@ -136,25 +187,28 @@ def lay_out(
 ) -> Layout:
     """Draw a layout for a page of this size."""
     scale = scale_of(height)
-    tracks, column = _bands(rng, appearance, height)
+    tracks, column = bands(rng, appearance, height)
     header, footer = bernoulli(rng, appearance.header), bernoulli(rng, appearance.footer)
     longest = 0.25 * width
     ends = [min(longest, uniform(rng, appearance.header_length) * height) for _ in range(2)]
     light_grid = int(uniform(rng, appearance.grid_darkness))
     heavy_width = round(uniform(rng, appearance.grid_line_width))
+    start, stop = (round(ends[0]) if header else 1, width - (round(ends[1]) if footer else 1))
+    section = Section(
+        start=start,
+        stop=stop,
+        line_step=max(4.0, uniform(rng, appearance.depth_lines) * max(scale, 0.4)),
+        heavy_every=int(rng.choice([5, 10])),
+    )
     return Layout(
         height=height,
         width=width,
         tracks=tracks,
-        span=(
-            round(ends[0]) if header else 1,
-            width - (round(ends[1]) if footer else 1),
-        ),
+        span=(start, stop),
         header=header,
         footer=footer,
         depth_track=column,
-        depth_step=max(4.0, uniform(rng, appearance.depth_lines) * max(scale, 0.4)),
-        heavy_every=int(rng.choice([5, 10])),
+        sections=(section,),
         light_pen=Pen(width=1, darkness=light_grid),
         heavy_pen=Pen(width=heavy_width, darkness=int(rng.uniform(light_grid, 255))),
         text_height=max(5, round(scale * uniform(rng, appearance.text_height))),
@@ -168,16 +222,17 @@ def lay_out(
     )
 
 
-def _bands(
-    rng: Generator, appearance: Appearance, height: int
+def bands(
+    rng: Generator, appearance: Appearance, height: int, *, least: int = 1, most: int = 3
 ) -> tuple[tuple[TrackLayout, ...], tuple[int, int]]:
-    """Draw the tracks from top to bottom, and the rows of the depth column."""
+    """Draw `least` to `most` tracks from top to bottom, and the rows of the depth column."""
     chance, column = rng.random(), bernoulli(rng, appearance.depth_track)
     n = (
         1
         + (chance < appearance.three_tracks + appearance.two_tracks)
         + (chance < appearance.three_tracks)
     )
+    n = min(max(n, least), most)
     if height < 32 * (n + 1):
         n = 1
     margin = uniform(rng, appearance.margin) * height
@@ -249,7 +304,7 @@ def _curve(
 
 def _pen(
     rng: Generator, appearance: Appearance, scale: float, *, broken: bool
-) -> tuple[Pen, Style]:
+) -> tuple[Pen, LineStyle]:
     """Draw a line style whose gaps, if any, stay open when the ink bleeds."""
     width = uniform(rng, appearance.line_width)
     width = min(width, 2.0) if scale < 0.5 else width

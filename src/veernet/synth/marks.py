@@ -18,7 +18,7 @@ def draw_ticks(rng: Generator, ink: Ink, layout: Layout) -> None:
     track = layout.tracks[int(rng.integers(0, len(layout.tracks)))]
     scale = scale_of(layout.height)
     length, width = scale * rng.uniform(12, 30), max(2, round(scale * rng.uniform(3, 9)))
-    mean = max(3 * width, layout.depth_step * rng.uniform(1, 6))
+    mean = max(3 * width, layout.sections[0].line_step * rng.uniform(1, 6))
     gaps = mean * rng.uniform(0.8, 1.2, size=int((layout.span[1] - layout.span[0]) / mean))
     for number, x in enumerate(np.rint(layout.span[0] + np.cumsum(gaps)).astype(int).tolist()):
         if x + width >= layout.span[1]:

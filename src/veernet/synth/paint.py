@@ -129,9 +129,10 @@ def _hatch(ink: Ink, line: Line) -> None:
 
 def _grid(ink: Ink, layout: Layout, track: TrackLayout) -> None:
     start, stop = layout.span
-    for i, x in enumerate(np.arange(start, stop, layout.depth_step)):
-        pen = layout.heavy_pen if i % layout.heavy_every == 0 else layout.light_pen
-        _line(ink, (x, track.top), (x, track.bottom), pen)
+    for section in layout.sections:
+        for x, heavy in section.lines():
+            pen = layout.heavy_pen if heavy else layout.light_pen
+            _line(ink, (x, track.top), (x, track.bottom), pen)
     for at, heavy in _value_lines(track):
         y = track.bottom - at * track.height
         _line(ink, (start, y), (stop - 1, y), layout.heavy_pen if heavy else layout.light_pen)
@@ -157,7 +158,8 @@ def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
     if thickness < 4:
         return
     depth, step = int(rng.integers(0, 400)) * 10, int(rng.choice([10, 20, 50, 100]))
-    for x in np.arange(*layout.span, layout.depth_step * layout.heavy_every):
+    (section,) = layout.sections
+    for x in np.arange(*layout.span, section.line_step * section.heavy_every):
         _line(ink, (x, above), (x, above + 0.12 * thickness), layout.heavy_pen)
         _line(ink, (x, below - 0.12 * thickness), (x, below), layout.heavy_pen)
         words = _printed(layout, str(depth), room=round(0.7 * thickness))
@@ -174,7 +176,8 @@ def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
 def _track_numbers(rng: Generator, ink: Ink, layout: Layout, track: TrackLayout) -> None:
     """Print numbers on white in the track, at some of the heavy lines."""
     at = rng.uniform(0.05, 0.8) * track.height + track.top
-    every = layout.depth_step * layout.heavy_every * int(rng.integers(1, 4))
+    section = layout.sections[0]
+    every = section.line_step * section.heavy_every * int(rng.integers(1, 4))
     for x in np.arange(layout.span[0] + every, layout.span[1], every):
         number = _printed(layout, str(int(rng.integers(-99, 2000))), room=track.height // 4)
         put(ink, number, y=round(at), x=round(x) - number.shape[1] // 2, on_white=True)

@@ -119,7 +119,13 @@ def start(
             f"{run}: weights of another network to begin from: theirs is {first.config}, the "
             f"run's {training.network}"
         )
-    logs = fingerprints(archive.split("train"), archive.split("val"))
+    train, val = archive.split("train"), archive.split("val")
+    if not val.curves_have_classes:
+        raise RunError(
+            f"{archive.root}: its classes are styles of lines, which several curves of a log share; "
+            "a run is validated on archives of one class for each curve"
+        )
+    logs = fingerprints(train, val)
     run.mkdir(parents=True, exist_ok=True)
     with claimed(run):
         begun = (run / CONFIG).exists()
