@@ -27,7 +27,11 @@ pixels, curves and metadata, and what other packages or processors must come nea
 PACKAGES = "numpy", "opencv-python-headless", "pillow"
 
 EVERY_NUISANCE_SHARES: dict[str, Any] = {
-    **{name: 0.5 for name in field_infos(Appearance) if isinstance(getattr(PLAIN, name), int | float)},
+    **{
+        name: 0.5
+        for name in field_infos(Appearance)
+        if isinstance(getattr(PLAIN, name), int | float)
+    },
     "two_tracks": 0.3,
     "three_tracks": 0.3,
     "dotted": 0.2,

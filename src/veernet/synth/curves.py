@@ -83,12 +83,17 @@ def draw_course(
         foot, edge = np.nanquantile(shape, [0.02, beyond])
         course = low + (1 - low) * (shape - foot) / max(float(edge - foot), 1e-6)
         course = np.clip(1 - course if flipped else course, *FURTHEST)
+    cut_gaps_(rng, course, gaps)
+    return course
+
+
+def cut_gaps_(rng: Generator, course: Float[ndarray, "w"], gaps: int) -> None:
+    """Remove a number of random stretches of a course."""
     n = len(course)
     for _ in range(gaps):
         length = int(rng.uniform(0.01, 0.08) * n)
         start = int(rng.integers(0, n - length))
         course[start : start + length] = np.nan
-    return course
 
 
 def lay_on_paper(course: Float[ndarray, "w"], ending: Ending) -> Curve:

@@ -69,9 +69,10 @@ class Degradation:
 
 
 def draw_degradation(
-    rng: Generator, appearance: Appearance, *, height: int, width: int
+    rng: Generator, appearance: Appearance, *, height: int, width: int, scale: float | None = None
 ) -> Degradation:
-    """Draw the degradation of a page of this size."""
+    """Draw the degradation of a page of this size; ink bleeds by `scale`, that of the height if
+    None."""
     faded, uneven = bernoulli(rng, appearance.faded), bernoulli(rng, appearance.uneven_light)
     fading, light = uniform(rng, appearance.fading), uniform(rng, appearance.light)
     stained, folded = bernoulli(rng, appearance.stains), bernoulli(rng, appearance.folds)
@@ -87,7 +88,7 @@ def draw_degradation(
             rng.uniform(1.5, 8) * height,
             rng.uniform(0, 2 * np.pi),
         ),
-        bleed=uniform(rng, appearance.bleed) * max(scale_of(height), 0.7),
+        bleed=uniform(rng, appearance.bleed) * max(scale or scale_of(height), 0.7),
         ink=uniform(rng, appearance.ink),
         fading=fading if faded else 1.0,
         paper=round(uniform(rng, appearance.paper)),
@@ -121,20 +122,23 @@ def shift_columns(ink: Ink, rows: Float[ndarray, "w"]) -> Ink:
     return moved
 
 
-def degrade(rng: Generator, degradation: Degradation, ink: Ink) -> UInt8[ndarray, "h w"]:
-    """Bleed and fade the ink, print it on worn paper, and scan it: grey, 255 = paper."""
-    levels = np.arange(256)
+def degrade(
+    rng: Generator, degradation: Degradation, ink: UInt8[ndarray, "h w *rgb"]
+) -> UInt8[ndarray, "h w *rgb"]:
+    """Bleed and fade the ink, print it on worn paper, and scan it: 255 = paper. Ink has one plane,
+    or one for each of red, green and blue."""
+    levels, shape = np.arange(256), ink.shape[:2]
     wet = cv2.GaussianBlur(ink, (0, 0), max(degradation.bleed, 0.05))
     if degradation.fading < 1:
-        wet = cv2.multiply(wet, _cloud(rng, ink.shape, degradation.fading), scale=1 / 255)
+        wet = _times(wet, _cloud(rng, shape, degradation.fading))
     inked = np.minimum(levels * degradation.ink, 255) / 255
     if degradation.photocopy:  # with few levels between black and white
         inked = 1 / (1 + np.exp(-9 * (inked - 0.5)))
     grey = cv2.LUT(wet, np.rint(degradation.paper * (1 - inked)).astype(np.uint8))
     if degradation.light < 1:
-        grey = cv2.multiply(grey, _cloud(rng, ink.shape, degradation.light), scale=1 / 255)
+        grey = _times(grey, _cloud(rng, shape, degradation.light))
     if degradation.stains:
-        grey = cv2.multiply(grey, _stains(rng, ink.shape, degradation.stains), scale=1 / 255)
+        grey = _times(grey, _stains(rng, shape, degradation.stains))
     for _ in range(degradation.folds):
         _fold_(rng, grey)
     if degradation.photocopy:
@@ -142,13 +146,29 @@ def degrade(rng: Generator, degradation: Degradation, ink: Ink) -> UInt8[ndarray
     if degradation.grain >= 0.3:
         grey = _grainy(rng, grey, degradation.grain)
     if degradation.jpeg is not None:
-        _, file = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, degradation.jpeg])
-        grey = np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE))
+        grey = _compressed(grey, degradation.jpeg)
     if degradation.bilevel is not None:
         _, grey = cv2.threshold(
             grey, degradation.bilevel * degradation.paper, 255, cv2.THRESH_BINARY
         )
     return np.asarray(grey)
+
+
+def _times(
+    picture: UInt8[ndarray, "h w *rgb"], factor: UInt8[ndarray, "h w"]
+) -> UInt8[ndarray, "h w *rgb"]:
+    """Multiply every plane by a factor that is given times 255."""
+    planes = factor if picture.ndim == 2 else cv2.merge([factor] * picture.shape[2])
+    return np.asarray(cv2.multiply(picture, planes, scale=1 / 255))
+
+
+def _compressed(picture: UInt8[ndarray, "h w *rgb"], quality: int) -> UInt8[ndarray, "h w *rgb"]:
+    """Compress as JPEG, and back."""
+    flipped = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, file = cv2.imencode(".jpg", flipped, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if picture.ndim == 2:
+        return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE))
+    return np.asarray(cv2.cvtColor(cv2.imdecode(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
 
 def _cloud(rng: Generator, shape: tuple[int, ...], least: float) -> UInt8[ndarray, "h w"]:
@@ -175,31 +195,35 @@ def _stains(rng: Generator, shape: tuple[int, ...], n: int) -> UInt8[ndarray, "h
     return np.asarray(cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR))
 
 
-def _fold_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
+def _fold_(rng: Generator, grey: UInt8[ndarray, "h w *rgb"]) -> None:
     """Draw a crease across the paper: a grey line with a pale one beside it."""
-    h, w = grey.shape
+    h, w = grey.shape[:2]
     x, lean = rng.uniform(0, float(w)), rng.uniform(-0.02, 0.02) * h
     a, b = (round(x - lean), 0), (round(x + lean), h - 1)
-    cv2.line(grey, a, b, int(rng.uniform(120, 215)), int(rng.integers(1, 4)), cv2.LINE_AA)
-    cv2.line(grey, (a[0] + 2, 0), (b[0] + 2, h - 1), 250, 1, cv2.LINE_AA)
+    crease = (rng.uniform(120, 215) // 1,) * 3
+    cv2.line(grey, a, b, crease, int(rng.integers(1, 4)), cv2.LINE_AA)
+    cv2.line(grey, (a[0] + 2, 0), (b[0] + 2, h - 1), (250,) * 3, 1, cv2.LINE_AA)
 
 
-def _photocopy_(rng: Generator, grey: UInt8[ndarray, "h w"]) -> None:
+def _photocopy_(rng: Generator, grey: UInt8[ndarray, "h w *rgb"]) -> None:
     """Draw black, grey and white specks everywhere, and faint streaks along the feed."""
-    specks = rng.integers(0, grey.size, int(grey.size * rng.uniform(2e-5, 6e-4)))
-    rows, columns = np.unravel_index(specks, grey.shape)
+    h, w = grey.shape[:2]
+    specks = rng.integers(0, h * w, int(h * w * rng.uniform(2e-5, 6e-4)))
+    rows, columns = np.unravel_index(specks, (h, w))
     shades = rng.choice(np.array([20, 90, 255], np.uint8), len(specks))
     for dy, dx in ((0, 0), (0, 1), (1, 0)):  # a third spread right and down
         some = slice(0, len(specks) // (1 + 2 * (dy + dx)))
         y, x = rows[some] + dy, columns[some] + dx
-        there = (y < grey.shape[0]) & (x < grey.shape[1])
-        grey[y[there], x[there]] = shades[some][there]
+        there = (y < h) & (x < w)
+        grey[y[there], x[there]] = shades[some][there].reshape(-1, *[1] * (grey.ndim - 2))
     for _ in range(int(rng.integers(0, 4))):
-        y, strength = int(rng.integers(0, len(grey))), rng.uniform(0.75, 0.95)
+        y, strength = int(rng.integers(0, h)), rng.uniform(0.75, 0.95)
         grey[y] = (grey[y] * strength).astype(np.uint8)
 
 
-def _grainy(rng: Generator, grey: UInt8[ndarray, "h w"], spread: float) -> UInt8[ndarray, "h w"]:
+def _grainy(
+    rng: Generator, grey: UInt8[ndarray, "h w *rgb"], spread: float
+) -> UInt8[ndarray, "h w *rgb"]:
     """Add Gaussian noise: random bytes through the quantiles of a normal distribution."""
     words = rng.integers(0, 2**64, -(-grey.size // 8), dtype=np.uint64)
     chance = words.view(np.uint8)[: grey.size].reshape(grey.shape)

@@ -81,6 +81,8 @@ class CurveLayout:
     0 for none."""
     gaps: int
     """Number of stretches where the curve is absent."""
+    heavy: bool = False
+    """True if the pen is heavier than others of the page."""
 
     def traits(self) -> Iterator[str]:
         """Yield the visible features of the curve, in words."""

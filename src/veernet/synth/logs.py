@@ -48,26 +48,9 @@ class SynthLogs:
     """Folder of LAS files from which curves take their shapes; random shapes if None."""
 
     def __post_init__(self) -> None:
-        for name, (low, high), least in (("height", self.height, 32), ("width", self.width, 64)):
-            if not least <= low <= high <= 1_000_000:
-                raise OptionError(
-                    f"{name} must be a range from {least} up to at most 1,000,000 px; "
-                    f"got {low} to {high}"
-                )
-        if self.crop and not 1 <= self.crop[0] <= self.crop[1] <= self.width[0]:
-            raise OptionError(
-                f"crop must be a range from 1 px up to at most the least width, {self.width[0]} "
-                f"px; got {self.crop[0]} to {self.crop[1]}"
-            )
-        if self.height[1] * self.width[1] > MAX_PIXELS:
-            raise OptionError(
-                f"logs of {self.height[1]} × {self.width[1]} px pass the {MAX_PIXELS:,} px of a "
-                "readable picture"
-            )
-        if not 1 <= self.n_curves <= 2 or self.seed < 0:
-            raise OptionError(
-                f"n_curves must be 1 or 2 and seed at least 0; got {self.n_curves} and {self.seed}"
-            )
+        check_sizes(self.height, self.width, self.crop, self.seed)
+        if not 1 <= self.n_curves <= 2:
+            raise OptionError(f"n_curves must be 1 or 2; got {self.n_curves}")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -180,3 +163,30 @@ class SynthLogs:
     def _rng(self, index: int, *, purpose: int) -> Generator:
         """Return a random stream that does not change with the code behind other purposes."""
         return np.random.default_rng([self.seed, index, purpose])
+
+
+def check_sizes(
+    height: tuple[int, int], width: tuple[int, int], crop: tuple[int, int] | None, seed: int
+) -> None:
+    """Check the sizes and the seed of a family of logs.
+
+    Raises:
+        OptionError: one is beyond its limits.
+    """
+    for name, (low, high), least in (("height", height, 32), ("width", width, 64)):
+        if not least <= low <= high <= 1_000_000:
+            raise OptionError(
+                f"{name} must be a range from {least} up to at most 1,000,000 px; "
+                f"got {low} to {high}"
+            )
+    if crop and not 1 <= crop[0] <= crop[1] <= width[0]:
+        raise OptionError(
+            f"crop must be a range from 1 px up to at most the least width, {width[0]} px; "
+            f"got {crop[0]} to {crop[1]}"
+        )
+    if height[1] * width[1] > MAX_PIXELS:
+        raise OptionError(
+            f"logs of {height[1]} × {width[1]} px pass the {MAX_PIXELS:,} px of a readable picture"
+        )
+    if seed < 0:
+        raise OptionError(f"seed must be at least 0; got {seed}")

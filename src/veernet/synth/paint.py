@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -29,9 +29,9 @@ def paint_page(rng: Generator, layout: Layout) -> Ink:
     ink = np.zeros((layout.height, layout.width), np.uint8)
     for track in layout.tracks:
         if track.grid:
-            _grid(ink, layout, track)
+            paint_grid(ink, layout, track)
         if track.numbers:
-            _track_numbers(rng, ink, layout, track)
+            paint_track_numbers(rng, ink, layout, track)
     _depth_numbers(rng, ink, layout)
     if layout.ticks:
         draw_ticks(rng, ink, layout)
@@ -40,7 +40,7 @@ def paint_page(rng: Generator, layout: Layout) -> Ink:
         (layout.footer, layout.span[1], layout.width - layout.span[1]),
     ):
         if there:
-            _block(rng, ink, layout, x, length)
+            paint_block(rng, ink, layout, x, length)
     if layout.handwriting:
         draw_handwriting(rng, ink, layout)
     if layout.stamp:
@@ -86,14 +86,18 @@ def paint_curves(ink: Ink, lines: Sequence[Line]) -> None:
         if line.layout.hatch:
             _hatch(ink, line)
         for covered in line.bands(pen.width, len(ink)):
-            shade = covered.coverage * pen.darkness
-            if pen.pattern:
-                edges, at = np.cumsum(pen.pattern), covered.arc_length % sum(pen.pattern)
-                shade *= np.searchsorted(edges, at, side="right") % 2 == 0
-            _shade(ink, covered, shade)
+            _shade(ink, covered, covered.coverage * pen.darkness * inked(pen, covered))
         if pen.gap_width:
             for covered in line.bands(pen.gap_width, len(ink)):
                 _shade(ink, covered, covered.coverage * pen.darkness)
+
+
+def inked(pen: Pen, covered: StrokePixels) -> Bool[ndarray, "n"]:
+    """Tell which pixels of a stroke are in a dash or a dot of its pen."""
+    if not pen.pattern:
+        return np.ones(len(covered.x), np.bool_)
+    edges, at = np.cumsum(pen.pattern), covered.arc_length % sum(pen.pattern)
+    return np.searchsorted(edges, at, side="right") % 2 == 0
 
 
 def _shade(ink: Ink, covered: StrokePixels, shade: Float[ndarray, "n"]) -> None:
@@ -127,26 +131,32 @@ def _hatch(ink: Ink, line: Line) -> None:
     ink[rows[there], over[columns[there]]] = line.layout.pen.darkness
 
 
-def _grid(ink: Ink, layout: Layout, track: TrackLayout) -> None:
-    start, stop = layout.span
+def paint_grid(ink: Ink, layout: Layout, track: TrackLayout) -> None:
+    """Print lines of equal depth, and over them those of equal value."""
     for section in layout.sections:
         for x, heavy in section.lines():
             pen = layout.heavy_pen if heavy else layout.light_pen
-            _line(ink, (x, track.top), (x, track.bottom), pen)
-    for at, heavy in _value_lines(track):
-        y = track.bottom - at * track.height
-        _line(ink, (start, y), (stop - 1, y), layout.heavy_pen if heavy else layout.light_pen)
+            paint_line(ink, (x, track.top), (x, track.bottom), pen)
+    for section in layout.sections:
+        for at, heavy in _value_lines(track):
+            y = track.bottom - at * track.height
+            pen = layout.heavy_pen if heavy else layout.light_pen
+            paint_line(ink, (section.start, y), (section.stop - 1, y), pen)
 
 
 def _value_lines(track: TrackLayout) -> list[tuple[float, bool]]:
     """Return the grid lines of equal value: height in the track, 0 to 1, and True if heavy."""
     if track.decades:
-        tens = [
-            (decade + np.log10(m)) / track.decades
-            for decade in range(track.decades)
+        powers = [
+            (
+                decade + np.log10(m) - np.log10(track.first),
+                m == 1 or (decade, m) == (0, track.first),
+            )
+            for decade in range(track.decades + 1)
             for m in range(1, 10)
         ]
-        return [*((at, i % 9 == 0) for i, at in enumerate(tens)), (1.0, True)]
+        inside = [one for one in powers if -1e-9 < one[0] < track.decades - 1e-9]
+        return [*((at / track.decades, heavy) for at, heavy in inside), (1.0, True)]
     n = track.divisions
     return [(i / n, i in (0, n) or 2 * i == n) for i in range(n + 1)]
 
@@ -160,9 +170,9 @@ def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
     depth, step = int(rng.integers(0, 400)) * 10, int(rng.choice([10, 20, 50, 100]))
     (section,) = layout.sections
     for x in np.arange(*layout.span, section.line_step * section.heavy_every):
-        _line(ink, (x, above), (x, above + 0.12 * thickness), layout.heavy_pen)
-        _line(ink, (x, below - 0.12 * thickness), (x, below), layout.heavy_pen)
-        words = _printed(layout, str(depth), room=round(0.7 * thickness))
+        paint_line(ink, (x, above), (x, above + 0.12 * thickness), layout.heavy_pen)
+        paint_line(ink, (x, below - 0.12 * thickness), (x, below), layout.heavy_pen)
+        words = printed_sideways(layout, str(depth), room=round(0.7 * thickness))
         put(
             ink,
             words,
@@ -173,17 +183,24 @@ def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
         depth += step
 
 
-def _track_numbers(rng: Generator, ink: Ink, layout: Layout, track: TrackLayout) -> None:
-    """Print numbers on white in the track, at some of the heavy lines."""
+def paint_track_numbers(
+    rng: Generator, ink: Ink, layout: Layout, track: TrackLayout, *, over: Sequence[Ink] = ()
+) -> None:
+    """Print numbers on white in the track, at some of the heavy lines; the white erases the other
+    inks below, too."""
     at = rng.uniform(0.05, 0.8) * track.height + track.top
-    section = layout.sections[0]
-    every = section.line_step * section.heavy_every * int(rng.integers(1, 4))
-    for x in np.arange(layout.span[0] + every, layout.span[1], every):
-        number = _printed(layout, str(int(rng.integers(-99, 2000))), room=track.height // 4)
-        put(ink, number, y=round(at), x=round(x) - number.shape[1] // 2, on_white=True)
+    times = int(rng.integers(1, 4))
+    for section in layout.sections:
+        every = section.line_step * section.heavy_every * times
+        for x in np.arange(section.start + every, section.stop, every):
+            number = printed_sideways(
+                layout, str(int(rng.integers(-99, 2000))), room=track.height // 4
+            )
+            y, left = round(at), round(x) - number.shape[1] // 2
+            put(ink, number, y=y, x=left, on_white=True, over=over)
 
 
-def _block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -> None:
+def paint_block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -> None:
     """Print a framed block of words and rules, to be read with the page upright."""
     top, bottom = layout.tracks[0].top, layout.tracks[-1].bottom
     if length < 12 or bottom - top < 24:
@@ -194,7 +211,7 @@ def _block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -> Non
     while line + layout.text_height < stop:
         words = f"{rng.choice(_WORDS)} {rng.choice(['', str(rng.integers(0, 9999))])}"
         room = round((bottom - top) * rng.uniform(0.3, 0.95))
-        text = _printed(layout, words, room=room)
+        text = printed_sideways(layout, words, room=room)
         put(ink, text[:, : stop - line], y=bottom - 4 - len(text), x=line)
         line += round(layout.text_height * rng.uniform(0.9, 1.8))
         if rng.random() < 0.2:
@@ -202,7 +219,8 @@ def _block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -> Non
             line += 3
 
 
-def _printed(layout: Layout, words: str, *, room: int) -> Ink:
+def printed_sideways(layout: Layout, words: str, *, room: int) -> Ink:
+    """Print words in the page's own letters, on their side, within `room` px."""
     return printed_to_fit(
         words,
         size=layout.text_height,
@@ -212,7 +230,7 @@ def _printed(layout: Layout, words: str, *, room: int) -> Ink:
     )
 
 
-def _line(ink: Ink, a: tuple[float, float], b: tuple[float, float], pen: Pen) -> None:
+def paint_line(ink: Ink, a: tuple[float, float], b: tuple[float, float], pen: Pen) -> None:
     """Draw a horizontal or vertical line from (x, y) to (x, y)."""
     (x, y), (right, bottom) = (tuple(round(at) for at in end) for end in (a, b))
     before, after = int(pen.width - 1) // 2, int(pen.width) // 2 + 1

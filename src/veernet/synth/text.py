@@ -1,5 +1,6 @@
 """Printing words as ink."""
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,14 +50,23 @@ def printed_to_fit(words: str, *, size: int, room: int, font: int, darkness: int
     return to_depth_right(text)
 
 
-def put(ink: Ink, patch: Ink, *, y: int, x: int, on_white: bool = False) -> None:
+def put(
+    ink: Ink,
+    patch: Ink,
+    *,
+    y: int,
+    x: int,
+    on_white: bool = False,
+    over: Sequence[Ink] = (),
+) -> None:
     """Print a patch with its corner at (y, x), as far as it lies on the page.
 
     Args:
         on_white: erase earlier print below the patch and two pixels around it.
+        over: other inks that are erased there.
     """
-    if on_white:
-        ink[max(0, y - 2) : y + patch.shape[0] + 2, max(0, x - 2) : x + patch.shape[1] + 2] = 0
+    for one in (ink, *over) if on_white else ():
+        one[max(0, y - 2) : y + patch.shape[0] + 2, max(0, x - 2) : x + patch.shape[1] + 2] = 0
     up, left = max(0, -y), max(0, -x)
     view = ink[max(0, y) : max(0, y + patch.shape[0]), max(0, x) : max(0, x + patch.shape[1])]
     np.maximum(view, patch[up : up + view.shape[0], left : left + view.shape[1]], out=view)

@@ -68,7 +68,10 @@ class Tracks:
         float, FieldInfo(SHARE, "of the tracks: words, arrows and tick marks inside")
     ] = 0.25
 
-    laps: Annotated[Range, FieldInfo("times", "that a wrapped curve goes round at most", 3)] = (1, 3)
+    laps: Annotated[Range, FieldInfo("times", "that a wrapped curve goes round at most", 3)] = (
+        1,
+        3,
+    )
     starts_or_ends: Annotated[
         float, FieldInfo(SHARE, "of the curves: one that begins or ends within the strip")
     ] = 0.2
