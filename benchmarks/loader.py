@@ -29,7 +29,7 @@ from veernet.data.loader import PREFETCH_BYTES, Loader
 from veernet.data.split import Split
 from veernet.memory.allocator import configure_allocator
 from veernet.recipes import RECIPES
-from veernet.synth.logs import SynthLogs
+from veernet.synth.generator import LogFamily
 from veernet.synth.make import make
 from veernet.synth.opening import open_archive
 
@@ -97,7 +97,7 @@ def grown(root: Path, bound: int) -> float:
     return peak() - before
 
 
-def measure_grown(folder: Path, logs: SynthLogs) -> dict[str, int]:
+def measure_grown(folder: Path, logs: LogFamily) -> dict[str, int]:
     """MiB by which a process grows over an epoch of 24 logs, by their source and the bound."""
     found: dict[str, int] = {}
     for drawn in (False, True):

@@ -12,7 +12,7 @@ from veernet.files import write_text
 from veernet.recipes import Recipe
 from veernet.report.page import write_report
 from veernet.report.tables import print_summary, print_written
-from veernet.synth.logs import SynthLogs
+from veernet.synth.generator import LogFamily
 from veernet.synth.make import make
 from veernet.synth.opening import open_archive
 from veernet.terminal import bar, one_line
@@ -81,7 +81,7 @@ def _after_training(recipe: Recipe, root: Path, device: torch.device, console: C
     console.print(f"wrote {one_line(root / 'report.html')}", soft_wrap=True)
 
 
-def draw_scan(folder: Path, logs: SynthLogs, *, number: int) -> tuple[Path, Path]:
+def draw_scan(folder: Path, logs: LogFamily, *, number: int) -> tuple[Path, Path]:
     """Draw a log as a scan of it would look, with depth down the page, and write its
     calibration."""
     row, log = logs.row(number), logs.log(number)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from veernet.data.schedule import Schedule
 from veernet.losses import BCE, Tversky
 from veernet.model import VeerNetConfig
-from veernet.synth.appearance import PLAIN
-from veernet.synth.logs import SynthLogs
+from veernet.synth.generator import LogFamily
+from veernet.synth.sets import SETS
 from veernet.training import Training
 
 
@@ -17,7 +17,7 @@ from veernet.training import Training
 class Recipe:
     """Complete run: its logs, and its training."""
 
-    logs: SynthLogs
+    logs: LogFamily
     counts: tuple[int, int, int]
     """Number of logs for training, validation and test."""
     training: Training
@@ -32,8 +32,8 @@ def binary() -> Recipe:
     is lower by about as much (benchmarks/batch_of_one.py).
     """
     return Recipe(
-        logs=SynthLogs(n_curves=1),
-        counts=(1_600, 200, 200),
+        logs=SETS["binary"].logs,
+        counts=SETS["binary"].counts,
         training=Training(
             network=VeerNetConfig(out_channels=1),
             loss=BCE(positive_weight=42.0),
@@ -49,8 +49,8 @@ def multiclass() -> Recipe:
     veernet synth ARCHIVE && veernet train ARCHIVE --out RUN
     """
     return Recipe(
-        logs=SynthLogs(n_curves=2),
-        counts=(12_000, 1_500, 1_500),
+        logs=SETS["multiclass"].logs,
+        counts=SETS["multiclass"].counts,
         training=Training(
             network=VeerNetConfig(out_channels=3), loss=Tversky(), schedule=Schedule()
         ),
@@ -63,8 +63,8 @@ def demo() -> Recipe:
     veernet demo
     """
     return Recipe(
-        logs=SynthLogs(n_curves=2, height=(64, 80), width=(160, 400), appearance=PLAIN),
-        counts=(320, 16, 32),
+        logs=SETS["demo"].logs,
+        counts=SETS["demo"].counts,
         training=Training(
             network=VeerNetConfig(out_channels=3),
             loss=Tversky(),

@@ -3,26 +3,30 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from rich.console import Console
 from tyro.conf import Positional
 
-from veernet import recipes
 from veernet.cli.console import print_archive, progress_console
 from veernet.cli.options import (
     ARCHIVE,
     Ends,
     EndsFromRecipe,
     FromRecipe,
-    RecipeName,
     check_at_least,
     given,
 )
 from veernet.data.logs import SPLITS, PictureFormat
+from veernet.errors import OptionError
 from veernet.synth.appearance import read_appearance
+from veernet.synth.generator import LogFamily
 from veernet.synth.make import make
+from veernet.synth.printed import PrintedLogs
+from veernet.synth.sets import SETS
 from veernet.synth.shapes import passed_over
+from veernet.synth.tracks import read_tracks
+from veernet.synth.wells import wells_passed_over
 from veernet.terminal import bar, say
 
 
@@ -31,19 +35,20 @@ class Synth:
     """Draw an archive of synthetic logs.
 
     The recipe sets what no option gives: binary draws 2,000 logs of one curve, multiclass 15,000 of
-    two. Run the command again to write only the files that are missing or have changed since.
+    two, curves 15,000 as they are printed. Run the command again to write only the files that are
+    missing or have changed since.
 
     Examples:
         veernet synth archive --train 2000 --val 200 --test 200
         veernet synth crops --crop 320 640 --appearance appearance.toml
-        veernet synth wells --curves las --on-the-fly --seed 7
+        veernet synth wells --recipe curves --curves las --on-the-fly --seed 7
     """
 
     root: Annotated[Positional[Path], ARCHIVE]
     """Folder of the archive."""
-    recipe: RecipeName = "multiclass"
-    """Task to train on the archive: `binary` separates one curve from the background, `multiclass`
-    two."""
+    recipe: Literal["binary", "multiclass", "curves"] = "multiclass"
+    """Kind of logs: of one curve, of two, or with tracks of one to six named curves in any styles,
+    as logs are printed."""
     train: FromRecipe[int] = None
     """Number of logs for training."""
     val: FromRecipe[int] = None
@@ -61,8 +66,11 @@ class Synth:
     """Seed of the logs; another seed draws other logs."""
     appearance: Path | None = None
     """TOML file of the appearance of logs; docs/reference/appearance.md lists its settings."""
+    tracks: Path | None = None
+    """TOML file of what the tracks hold, of the recipe curves; the same page lists its settings."""
     curves: Path | None = None
-    """Folder of LAS files whose curves give the synthetic curves their shapes."""
+    """Folder of LAS files: their curves give those of the logs their shapes, or with the recipe
+    curves are drawn as the curves of one well."""
     pictures: PictureFormat = "tif"
     """Format of the pictures: tif, with Zstandard, is read six times as fast; any viewer opens
     png."""
@@ -77,15 +85,9 @@ class Synth:
     def run(self, console: Console) -> None:
         """Draw the archive."""
         check_at_least(1, workers=self.workers)
-        recipe = recipes.RECIPES[self.recipe]
-        ranges = given(height=self.height, width=self.width, crop=self.crop)
-        look = None if self.appearance is None else read_appearance(self.appearance)
-        shapes = None if self.curves is None else str(self.curves.resolve())
-        for fault in () if shapes is None else passed_over(shapes):
-            say(f"{fault}; passed over, no curve has a shape of it")
-        ranges |= given(appearance=look, shapes=shapes)
-        logs = replace(recipe.logs, seed=self.seed, **ranges)
-        asked = zip((self.train, self.val, self.test), recipe.counts, strict=True)
+        found = SETS[self.recipe]
+        logs = self._family(found.logs)
+        asked = zip((self.train, self.val, self.test), found.counts, strict=True)
         counts = [default if count is None else count for count, default in asked]
         with bar(progress_console(console, self.json), "logs", sum(counts)) as advance:
             make(
@@ -99,3 +101,20 @@ class Synth:
             )
         written = dict(zip(SPLITS, counts, strict=True))
         print_archive(console, self.root, written, as_json=self.json)
+
+    def _family(self, logs: LogFamily) -> LogFamily:
+        """Return the recipe's logs with the settings that options give."""
+        ranges = given(height=self.height, width=self.width, crop=self.crop)
+        look = None if self.appearance is None else read_appearance(self.appearance)
+        ranges |= given(seed=self.seed, appearance=look)
+        folder = None if self.curves is None else str(self.curves.resolve())
+        printed = isinstance(logs, PrintedLogs)
+        if self.tracks is not None and not printed:
+            raise OptionError(f"--tracks is of the recipe curves, and the recipe is {self.recipe}")
+        if folder is not None:
+            for fault in wells_passed_over(folder) if printed else passed_over(folder):
+                say(f"{fault}; passed over, no curve is taken from it")
+        if printed:
+            tracks = None if self.tracks is None else read_tracks(self.tracks)
+            return replace(logs, **ranges, **given(tracks=tracks, wells=folder))
+        return replace(logs, **ranges, **given(shapes=folder))

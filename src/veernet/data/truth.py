@@ -1,13 +1,12 @@
 """Files of the truth of a log: its curves, and the words whose place and meaning are known."""
 
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
 from numpy import ndarray
 
-from veernet.data.logs import Curves, Word, WordKind
+from veernet.data.logs import Curves, Word
 from veernet.errors import ArchiveError
 from veernet.files import validate
 
@@ -15,9 +14,9 @@ WORDS_BYTES = 2**24
 """Most bytes that the words of a log take in their file."""
 
 
-def arrays_of(curves: Curves, words: tuple[Word, ...]) -> dict[str, ndarray]:
-    """Return the arrays of a file of truth: what there is of `rows`, `values`, `covered`, and of
-    the words their `texts`, `kinds`, `boxes` and `curve_of_word`, -1 for none."""
+def save_truth(path: Path, curves: Curves, words: tuple[Word, ...]) -> None:
+    """Save the arrays of a file of truth: what there is of `rows`, `values`, `covered`, and of the
+    words their `texts`, `kinds`, `boxes` and `curve_of_word`, -1 for none."""
     found: dict[str, ndarray] = {"rows": curves.rows, "values": curves.values}
     if curves.covered is not None:
         found["covered"] = curves.covered
@@ -29,7 +28,7 @@ def arrays_of(curves: Curves, words: tuple[Word, ...]) -> dict[str, ndarray]:
             "boxes": np.array([word.box for word in words], np.int32),
             "curve_of_word": np.array(of, np.int16),
         }
-    return found
+    np.savez(path, allow_pickle=False, **found)
 
 
 def read_truth(path: Path, shape: tuple[int, int]) -> tuple[Curves, tuple[Word, ...]]:

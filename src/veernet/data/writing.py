@@ -13,13 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from veernet.data.archive import FORMAT, Archive
 from veernet.data.labels import UNLABELLED
 from veernet.data.logs import GENERATOR, METADATA, Log, Row, read_rows, sha256
-from veernet.data.truth import arrays_of
 from veernet.data.raster import save_picture
+from veernet.data.truth import save_truth
 from veernet.errors import ArchiveError
 from veernet.files import (
     atomic_write,
@@ -162,7 +160,7 @@ def write_log(folder: Path, row: Row, log: Log) -> Row:
     """
 
     def save_curves(path: Path) -> None:
-        np.savez(path, **arrays_of(log.curves, log.words))
+        save_truth(path, log.curves, log.words)
 
     saves = (
         partial(save_picture, picture=log.picture),

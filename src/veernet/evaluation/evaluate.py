@@ -134,7 +134,7 @@ def evaluate(
     """
     if not split.curves_have_classes:
         raise OptionError(
-            f"{split.folder}: its classes are styles of lines, which several curves of a log share; "
+            f"{split.folder}: its classes are styles of lines, and several curves may share one; "
             "a network is scored on archives of one class for each curve"
         )
     results: list[LogResult] = []

@@ -164,11 +164,11 @@ def _times(
 
 def _compressed(picture: UInt8[ndarray, "h w *rgb"], quality: int) -> UInt8[ndarray, "h w *rgb"]:
     """Compress as JPEG, and back."""
-    flipped = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, file = cv2.imencode(".jpg", flipped, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if picture.ndim == 2:
-        return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE))
-    return np.asarray(cv2.cvtColor(cv2.imdecode(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+    grey = picture.ndim == 2
+    swapped = picture if grey else np.ascontiguousarray(picture[..., ::-1])  # OpenCV takes BGR
+    _, file = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    found = np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR))
+    return found if grey else np.ascontiguousarray(found[..., ::-1])
 
 
 def _cloud(rng: Generator, shape: tuple[int, ...], least: float) -> UInt8[ndarray, "h w"]:
@@ -215,7 +215,8 @@ def _photocopy_(rng: Generator, grey: UInt8[ndarray, "h w *rgb"]) -> None:
         some = slice(0, len(specks) // (1 + 2 * (dy + dx)))
         y, x = rows[some] + dy, columns[some] + dx
         there = (y < h) & (x < w)
-        grey[y[there], x[there]] = shades[some][there].reshape(-1, *[1] * (grey.ndim - 2))
+        marks: UInt8[ndarray, n] = shades[some][there]
+        grey[y[there], x[there]] = marks if grey.ndim == 2 else marks[:, None]
     for _ in range(int(rng.integers(0, 4))):
         y, strength = int(rng.integers(0, h)), rng.uniform(0.75, 0.95)
         grey[y] = (grey[y] * strength).astype(np.uint8)

@@ -10,15 +10,14 @@ from veernet.data.archive import Archive
 from veernet.data.logs import SPLITS, Log, PictureFormat, Row, SplitName
 from veernet.errors import ArchiveError, ArchiveWarning
 from veernet.files import validate
-from veernet.synth.generator import GeneratorRecord, generator_of
-from veernet.synth.logs import SynthLogs
+from veernet.synth.generator import GeneratorRecord, LogFamily, generator_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class MadeBy:
     """Settings and generator of an archive of synthetic logs, as `archive.json` holds them."""
 
-    synth: SynthLogs
+    synth: LogFamily
     counts: tuple[int, int, int]
     pictures: PictureFormat
     generator: GeneratorRecord | None = None

@@ -50,7 +50,7 @@ class Fill:
 def draw_fill(rng: Generator, tracks: Tracks, scale: float, curves: Sequence[int]) -> Fill:
     """Draw a fill of one of the curves of a track."""
     to_curve = bernoulli(rng, tracks.fill_to_curve)
-    first, second = rng.integers(0, 2**31, 2).tolist()
+    first, second = (int(rng.integers(0, 2**31)) for _ in range(2))
     curve = curves[first % len(curves)]
     others = [one for one in curves if one != curve]
     pattern = _PATTERNS[int(rng.choice(len(_PATTERNS), p=_HOW_OFTEN))]

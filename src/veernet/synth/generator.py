@@ -7,8 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
+from jaxtyping import Float
+from numpy import ndarray
+
 from veernet.synth.logs import SynthLogs
+from veernet.synth.printed import PrintedLogs
 from veernet.synth.shapes import shapes_of
+from veernet.synth.wells import read_wells
+
+LogFamily = SynthLogs | PrintedLogs
+"""Any family of synthetic logs."""
 
 VERSION = 1
 """Version of the generator, raised whenever the pixels, curves or traits of a log change."""
@@ -35,21 +43,21 @@ class GeneratorRecord:
         return f"generator {self.version} ({self.digest[:8]})"
 
 
-def generator_of(logs: SynthLogs) -> GeneratorRecord:
+def generator_of(logs: LogFamily) -> GeneratorRecord:
     """Record the generator that draws `logs` now, in half a second for full-size ones.
 
     Raises:
         OptionError: the folder of shapes has no usable LAS file.
     """
     digest = hashlib.sha256()
-    for shape in () if logs.shapes is None else shapes_of(logs.shapes):
-        digest.update(f"{shape.source} {shape.mnemonic} {len(shape.samples)}".encode())
-        digest.update(shape.samples.tobytes())
+    for name, samples in _curves_of_files(logs):
+        digest.update(f"{name} {len(samples)}".encode())
+        digest.update(samples.tobytes())
     short = _short(logs)
     for family, number in [(logs, 0), *((short, number) for number in _telling(short))]:
         log = family.log(number)
         digest.update(json.dumps(family.row(number).written()).encode())
-        for drawn in (log.grey, log.mask, log.curves.rows, log.curves.values):
+        for drawn in (log.picture, log.mask, log.curves.rows, log.curves.values):
             digest.update(drawn.tobytes())
     packages = ("veernet", "numpy", "opencv-python-headless", "pillow")
     return GeneratorRecord(
@@ -59,13 +67,27 @@ def generator_of(logs: SynthLogs) -> GeneratorRecord:
     )
 
 
-def _short(logs: SynthLogs) -> SynthLogs:
+def _curves_of_files(logs: LogFamily) -> Iterator[tuple[str, Float[ndarray, "n"]]]:
+    """Yield the curves of LAS files that logs are drawn from, with file and mnemonic."""
+    match logs:
+        case SynthLogs(shapes=str() as folder):
+            for shape in shapes_of(folder):
+                yield f"{shape.source} {shape.mnemonic}", shape.samples
+        case PrintedLogs(wells=str() as folder):
+            for well in read_wells(folder):
+                for mnemonic, values in well.curves.items():
+                    yield f"{well.source} {mnemonic}", values
+        case _:
+            pass
+
+
+def _short(logs: LogFamily) -> LogFamily:
     """Return the family with short pages, which are fast to draw, at the same height."""
     least, greatest = logs.width
     return replace(logs, width=(min(least, 640), min(greatest, 960)), crop=None)
 
 
-def _telling(logs: SynthLogs) -> Iterator[int]:
+def _telling(logs: LogFamily) -> Iterator[int]:
     """Yield the numbers of logs with a trait that fewer than `_TIMES` logs before them have."""
     seen = Counter[str]()
     for number in range(_NUMBERS):

@@ -19,14 +19,13 @@ from veernet.data import writing
 from veernet.data.logs import SPLITS, PictureFormat, Row, changed_files, image_name
 from veernet.errors import ArchiveError, ArchiveWarning, OptionError
 from veernet.synth.drawn import MadeBy, doubt_about, read_made_by
-from veernet.synth.generator import generator_of
-from veernet.synth.logs import SynthLogs
+from veernet.synth.generator import LogFamily, generator_of
 from veernet.synth.opening import open_archive as open_archive
 
 
 def make(
     root: Path,
-    logs: SynthLogs,
+    logs: LogFamily,
     counts: tuple[int, int, int],
     *,
     pictures: PictureFormat = "tif",

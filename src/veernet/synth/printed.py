@@ -1,4 +1,4 @@
-"""Logs as they are printed: a value that defines a family, and draws any log of it by its number."""
+"""Logs as they are printed: a value that defines a family, and draws any log of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from numpy.random import Generator
 
 from veernet.data.logs import CurveRow, Curves, Log, PictureFormat, Row, ScaleRow, SectionRow, Word
 from veernet.data.raster import to_grey
-from veernet.synth.appearance import Appearance, bernoulli
+from veernet.synth.appearance import Appearance
 from veernet.synth.curves import Curve, cut_gaps_, draw_course, draw_shape, lay_on_paper
 from veernet.synth.degradation import (
     Degradation,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
+from veernet.data.logs import LineStyle
 from veernet.synth.appearance import Appearance, bernoulli, uniform
 from veernet.synth.fills import Fill, draw_fill
 from veernet.synth.kinship import FAMILIES, MEMBERS, Scale, draw_members, draw_scales
@@ -127,8 +128,7 @@ def lay_out_printed(
 ) -> PrintedLayout:
     """Draw a layout for a page of this size; curves are of the members that `well` has, of all if
     it is None."""
-    low, high = np.log(tracks.dpi)
-    dpi = float(np.exp(rng.uniform(low, high)))
+    dpi = tracks.dpi[0] * (tracks.dpi[1] / tracks.dpi[0]) ** float(rng.random())
     scale = dpi / DPI * scale_of(height)
     page = _page(rng, appearance, tracks, scale, height=height, width=width)
     colour = bernoulli(rng, tracks.colour_scan)
@@ -306,9 +306,9 @@ def _names(rng: Generator, tracks: Tracks, well: Well | None) -> list[str]:
     return [*names, *others][:n]
 
 
-def _styles(rng: Generator, tracks: Tracks, n: int) -> list[str]:
+def _styles(rng: Generator, tracks: Tracks, n: int) -> list[LineStyle]:
     """Draw a style for each curve of a track: mostly one that it has not got yet."""
-    found = list[str]()
+    found = list[LineStyle]()
     for _ in range(n):
         anything = bernoulli(rng, tracks.any_style)
         style = draw_style(rng, tracks, without=() if anything else found)

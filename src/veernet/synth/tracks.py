@@ -1,4 +1,4 @@
-"""Nuisances of tracks as they are printed: curves, pens, fills, scales, and the depths of a strip."""
+"""Nuisances of tracks as they are printed: curves, pens, fills, scales, depth sections."""
 
 from dataclasses import dataclass
 from pathlib import Path

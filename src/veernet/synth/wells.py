@@ -150,7 +150,7 @@ def _start(rng: Generator, share: Float[ndarray, "n"], span: int) -> int:
         return int(rng.integers(0, n))
     before = np.concatenate([[0.0], np.cumsum(share)])
     held = (before[span:] - before[:-span]) / span
-    good: Int[ndarray, "k"] = np.flatnonzero(held >= 0.95 * held.max())
+    good: Int[ndarray, k] = np.flatnonzero(held >= 0.95 * held.max())
     return int(good[rng.integers(len(good))])
 
 

@@ -122,7 +122,7 @@ def start(
     train, val = archive.split("train"), archive.split("val")
     if not val.curves_have_classes:
         raise RunError(
-            f"{archive.root}: its classes are styles of lines, which several curves of a log share; "
+            f"{archive.root}: its classes are styles of lines, and several curves may share one; "
             "a run is validated on archives of one class for each curve"
         )
     logs = fingerprints(train, val)
