@@ -210,12 +210,12 @@ def _photocopy_(rng: Generator, grey: UInt8[ndarray, "h w *rgb"]) -> None:
     h, w = grey.shape[:2]
     specks = rng.integers(0, h * w, int(h * w * rng.uniform(2e-5, 6e-4)))
     rows, columns = np.unravel_index(specks, (h, w))
-    shades = rng.choice(np.array([20, 90, 255], np.uint8), len(specks))
+    shades = np.array([20, 90, 255], np.uint8)[rng.integers(0, 3, len(specks))]
     for dy, dx in ((0, 0), (0, 1), (1, 0)):  # a third spread right and down
         some = slice(0, len(specks) // (1 + 2 * (dy + dx)))
         y, x = rows[some] + dy, columns[some] + dx
         there = (y < h) & (x < w)
-        marks: UInt8[ndarray, n] = shades[some][there]
+        marks = shades[some][there]
         grey[y[there], x[there]] = marks if grey.ndim == 2 else marks[:, None]
     for _ in range(int(rng.integers(0, 4))):
         y, strength = int(rng.integers(0, h)), rng.uniform(0.75, 0.95)
