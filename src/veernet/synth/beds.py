@@ -14,20 +14,22 @@ SHALE, BLACK, SAND, LIME, DOLOMITE, ANHYDRITE, SALT, COAL = range(8)
 _PROVINCES = np.array(
     [
         # shale, black, sand, lime, dolomite, anhydrite, salt, coal
-        [0.44, 0.05, 0.03, 0.46, 0.02, 0.00, 0.00, 0.00],  # cycles of shale and limestone
+        [0.44, 0.05, 0.02, 0.46, 0.03, 0.00, 0.00, 0.00],  # cycles of shale and limestone
         [0.55, 0.02, 0.40, 0.02, 0.00, 0.00, 0.00, 0.01],  # sand and shale
         [0.12, 0.00, 0.06, 0.22, 0.60, 0.00, 0.00, 0.00],  # dolomite
         [0.35, 0.00, 0.05, 0.10, 0.20, 0.22, 0.08, 0.00],  # evaporites
         [0.62, 0.06, 0.26, 0.04, 0.00, 0.00, 0.00, 0.02],  # shale with streaks
     ]
 )
-_PROVINCE_SHARES = np.array([0.64, 0.12, 0.10, 0.04, 0.10])
+_PROVINCE_SHARES = np.array([0.70, 0.10, 0.08, 0.04, 0.08])
 _THICKNESS = np.array([1.4, 0.45, 1.2, 1.0, 1.3, 0.9, 1.6, 0.35])
 """Median thickness of a bed, in those of the well."""
 _SHALINESS = np.array([0.88, 1.0, 0.14, 0.11, 0.08, 0.03, 0.0, 0.1])
 _SHALINESS_SPREAD = np.array([0.13, 0.03, 0.14, 0.12, 0.08, 0.03, 0.01, 0.1])
-_PORES = np.array([0.06, 0.06, 0.17, 0.06, 0.10, 0.008, 0.005, 0.02])
-_PORES_SPREAD = np.array([0.03, 0.03, 0.055, 0.045, 0.045, 0.006, 0.003, 0.01])
+_PORES = np.array([0.03, 0.03, 0.08, 0.01, 0.03, 0.002, 0.002, 0.01])
+"""Least porosity of what is not shale."""
+_PORES_MORE = np.array([0.03, 0.03, 0.09, 0.05, 0.06, 0.006, 0.003, 0.01])
+"""Mean of what it has more, drawn from a gamma distribution of shape 1.5."""
 _ITSELF = 0.35
 """Weight of a bed that is like the one above, against any other."""
 
@@ -63,7 +65,8 @@ def blur(x: Float[ndarray, "n"], sigma: float) -> Float[ndarray, "n"]:
         return x
     reach = int(np.ceil(2.6 * sigma))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    return np.convolve(np.pad(x, reach, mode="edge"), kernel / kernel.sum(), mode="valid")
+    held = np.concatenate([np.full(reach, x[0]), x, np.full(reach, x[-1])])
+    return np.convolve(held, kernel / kernel.sum(), mode="valid")
 
 
 def texture(rng: Generator, n: int, length: float) -> Float[ndarray, "n"]:
@@ -75,9 +78,9 @@ def texture(rng: Generator, n: int, length: float) -> Float[ndarray, "n"]:
     reach = int(np.ceil(2.6 * coarse / 2**0.5))
     kernel = np.exp(-((np.arange(-reach, reach + 1) / coarse) ** 2))
     kernel /= np.sqrt((kernel**2).sum())
-    m = n // every + 2
+    m = n if every == 1 else n // every + 2
     z = np.convolve(rng.standard_normal(m + 2 * reach), kernel, mode="valid")
-    return z if every == 1 and m == n else np.interp(np.arange(n) / every, np.arange(m), z)
+    return z if every == 1 else np.interp(np.arange(n) / every, np.arange(m), z)
 
 
 def draw_rock(rng: Generator, n_samples: int, step_ft: float) -> Rock:
@@ -92,18 +95,22 @@ def draw_rock(rng: Generator, n_samples: int, step_ft: float) -> Rock:
     gradual = (rng.random(len(edges)) < rng.uniform(0, 0.5))[bed] * within
 
     def along(values: Float[ndarray, "b"]) -> Float[ndarray, "n"]:
-        return values[..., bed] + gradual * (values[..., below] - values[..., bed])
+        here = values.take(bed, axis=-1)
+        return here + gradual * (values.take(below, axis=-1) - here)
 
     m = len(lithology)
     shale = np.abs(_SHALINESS + _SHALINESS_SPREAD * rng.standard_normal((m, 8)))
-    pores = np.abs(_PORES * rng.uniform(0.7, 1.3) + _PORES_SPREAD * rng.standard_normal((m, 8)))
+    pores = _PORES + _PORES_MORE / 1.5 * rng.gamma(1.5, size=(m, 8)) * rng.uniform(0.7, 1.3)
     of = np.arange(m), lithology
     fine, coarse = (texture(rng, n_samples, ft / step_ft) for ft in (0.9, 3.0))
     rough = rng.uniform(0.3, 1.2)
     vsh = along(shale[of]) + rough * (0.05 * fine + 0.06 * coarse)
-    porosity = along(pores[of]) * np.exp(rough * (0.12 * texture(rng, n_samples, 1.2 / step_ft)))
+    porosity = along(pores[of]) * np.exp(
+        0.12 * rough * texture(rng, n_samples, 1.2 / step_ft)
+        + 0.3 * texture(rng, n_samples, 50 / step_ft)
+    )
     water, gas, invasion = _fluids(rng, lithology, shale[of], pores[of])
-    heat = np.where(lithology == BLACK, rng.exponential(0.9, m), 0.12 * rng.exponential(1, m))
+    heat = np.where(lithology == BLACK, rng.exponential(0.9, m), 0.22 * rng.exponential(1, m))
     weak = np.isin(lithology, (SHALE, BLACK, SALT, COAL)) * (rng.random(m) < rng.uniform(0.2, 0.9))
     return Rock(
         lithology=lithology[bed],
@@ -135,7 +142,7 @@ def _kinds(
 
 def _draw_beds(rng: Generator, length_ft: float) -> tuple[Int[ndarray, "b"], Float[ndarray, "b"]]:
     """Draw lithology and thickness, ft, of beds that fill a length."""
-    median = np.exp(rng.normal(np.log(5.0), 0.45))
+    median = np.exp(rng.normal(np.log(6.0), 0.45))
     sigma = rng.uniform(0.6, 1.0)
     kinds, thick, filled = list[Int[ndarray, "k"]](), list[Float[ndarray, "k"]](), 0.0
     while filled < length_ft:

@@ -27,6 +27,21 @@ _GAMMA = np.array([0.2, 0.2, 0.05, 0.0, 0.02, -0.05, -0.1, 0.2])
 """Gamma rays of a matrix, above clean rock, in those of shale."""
 
 
+_STRING = (
+    ("TENS", "BS"),
+    ("GR",),
+    ("SP",),
+    ("ILD", "ILM", "COND"),
+    ("SFL",),
+    ("RXO",),
+    ("MINV", "MNOR"),
+    ("RHOB", "DPHI", "DRHO", "PE", "CALI"),
+    ("NPHI", "CALY"),
+    ("DT", "SPHI"),
+)
+"""Curves that one tool of the string gives: they begin and end together."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """What is one over a well: its waters, mud, shale and tools."""
@@ -55,15 +70,15 @@ class Setting:
 def draw_setting(rng: Generator, step_ft: float) -> Setting:
     """Draw what is one over a well."""
     clean = rng.uniform(10, 30)
-    water = np.exp(rng.normal(np.log(0.06), 0.6))
+    water = np.exp(rng.normal(np.log(0.1), 0.6))
     fresh = rng.random() < 0.88
-    ratio = np.exp(rng.normal(np.log(6), 0.5)) if fresh else rng.uniform(0.4, 1.2)
+    ratio = np.exp(rng.normal(np.log(5.5), 0.5)) if fresh else rng.uniform(0.4, 1.2)
     return Setting(
         step_ft=step_ft,
         clean_gr=clean,
         shale_gr=clean + rng.uniform(62, 102),
         shale_density=rng.normal(2.53, 0.05),
-        shale_neutron=rng.normal(0.335, 0.035),
+        shale_neutron=rng.normal(0.315, 0.035),
         shale_transit=rng.normal(108, 9),
         shale_ohm=np.exp(rng.normal(np.log(4.0), 0.35)),
         anisotropy=np.exp(rng.normal(0.25, 0.2)),
@@ -71,7 +86,7 @@ def draw_setting(rng: Generator, step_ft: float) -> Setting:
         filtrate_ohm=water * ratio,
         cementation=rng.uniform(1.85, 2.15),
         bit=float(rng.choice([7.875, 7.875, 7.875, 8.5, 8.75, 6.25, 12.25])),
-        washout=np.exp(rng.normal(np.log(0.7), 0.7)),
+        washout=np.exp(rng.normal(np.log(0.6), 0.7)),
         cake=rng.uniform(0, 0.5),
         noise=np.exp(rng.normal(0, 0.3)),
     )
@@ -121,7 +136,7 @@ def _noise(rng: Generator, setting: Setting, n: int, ft: float) -> Float[ndarray
 def _gamma_ray(rng: Generator, rock: Rock, setting: Setting) -> Float[ndarray, "n"]:
     """Rays of shale, matrix and uranium, counted: the noise grows as their root."""
     span = setting.shale_gr - setting.clean_gr
-    level = rock.shale * (1 + 0.14 * rock.kind[0]) + rock.heat + _GAMMA[rock.lithology]
+    level = rock.shale * (1 + 0.22 * rock.kind[0]) + rock.heat + _GAMMA[rock.lithology]
     counted = setting.clean_gr + span * blur(level, 0.7 / setting.step_ft)
     counted = np.maximum(counted, 3)
     noise = _noise(rng, setting, len(counted), 0.8)
@@ -130,11 +145,11 @@ def _gamma_ray(rng: Generator, rock: Rock, setting: Setting) -> Float[ndarray, "
 
 def _potential(rng: Generator, rock: Rock, setting: Setting) -> Float[ndarray, "n"]:
     """Static SP of clean permeable rock, smeared by the borehole, on a base line that drifts."""
-    static = -72 * np.log10(setting.filtrate_ohm / setting.water_ohm)
+    static = -80 * np.log10(setting.filtrate_ohm / setting.water_ohm)
     n, step = len(rock.shale), setting.step_ft
-    open_ = (1 - rock.shale) * np.clip(0.5 + 4 * rock.pores + 0.2 * rock.kind[3], 0, 1.2)
+    open_ = (1 - rock.shale) * np.clip(0.8 + 3 * rock.pores + 0.3 * rock.kind[3], 0, 1.4)
     sp = static * blur(open_, rng.uniform(3, 7) / step)
-    drift = rng.normal(0, 0.012) * step * np.arange(n) + rng.uniform(4, 20) * texture(
+    drift = rng.normal(0, 0.012) * step * np.arange(n) + rng.uniform(6, 28) * texture(
         rng, n, rng.uniform(30, 150) / step
     )
     return sp + drift + 0.25 * _noise(rng, setting, n, 1.0) + rng.uniform(-60, 0)
@@ -146,11 +161,11 @@ def _caliper(rng: Generator, rock: Rock, setting: Setting) -> dict[str, Float[nd
     caved, cake = blur(rock.caving, 0.8 / step), blur(rock.invasion, 0.8 / step)
     gauge = setting.bit + rng.normal(0.05, 0.12)
     oval, turned = rng.uniform(0, 0.4), rng.uniform(0.3, 1.1)
-    slow = rng.uniform(0.1, 0.35) * texture(rng, n, 40 / step)
+    slow = rng.uniform(0.15, 0.5) * texture(rng, n, 40 / step)
     hole = gauge + slow + setting.washout * caved - setting.cake * cake
     other = gauge + turned * (hole - gauge) + oval * texture(rng, n, 15 / step)
     fine = 0.02 * _noise(rng, setting, n, 0.6)
-    other = other + rng.normal(0, 0.12) + 0.02 * _noise(rng, setting, n, 0.6)
+    other = other + rng.normal(0, 0.08) + 0.02 * _noise(rng, setting, n, 0.6)
     return {"CALI": hole + fine, "CALY": other, "BS": np.full(n, setting.bit)}
 
 
@@ -176,25 +191,26 @@ def _resistivities(rng: Generator, rock: Rock, setting: Setting) -> dict[str, Fl
     formation = porosity**-setting.cementation
     tight = np.where(rock.lithology == COAL, 0.02, 1.0)
     of_shale = rock.shale**1.4 / (
-        setting.shale_ohm * np.exp(0.25 * rock.kind[3] + 1.1 * (rock.lithology == BLACK))
+        setting.shale_ohm * np.exp(0.28 * rock.kind[3] + 1.1 * (rock.lithology == BLACK))
     )
-    virgin = tight * rock.water**2 * np.exp(0.25 * rock.kind[3]) / (formation * setting.water_ohm) + of_shale + 3e-4
+    virgin = tight * rock.water**2 * np.exp(-0.35 * rock.kind[3]) / (formation * setting.water_ohm) + of_shale + 3e-4
     flushed = rock.water**0.4 / (formation * setting.filtrate_ohm) + of_shale / setting.anisotropy
-    flushed = tight * flushed + 3e-4
-    deep_share, medium_share = 0.25 * rock.invasion**2, 0.02 + 0.6 * rock.invasion
+    fine = np.exp(0.35 * (1 - rock.shale) * texture(rng, n, 0.9 / step))
+    flushed = tight * flushed * fine + 3e-4
+    deep_share, medium_share = 0.25 * rock.invasion**2, 0.02 + 0.5 * rock.invasion
     boost, gain = rng.uniform(0, 0.2), np.exp(rng.normal(0, 0.02, 4))
 
     def induction(share: Float[ndarray, "n"], ft: float, k: int) -> Float[ndarray, "n"]:
         signal = share * flushed + (1 - share) * virgin
         sharp, wide = blur(signal, ft / step), blur(signal, 2.5 * ft / step)
         mmho = 1000 * gain[k] * np.maximum((1 + boost) * sharp - boost * wide, 0.3 * sharp)
-        sonde = rng.normal(0, 0.6)
-        return mmho * (1 + 0.01 * _noise(rng, setting, n, 2.0)) + sonde
+        zero = rng.normal(0, 1.5) + 0.4 * _noise(rng, setting, n, 4.0)
+        return mmho * (1 + 0.01 * _noise(rng, setting, n, 2.0)) + zero
 
-    deep, medium = induction(deep_share, 2.4, 0), induction(medium_share, 1.6, 1)
+    deep, medium = induction(deep_share, 2.1, 0), induction(medium_share, 1.6, 1)
     reach = np.clip(0.5 + rock.invasion, 0, 1)
-    apart = 0.35 * (texture(rng, n, 4 / step) + texture(rng, n, 15 / step))
-    series = apart + blur(-np.log(reach * flushed + (1 - reach) * virgin), 0.9 / step)
+    apart = 0.22 * (texture(rng, n, 3 / step) + texture(rng, n, 12 / step))
+    series = apart + blur(-np.log(reach * flushed + (1 - reach) * virgin), 0.6 / step)
     shallow = gain[2] * np.exp(series + 0.015 * _noise(rng, setting, n, 0.8))
     near = blur(-np.log(flushed), 0.35 / step)
     rxo = gain[3] * np.exp(near + 0.04 * _noise(rng, setting, n, 0.4))
@@ -219,13 +235,14 @@ def _micrologs(
     mud = np.log(setting.filtrate_ohm * rng.uniform(1.0, 2.5))
     cake = blur(rock.invasion, 0.4 / step)
     loss = 0.5 * blur(np.minimum(rock.caving * setting.washout, 1), 0.4 / step)
-    power = rng.uniform(0.95, 1.2)
+    power = rng.uniform(0.85, 1.1)
 
     def through(share: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        noise = 0.05 * _noise(rng, setting, n, 0.5) + 0.15 * texture(rng, n, 6 / step)
+        noise = 0.05 * _noise(rng, setting, n, 0.5) + 0.2 * texture(rng, n, 5 / step)
         return np.exp(mud + (power - share - 0.4 * loss) * np.maximum(flushed - mud, 0) + noise)
 
-    return {"MINV": through(0.3 * cake), "MNOR": through(0.15 * cake)}
+    gain = np.exp(rng.normal(0, 0.3))
+    return {"MINV": gain * through(0.3 * cake), "MNOR": through(0.15 * cake)}
 
 
 def _porosities(
@@ -237,22 +254,24 @@ def _porosities(
     """
     n, step = len(rock.shale), setting.step_ft
     light = 1 - 0.35 * rock.gas * (1 - rock.water)
-    shale = setting.shale_density + 0.045 * rock.kind[1] - 0.15 * (rock.lithology == BLACK)
+    shale = setting.shale_density + 0.065 * rock.kind[1] - 0.15 * (rock.lithology == BLACK)
     density = blur(_mixed(rock, _DENSITY, shale, light), 0.7 / step)
     rough = np.maximum(0, over - 0.8) + 2.5 * np.abs(over - blur(over, 2 / step))
-    lost = np.minimum(0.7, 0.13 * rough * np.exp(0.5 * texture(rng, n, 1.0 / step)))
+    lost = np.minimum(0.9, 0.2 * rough * np.exp(0.5 * texture(rng, n, 1.0 / step)))
     cake = np.clip(-over, 0, 0.6)
-    zero = rng.normal(0.03, 0.02)
-    correction = zero + 0.8 * lost + 0.06 * cake + 0.008 * _noise(rng, setting, n, 0.8)
-    correction = correction + 0.045 * texture(rng, n, 6 / step)
-    density = density - 0.7 * lost + 0.008 * _noise(rng, setting, n, 0.6)
-    shale = setting.shale_neutron - 0.03 * rock.kind[1] + 0.02 * rock.kind[0] + 0.05 * (rock.lithology == BLACK)
+    zero = rng.normal(0.018, 0.02)
+    correction = zero + 0.35 * lost + 0.06 * cake + 0.008 * _noise(rng, setting, n, 0.8)
+    peaks = np.exp(1.1 * texture(rng, n, 5 / step) + 0.8 * texture(rng, n, 25 / step))
+    correction = correction + 0.012 * peaks
+    electrons = (density + 0.188) / 1.07
+    density = density - 0.8 * lost + 0.008 * _noise(rng, setting, n, 0.6)
+    shale = setting.shale_neutron - 0.02 * rock.kind[1] - 0.027 * rock.kind[0] + 0.05 * (rock.lithology == BLACK)
     neutron = blur(_mixed(rock, _NEUTRON, shale, light - 0.25 * rock.gas), 0.9 / step)
     neutron = neutron + (0.004 + 0.02 * np.abs(neutron)) * _noise(rng, setting, n, 0.9)
-    electrons = (np.where(_DENSITY > 0, _DENSITY, 1) + 0.188) / 1.07
-    section = _mixed(rock, _FACTOR * electrons, 3.3 * (shale * 0 + 2.53), 0.4 * light)
-    factor = blur(section, 0.8 / step) / ((density + 0.188) / 1.07)
-    factor = factor * (1 + 0.025 * _noise(rng, setting, n, 0.7))
+    matrix = _FACTOR * (_DENSITY + 0.188) / 1.07
+    section = _mixed(rock, matrix, 8.5 + 0.3 * rock.kind[1], 0.4 * light)
+    factor = blur(section, 0.8 / step) / electrons * (1 - 0.4 * lost)
+    factor = factor * (1 + 0.03 * _noise(rng, setting, n, 0.7))
     return {
         "RHOB": density,
         "NPHI": neutron + 0.02 * np.maximum(over, 0),
@@ -279,6 +298,25 @@ def _sonic(
 def _cut_ends(
     rng: Generator, curves: Mapping[str, Float[ndarray, "n"]], setting: Setting
 ) -> dict[str, Float[ndarray, "n"]]:
-    """Leave out what tools did not log: below, by the place of each in the string; above, by the
-    depth at which each was switched off."""
-    return dict(curves)
+    """Leave out what was not logged: below, by the place of each tool in the string; above, by the
+    depth at which each was switched off. In casing the caliper is constant.
+
+    A share of wells has either end in the stretch; an end takes at most 15 % of it.
+    """
+    n, step = len(curves["GR"]), setting.step_ft
+    most, bottom, top = int(0.15 * n), rng.random() < 0.5, rng.random() < 0.4
+    shoe = int(rng.uniform(0, 60) / step) if top and rng.random() < 0.5 else 0
+    cut = dict[str, Float[ndarray, "n"]]()
+    for group in _STRING:
+        above = min(most, int(rng.exponential(25) / step)) if top else 0
+        below = min(most, int(rng.uniform(0, 55) / step)) if bottom else 0
+        for name in group:
+            values = curves[name].copy()
+            if name in ("CALI", "CALY"):
+                values[: min(shoe, most)] = setting.bit + 1
+            elif name not in ("GR", "TENS", "BS"):
+                above = max(above, min(shoe, most))
+            values[:above] = np.nan
+            values[n - below :] = np.nan
+            cut[name] = values
+    return {name: cut[name] for name in curves}
