@@ -3,12 +3,12 @@
     .venv/bin/python benchmarks/families.py FOLDER
 
 FOLDER has the LAS files of fifty Kansas wells and a README that says which 30 are for drawing and
-which 20 for tests alone. Four figures of every pair of curves (correlation, crossings per 100 ft,
-shares of depths at which they are within 1 % and 2 % of the track's width) and two of every curve
-(length over which it resembles itself, standard deviation), on positions across the track at the
-commonest scales, in stretches of 500 ft. A well's figure is the mean over its stretches; shown are
-the median over wells and the 10th and 90th percentile. Writes benchmarks/families.json and
-docs/explanation/families.png.
+which 20 for tests alone; a test well that is a drawing well under another name is left out. Four
+figures of every pair of curves (correlation, crossings per 100 ft, shares of depths at which they
+are within 1 % and 2 % of the track's width) and two of every curve (length over which it resembles
+itself, standard deviation), on positions across the track at the commonest scales, in stretches of
+500 ft. A well's figure is the median over its stretches; shown are the median over wells and the
+10th and 90th percentile. Writes benchmarks/families.json and docs/explanation/families.png.
 """
 
 import json
@@ -17,9 +17,10 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
-from veernet.synth.earth import draw_well
+from veernet.synth.drawn_wells import draw_well
 from veernet.synth.kinship import MEMBERS, Scale
 from veernet.synth.wells import Well, read_wells
 
@@ -84,7 +85,7 @@ def of_curve(a: np.ndarray, step: float) -> list[float]:
 
 
 def measure(well: Well) -> dict[str, list[float]]:
-    """The figures of all pairs and curves that a well has, means over its stretches."""
+    """The figures of all pairs and curves that a well has, medians over its stretches."""
     there = {name: positions(well, name) for name in well.curves}
     found = dict[str, list[float]]()
     for names in [*PAIRS, *((name,) for name in there)]:
@@ -95,10 +96,10 @@ def measure(well: Well) -> dict[str, list[float]]:
         for start in range(0, max(1, rows.shape[1] - STRETCH // 2), STRETCH):
             part = rows[:, start : start + STRETCH]
             if part.shape[1] >= STRETCH // 2:
-                of = of_curve if len(names) == 1 else of_pair
-                many.append(of(*part, well.step_ft))
+                step = well.step_ft
+                many.append(of_pair(*part, step) if len(part) == 2 else of_curve(part[0], step))
         if many and not np.isnan(np.array(many)).all(0).any():
-            found["–".join(names)] = np.nanmean(many, 0).tolist()
+            found["–".join(names)] = np.nanmedian(many, 0).tolist()
     return found
 
 
@@ -114,3 +115,74 @@ def summary(wells: list[Well]) -> dict[str, dict]:
                 for name, column in zip(names, rows.T, strict=True)
             }
     return table
+
+
+def split(folder: Path) -> tuple[list[Well], list[Well], list[str]]:
+    """The wells for drawing, those for tests, and the names of the test wells left out."""
+    text = (folder / "README.md").read_text()
+    chosen = re.search(r"drawing.*?:\*\*([\d ]+)", text)
+    names = {*chosen[1].split()} if chosen else set()
+    wells = read_wells(str(folder))
+    drawing = [well for well in wells if Path(well.source).stem in names]
+    rest = [well for well in wells if Path(well.source).stem not in names]
+    twins = [one.source for one in rest if any(same(one, other) for other in drawing)]
+    return drawing, [one for one in rest if one.source not in twins], twins
+
+
+def same(one: Well, other: Well) -> bool:
+    """Whether two files hold the same gamma ray at the same depths."""
+    a = one.curves["GR"]
+    b = np.interp(one.depth_ft, other.depth_ft, other.curves["GR"], left=np.nan, right=np.nan)
+    both = np.isfinite(a) & np.isfinite(b)
+    return bool(both.sum() > 500 and (np.abs(a - b)[both] < 0.01).mean() > 0.9)
+
+
+def draw_figure(tables: dict[str, dict[str, dict]]) -> None:
+    """Medians with their percentiles, one panel a figure, one colour a kind of wells."""
+    figure, axes = plt.subplots(1, 6, figsize=(15, 6.2), gridspec_kw={"wspace": 0.12})
+    colours = ("tab:red", "tab:blue", "0.4")
+    pairs, own = ["–".join(pair) for pair in PAIRS], [*MEMBERS]
+    for axis, name in zip(axes.flat, (*FIGURES, *OWN), strict=True):
+        keys = pairs if name in FIGURES else own
+        for at, (kind, table) in enumerate(tables.items()):
+            rows = [k for k, key in enumerate(keys) if key in table and name in table[key]]
+            values = np.array([table[keys[k]][name] for k in rows])
+            y = np.array(rows) + 0.25 * (at - 1)
+            axis.hlines(y, values[:, 1], values[:, 2], color=colours[at], lw=1.2)
+            axis.plot(values[:, 0], y, "o", color=colours[at], ms=3.5, label=kind)
+        axis.set_yticks(range(len(keys)), keys if name in (FIGURES[0], OWN[0]) else [], fontsize=7)
+        axis.set_ylim(len(keys) - 0.4, -0.6)
+        axis.tick_params(axis="x", labelsize=7)
+        axis.set_title(name, fontsize=9)
+        axis.grid(axis="y", lw=0.3)
+    axes[4].yaxis.tick_right()
+    axes[0].legend(fontsize=7, loc="lower left")
+    figure.savefig(FIGURE, dpi=90, bbox_inches="tight")
+
+
+def main() -> None:
+    drawing, tests, twins = split(Path(sys.argv[1]))
+    seeds = [np.random.default_rng([21, index]) for index in range(DRAWN)]
+    start = time.process_time()
+    drawn = [draw_well(rng, SAMPLES, STEP) for rng in seeds]
+    seconds = time.process_time() - start
+    kinds = {"drawn": drawn, "30 for drawing": drawing, f"{len(tests)} for tests": tests}
+    tables = {kind: summary(wells) for kind, wells in kinds.items()}
+    message = {
+        "ms_per_well_of_5000_samples": round(1000 * seconds / DRAWN, 1),
+        "left_out_as_the_same_well": twins,
+        "median_10th_90th_percentile": tables,
+    }
+    OUT.write_text(json.dumps(message, indent=1, ensure_ascii=False) + "\n")
+    draw_figure(tables)
+    far = [
+        (key, name, row[name][0], drawn_row[0])
+        for key, row in tables["30 for drawing"].items()
+        for name, drawn_row in tables["drawn"].get(key, {}).items()
+        if name != "wells" and not row[name][1] <= drawn_row[0] <= row[name][2]
+    ]
+    print(*far, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -142,16 +142,16 @@ def _kinds(
 
 def _draw_beds(rng: Generator, length_ft: float) -> tuple[Int[ndarray, "b"], Float[ndarray, "b"]]:
     """Draw lithology and thickness, ft, of beds that fill a length."""
-    median = np.exp(rng.normal(np.log(6.0), 0.45))
+    median = rng.lognormal(float(np.log(5.2)), 0.45)
     sigma = rng.uniform(0.6, 1.0)
     kinds, thick, filled = list[Int[ndarray, "k"]](), list[Float[ndarray, "k"]](), 0.0
     while filled < length_ft:
-        formation = min(rng.lognormal(np.log(120), 0.9), length_ft - filled) + 1
+        formation = min(rng.lognormal(float(np.log(120)), 0.9), length_ft - filled) + 1
         shares = _PROVINCES[int(rng.choice(len(_PROVINCES), p=_PROVINCE_SHARES))]
         shares = shares * rng.gamma(4, size=len(shares))
         n = 2 + int(1.6 * formation / median)
         lithology = _chain(rng, shares, n)
-        thickness = _THICKNESS[lithology] * rng.lognormal(np.log(median), sigma, n)
+        thickness = _THICKNESS[lithology] * median * rng.lognormal(0, sigma, n)
         count = 1 + int(np.searchsorted(np.cumsum(thickness), formation))
         kinds.append(lithology[:count])
         thick.append(thickness[:count])

@@ -1,7 +1,9 @@
 """Curves that belong together on a log: their names, units, customary scales and families."""
 
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from jaxtyping import Float
@@ -49,8 +51,8 @@ class Scale:
         if not there.size:
             return self
         low, high = np.quantile(there, [0.02, 0.98])
-        tenths = np.round(10 * ((low + high) / 2 - 0.5))
-        shift = float(tenths) / 10 * (self.right - self.left)
+        tenths = round(10 * ((float(low) + float(high)) / 2 - 0.5))
+        shift = tenths / 10 * (self.right - self.left)
         return replace(self, left=self.left + shift, right=self.right + shift)
 
 
@@ -367,7 +369,7 @@ def draw_scales(rng: Generator, names: Sequence[str]) -> dict[str, Scale]:
     for name in names:
         member = MEMBERS[name]
         lot = lots.setdefault(member.group or name, float(rng.random()))
-        shares = np.cumsum([scale.share for scale in member.scales])
-        at = int(np.searchsorted(shares, lot * shares[-1], side="right"))
+        shares = [*accumulate(scale.share for scale in member.scales)]
+        at = bisect(shares, lot * shares[-1])
         scales[name] = member.scales[min(at, len(member.scales) - 1)]
     return scales

@@ -1,4 +1,4 @@
-"""Curves of one well on one axis of depth: read from LAS files, cut to a length, laid on a track."""
+"""Curves of one well on one axis of depth: read from LAS files, cut, and laid on a track."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -150,7 +150,7 @@ def _start(rng: Generator, share: Float[ndarray, "n"], span: int) -> int:
         return int(rng.integers(0, n))
     before = np.concatenate([[0.0], np.cumsum(share)])
     held = (before[span:] - before[:-span]) / span
-    good: Int[ndarray, "k"] = np.flatnonzero(held >= 0.95 * held.max())
+    good = np.flatnonzero(held >= 0.95 * held.max())
     return int(good[rng.integers(len(good))])
 
 

@@ -35,11 +35,14 @@ _STRING = (
     ("SFL",),
     ("RXO",),
     ("MINV", "MNOR"),
-    ("RHOB", "DPHI", "DRHO", "PE", "CALI"),
-    ("NPHI", "CALY"),
+    ("RHOB", "DPHI", "DRHO", "PE"),
+    ("CALI", "CALY"),
+    ("NPHI",),
     ("DT", "SPHI"),
 )
 """Curves that one tool of the string gives: they begin and end together."""
+_OPEN_HOLE = {"RXO", "MINV", "RHOB", "DT"}
+"""A curve of each tool that is switched off below casing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,25 +73,25 @@ class Setting:
 def draw_setting(rng: Generator, step_ft: float) -> Setting:
     """Draw what is one over a well."""
     clean = rng.uniform(10, 30)
-    water = np.exp(rng.normal(np.log(0.1), 0.6))
+    water = 0.12 * rng.lognormal(0, 0.6)
     fresh = rng.random() < 0.88
-    ratio = np.exp(rng.normal(np.log(5.5), 0.5)) if fresh else rng.uniform(0.4, 1.2)
+    ratio = 5.0 * rng.lognormal(0, 0.5) if fresh else rng.uniform(0.4, 1.2)
     return Setting(
         step_ft=step_ft,
         clean_gr=clean,
-        shale_gr=clean + rng.uniform(62, 102),
+        shale_gr=clean + rng.uniform(56, 92),
         shale_density=rng.normal(2.53, 0.05),
         shale_neutron=rng.normal(0.315, 0.035),
         shale_transit=rng.normal(108, 9),
-        shale_ohm=np.exp(rng.normal(np.log(4.0), 0.35)),
-        anisotropy=np.exp(rng.normal(0.25, 0.2)),
+        shale_ohm=4.0 * rng.lognormal(0, 0.35),
+        anisotropy=rng.lognormal(0.52, 0.22),
         water_ohm=water,
         filtrate_ohm=water * ratio,
         cementation=rng.uniform(1.85, 2.15),
         bit=float(rng.choice([7.875, 7.875, 7.875, 8.5, 8.75, 6.25, 12.25])),
-        washout=np.exp(rng.normal(np.log(0.6), 0.7)),
+        washout=0.5 * rng.lognormal(0, 0.7),
         cake=rng.uniform(0, 0.5),
-        noise=np.exp(rng.normal(0, 0.3)),
+        noise=rng.lognormal(0, 0.3),
     )
 
 
@@ -147,9 +150,9 @@ def _potential(rng: Generator, rock: Rock, setting: Setting) -> Float[ndarray, "
     """Static SP of clean permeable rock, smeared by the borehole, on a base line that drifts."""
     static = -80 * np.log10(setting.filtrate_ohm / setting.water_ohm)
     n, step = len(rock.shale), setting.step_ft
-    open_ = (1 - rock.shale) * np.clip(0.8 + 3 * rock.pores + 0.3 * rock.kind[3], 0, 1.4)
-    sp = static * blur(open_, rng.uniform(3, 7) / step)
-    drift = rng.normal(0, 0.012) * step * np.arange(n) + rng.uniform(6, 28) * texture(
+    open_ = (1 - rock.shale) * np.clip(0.8 + 3 * rock.pores + 0.5 * rock.kind[3], 0, 1.8)
+    sp = static * blur(open_, rng.uniform(1.5, 3.5) / step)
+    drift = rng.normal(0, 0.012) * step * np.arange(n) + rng.uniform(2, 14) * texture(
         rng, n, rng.uniform(30, 150) / step
     )
     return sp + drift + 0.25 * _noise(rng, setting, n, 1.0) + rng.uniform(-60, 0)
@@ -160,12 +163,12 @@ def _caliper(rng: Generator, rock: Rock, setting: Setting) -> dict[str, Float[nd
     n, step = len(rock.shale), setting.step_ft
     caved, cake = blur(rock.caving, 0.8 / step), blur(rock.invasion, 0.8 / step)
     gauge = setting.bit + rng.normal(0.05, 0.12)
-    oval, turned = rng.uniform(0, 0.4), rng.uniform(0.3, 1.1)
-    slow = rng.uniform(0.15, 0.5) * texture(rng, n, 40 / step)
+    oval, turned = rng.uniform(0, 0.25), rng.uniform(0.3, 1.0)
+    slow = rng.uniform(0.08, 0.35) * texture(rng, n, 40 / step)
     hole = gauge + slow + setting.washout * caved - setting.cake * cake
     other = gauge + turned * (hole - gauge) + oval * texture(rng, n, 15 / step)
     fine = 0.02 * _noise(rng, setting, n, 0.6)
-    other = other + rng.normal(0, 0.08) + 0.02 * _noise(rng, setting, n, 0.6)
+    other = other + rng.normal(0, 0.07) + 0.02 * _noise(rng, setting, n, 0.6)
     return {"CALI": hole + fine, "CALY": other, "BS": np.full(n, setting.bit)}
 
 
@@ -191,14 +194,18 @@ def _resistivities(rng: Generator, rock: Rock, setting: Setting) -> dict[str, Fl
     formation = porosity**-setting.cementation
     tight = np.where(rock.lithology == COAL, 0.02, 1.0)
     of_shale = rock.shale**1.4 / (
-        setting.shale_ohm * np.exp(0.28 * rock.kind[3] + 1.1 * (rock.lithology == BLACK))
+        setting.shale_ohm * np.exp(0.22 * rock.kind[3] + 0.9 * (rock.lithology == BLACK))
     )
-    virgin = tight * rock.water**2 * np.exp(-0.35 * rock.kind[3]) / (formation * setting.water_ohm) + of_shale + 3e-4
+    virgin = (
+        tight * rock.water**2 * np.exp(-0.5 * rock.kind[3]) / (formation * setting.water_ohm)
+        + of_shale
+        + 3e-4
+    )
     flushed = rock.water**0.4 / (formation * setting.filtrate_ohm) + of_shale / setting.anisotropy
-    fine = np.exp(0.35 * (1 - rock.shale) * texture(rng, n, 0.9 / step))
+    fine = np.exp(0.4 * (1 - rock.shale) * texture(rng, n, 0.9 / step))
     flushed = tight * flushed * fine + 3e-4
     deep_share, medium_share = 0.25 * rock.invasion**2, 0.02 + 0.5 * rock.invasion
-    boost, gain = rng.uniform(0, 0.2), np.exp(rng.normal(0, 0.02, 4))
+    boost, gain = rng.uniform(0, 0.2), rng.lognormal(0, 0.02, 4)
 
     def induction(share: Float[ndarray, "n"], ft: float, k: int) -> Float[ndarray, "n"]:
         signal = share * flushed + (1 - share) * virgin
@@ -207,12 +214,12 @@ def _resistivities(rng: Generator, rock: Rock, setting: Setting) -> dict[str, Fl
         zero = rng.normal(0, 1.5) + 0.4 * _noise(rng, setting, n, 4.0)
         return mmho * (1 + 0.01 * _noise(rng, setting, n, 2.0)) + zero
 
-    deep, medium = induction(deep_share, 2.1, 0), induction(medium_share, 1.6, 1)
+    deep, medium = induction(deep_share, 2.8, 0), induction(medium_share, 2.0, 1)
     reach = np.clip(0.5 + rock.invasion, 0, 1)
-    apart = 0.22 * (texture(rng, n, 3 / step) + texture(rng, n, 12 / step))
+    apart = (0.04 + 0.25 * (1 - rock.shale)) * texture(rng, n, 2.5 / step)
     series = apart + blur(-np.log(reach * flushed + (1 - reach) * virgin), 0.6 / step)
     shallow = gain[2] * np.exp(series + 0.015 * _noise(rng, setting, n, 0.8))
-    near = blur(-np.log(flushed), 0.35 / step)
+    near = blur(-np.log(flushed), 0.45 / step)
     rxo = gain[3] * np.exp(near + 0.04 * _noise(rng, setting, n, 0.4))
     return {
         "ILD": 1000 / np.maximum(deep, 0.01),
@@ -241,7 +248,7 @@ def _micrologs(
         noise = 0.05 * _noise(rng, setting, n, 0.5) + 0.2 * texture(rng, n, 5 / step)
         return np.exp(mud + (power - share - 0.4 * loss) * np.maximum(flushed - mud, 0) + noise)
 
-    gain = np.exp(rng.normal(0, 0.3))
+    gain = rng.lognormal(0, 0.35)
     return {"MINV": gain * through(0.3 * cake), "MNOR": through(0.15 * cake)}
 
 
@@ -260,12 +267,17 @@ def _porosities(
     lost = np.minimum(0.9, 0.2 * rough * np.exp(0.5 * texture(rng, n, 1.0 / step)))
     cake = np.clip(-over, 0, 0.6)
     zero = rng.normal(0.018, 0.02)
-    correction = zero + 0.35 * lost + 0.06 * cake + 0.008 * _noise(rng, setting, n, 0.8)
-    peaks = np.exp(1.1 * texture(rng, n, 5 / step) + 0.8 * texture(rng, n, 25 / step))
-    correction = correction + 0.012 * peaks
+    correction = zero + 0.25 * lost + 0.06 * cake + 0.008 * _noise(rng, setting, n, 0.8)
+    peaks = np.exp(1.1 * texture(rng, n, 2.5 / step) + 0.8 * texture(rng, n, 15 / step))
+    correction = correction + 0.009 * peaks
     electrons = (density + 0.188) / 1.07
     density = density - 0.8 * lost + 0.008 * _noise(rng, setting, n, 0.6)
-    shale = setting.shale_neutron - 0.02 * rock.kind[1] - 0.027 * rock.kind[0] + 0.05 * (rock.lithology == BLACK)
+    shale = (
+        setting.shale_neutron
+        - 0.02 * rock.kind[1]
+        - 0.027 * rock.kind[0]
+        + 0.05 * (rock.lithology == BLACK)
+    )
     neutron = blur(_mixed(rock, _NEUTRON, shale, light - 0.25 * rock.gas), 0.9 / step)
     neutron = neutron + (0.004 + 0.02 * np.abs(neutron)) * _noise(rng, setting, n, 0.9)
     matrix = _FACTOR * (_DENSITY + 0.188) / 1.07
@@ -287,7 +299,7 @@ def _sonic(
     """Time average of matrix, shale and fluid, with cycles skipped where the hole is bad."""
     n, step = len(rock.shale), setting.step_ft
     fluid = 189 + 30 * rock.gas * (1 - rock.water)
-    shale = setting.shale_transit - 7 * rock.kind[2] - 3 * rock.kind[1] + 8 * (rock.lithology == BLACK)
+    shale = setting.shale_transit - 7 * rock.kind[2] + 8 * (rock.lithology == BLACK)
     transit = blur(_mixed(rock, _TRANSIT, shale, fluid), 1.0 / step)
     bad = step / 1500 * (1 + 8 * np.clip(over - 0.5, 0, 2) + 6 * rock.gas)
     skips = (rng.random(n) < bad) * rng.choice([-10.0, 18.0, 30.0, 45.0], n)
@@ -295,28 +307,43 @@ def _sonic(
     return {"DT": transit, "SPHI": (transit - 47.6) / (189 - 47.6)}
 
 
+def _in_casing(
+    rng: Generator, curves: Mapping[str, Float[ndarray, "n"]], setting: Setting, shoe: int
+) -> None:
+    """Change the first `shoe` samples to what tools read in steel: a constant caliper, fewer gamma
+    rays, no potential, induction gone wild, shallow resistivity next to none."""
+    if not shoe:
+        return
+    for name in ("CALI", "CALY"):
+        curves[name][:shoe] = setting.bit + 1
+    curves["GR"][:shoe] *= 0.6
+    curves["SP"][:shoe] = curves["SP"][shoe:][:1]
+    for name in ("ILD", "ILM"):
+        mmho = np.abs(8 + 25 * texture(rng, shoe, 6 / setting.step_ft))
+        curves[name][:shoe] = 1000 / np.maximum(mmho, 0.01)
+    curves["COND"][:shoe] = 1000 / curves["ILD"][:shoe]
+    curves["SFL"][:shoe] = 0.3 * np.exp(0.2 * texture(rng, shoe, 3 / setting.step_ft))
+
+
 def _cut_ends(
     rng: Generator, curves: Mapping[str, Float[ndarray, "n"]], setting: Setting
 ) -> dict[str, Float[ndarray, "n"]]:
     """Leave out what was not logged: below, by the place of each tool in the string; above, by the
-    depth at which each was switched off. In casing the caliper is constant.
+    depth at which each was switched off, which may be in casing.
 
     A share of wells has either end in the stretch; an end takes at most 15 % of it.
     """
     n, step = len(curves["GR"]), setting.step_ft
-    most, bottom, top = int(0.15 * n), rng.random() < 0.5, rng.random() < 0.4
-    shoe = int(rng.uniform(0, 60) / step) if top and rng.random() < 0.5 else 0
-    cut = dict[str, Float[ndarray, "n"]]()
+    cut, most = {name: values.copy() for name, values in curves.items()}, int(0.15 * n)
+    bottom, top = rng.random() < 0.5, rng.random() < 0.4
+    shoe = min(most, int(rng.uniform(0, 60) / step)) if top and rng.random() < 0.5 else 0
+    _in_casing(rng, cut, setting, shoe)
     for group in _STRING:
         above = min(most, int(rng.exponential(25) / step)) if top else 0
         below = min(most, int(rng.uniform(0, 55) / step)) if bottom else 0
+        if {*group} & _OPEN_HOLE:
+            above = max(above, shoe)
         for name in group:
-            values = curves[name].copy()
-            if name in ("CALI", "CALY"):
-                values[: min(shoe, most)] = setting.bit + 1
-            elif name not in ("GR", "TENS", "BS"):
-                above = max(above, min(shoe, most))
-            values[:above] = np.nan
-            values[n - below :] = np.nan
-            cut[name] = values
-    return {name: cut[name] for name in curves}
+            cut[name][:above] = np.nan
+            cut[name][n - below :] = np.nan
+    return cut
