@@ -3,12 +3,13 @@
     .venv/bin/python benchmarks/families.py FOLDER
 
 FOLDER has the LAS files of fifty Kansas wells and a README that says which 30 are for drawing and
-which 20 for tests alone; a test well that is a drawing well under another name is left out. Four
-figures of every pair of curves (correlation, crossings per 100 ft, shares of depths at which they
-are within 1 % and 2 % of the track's width) and two of every curve (length over which it resembles
-itself, standard deviation), on positions across the track at the commonest scales, in stretches of
-500 ft. A well's figure is the median over its stretches; shown are the median over wells and the
-10th and 90th percentile. Writes benchmarks/families.json and docs/explanation/families.png.
+which 20 for tests alone; a well that has been there under another name is left out. Four figures of
+every pair of curves (correlation, crossings per 100 ft, shares of depths at which they are within
+1 % and 2 % of the track's width) and two of every curve (length over which it resembles itself,
+standard deviation), on positions across the track at the commonest scales, in stretches of 500 ft.
+A well's figure is the median over its stretches; shown are the median over wells and the 10th and
+90th percentile. Writes benchmarks/families.json and docs/explanation/families.png, and prints the
+figures whose median for drawn wells is not between the percentiles of the wells for drawing.
 """
 
 import json
@@ -17,8 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from veernet.synth.drawn_wells import draw_well
 from veernet.synth.kinship import MEMBERS, Scale
@@ -97,7 +98,9 @@ def measure(well: Well) -> dict[str, list[float]]:
             part = rows[:, start : start + STRETCH]
             if part.shape[1] >= STRETCH // 2:
                 step = well.step_ft
-                many.append(of_pair(*part, step) if len(part) == 2 else of_curve(part[0], step))
+                many.append(
+                    of_pair(part[0], part[1], step) if len(part) == 2 else of_curve(part[0], step)
+                )
         if many and not np.isnan(np.array(many)).all(0).any():
             found["–".join(names)] = np.nanmedian(many, 0).tolist()
     return found
@@ -118,15 +121,19 @@ def summary(wells: list[Well]) -> dict[str, dict]:
 
 
 def split(folder: Path) -> tuple[list[Well], list[Well], list[str]]:
-    """The wells for drawing, those for tests, and the names of the test wells left out."""
+    """The wells for drawing, those for tests, and the files left out."""
     text = (folder / "README.md").read_text()
     chosen = re.search(r"drawing.*?:\*\*([\d ]+)", text)
     names = {*chosen[1].split()} if chosen else set()
     wells = read_wells(str(folder))
-    drawing = [well for well in wells if Path(well.source).stem in names]
-    rest = [well for well in wells if Path(well.source).stem not in names]
-    twins = [one.source for one in rest if any(same(one, other) for other in drawing)]
-    return drawing, [one for one in rest if one.source not in twins], twins
+    kept, twins = list[Well](), list[str]()
+    for well in sorted(wells, key=lambda one: Path(one.source).stem not in names):
+        if any(same(well, other) for other in kept):
+            twins.append(well.source)
+        else:
+            kept.append(well)
+    drawing = [well for well in kept if Path(well.source).stem in names]
+    return drawing, kept[len(drawing) :], twins
 
 
 def same(one: Well, other: Well) -> bool:
@@ -139,10 +146,12 @@ def same(one: Well, other: Well) -> bool:
 
 def draw_figure(tables: dict[str, dict[str, dict]]) -> None:
     """Medians with their percentiles, one panel a figure, one colour a kind of wells."""
-    figure, axes = plt.subplots(1, 6, figsize=(15, 6.2), gridspec_kw={"wspace": 0.12})
+    figure = Figure(figsize=(14, 6), layout="constrained")
+    panels = figure.subplots(1, 7, width_ratios=(4, 4, 4, 4, 0.3, 4, 4)).tolist()
+    panels.pop(4).set_visible(False)
     colours = ("tab:red", "tab:blue", "0.4")
     pairs, own = ["–".join(pair) for pair in PAIRS], [*MEMBERS]
-    for axis, name in zip(axes.flat, (*FIGURES, *OWN), strict=True):
+    for axis, name in zip(panels, (*FIGURES, *OWN), strict=True):
         keys = pairs if name in FIGURES else own
         for at, (kind, table) in enumerate(tables.items()):
             rows = [k for k, key in enumerate(keys) if key in table and name in table[key]]
@@ -154,10 +163,13 @@ def draw_figure(tables: dict[str, dict[str, dict]]) -> None:
         axis.set_ylim(len(keys) - 0.4, -0.6)
         axis.tick_params(axis="x", labelsize=7)
         axis.set_title(name, fontsize=9)
-        axis.grid(axis="y", lw=0.3)
-    axes[4].yaxis.tick_right()
-    axes[0].legend(fontsize=7, loc="lower left")
-    figure.savefig(FIGURE, dpi=90, bbox_inches="tight")
+        if name.startswith("within"):
+            axis.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+            axis.set_xticks([0.01, 0.1, 0.3, 0.6, 1])
+            axis.set_xlim(0, 1)
+        axis.grid(axis="both", lw=0.3)
+    panels[0].legend(fontsize=7, loc="lower left")
+    figure.savefig(FIGURE, dpi=90)
 
 
 def main() -> None:
@@ -166,7 +178,11 @@ def main() -> None:
     start = time.process_time()
     drawn = [draw_well(rng, SAMPLES, STEP) for rng in seeds]
     seconds = time.process_time() - start
-    kinds = {"drawn": drawn, "30 for drawing": drawing, f"{len(tests)} for tests": tests}
+    kinds = {
+        "drawn": drawn,
+        f"{len(drawing)} for drawing": drawing,
+        f"{len(tests)} for tests": tests,
+    }
     tables = {kind: summary(wells) for kind, wells in kinds.items()}
     message = {
         "ms_per_well_of_5000_samples": round(1000 * seconds / DRAWN, 1),
@@ -175,10 +191,11 @@ def main() -> None:
     }
     OUT.write_text(json.dumps(message, indent=1, ensure_ascii=False) + "\n")
     draw_figure(tables)
+    ours, real, _ = tables.values()
     far = [
         (key, name, row[name][0], drawn_row[0])
-        for key, row in tables["30 for drawing"].items()
-        for name, drawn_row in tables["drawn"].get(key, {}).items()
+        for key, row in real.items()
+        for name, drawn_row in ours[key].items()
         if name != "wells" and not row[name][1] <= drawn_row[0] <= row[name][2]
     ]
     print(*far, sep="\n")

@@ -36,7 +36,7 @@ _ITSELF = 0.35
 
 @dataclass(frozen=True, kw_only=True)
 class Rock:
-    """What a borehole passes through, one value per depth."""
+    """Rock that a borehole passes through, one value per depth."""
 
     lithology: Int[ndarray, "n"]
     """SHALE, BLACK (hot shale), SAND, LIME, DOLOMITE, ANHYDRITE, SALT or COAL."""
@@ -51,12 +51,12 @@ class Rock:
     invasion: Float[ndarray, "n"]
     """Reach of the mud's filtrate, 0 (tight) to 1."""
     kind: Float[ndarray, "4 n"]
-    """How a bed differs from others of its lithology, in standard deviations: to gamma rays, to
+    """Deviation of a bed from others of its lithology, in standard deviations: to gamma rays, to
     density and neutron, to sonic, to resistivity."""
     heat: Float[ndarray, "n"]
     """Gamma rays of uranium, in those of shale."""
     caving: Float[ndarray, "n"]
-    """How far the hole is washed out, in the well's own measure; 0 where it is in gauge."""
+    """Washout of the hole, in the well's own measure; 0 where it is in gauge."""
 
 
 def blur(x: Float[ndarray, "n"], sigma: float) -> Float[ndarray, "n"]:
@@ -94,7 +94,7 @@ def draw_rock(rng: Generator, n_samples: int, step_ft: float) -> Rock:
     below = np.minimum(bed + 1, len(edges) - 1)
     gradual = (rng.random(len(edges)) < rng.uniform(0, 0.5))[bed] * within
 
-    def along(values: Float[ndarray, "b"]) -> Float[ndarray, "n"]:
+    def along(values: Float[ndarray, "... b"]) -> Float[ndarray, "... n"]:
         here = values.take(bed, axis=-1)
         return here + gradual * (values.take(below, axis=-1) - here)
 
@@ -127,7 +127,7 @@ def draw_rock(rng: Generator, n_samples: int, step_ft: float) -> Rock:
 
 def _kinds(
     rng: Generator,
-    along: Callable[[Float[ndarray, "4 b"]], Float[ndarray, "4 n"]],
+    along: Callable[[Float[ndarray, "... b"]], Float[ndarray, "... n"]],
     n_beds: int,
     n_samples: int,
     step_ft: float,

@@ -18,7 +18,7 @@ from veernet.synth.beds import BLACK, COAL, Rock, blur, draw_rock, texture
 from veernet.synth.kinship import MEMBERS
 from veernet.synth.wells import Well
 
-# shale (not used: it has a point of its own), black, sand, lime, dolomite, anhydrite, salt, coal
+# By lithology, in the order of `veernet.synth.beds`; shale has values of its own in `Setting`.
 _DENSITY = np.array([2.65, 2.65, 2.65, 2.71, 2.86, 2.97, 2.04, 1.35])
 _NEUTRON = np.array([0.0, 0.0, -0.03, 0.0, 0.035, -0.01, -0.02, 0.45])
 _TRANSIT = np.array([54.0, 54.0, 54.0, 47.6, 43.5, 50.0, 67.0, 115.0])
@@ -47,7 +47,7 @@ _OPEN_HOLE = {"RXO", "MINV", "RHOB", "DT"}
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is one over a well: its waters, mud, shale and tools."""
+    """Waters, mud, shale and tools, each the same over a whole well."""
 
     step_ft: float
     clean_gr: float
@@ -67,15 +67,15 @@ class Setting:
     cake: float
     """Thickness of the mud cake on permeable rock, in."""
     noise: float
-    """Of all tools, in their usual noise."""
+    """Factor on the noise of all tools."""
 
 
 def draw_setting(rng: Generator, step_ft: float) -> Setting:
-    """Draw what is one over a well."""
+    """Draw the setting of a well."""
     clean = rng.uniform(10, 30)
     water = 0.12 * rng.lognormal(0, 0.6)
     fresh = rng.random() < 0.88
-    ratio = 5.0 * rng.lognormal(0, 0.5) if fresh else rng.uniform(0.4, 1.2)
+    ratio = 3.8 * rng.lognormal(0, 0.5) if fresh else rng.uniform(0.4, 1.2)
     return Setting(
         step_ft=step_ft,
         clean_gr=clean,
@@ -84,7 +84,7 @@ def draw_setting(rng: Generator, step_ft: float) -> Setting:
         shale_neutron=rng.normal(0.315, 0.035),
         shale_transit=rng.normal(108, 9),
         shale_ohm=4.0 * rng.lognormal(0, 0.35),
-        anisotropy=rng.lognormal(0.52, 0.22),
+        anisotropy=rng.lognormal(0.62, 0.25),
         water_ohm=water,
         filtrate_ohm=water * ratio,
         cementation=rng.uniform(1.85, 2.15),
@@ -139,7 +139,8 @@ def _noise(rng: Generator, setting: Setting, n: int, ft: float) -> Float[ndarray
 def _gamma_ray(rng: Generator, rock: Rock, setting: Setting) -> Float[ndarray, "n"]:
     """Rays of shale, matrix and uranium, counted: the noise grows as their root."""
     span = setting.shale_gr - setting.clean_gr
-    level = rock.shale * (1 + 0.22 * rock.kind[0]) + rock.heat + _GAMMA[rock.lithology]
+    level = rock.shale * (1 + 0.27 * rock.kind[0]) + rock.heat + _GAMMA[rock.lithology]
+    level = level + rng.uniform(0, 0.16) * texture(rng, len(level), 1.5 / setting.step_ft)
     counted = setting.clean_gr + span * blur(level, 0.7 / setting.step_ft)
     counted = np.maximum(counted, 3)
     noise = _noise(rng, setting, len(counted), 0.8)
@@ -148,7 +149,7 @@ def _gamma_ray(rng: Generator, rock: Rock, setting: Setting) -> Float[ndarray, "
 
 def _potential(rng: Generator, rock: Rock, setting: Setting) -> Float[ndarray, "n"]:
     """Static SP of clean permeable rock, smeared by the borehole, on a base line that drifts."""
-    static = -80 * np.log10(setting.filtrate_ohm / setting.water_ohm)
+    static = -85 * np.log10(setting.filtrate_ohm / setting.water_ohm)
     n, step = len(rock.shale), setting.step_ft
     open_ = (1 - rock.shale) * np.clip(0.8 + 3 * rock.pores + 0.5 * rock.kind[3], 0, 1.8)
     sp = static * blur(open_, rng.uniform(1.5, 3.5) / step)
@@ -163,10 +164,10 @@ def _caliper(rng: Generator, rock: Rock, setting: Setting) -> dict[str, Float[nd
     n, step = len(rock.shale), setting.step_ft
     caved, cake = blur(rock.caving, 0.8 / step), blur(rock.invasion, 0.8 / step)
     gauge = setting.bit + rng.normal(0.05, 0.12)
-    oval, turned = rng.uniform(0, 0.25), rng.uniform(0.3, 1.0)
+    oval, turned = rng.uniform(0, 0.3), rng.uniform(0.3, 1.0)
     slow = rng.uniform(0.08, 0.35) * texture(rng, n, 40 / step)
     hole = gauge + slow + setting.washout * caved - setting.cake * cake
-    other = gauge + turned * (hole - gauge) + oval * texture(rng, n, 15 / step)
+    other = gauge + turned * (hole - gauge) + oval * texture(rng, n, 9 / step)
     fine = 0.02 * _noise(rng, setting, n, 0.6)
     other = other + rng.normal(0, 0.07) + 0.02 * _noise(rng, setting, n, 0.6)
     return {"CALI": hole + fine, "CALY": other, "BS": np.full(n, setting.bit)}
@@ -189,46 +190,48 @@ def _tension(rng: Generator, n: int, setting: Setting) -> Float[ndarray, "n"]:
 
 def _resistivities(rng: Generator, rock: Rock, setting: Setting) -> dict[str, Float[ndarray, "n"]]:
     """Deep, medium and shallow readings of rock that the filtrate has invaded, and micrologs."""
-    n, step = len(rock.shale), setting.step_ft
-    porosity = np.clip(rock.pores * (1 - rock.shale), 0.004, None)
-    formation = porosity**-setting.cementation
-    tight = np.where(rock.lithology == COAL, 0.02, 1.0)
-    of_shale = rock.shale**1.4 / (
-        setting.shale_ohm * np.exp(0.22 * rock.kind[3] + 0.9 * (rock.lithology == BLACK))
-    )
-    virgin = (
-        tight * rock.water**2 * np.exp(-0.5 * rock.kind[3]) / (formation * setting.water_ohm)
-        + of_shale
-        + 3e-4
-    )
-    flushed = rock.water**0.4 / (formation * setting.filtrate_ohm) + of_shale / setting.anisotropy
-    fine = np.exp(0.4 * (1 - rock.shale) * texture(rng, n, 0.9 / step))
-    flushed = tight * flushed * fine + 3e-4
-    deep_share, medium_share = 0.25 * rock.invasion**2, 0.02 + 0.5 * rock.invasion
-    boost, gain = rng.uniform(0, 0.2), rng.lognormal(0, 0.02, 4)
+    n, step, clean = len(rock.shale), setting.step_ft, 1 - rock.shale
+    virgin, flushed = _conductivities(rng, rock, setting)
+    loose, boost, gain = rng.uniform(0.1, 0.65), rng.uniform(0, 0.2), rng.lognormal(0, 0.02, 4)
 
     def induction(share: Float[ndarray, "n"], ft: float, k: int) -> Float[ndarray, "n"]:
         signal = share * flushed + (1 - share) * virgin
         sharp, wide = blur(signal, ft / step), blur(signal, 2.5 * ft / step)
         mmho = 1000 * gain[k] * np.maximum((1 + boost) * sharp - boost * wide, 0.3 * sharp)
         zero = rng.normal(0, 1.5) + 0.4 * _noise(rng, setting, n, 4.0)
-        return mmho * (1 + 0.01 * _noise(rng, setting, n, 2.0)) + zero
+        drift = 0.08 * loose * texture(rng, n, 20 / step)
+        return mmho * (1 + drift + 0.01 * _noise(rng, setting, n, 2.0)) + zero
 
-    deep, medium = induction(deep_share, 2.8, 0), induction(medium_share, 2.0, 1)
+    deep = induction(0.25 * rock.invasion**2, 2.8, 0)
+    medium = induction(0.02 + 0.7 * rock.invasion**2, 2.0, 1)
     reach = np.clip(0.5 + rock.invasion, 0, 1)
-    apart = (0.04 + 0.25 * (1 - rock.shale)) * texture(rng, n, 2.5 / step)
-    series = apart + blur(-np.log(reach * flushed + (1 - reach) * virgin), 0.6 / step)
-    shallow = gain[2] * np.exp(series + 0.015 * _noise(rng, setting, n, 0.8))
+    series = blur(-np.log(reach * flushed + (1 - reach) * virgin), 0.5 / step)
+    series = series + (0.04 + loose * clean) * texture(rng, n, 2.5 / step)
+    series = series + 0.15 * loose * texture(rng, n, 20 / step)
     near = blur(-np.log(flushed), 0.45 / step)
-    rxo = gain[3] * np.exp(near + 0.04 * _noise(rng, setting, n, 0.4))
     return {
         "ILD": 1000 / np.maximum(deep, 0.01),
         "ILM": 1000 / np.maximum(medium, 0.01),
-        "SFL": shallow,
-        "RXO": rxo,
+        "SFL": gain[2] * np.exp(series + 0.015 * _noise(rng, setting, n, 0.8)),
+        "RXO": gain[3] * np.exp(near + 0.04 * _noise(rng, setting, n, 0.4)),
         "COND": deep,
         **_micrologs(rng, rock, setting, near),
     }
+
+
+def _conductivities(
+    rng: Generator, rock: Rock, setting: Setting
+) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"]]:
+    """Conductivity of rock that no filtrate has reached, and of rock flushed by it, mho/m: the
+    pores' by Archie, with a saturation exponent of 2, beside the shale's."""
+    pores = np.maximum(rock.pores * (1 - rock.shale), 0.004) ** setting.cementation
+    pores = pores * np.where(rock.lithology == COAL, 0.02, 1.0)
+    shale = rock.shale**1.4 / setting.shale_ohm
+    shale = shale * np.exp(-0.22 * rock.kind[3] - 1.4 * (rock.lithology == BLACK))
+    virgin = pores * rock.water**2 * np.exp(-0.5 * rock.kind[3]) / setting.water_ohm + shale
+    fine = np.exp(0.3 * (1 - rock.shale) * texture(rng, len(pores), 0.9 / setting.step_ft))
+    flushed = pores * rock.water**0.4 / setting.filtrate_ohm + shale / setting.anisotropy
+    return virgin + 3e-4, flushed * fine + 3e-4
 
 
 def _micrologs(
@@ -242,10 +245,10 @@ def _micrologs(
     mud = np.log(setting.filtrate_ohm * rng.uniform(1.0, 2.5))
     cake = blur(rock.invasion, 0.4 / step)
     loss = 0.5 * blur(np.minimum(rock.caving * setting.washout, 1), 0.4 / step)
-    power = rng.uniform(0.85, 1.1)
+    power = rng.uniform(0.8, 1.03)
 
     def through(share: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        noise = 0.05 * _noise(rng, setting, n, 0.5) + 0.2 * texture(rng, n, 5 / step)
+        noise = 0.05 * _noise(rng, setting, n, 0.5) + 0.17 * texture(rng, n, 5 / step)
         return np.exp(mud + (power - share - 0.4 * loss) * np.maximum(flushed - mud, 0) + noise)
 
     gain = rng.lognormal(0, 0.35)
@@ -267,7 +270,7 @@ def _porosities(
     lost = np.minimum(0.9, 0.2 * rough * np.exp(0.5 * texture(rng, n, 1.0 / step)))
     cake = np.clip(-over, 0, 0.6)
     zero = rng.normal(0.018, 0.02)
-    correction = zero + 0.25 * lost + 0.06 * cake + 0.008 * _noise(rng, setting, n, 0.8)
+    correction = zero + 0.25 * lost + 0.06 * cake + 0.005 * _noise(rng, setting, n, 0.8)
     peaks = np.exp(1.1 * texture(rng, n, 2.5 / step) + 0.8 * texture(rng, n, 15 / step))
     correction = correction + 0.009 * peaks
     electrons = (density + 0.188) / 1.07
@@ -281,7 +284,7 @@ def _porosities(
     neutron = blur(_mixed(rock, _NEUTRON, shale, light - 0.25 * rock.gas), 0.9 / step)
     neutron = neutron + (0.004 + 0.02 * np.abs(neutron)) * _noise(rng, setting, n, 0.9)
     matrix = _FACTOR * (_DENSITY + 0.188) / 1.07
-    section = _mixed(rock, matrix, 8.5 + 0.3 * rock.kind[1], 0.4 * light)
+    section = _mixed(rock, matrix, 8.6 + 0.6 * rock.kind[1], 0.4 * light)
     factor = blur(section, 0.8 / step) / electrons * (1 - 0.4 * lost)
     factor = factor * (1 + 0.03 * _noise(rng, setting, n, 0.7))
     return {
@@ -303,7 +306,11 @@ def _sonic(
     transit = blur(_mixed(rock, _TRANSIT, shale, fluid), 1.0 / step)
     bad = step / 1500 * (1 + 8 * np.clip(over - 0.5, 0, 2) + 6 * rock.gas)
     skips = (rng.random(n) < bad) * rng.choice([-10.0, 18.0, 30.0, 45.0], n)
-    transit = transit + blur(skips, 0.3 / step) + 0.5 * _noise(rng, setting, n, 0.7)
+    transit = (
+        transit * (1 + 0.02 * texture(rng, n, 20 / step))
+        + blur(skips, 0.3 / step)
+        + 0.5 * _noise(rng, setting, n, 0.7)
+    )
     return {"DT": transit, "SPHI": (transit - 47.6) / (189 - 47.6)}
 
 

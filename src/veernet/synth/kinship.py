@@ -22,7 +22,7 @@ class Scale:
     left: float
     right: float
     share: float = 1.0
-    """How common the scale is among those of its member."""
+    """Share of the logs of its member that have it."""
     log: bool = False
     unit: str = ""
     """Printed unit; that of the member if empty."""
@@ -62,7 +62,7 @@ class Member:
 
     mnemonic: str
     title: str
-    """What a header calls it."""
+    """Name in a header."""
     unit: str
     aliases: tuple[str, ...]
     """Names in LAS files of several vendors, the preferred first."""
@@ -80,7 +80,7 @@ class Member:
 
     @property
     def log(self) -> bool:
-        """Whether it spans decades: its commonest scale is logarithmic."""
+        """True if it spans decades: its commonest scale is logarithmic."""
         return self.scales[0].log
 
 
@@ -90,7 +90,7 @@ class Family:
 
     name: str
     members: Mapping[str, float]
-    """How often each is there, by mnemonic."""
+    """Share of its tracks that show each, by mnemonic."""
 
 
 _OHM = (

@@ -1,6 +1,6 @@
 """Curves of one well on one axis of depth: read from LAS files, cut, and laid on a track."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -107,9 +107,10 @@ def _in_unit(member: Member, values: Float[ndarray, "n"]) -> Float[ndarray, "n"]
     return np.where((values >= low) & (values <= high), values, np.nan)
 
 
-def choose_well(rng: Generator, wells: Sequence[Well], names: Sequence[str]) -> Well:
+def choose_well(rng: Generator, wells: Sequence[Well], names: Iterable[str]) -> Well:
     """Draw one of the wells with the most of the wanted curves."""
-    have = [len({*names} & well.curves.keys()) for well in wells]
+    wanted = {*names}
+    have = [len(wanted & well.curves.keys()) for well in wells]
     best = [well for well, count in zip(wells, have, strict=True) if count == max(have)]
     return best[int(rng.integers(len(best)))]
 
