@@ -157,6 +157,15 @@ def test_a_track_shows_members_that_the_well_has():
     assert seen == {("ILD",), ("ILD", "SFL")}
 
 
+def test_a_track_shows_density_or_the_porosity_computed_from_it():
+    rng = np.random.default_rng(2)
+    seen = [{*draw_members(rng, FAMILIES["porosity"], MEMBERS)} for _ in range(100)]
+    assert {"RHOB", "DPHI"} == {
+        one for members in seen for one in members & {"RHOB", "DPHI"} if len(members) > 1
+    }
+    assert not any(members >= {"RHOB", "DPHI"} for members in seen)
+
+
 def test_potential_is_shifted_into_its_track(drawn):
     for well in drawn:
         shifted = Well(top_ft=0, step_ft=STEP, curves={"SP": well.curves["SP"] + 300})

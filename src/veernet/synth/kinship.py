@@ -355,10 +355,13 @@ def member_of(alias: str) -> Member | None:
 
 def draw_members(rng: Generator, family: Family, there: Iterable[str]) -> tuple[str, ...]:
     """Draw which members of a family a track shows, of those that are there, in the family's
-    order; none only if none is there."""
+    order; none only if none is there. Density porosity is not printed beside the density that it
+    is computed from: on compatible scales they are one line."""
     have = [name for name in family.members if name in {*there}]
     lots = rng.random(len(have))
     drawn = tuple(name for name, lot in zip(have, lots, strict=True) if lot < family.members[name])
+    if "RHOB" in drawn:
+        drawn = tuple(name for name in drawn if name != "DPHI")
     return drawn or tuple(have[:1])
 
 
