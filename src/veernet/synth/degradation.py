@@ -218,7 +218,7 @@ def _photocopy_(rng: Generator, grey: UInt8[ndarray, "h w *rgb"]) -> None:
         marks = shades[some][there]
         grey[y[there], x[there]] = marks if grey.ndim == 2 else marks[:, None]
     for _ in range(int(rng.integers(0, 4))):
-        y, strength = int(rng.integers(0, h)), rng.uniform(0.75, 0.95)
+        y, strength = int(rng.integers(0, len(grey))), rng.uniform(0.75, 0.95)
         grey[y] = (grey[y] * strength).astype(np.uint8)
 
 

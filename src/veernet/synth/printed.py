@@ -21,7 +21,7 @@ from veernet.synth.degradation import (
     paper_shift,
     shift_columns,
 )
-from veernet.synth.earth import draw_well
+from veernet.synth.drawn_wells import draw_well
 from veernet.synth.kinship import MEMBERS, Scale
 from veernet.synth.logs import check_sizes
 from veernet.synth.paint import Line
