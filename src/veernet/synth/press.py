@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from veernet.curves.strokes import StrokePixels, paint_class
+from veernet.curves.strokes import paint_class
 from veernet.data.logs import BY_FILL, BY_WORDS, Word
 from veernet.synth.fills import filled_rows, paint_fill
 from veernet.synth.layout import BLACK, Layout, TrackLayout
@@ -186,20 +186,14 @@ def coverage(
         top, left, bottom, right = word.box
         part = rows[:, max(0, left) : max(0, right)]
         found[:, max(0, left) : max(0, right)][(part >= top) & (part < bottom)] = BY_WORDS
+    known, x = np.isfinite(rows), np.arange(page.width)
+    y = np.rint(np.where(known, rows, 0)).astype(np.int64).clip(0, page.height - 1)
     for number, line in enumerate(lines):
-        others = np.arange(len(lines)) != number
+        ink = np.zeros((page.height, page.width), np.bool_)
         for stroke in line.bands(line.layout.pen.width, page.height):
-            top, bottom = _reach(line, stroke, page.width)
-            found[(rows >= top) & (rows <= bottom) & others[:, None]] = number + 1
+            there = inked(line.layout.pen, stroke) & (stroke.coverage > 0.5)
+            ink[stroke.y[there], stroke.x[there]] = True
+        under = ink[y, x] & known
+        under[number] = False
+        found[under] = number + 1
     return found
-
-
-def _reach(
-    line: Line, stroke: StrokePixels, width: int
-) -> tuple[Float[ndarray, "w"], Float[ndarray, "w"]]:
-    """Return the edges of the ink of a stroke in every column; none where there is a gap."""
-    top, bottom = np.full(width, np.inf), np.full(width, -np.inf)
-    there = inked(line.layout.pen, stroke) & (stroke.coverage > 0.5)
-    np.minimum.at(top, stroke.x[there], stroke.y[there] - 0.5)
-    np.maximum.at(bottom, stroke.x[there], stroke.y[there] + 0.5)
-    return top, bottom

@@ -183,7 +183,7 @@ class PrintedLogs:
             )
             course[start:stop] = draw_course(rng, self.appearance, shape, curve.line.ending, gaps=0)
         laps = curve.laps if curve.line.ending == "wrapped" else FURTHEST
-        course = np.clip(course, -laps, 1 + laps)
+        course = np.clip(course, 1e-3 - laps, 1 + laps - 1e-3)
         cut_gaps_(rng, course, curve.line.gaps)
         if layout.plotter_step:
             step = layout.plotter_step / curve.line.track.height
