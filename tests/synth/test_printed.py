@@ -1,5 +1,6 @@
 """A printed log is what its metadata and its truth say, curve by curve."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from torch import nn
 
-from veernet.data.logs import BY_FILL, Word
+from veernet.data.logs import BY_FILL, Row, Word
 from veernet.errors import OptionError, RunError
 from veernet.evaluation.evaluate import evaluate
 from veernet.synth.appearance import PLAIN, Appearance
@@ -306,3 +308,11 @@ def test_a_word_has_its_place_in_the_picture():
                 words += 1
                 assert log.grey[top:bottom, left:right].min() < log.grey.max() - 40
     assert words > 5
+
+
+@settings(max_examples=20)
+@given(numbers)
+def test_a_row_is_the_same_text_after_it_was_read(number):
+    row = SMALL.row(number)
+    text = json.dumps(row.written())
+    assert json.dumps(TypeAdapter(Row).validate_python(json.loads(text)).written()) == text

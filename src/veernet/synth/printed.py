@@ -305,7 +305,11 @@ def _curve_row(
 
 def _scale_row(scale: Scale, start: int, stop: int) -> ScaleRow:
     return ScaleRow(
-        start=start, stop=stop, left=scale.left, right=scale.right, logarithmic=scale.log
+        start=start,
+        stop=stop,
+        left=float(scale.left),
+        right=float(scale.right),
+        logarithmic=scale.log,
     )
 
 
