@@ -12,8 +12,11 @@ from numpy import ndarray
 
 from veernet.data.raster import write_picture
 from veernet.synth.appearance import PLAIN, Appearance, field_infos
+from veernet.synth.generator import LogFamily
 from veernet.synth.logs import SynthLogs
+from veernet.synth.printed import PrintedLogs
 from veernet.synth.text import printed
+from veernet.synth.tracks import Tracks
 
 _PAGE = (480, 700)
 """Height and width of a page that shows one end of a nuisance, px."""
@@ -53,6 +56,44 @@ _SHOWN_BY: dict[str, dict[str, Any]] = {
 """Settings without which a nuisance would not be visible."""
 
 
+_CALM_TRACKS: dict[str, Any] = {
+    "dpi": (200, 200),
+    "another_curve": 0.7,
+    "straight": 0,
+    "stepped": 0,
+    "any_style": 0,
+    "heavy": 0,
+    "colour_scan": 0,
+    "colour_pens": 0,
+    "framed": 0,
+    "filled": 0,
+    "remarks": 0,
+    "starts_or_ends": 0,
+    "scale_change": 0,
+    "two_sections": 0,
+    "repeat": 0,
+    "joined": 0,
+}
+"""The same for tracks as they are printed."""
+
+_TRACKS_SHOWN_BY: dict[str, dict[str, Any]] = {
+    "on_line": {"straight": 1},
+    "plotter_step": {"stepped": 1},
+    "long_dash_length": {"long_dash": 1, "solid": 0, "dotted": 0, "dash_dot": 0},
+    "solid": {"long_dash": 0, "dotted": 0, "dash_dot": 0, "any_style": 1},
+    "long_dash": {"solid": 0, "dotted": 0, "dash_dot": 0, "any_style": 1},
+    "dotted": {"long_dash": 0, "solid": 0, "dash_dot": 0, "any_style": 1},
+    "dash_dot": {"long_dash": 0, "solid": 0, "dotted": 0, "any_style": 1},
+    "heaviness": {"heavy": 1},
+    "colour_grid": {"colour_pens": 1},
+    "frame_width": {"framed": 1},
+    "fill_to_curve": {"filled": 1},
+    "fill_spacing": {"filled": 1},
+    "fill_darkness": {"filled": 1},
+    "join_offset": {"joined": 1},
+}
+"""Settings without which a nuisance of tracks would not be visible."""
+
 _CLOSE = (
     *(
         "grid_line_width",
@@ -65,67 +106,69 @@ _CLOSE = (
         "dash",
     ),
     *("gap", "bleed", "ink", "photocopy", "grain", "jpeg", "jpeg_quality", "bilevel", "threshold"),
+    *("plotter_step", "long_dash_length", "heavy", "heaviness", "frame_width", "join_offset"),
 )
 """Nuisances that are visible at full resolution only."""
 
 
-def write_gallery(folder: Path, appearance: Appearance | None = None) -> list[Path]:
-    """Write nuisances.png, sheet.png and zoom.png; returns their paths.
+def write_gallery(
+    folder: Path, appearance: Appearance | None = None, tracks: Tracks | None = None
+) -> list[Path]:
+    """Write pictures of both kinds of logs; returns their paths.
 
-    nuisances.png has both ends of every field of `Appearance` on otherwise calm pages; sheet.png
-    the beginnings of 24 full-size logs, shrunk; zoom.png parts of 8 of them at full resolution.
+    nuisances.png and tracks.png have both ends of every field of `Appearance` and of `Tracks` on
+    otherwise calm pages; sheet.png and printed.png the beginnings of 24 full-size logs of two
+    curves and as they are printed, shrunk; zoom.png and printed_zoom.png parts of 8 of them at full
+    resolution.
     """
-    logs = SynthLogs(appearance=appearance or Appearance(), seed=7)
+    look, tracks = appearance or Appearance(), tracks or Tracks()
+    logs = SynthLogs(appearance=look, seed=7)
+    printed_logs = PrintedLogs(appearance=look, tracks=tracks, seed=7)
     pictures = {
-        "nuisances.png": _nuisances(logs.appearance),
+        "nuisances.png": _nuisances(look),
         "sheet.png": _sheet(logs, 24),
         "zoom.png": _zoom(logs, 8),
+        "tracks.png": _nuisances(tracks),
+        "printed.png": _sheet(printed_logs, 24),
+        "printed_zoom.png": _zoom(printed_logs, 8),
     }
     for name, picture in pictures.items():
         write_picture(folder / name, _few_levels(picture))
     return [folder / name for name in pictures]
 
 
-def table(appearance: Appearance | None = None) -> str:
+def table(settings: Appearance | Tracks) -> str:
     """Return every nuisance with its range and unit, as a table in Markdown."""
     rows = ["| field | range or share | unit | what |", "|---|---|---|---|"]
-    for name, info in field_infos(Appearance).items():
-        value = getattr(appearance or Appearance(), name)
+    for name, info in field_infos(type(settings)).items():
+        value = getattr(settings, name)
         ends = f"{value[0]:g} – {value[1]:g}" if isinstance(value, tuple) else f"{value:g}"
         rows.append(f"| `{name}` | {ends} | {info.unit} | {info.what} |")
     return "\n".join(rows) + "\n"
 
 
-def _nuisances(appearance: Appearance) -> UInt8[ndarray, "h w"]:
+def _nuisances(settings: Appearance | Tracks) -> UInt8[ndarray, "h w"]:
     """Two crops per field, four fields per row, under their name, ends and unit."""
-    tiles = [_pair(appearance, field.name) for field in fields(Appearance)]
+    tiles = [_pair(settings, field.name) for field in fields(settings)]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 4)
     rows = [np.concatenate(tiles[i : i + 4], axis=1) for i in range(0, len(tiles), 4)]
     return np.concatenate(rows)
 
 
-def _pair(appearance: Appearance, name: str) -> UInt8[ndarray, "h w"]:
-    value: tuple[float, float] | float = getattr(appearance, name)
+def _pair(settings: Appearance | Tracks, name: str) -> UInt8[ndarray, "h w"]:
+    value: tuple[float, float] | float = getattr(settings, name)
     ranged = isinstance(value, tuple)
     ends = [(end, end) for end in value] if ranged else [0.0, 1.0]
     crops: list[ndarray] = []
     for end in ends:
-        setting: dict[str, Any] = {**_CALM, **_SHOWN_BY.get(name, {}), name: end}
-        height, width = _PAGE
-        logs = SynthLogs(
-            height=(height, height),
-            width=(width, width),
-            appearance=replace(PLAIN, **setting),
-            seed=3,
-        )
-        (h, w), grey = _CROP, logs.log(1).grey
+        (h, w), grey = _CROP, _calm(settings, name, end).log(1).grey
         whole = cv2.resize(grey, (w, h), interpolation=cv2.INTER_AREA)
-        crops.append(_framed(grey[-h:, :w] if name in _CLOSE else whole))
-    shown = (
-        f"{value[0]:g}, {value[1]:g} {field_infos(Appearance)[name].unit}"
-        if ranged
-        else "without, with"
-    )
+        close = (
+            grey[-h:, :w] if isinstance(settings, Appearance) else grey[130 : 130 + h, 90 : 90 + w]
+        )
+        crops.append(_framed(close if name in _CLOSE else whole))
+    unit = field_infos(type(settings))[name].unit
+    shown = f"{value[0]:g}, {value[1]:g} {unit}" if ranged else "without, with"
     title = np.full((24, 2 * crops[0].shape[1]), 255, np.uint8)
     words = printed(f"{name}: {shown}", size=17, font=0, darkness=255)[: 24 - 2]
     words = words[:, : title.shape[1] - 8]
@@ -133,11 +176,25 @@ def _pair(appearance: Appearance, name: str) -> UInt8[ndarray, "h w"]:
     return np.concatenate([title, np.concatenate(crops, axis=1)])
 
 
+def _calm(settings: Appearance | Tracks, name: str, value: Any) -> LogFamily:
+    """Return logs of otherwise calm pages whose setting `name` has a value."""
+    height, width = ((side, side) for side in _PAGE)
+    if isinstance(settings, Appearance):
+        setting: dict[str, Any] = {**_CALM, **_SHOWN_BY.get(name, {}), name: value}
+        look = replace(PLAIN, **setting)
+        return SynthLogs(height=height, width=width, appearance=look, seed=3)
+    of_laps = {"wrapped": 1} if name == "laps" else {}
+    look = replace(PLAIN, **{**_CALM, **of_laps})
+    setting = {**_CALM_TRACKS, **_TRACKS_SHOWN_BY.get(name, {}), name: value}
+    tracks = replace(Tracks(), **setting)
+    return PrintedLogs(height=height, width=width, appearance=look, tracks=tracks, seed=3)
+
+
 def _framed(grey: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "H W"]:
     return np.pad(np.pad(grey, 1), 4, constant_values=255)
 
 
-def _sheet(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
+def _sheet(logs: LogFamily, n: int) -> UInt8[ndarray, "h w"]:
     """The first 6,400 px of logs at 10/64 of their size, two per row."""
     strips: list[ndarray] = []
     for number in range(n):
@@ -149,7 +206,7 @@ def _sheet(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
     return np.concatenate(pairs)
 
 
-def _zoom(logs: SynthLogs, n: int) -> UInt8[ndarray, "h w"]:
+def _zoom(logs: LogFamily, n: int) -> UInt8[ndarray, "h w"]:
     """Parts of logs at full resolution, from columns where the tracks have begun."""
     crops = [_framed(log.grey[:460, 900:1600]) for log in map(logs.log, range(n))]
     return np.concatenate([np.concatenate([*pair], axis=1) for pair in _twos(crops)])
