@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from veernet.nn.seal import seal
     from veernet.step import StepResult, train_step
     from veernet.synth.logs import SynthLogs
+    from veernet.synth.printed import PrintedLogs
     from veernet.synth.opening import open_archive
     from veernet.train.trainer import fit
     from veernet.weights import load_weights, save_weights
@@ -89,6 +90,7 @@ __all__ = [
     "Lovasz",
     "OptionError",
     "PerImageWarning",
+    "PrintedLogs",
     "RunError",
     "Sample",
     "Schedule",
@@ -165,6 +167,7 @@ _HOMES = {
     "veernet.nn.seal": ("seal",),
     "veernet.step": ("StepResult", "train_step"),
     "veernet.synth.logs": ("SynthLogs",),
+    "veernet.synth.printed": ("PrintedLogs",),
     "veernet.synth.opening": ("open_archive",),
     "veernet.train.trainer": ("fit",),
     "veernet.weights": ("load_weights", "save_weights"),

@@ -39,6 +39,7 @@ def test_the_public_names():
         "Lovasz",
         "OptionError",
         "PerImageWarning",
+        "PrintedLogs",
         "RunError",
         "Sample",
         "Schedule",

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import cv2
+import pytest
 
 from veernet.synth.appearance import Appearance, field_infos
 from veernet.synth.gallery import table, write_gallery
+from veernet.synth.tracks import Tracks
 
 
 def test_the_gallery_is_drawn_as_it_is_in_the_docs(tmp_path):
@@ -19,7 +21,11 @@ def test_the_gallery_is_drawn_as_it_is_in_the_docs(tmp_path):
         assert cv2.absdiff(drawn, shown).mean() < 3
 
 
-def test_the_reference_lists_every_nuisance_with_its_range_and_unit():
-    docs = Path(__file__).parents[2] / "docs" / "reference" / "appearance.md"
-    assert table() in docs.read_text()
-    assert table().count("\n") == 2 + len(field_infos(Appearance))
+@pytest.mark.parametrize(
+    ("settings", "page"), [(Appearance(), "appearance.md"), (Tracks(), "tracks.md")]
+)
+def test_the_reference_lists_every_nuisance_with_its_range_and_unit(settings, page):
+    docs = Path(__file__).parents[2] / "docs" / "reference" / page
+    rows = table(settings)
+    assert rows in docs.read_text()
+    assert rows.count("\n") == 2 + len(field_infos(type(settings)))
