@@ -12,11 +12,12 @@ import time
 import tomllib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 from textwrap import shorten
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
@@ -260,6 +261,25 @@ def validate(
         raise error(f"{where}: {found}") from invalid
 
 
+def check_fields(value: Any, *, error: type[ValueError]) -> None:
+    """Check the fields of a dataclass made in code as `validate` checks those from a file, and
+    convert each to its type: a list to a tuple, a number of numpy to one of Python.
+
+    Raises:
+        error: a field is of another type, or none of the choices that there are.
+    """
+    kind: type[Any] = value.__class__
+    for name, check in _field_checkers(kind).items():
+        given = getattr(value, name)
+        try:
+            found = check(given.tolist() if hasattr(given, "tolist") else given)
+        except ValidationError as invalid:
+            fault = invalid.errors(include_url=False)[0]
+            fault["loc"] = name, *fault["loc"]
+            raise error(f"{kind.__name__}: {_worded(kind, {}, fault)}") from invalid
+        object.__setattr__(value, name, found)
+
+
 def _worded(kind: type[Any], value: Any, found: ErrorDetails) -> str:
     """Describe an invalid value: its place, the fault, and the value. A `ValueError` of the class
     itself is given as it is, after the place."""
@@ -330,6 +350,13 @@ def first_difference(found: Any, asked: Any, name: str = "") -> str:
             if one.get(key) != other.get(key):
                 return first_difference(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
     return f"{name}: found {found!r}, asked for {asked!r}"
+
+
+@cache
+def _field_checkers(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
+    """Return a function per field of a dataclass that validates it."""
+    hints = get_type_hints(kind)
+    return {one.name: TypeAdapter(hints[one.name]).validate_python for one in fields(kind)}
 
 
 @cache
