@@ -45,6 +45,22 @@ REFUSED = {
     "ScheduleSampler(Schedule(), None)": (
         "OptionError: sizes are the \\(h, w\\) .* got a NoneType"
     ),
+    "digitise(ARRAY, CALIBRATION, NETWORK, off_scale='egde')": (
+        "OptionError: off_scale is null or edge; got 'egde'"
+    ),
+    "digitise(ARRAY, CALIBRATION, NETWORK, page=2)": "OptionError: page and dpi are of a file",
+    "digitise(ARRAY, {}, NETWORK)": "CalibrationError: a calibration is .* got <class 'dict'>",
+    "digitise(ARRAY, CALIBRATION, torch.nn.Conv2d(1, 2, 1))": "OptionError: weights are a VeerNet",
+    "digitise(ARRAY.tolist(), CALIBRATION, NETWORK)": "ImageError: .* np.asarray .* 'list'",
+    "predict(NETWORK, ARRAY / 255)": r"ImageError: .* got \(9, 9\) of float64",
+    "predict(NETWORK, ARRAY > 99)": r"ImageError: .* got \(9, 9\) of bool",
+    "read_calibration('.')": r"CalibrationError: \.: cannot be read \(Is a directory\)",
+    "open_archive(sys.executable)": r"ArchiveError: .* cannot be read \(Not a directory\)",
+    "Archive.open('none')": "ArchiveError: none: no archive here",
+    "read_las('none.las')": "LasError: none.las: ",
+    "fit('none', device=torch.device('cpu'))": "RunError: none: no run here",
+    "digitise_file('none.png', 'none.toml', NETWORK, 'out')": "CalibrationError: none.toml: no",
+    "save_weights(sys.executable + '/a', NETWORK)": "CheckpointError: .*/a: could not be written",
 }
 """Wrong calls, and the beginnings of what is said of them."""
 

@@ -174,7 +174,7 @@ def read_json(path: Path, *, error: type[VeerNetError], missing: str) -> Any:
     """Read a JSON file.
 
     Raises:
-        error: there is no such file, in the words of `missing`; or it is damaged.
+        error: there is no such file, in the words of `missing`; or it is a folder, or damaged.
     """
     with _named(path, error, missing):
         return json.loads(_text(path))
@@ -234,6 +234,8 @@ def _named(
         raise error(missing) from absent
     except (ValueError, RecursionError) as reason:
         raise error(f"{path}: {broken} ({reason})") from reason
+    except (IsADirectoryError, NotADirectoryError) as other:
+        raise error(f"{path}: cannot be read ({other.strerror})") from other
 
 
 def validate(
