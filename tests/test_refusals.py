@@ -61,6 +61,12 @@ REFUSED = {
     "fit('none', device=torch.device('cpu'))": "RunError: none: no run here",
     "digitise_file('none.png', 'none.toml', NETWORK, 'out')": "CalibrationError: none.toml: no",
     "save_weights(sys.executable + '/a', NETWORK)": "CheckpointError: .*/a: could not be written",
+    "train_step(NETWORK, SGD(NETWORK), Dice(), [(ARRAY, ARRAY)])": (
+        r"OptionError: a step takes batches, as collate\(\) makes them of samples; got a tuple"
+    ),
+    "train_step(NETWORK, SGD(torch.nn.Linear(1, 1)), Dice(), [])": (
+        "OptionError: the optimizer trains none of the model's parameters"
+    ),
 }
 """Wrong calls, and the beginnings of what is said of them."""
 
@@ -80,6 +86,8 @@ def said():
         TRACK = Track(left=0, right=8, top=0, bottom=8, curves=(GR,))
         CALIBRATION = Calibration(depth=DEPTH, tracks=(TRACK,))
         NETWORK = VeerNet(VeerNetConfig(channels=(2, 4), num_heads=1, num_layers=0))
+        SGD = lambda model: torch.optim.SGD(model.parameters(), 0.1)
+        train_step(NETWORK, SGD(NETWORK), Dice(), [], device="cpu")
         told = {}
         for wrong in json.load(sys.stdin):
             try:
