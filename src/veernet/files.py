@@ -295,8 +295,12 @@ def _worded(kind: type[Any], value: Any, found: ErrorDetails) -> str:
         case "unexpected_keyword_argument":
             return f"{place}: no such name here{suggestion(kind, found)}"
         case "value_error":
-            return f"{place}: {found.get('ctx', {}).get('error', found['msg'])}"
-        case "tuple_type" | "dataclass_type" as wrong:
+            fault = str(found.get("ctx", {}).get("error", found["msg"]))
+            return f"{place}: {fault}" if found["loc"] else fault
+        case "union_tag_invalid":
+            tags, got = (found.get("ctx", {}).get(name) for name in ("expected_tags", "tag"))
+            return f"{place}.kind: should be one of {tags}; got {got!r}"
+        case "tuple_type" | "dataclass_type" | "model_attributes_type" as wrong:
             wanted = "a list" if wrong == "tuple_type" else "a table of names and values"
             return f"{place}: should be {wanted}; got {_short(found['input'])}"
         case _:

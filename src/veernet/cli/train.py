@@ -184,8 +184,8 @@ class Train:
         first, settings = distributed.raise_on_all_ranks(self._settings)
         if settings.run.first is not None and first is None:
             raise OptionError(
-                f"{self.config}: that run began from weights (SHA-256 {settings.run.first[:12]}…); "
-                "give them by --init-weights"
+                f"{self.config or '--set first'}: that run began from weights "
+                f"(SHA-256 {settings.run.first[:12]}…); give them by --init-weights"
             )
         if memory is None and settings.plan_anew:
             memory = distributed.min_over_ranks(parse_bytes("auto", device))
