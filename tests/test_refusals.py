@@ -67,6 +67,10 @@ REFUSED = {
     "train_step(NETWORK, SGD(torch.nn.Linear(1, 1)), Dice(), [])": (
         "OptionError: the optimizer trains none of the model's parameters"
     ),
+    "evaluate(NETWORK, 'archive')": "OptionError: evaluate takes a network and a split, .*'str'",
+    "digitise(ARRAY, CALIBRATION, NETWORK).to_csv('x.csv', points=1)": (
+        "OptionError: points must be at least 2, .* got 1"
+    ),
 }
 """Wrong calls, and the beginnings of what is said of them."""
 

@@ -130,8 +130,14 @@ def evaluate(
         stop: called before every log; True ends the evaluation there.
 
     Raises:
-        OptionError: the network tells more or fewer curves apart than the logs have.
+        OptionError: the network tells more or fewer curves apart than the logs have, or `split` is
+            none.
     """
+    if not isinstance(split, Split):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OptionError(
+            "evaluate takes a network and a split, as open_archive(…).split('test') gives it; got "
+            f"{type(split)}"
+        )
     results: list[LogResult] = []
     for index in range(len(split)) if indices is None else indices:
         if stop():

@@ -96,7 +96,7 @@ class _Sealed:
         """Pickle the network as its own class has it, to be sealed again: no file of Python has the
         class of a sealed one."""
         plain: Any = object.__new__(cast(Any, type(self).__bases__[-1]))
-        vars(plain).update(vars(self))
+        plain.__dict__.update(self.__dict__)
         return _sealed_again, (plain,)
 
 
