@@ -166,6 +166,12 @@ def test_a_setting_that_makes_no_sense_is_named(failed, small_archive, tmp_path,
     assert not (tmp_path / "run").exists()
 
 
+def test_a_loss_that_does_not_fit_is_named_by_its_option(failed, small_archive, tmp_path):
+    words = ["--out", tmp_path / "run", "--loss", "BCE", "--set", "clip=1"]
+    message = failed("train", small_archive, *words, *QUICK)
+    assert "--loss BCE, --set clip=1: BCE needs one channel of logits" in message
+
+
 def test_settings_in_a_file_are_refused_under_its_name(failed, small_archive, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("[schedule]\nseeed = 3\n")

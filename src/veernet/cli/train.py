@@ -230,7 +230,10 @@ class Train:
             **self._training(),
         )
         config = {} if self.config is None else read_settings(self.config)
-        sources = [f"--set {one}" for one in self.set]
+        sources = [
+            *([f"--loss {self.loss}"] if self.loss else []),
+            *(f"--set {x}" for x in self.set),
+        ]
         options = merged(options, parse_set(self.set))
         if self.memory is not None and "pixel_budget" in tables_in(options).get("schedule", {}):
             name = "--pixel-budget" if self.pixel_budget else "--set schedule.pixel_budget"
