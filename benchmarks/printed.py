@@ -1,4 +1,4 @@
-"""What printed logs hold, how fast they are drawn, and whether each curve comes back from its truth.
+"""What printed logs hold, how fast they are drawn, and whether curves come back from their truth.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/printed.py [COUNT]
 

@@ -7,9 +7,9 @@ generator knows. WEIGHTS (pretrained) tell solid curves from broken ones: every 
 plane of its kind within the edges of its own track, which are given, and compared with its truth
 where it is printed. Per number of curves in the track, style, pen, resolution, and what else is in
 the track: the share of curves that are usable (95 % of the columns read, r > 0.99 with the truth),
-blank (less than a tenth read), silently wrong (90 % read, mean confidence above 0.9, and a mean error
-of more than 5 % of the track), the median R², and the F1 within 1 px of solid and broken pixels.
-Writes benchmarks/printed_reading.json.
+blank (less than a tenth read), silently wrong (90 % read, mean confidence above 0.9, and a mean
+error of more than 5 % of the track), the median R², and the F1 within 1 px of solid and broken
+pixels. Writes benchmarks/printed_reading.json.
 """
 
 import json

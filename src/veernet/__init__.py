@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from veernet.nn.seal import seal
     from veernet.step import StepResult, train_step
     from veernet.synth.logs import SynthLogs
-    from veernet.synth.printed import PrintedLogs
     from veernet.synth.opening import open_archive
+    from veernet.synth.printed import PrintedLogs
     from veernet.train.trainer import fit
     from veernet.weights import load_weights, save_weights
 

@@ -3,7 +3,7 @@
     VeerNetError             bad input: the message names the file, what was found and what to do
     ├── ImageError           a picture that cannot be read, is empty or too large
     ├── ArchiveError         a dataset folder that is missing, unfinished or inconsistent
-    ├── CalibrationError     a calibration file that is incomplete, not monotone or off the picture
+    ├── CalibrationError     a calibration that is incomplete, not monotone or off the picture
     ├── LasError             a LAS file that cannot be read, or whose depths make no sense
     ├── LabelError           labels that do not fit the scan or its calibration
     ├── CheckpointError      a model or checkpoint that is damaged or belongs to another network
@@ -46,7 +46,7 @@ class ArchiveWarning(UserWarning):
     """An archive whose logs may differ from those it was made with."""
 
 
-class CalibrationError(VeerNetError):
+class CalibrationError(VeerNetError, ValueError):
     """A calibration that is incomplete, not monotone, or lies outside the picture."""
 
 

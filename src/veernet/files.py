@@ -12,11 +12,12 @@ import time
 import tomllib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 from textwrap import shorten
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
@@ -173,7 +174,7 @@ def read_json(path: Path, *, error: type[VeerNetError], missing: str) -> Any:
     """Read a JSON file.
 
     Raises:
-        error: there is no such file, in the words of `missing`; or it is damaged.
+        error: there is no such file, in the words of `missing`; or it is a folder, or damaged.
     """
     with _named(path, error, missing):
         return json.loads(_text(path))
@@ -233,6 +234,8 @@ def _named(
         raise error(missing) from absent
     except (ValueError, RecursionError) as reason:
         raise error(f"{path}: {broken} ({reason})") from reason
+    except (IsADirectoryError, NotADirectoryError) as other:
+        raise error(f"{path}: cannot be read ({other.strerror})") from other
 
 
 def validate(
@@ -260,6 +263,25 @@ def validate(
         raise error(f"{where}: {found}") from invalid
 
 
+def check_fields(value: Any, *, error: type[ValueError]) -> None:
+    """Check the fields of a dataclass made in code as `validate` checks those from a file, and
+    convert each to its type: a list to a tuple, a number of numpy to one of Python.
+
+    Raises:
+        error: a field is of another type, or none of the choices that there are.
+    """
+    kind: type[Any] = value.__class__
+    for name, check in _field_checkers(kind).items():
+        given = getattr(value, name)
+        try:
+            found = check(given.tolist() if hasattr(given, "tolist") else given)
+        except ValidationError as invalid:
+            fault = invalid.errors(include_url=False)[0]
+            fault["loc"] = name, *fault["loc"]
+            raise error(f"{kind.__name__}: {_worded(kind, {}, fault)}") from invalid
+        object.__setattr__(value, name, found)
+
+
 def _worded(kind: type[Any], value: Any, found: ErrorDetails) -> str:
     """Describe an invalid value: its place, the fault, and the value. A `ValueError` of the class
     itself is given as it is, after the place."""
@@ -273,8 +295,12 @@ def _worded(kind: type[Any], value: Any, found: ErrorDetails) -> str:
         case "unexpected_keyword_argument":
             return f"{place}: no such name here{suggestion(kind, found)}"
         case "value_error":
-            return f"{place}: {found.get('ctx', {}).get('error', found['msg'])}"
-        case "tuple_type" | "dataclass_type" as wrong:
+            fault = str(found.get("ctx", {}).get("error", found["msg"]))
+            return f"{place}: {fault}" if found["loc"] else fault
+        case "union_tag_invalid":
+            tags, got = (found.get("ctx", {}).get(name) for name in ("expected_tags", "tag"))
+            return f"{place}.kind: should be one of {tags}; got {got!r}"
+        case "tuple_type" | "dataclass_type" | "model_attributes_type" as wrong:
             wanted = "a list" if wrong == "tuple_type" else "a table of names and values"
             return f"{place}: should be {wanted}; got {_short(found['input'])}"
         case _:
@@ -330,6 +356,13 @@ def first_difference(found: Any, asked: Any, name: str = "") -> str:
             if one.get(key) != other.get(key):
                 return first_difference(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
     return f"{name}: found {found!r}, asked for {asked!r}"
+
+
+@cache
+def _field_checkers(kind: type[Any]) -> dict[str, Callable[[Any], Any]]:
+    """Return a function per field of a dataclass that validates it."""
+    hints = get_type_hints(kind)
+    return {one.name: TypeAdapter(hints[one.name]).validate_python for one in fields(kind)}
 
 
 @cache

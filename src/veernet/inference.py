@@ -12,6 +12,7 @@ from torch import nn
 
 from veernet.curves.trace import MAX_GAP, Trace, read_trace
 from veernet.data.batch import as_float, to_ink
+from veernet.data.raster import to_grey
 from veernet.errors import OptionError
 from veernet.losses import curve_probabilities
 
@@ -26,12 +27,13 @@ LEAST_WINDOW = 64
 @torch.no_grad()
 def predict(
     model: nn.Module,
-    grey: UInt8[ndarray, "h w"],
+    grey: UInt8[ndarray, "h w *rgb"],
     *,
     autocast: torch.dtype | None = None,
     window: int = WINDOW,
 ) -> Float[ndarray, "K h w"]:
-    """Predict the probability of every curve at every pixel of one log (255 = paper), of any size.
+    """Predict the probability of every curve at every pixel of one log, of any size: uint8 grey
+    levels with 255 = paper, or RGB as for `digitise`.
 
     Args:
         window: most columns that the network sees at once. A longer log is split into windows of
@@ -39,7 +41,9 @@ def predict(
 
     Raises:
         OptionError: the window is less than `LEAST_WINDOW`.
+        ImageError: the log is no picture.
     """
+    grey = to_grey(grey)
     if window < LEAST_WINDOW:
         raise OptionError(f"a window must be {LEAST_WINDOW} px and more, got {window}")
     weight = next(model.parameters())

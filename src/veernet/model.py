@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from veernet.errors import OptionError
-from veernet.files import formerly
+from veernet.files import check_fields, formerly
 from veernet.nn import GroupNorm, Padded, Transformer, padded, unwrap
 from veernet.nn.norm import Activation
 from veernet.nn.padded import extent_of
@@ -43,7 +43,7 @@ class VeerNetConfig:
     """relu, or silu, which is smooth and slower."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "channels", tuple(self.channels))
+        check_fields(self, error=OptionError)
         if self.out_channels < 1 or len(self.channels) < 2 or min(self.channels) < 2:
             raise OptionError(
                 "a network needs out_channels of at least 1, and channels of 2 stages or more, 2 "

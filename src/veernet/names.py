@@ -46,11 +46,15 @@ def suggestion(kind: type[Any], found: ErrorDetails) -> str:
     *place, name = map(str, found["loc"])
     dotted = list(dict.fromkeys(_dotted(kind)))
     last = [one.rpartition(".")[2] for one in dotted]
-    close = get_close_matches(name, last, 1)
+    close = get_close_matches(name, last, 1, cutoff=0.65)
     if not close:
         return ""
+    whole = dotted[last.index(close[0])]
+    around = whole.removesuffix(close[0])
+    if close[0] == name and around and f"{'.'.join(place)}.".startswith(around):
+        return ""  # it is here, but under another tag of a union
     inside = place and close[0] != name
-    return f"; did you mean {close[0] if inside else dotted[last.index(close[0])]}?"
+    return f"; did you mean {close[0] if inside else whole}?"
 
 
 def _dotted(kind: Any, around: str = "") -> Iterator[str]:

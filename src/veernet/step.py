@@ -42,7 +42,7 @@ def train_step(
     loss: Loss,
     batches: Iterable[Batch],
     *,
-    device: torch.device | None = None,
+    device: torch.device | str | None = None,
     autocast: torch.dtype | None = None,
     clip: float = 1.0,
     scaler: torch.amp.GradScaler | None = None,
@@ -71,15 +71,14 @@ def train_step(
     Raises:
         LeakError: the network takes no `sizes`.
         OptionError: `loss` is no loss, or `batches` no iterable of batches; the model has nothing
-            to train; or `clip` is not above 0.
+            to train, or the optimizer trains another one; or `clip` is not above 0.
         BatchError: the network's result is not one tensor of logits.
         torch.OutOfMemoryError: an image does not fit alone; the message says its size.
     """
     _check_takes_sizes(model)
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    _check_step(loss, batches, parameters, clip)
-    if device is None:
-        device = next(model.parameters()).device
+    _check_step(model, loss, batches, parameters, clip)
+    device = next(model.parameters()).device if device is None else torch.device(device)
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     optimizer.zero_grad(set_to_none=True)
     weighed = _WeighedBatches(loss, batches)
@@ -149,7 +148,7 @@ class _WeighedBatches:
     """Batches whose weights are summed up as they pass."""
 
     def __init__(self, loss: Loss, batches: Iterable[Batch]):
-        self.loss, self.rest = loss, iter(batches)
+        self.loss, self.rest = loss, map(_batch, batches)
         self.waiting = next(self.rest, None)
         self.first = self.total_weight = 0 if self.waiting is None else loss.weight(self.waiting)
 
@@ -160,6 +159,14 @@ class _WeighedBatches:
             batch = None  # free it before the next one is read
             batch = next(self.rest, None)
             self.total_weight += 0 if batch is None else self.loss.weight(batch)
+
+
+def _batch(one: Batch) -> Batch:
+    if not isinstance(one, Batch):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise OptionError(
+            f"a step takes batches, as collate() makes them of samples; got a {type(one).__name__}"
+        )
+    return one
 
 
 def _total(mine: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, ""]:
@@ -186,7 +193,9 @@ def _check_takes_sizes(model: nn.Module) -> None:
     )
 
 
-def _check_step(loss: Loss, batches: Iterable[Batch], trained: Sequence[Any], clip: float) -> None:
+def _check_step(
+    model: nn.Module, loss: Loss, batches: Iterable[Batch], trained: Sequence[Any], clip: float
+) -> None:
     """Refuse arguments with which a step would fail, or compute something else."""
     if isinstance(loss, type) or not isinstance(loss, Loss):  # pyright: ignore
         raise OptionError(f"a loss has total() and weight(), as veernet.Tversky(); got {loss}")
@@ -194,6 +203,10 @@ def _check_step(loss: Loss, batches: Iterable[Batch], trained: Sequence[Any], cl
         raise OptionError("a step takes a list of batches; got one Batch")
     if not trained:
         raise OptionError("the optimizer has no parameter that requires a gradient")
+    if {*map(id, trained)}.isdisjoint(map(id, model.parameters())):
+        raise OptionError(
+            "the optimizer trains none of the model's parameters: make it from those of this model"
+        )
     if not clip > 0:
         raise OptionError(f"clip must be > 0, infinity for none; got {clip}")
 

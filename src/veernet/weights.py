@@ -28,14 +28,14 @@ MAX_BYTES = 2**34
 """Largest file of weights, or checkpoint, that is read."""
 
 
-def save_weights(path: Path, model: VeerNet) -> None:
+def save_weights(path: str | Path, model: VeerNet) -> None:
     """Write a network and its weights as safetensors, for inference.
 
     Raises:
         CheckpointError: a weight is not finite, or the disk does not take the file; an older file
             is unchanged.
     """
-    tensors = model.state_dict()
+    path, tensors = Path(path), model.state_dict()
     _check_finite(path, tensors)
     write_tensors(path, "weights", asdict(model.config), tensors)
 

@@ -197,6 +197,7 @@ BAD = {
         "digitise scan.png --calibration c.toml --well A --header WELL=B",
         "--header: WELL was given twice",
     ),
+    "a file for sheets": ("inspect none --show scan.png", "exists, and is no folder"),
     "a folder for a scan": ("calibrate .", ".: cannot be opened (Is a directory)"),
     "a seed below zero": (
         "subset out none --train 1 --seed -1",

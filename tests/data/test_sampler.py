@@ -4,11 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
-from veernet import Schedule, ScheduleSampler, collate, open_archive
+from veernet import Schedule, ScheduleSampler, collate, open_archive, shard
 from veernet.errors import BatchError, OptionError
 
 
@@ -56,20 +57,53 @@ def test_another_epoch_begins_at_its_first_step_and_the_same_one_goes_on():
     sampler = ScheduleSampler(Schedule(effective_batch=2), np.full((6, 2), 9))
     next(sampler.steps([*sampler]))
     sampler.set_epoch(0)
-    assert (sampler.state_dict(), len(sampler)) == ({"epoch": 0, "step": 1}, 2)
+    assert (sampler.epoch, sampler.step, len(sampler)) == (0, 1, 2)
     sampler.set_epoch(1)
-    assert (sampler.state_dict(), len(sampler)) == ({"epoch": 1, "step": 0}, 3)
+    assert (sampler.epoch, sampler.step, len(sampler)) == (1, 0, 3)
+
+
+def test_after_the_last_step_the_next_epoch_begins():
+    """A loop that sets no epoch trains on all samples every time, in another order."""
+    sampler = ScheduleSampler(Schedule(effective_batch=2), np.full((6, 2), 9))
+    passes = [[b for step in sampler.steps([*sampler]) for b in step] for _ in range(2)]
+    assert [sorted(i for batch in one for i in batch) for one in passes] == [[*range(6)]] * 2
+    assert passes[0] != passes[1]
+    sampler.set_epoch(2)
+    assert (sampler.epoch, sampler.step) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"effective_batch": 3}, "effective_batch 3, and this sampler of 2"),
+        ({"seed": 1}, "seed 1, and this sampler of 0"),
+        ({"images": 7}, "images 7, and this sampler of 6"),
+        ({"step": 4}, "after step 4 of an epoch, which has 3"),
+        ({"step": -1}, "step must be a whole number from 0 on; got -1"),
+        ({"epoch": 0.5}, "epoch must be a whole number"),
+    ],
+)
+def test_a_position_in_another_schedule_is_refused(state, message):
+    """It would lose samples, or read some twice."""
+    sampler = ScheduleSampler(Schedule(effective_batch=2), np.full((6, 2), 9))
+    with pytest.raises(OptionError, match=message):
+        sampler.load_state_dict({**sampler.state_dict(), **state})
+    assert (sampler.epoch, sampler.step) == (0, 0)
 
 
 def test_a_loader_with_another_sampler_is_refused():
     sampler = ScheduleSampler(Schedule(effective_batch=2), np.full((6, 2), 9))
     with pytest.raises(BatchError, match="ended in step 1 .* as its batch_sampler"):
         list(sampler.steps([[0]]))
+    with pytest.raises(BatchError, match="another sampler"):
+        list(sampler.steps(DataLoader(TensorDataset(torch.zeros(6)), batch_size=1)))
 
 
 def test_a_rank_beyond_the_processes_is_refused():
     with pytest.raises(OptionError, match="got 2 of 2"):
         ScheduleSampler(Schedule(), np.full((6, 2), 9), rank=2, world_size=2)
+    with pytest.raises(OptionError, match="got -1 of 2"):
+        shard((1, 2, 3), -1, 2)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

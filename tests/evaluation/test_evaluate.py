@@ -14,6 +14,7 @@ from networks import SeesInk
 from veernet import Archive, VeerNet, VeerNetConfig
 from veernet.curves.error import CurveError
 from veernet.data.logs import Curves, Log
+from veernet.errors import OptionError
 from veernet.evaluation.evaluate import LogResult, PixelCounts, ValueErrors, evaluate
 from veernet.evaluation.pictures import draw, tinted, write_evaluation
 from veernet.evaluation.pixels import Counts
@@ -108,6 +109,8 @@ def test_medians_say_over_how_many_logs_and_leave_out_those_without_the_curve(sp
         LogResult.of(row, without, seen),
     ]
     summary = summarise(results, CLASSES)
+    with pytest.raises(OptionError, match=r"2 classes are named, and the results have 1 \+ 2"):
+        summarise(results, CLASSES[:2])
     second = summary.curves["curve 2"]
     read = second.columns
     assert (read.r2.logs, read.mae.logs, read.coverage.logs) == (1, 1, 2)

@@ -136,8 +136,8 @@ def test_the_programs_of_the_batching_page_do_what_they_say(capsys):
     assert re.fullmatch(r"loss 0\.\d+ over \d micro-batches\n", capsys.readouterr().out)
     exec(compile(loader, "loader", "exec"), {})
     first, *_, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("0 {'epoch': 0, 'step': 1} [")
-    assert last.startswith("1 {'epoch': 1, 'step': 2} [")
+    assert first.startswith("0 {'epoch': 0, 'step': 1, ")
+    assert last.startswith("1 {'epoch': 1, 'step': 2, ")
     exec(compile(seal, "seal", "exec"), {})
     assert capsys.readouterr().out == "True\n"
     exec(compile(processes, "processes", "exec"), {})

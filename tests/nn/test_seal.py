@@ -2,7 +2,9 @@
 
 import contextlib
 import copy
+import io
 import math
+import pickle
 import warnings
 from dataclasses import dataclass
 
@@ -938,3 +940,24 @@ def test_an_image_too_small_for_a_layer_is_reported_as_alone():
     with pytest.raises(RuntimeError, match="Kernel size can't be greater") as alone:
         model(torch.randn(1, 1, 8, 8), torch.tensor([[2, 8]]))
     assert "2 × 8 px" in alone.value.__notes__[0]
+
+
+def test_a_sealed_network_is_sealed_after_it_was_pickled_or_copied():
+    """As `torch.save`, spawned processes and averages of weights do; two names stay one layer."""
+    torch.manual_seed(0)
+    inner = seal(nn.Conv2d(2, 2, 3, padding=1))
+    model = seal(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), inner, nn.ReLU(), inner))
+    images, sizes = torch.rand(2, 1, 9, 12), torch.tensor([[5, 7], [9, 12]])
+    expected = model(images, sizes)
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    buffer.seek(0)
+    for other in (
+        torch.load(buffer, weights_only=False),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model),
+    ):
+        assert torch.equal(other(images, sizes), expected)
+        assert other[1] is other[3]
+        assert other[1] is not inner
+        assert type(other) is type(model)

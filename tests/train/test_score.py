@@ -78,7 +78,7 @@ def test_a_network_is_scored_only_on_logs_of_as_many_curves_as_it_tells_apart(
             evaluate_weights(str(weights), archive, "test", tmp_path / "out", **HOW)
         assert not (tmp_path / "out").exists()
     for weights in (one, two):
-        evaluate_weights(str(weights), tmp_path / "single", "test", tmp_path / "out", **HOW)
+        evaluate_weights(str(weights), tmp_path / "single", "test", tmp_path / weights.stem, **HOW)
     save_weights(run / BEST, VeerNet(replace(SMALL, out_channels=1)))
     with pytest.raises(RunError, match="the network tells 1 curve"):
         evaluate_run(run, "test", **HOW)
@@ -104,3 +104,18 @@ def test_an_evaluation_has_no_page_of_its_own_and_is_on_that_of_a_run_in_its_fol
     page = (tmp_path / "page.html").read_text()
     assert "Evaluation: own, 2 logs" in page
     assert f"Scored: pretrained on test of {small_archive}" in " ".join(page.split())
+
+
+def test_the_scores_of_other_weights_are_not_replaced(run, small_archive, tmp_path):
+    """Figures before a fine-tuning stay beside those after it; the same ones may be made again."""
+    for _ in range(2):
+        evaluate_weights(str(run), small_archive, "val", tmp_path / "before", **HOW)
+    kept = (tmp_path / "before/summary.json").read_bytes()
+    with pytest.raises(OptionError, match=f"has an evaluation of weights {run}; choose another"):
+        evaluate_weights(str(run / BEST), small_archive, "val", tmp_path / "before", **HOW)
+    with pytest.raises(OptionError, match="has an evaluation of split val; choose another"):
+        evaluate_weights(str(run), small_archive, "test", tmp_path / "before", **HOW)
+    for folder, kind in ((run, "a run"), (small_archive, "an archive")):
+        with pytest.raises(OptionError, match=f"the folder of {kind}; choose another"):
+            evaluate_weights(str(run), small_archive, "val", folder, **HOW)
+    assert (tmp_path / "before/summary.json").read_bytes() == kept

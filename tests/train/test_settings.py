@@ -147,7 +147,12 @@ def test_a_loss_by_its_kind_takes_the_place_of_another_whole():
         (["epochs=many"], ["epochs: ", "integer", "got 'many'"]),
         (["network=3"], ["network: should be a table"]),
         (["loss.kind=BCE"], ["BCE needs one channel of logits", "out_channels=3"]),
-        (["loss.kind=Jaccard"], ["loss: ", "'Jaccard'", "'Dice'"]),
+        (["loss.kind=Jaccard"], ["loss.kind: should be one of 'BCE', ", "'Dice'", "got 'Jaccard'"]),
+        (["loss=Dice"], ["loss: should be a table of names and values; got 'Dice'"]),
+        (["loss.kind=Dice", "loss.alpha=1"], ["loss.Dice.alpha: no such name here\n"]),
+        (["recipe=binary"], ["recipe: no such name here\n"]),
+        (["clip=-1"], ["veernet: --set clip=-1: clip must be > 0"]),
+        (["first=abc"], ["veernet: --set first: that run began from weights"]),
         (["on_error=ignore"], ["on_error: ", "'ignore'"]),
         (["weight_decay"], ["--set takes key=value", "ARCHIVE comes before"]),
         (["network.channels=[8,16"], ["neither TOML nor a word"]),
@@ -161,6 +166,12 @@ def test_a_setting_that_makes_no_sense_is_named(failed, small_archive, tmp_path,
     assert not (tmp_path / "run").exists()
 
 
+def test_a_loss_that_does_not_fit_is_named_by_its_option(failed, small_archive, tmp_path):
+    words = ["--out", tmp_path / "run", "--loss", "BCE", "--set", "clip=1"]
+    message = failed("train", small_archive, *words, *QUICK)
+    assert "--loss BCE, --set clip=1: BCE needs one channel of logits" in message
+
+
 def test_settings_in_a_file_are_refused_under_its_name(failed, small_archive, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("[schedule]\nseeed = 3\n")
@@ -168,6 +179,9 @@ def test_settings_in_a_file_are_refused_under_its_name(failed, small_archive, tm
     assert f"{file}: schedule.seeed: no such name here; did you mean seed?" in failed(
         "train", *words
     )
+    unnamed = tmp_path / "mine.conf"
+    unnamed.write_text("epochs: 3")
+    assert f"{unnamed}: not a TOML file" in failed("train", *words[:2], unnamed, *words[3:])
     file.write_text("epochs = 3")
     assert "train needs ARCHIVE" in failed("train", *words[1:])
     assert "leave out --loss, --set" in failed(

@@ -8,7 +8,7 @@ from rich.console import Console
 from tyro.conf import Positional
 
 from veernet.cli.console import print_json, progress_console
-from veernet.cli.options import OPTIONAL_RUN, device_of, given
+from veernet.cli.options import ARCHIVE, OPTIONAL_RUN, device_of, given
 from veernet.data.logs import SplitName
 from veernet.errors import OnError, OptionError
 from veernet.evaluation.summary import Summary
@@ -37,7 +37,7 @@ class Evaluate:
     weights: str | None = None
     """Weights to score, with --archive: `pretrained` (they come with VeerNet), the folder of a run,
     or a .safetensors file. If omitted: pretrained."""
-    archive: Path | None = None
+    archive: Annotated[Path | None, ARCHIVE] = None
     """Archive whose logs are scored, in place of a run's own."""
     out: Path | None = None
     """Folder for the evaluation, with --archive."""

@@ -18,7 +18,7 @@ from veernet.data.sheet import write_sheets
 from veernet.data.split import Split
 from veernet.data.survey import Survey, survey
 from veernet.data.verify import Verification, verify
-from veernet.errors import ArchiveError
+from veernet.errors import ArchiveError, OptionError
 from veernet.report.charts import draw_archive
 from veernet.synth.opening import open_archive
 from veernet.terminal import bar, one_line
@@ -61,6 +61,8 @@ class Inspect:
         """Print what is found in each split."""
         check_at_least(1, workers=self.workers)
         check_picture(draw=self.draw)
+        if self.show is not None and self.show.exists() and not self.show.is_dir():
+            raise OptionError(f"--show {self.show}: exists, and is no folder")
         archive = open_archive(self.root)
         schedule = Schedule(effective_batch=self.effective_batch, pixel_budget=self.pixel_budget)
         splits = archive.splits()

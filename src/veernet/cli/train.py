@@ -184,8 +184,8 @@ class Train:
         first, settings = distributed.raise_on_all_ranks(self._settings)
         if settings.run.first is not None and first is None:
             raise OptionError(
-                f"{self.config}: that run began from weights (SHA-256 {settings.run.first[:12]}…); "
-                "give them by --init-weights"
+                f"{self.config or '--set first'}: that run began from weights "
+                f"(SHA-256 {settings.run.first[:12]}…); give them by --init-weights"
             )
         if memory is None and settings.plan_anew:
             memory = distributed.min_over_ranks(parse_bytes("auto", device))
@@ -230,7 +230,10 @@ class Train:
             **self._training(),
         )
         config = {} if self.config is None else read_settings(self.config)
-        sources = [f"--set {one}" for one in self.set]
+        sources = [
+            *([f"--loss {self.loss}"] if self.loss else []),
+            *(f"--set {x}" for x in self.set),
+        ]
         options = merged(options, parse_set(self.set))
         if self.memory is not None and "pixel_budget" in tables_in(options).get("schedule", {}):
             name = "--pixel-budget" if self.pixel_budget else "--set schedule.pixel_budget"

@@ -50,12 +50,13 @@ class Archive:
     """Reason why the generator may draw other logs than the archive was made with; else empty."""
 
     @staticmethod
-    def open(root: Path) -> "Archive":
+    def open(root: str | Path) -> "Archive":
         """Open the archive in folder `root`.
 
         Raises:
             ArchiveError: there is none, or it is not finished.
         """
+        root = Path(root)
         path = root / "archive.json"
         header = validate(_Header, _read_header(path), where=str(path), error=ArchiveError)
         return Archive(

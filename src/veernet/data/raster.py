@@ -87,6 +87,11 @@ def to_grey(picture: ndarray) -> UInt8[ndarray, "h w"]:
     Raises:
         ImageError: it has another shape or type, is empty, or all of it is transparent.
     """
+    if not isinstance(picture, ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ImageError(
+            "a picture in memory is an array, as np.asarray makes one of a picture of Pillow; got "
+            f"{type(picture)}"
+        )
     of_channels = picture.shape[2:] in ((), (3,), (4,))
     if picture.dtype != np.uint8 or picture.ndim < 2 or not of_channels or not picture.size:
         raise ImageError(

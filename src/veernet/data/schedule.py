@@ -13,6 +13,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from veernet.errors import OptionError
+from veernet.files import check_fields
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Schedule:
     """Seed of the random order; the same seed gives the same epochs."""
 
     def __post_init__(self) -> None:
+        check_fields(self, error=OptionError)
         if self.effective_batch < 1 or self.pixel_budget < 1 or not 0 <= self.seed < 2**64:
             raise OptionError(
                 "effective_batch and pixel_budget must be at least 1 and seed from 0 to 2^64 - 1; "
@@ -85,7 +87,13 @@ def cut(window: Sequence[int], sizes: Sizes, pixel_budget: int) -> Step:
 
 
 def shard(step: tuple[T, ...], rank: int, world_size: int) -> tuple[T, ...]:
-    """Return the micro-batches of a step for process `rank` of `world_size`; perhaps none."""
+    """Return the micro-batches of a step for process `rank` of `world_size`; perhaps none.
+
+    Raises:
+        OptionError: the rank is not among the processes.
+    """
+    if not 0 <= rank < world_size:
+        raise OptionError(f"rank is from 0 to below world_size; got {rank} of {world_size}")
     return step[rank::world_size]
 
 

@@ -18,7 +18,7 @@ from veernet.digitisation.track import (
     check_curve_classes,
 )
 from veernet.errors import CalibrationError
-from veernet.files import read_toml, spelt, validate
+from veernet.files import check_fields, read_toml, spelt, validate
 from veernet.las import Unit
 
 MAX_DEPTHS = 10_000_000
@@ -43,20 +43,25 @@ class Depth:
     None."""
 
     def __post_init__(self) -> None:
+        check_fields(self, error=CalibrationError)
         if self.max_gap is not None and not 0 <= self.max_gap <= LARGEST:
-            raise ValueError(f"max_gap must be from 0 to {LARGEST:g}, got {self.max_gap}")
+            raise CalibrationError(f"max_gap must be from 0 to {LARGEST:g}, got {self.max_gap}")
         if not 2 <= len(self.ties) <= MAX_TIES:
-            raise ValueError(
+            raise CalibrationError(
                 f"needs the depth of two rows or more, at most {MAX_TIES:,}; got {len(self.ties)}"
             )
         if not (np.abs(self.ties) <= LARGEST).all():  # NaN fails too
-            raise ValueError(f"ties reach from -{LARGEST:g} to {LARGEST:g}, got {self.ties[:9]}")
+            raise CalibrationError(
+                f"ties reach from -{LARGEST:g} to {LARGEST:g}, got {self.ties[:9]}"
+            )
         if not (np.diff(self.ties, axis=0) >= 1e-6).all():
-            raise ValueError(
+            raise CalibrationError(
                 f"ties are not monotone: pixel and depth must increase, got {self.ties[:9]}"
             )
         if not SMALLEST <= self.step <= LARGEST:
-            raise ValueError(f"step must be > 0, from {SMALLEST:g} to {LARGEST:g}, got {self.step}")
+            raise CalibrationError(
+                f"step must be > 0, from {SMALLEST:g} to {LARGEST:g}, got {self.step}"
+            )
 
     def to_toml(self) -> list[str]:
         """Return the lines of the table [depth] in a calibration file."""
@@ -146,10 +151,11 @@ class Calibration:
     """Width and height of the scan whose pixels are meant, px; None for a scan of any size."""
 
     def __post_init__(self) -> None:
+        check_fields(self, error=CalibrationError)
         names = [curve.mnemonic for curve in self.curves]
         columns = {n.upper() + end for n in names for end in ("", "_CONF")}  # names in the LAS file
         if not names or len(columns) < 2 * len(names) or not all(t.curves for t in self.tracks):
-            raise ValueError(
+            raise CalibrationError(
                 "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
                 f"mnemonics, also but for capitals and _CONF; got {names}"
             )

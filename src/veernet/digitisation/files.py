@@ -38,10 +38,10 @@ class DigitisedFiles:
 
 
 def digitise_file(
-    scan: Path,
-    calibration: Path,
+    scan: str | Path,
+    calibration: str | Path,
     model: VeerNet,
-    folder: Path,
+    folder: str | Path,
     *,
     header: LasHeader | None = None,
     confidence: bool = False,
@@ -77,7 +77,7 @@ def digitise_file(
         LasError: a name of the calibration fits several curves of the reference, or one of text.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
     """
-    settings = read_calibration(calibration)
+    scan, folder, settings = Path(scan), Path(folder), read_calibration(calibration)
     name = scan.stem if page in (None, 1) else f"{scan.stem}.p{page}"
     endings = ".las", ".csv", f".{POINTS}.csv", *(f".{c.mnemonic}.png" for c in settings.curves)
     paths = las, table, points, *pictures = [folder / f"{name}{end}" for end in endings]

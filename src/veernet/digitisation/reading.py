@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -17,9 +17,9 @@ from veernet.digitisation.calibration import Calibration, read_calibration
 from veernet.digitisation.result import Digitisation, TrackReading
 from veernet.digitisation.strip import Strip, cut_from_paper, span_of
 from veernet.digitisation.track import CurveScale, Track
-from veernet.errors import CalibrationError
+from veernet.errors import CalibrationError, OptionError
 from veernet.inference import WINDOW, predict, read_curve
-from veernet.model import VeerNet
+from veernet.model import VeerNet, VeerNetConfig
 from veernet.weights import load_weights
 
 OffScale = Literal["null", "edge"]
@@ -64,12 +64,19 @@ def digitise(
         CalibrationError: the calibration cannot be read; a track lies outside the scan or not on
             paper; or the network does not know a `curve_class`.
         CheckpointError: the weights cannot be loaded.
+        OptionError: `off_scale` is neither, `weights` are no VeerNet, or a page or a resolution is
+            asked of an array.
     """
+    if off_scale not in get_args(OffScale):
+        raise OptionError(f"off_scale is null or edge; got {off_scale!r}")
     if isinstance(calibration, str | Path):
         calibration = read_calibration(calibration)
     if isinstance(scan, str | Path):
         scan = read_grey(Path(scan), page=page, dpi=dpi, max_pixels=max_pixels)
+    elif page is not None or dpi is not None:
+        raise OptionError("page and dpi are of a file; leave them out for a scan in memory")
     model = load_weights(weights) if isinstance(weights, str | Path) else weights
+    _check_classes(calibration, model)
     return _digitised(to_grey(scan), calibration, model, off_scale, window, autocast)
 
 
@@ -81,7 +88,6 @@ def _digitised(
     window: int,
     autocast: torch.dtype | None,
 ) -> Digitisation:
-    _check_classes(calibration, model)
     spans = np.array([span_of(calibration, track) for track in calibration.tracks])
     depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
@@ -169,6 +175,15 @@ def _wraps_of(one: TrackReading) -> tuple[tuple[float, int], ...]:
 
 
 def _check_classes(calibration: Calibration, model: VeerNet) -> None:
+    """Check that the network knows every curve of the calibration, and that they are such."""
+    if not isinstance(calibration, Calibration):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise CalibrationError(
+            f"a calibration is a Calibration, or the name of its file; got {type(calibration)}"
+        )
+    if not isinstance(getattr(model, "config", None), VeerNetConfig):  # a compiled one has it too
+        raise OptionError(
+            f"weights are a VeerNet, the name of their file, or pretrained; got {type(model)}"
+        )
     for curve in calibration.curves:
         if curve.curve_class > model.config.num_curves:
             raise CalibrationError(

@@ -14,6 +14,7 @@ from numpy import ndarray
 from veernet.curves.error import resample
 from veernet.curves.wraps import printed_rows
 from veernet.digitisation.calibration import Calibration
+from veernet.errors import OptionError
 from veernet.files import atomic_write
 from veernet.las import LasCurve, LasHeader, write_las
 
@@ -147,7 +148,12 @@ class Digitisation:
 
         Args:
             points: resample the curves to so many depths, evenly from the first to the last.
+
+        Raises:
+            OptionError: fewer than two points are asked for.
         """
+        if points is not None and points < 2:
+            raise OptionError(f"points must be at least 2, the first and the last; got {points}")
         unit, digits = self.calibration.depth.unit, decimals(self.calibration)
         names = [curve.mnemonic for curve in self.calibration.curves]
         columns = np.concatenate([self.depth[None], self.values, self.confidence])

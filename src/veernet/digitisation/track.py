@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from veernet.files import formerly, spelt
+from veernet.errors import CalibrationError
+from veernet.files import check_fields, formerly, spelt
 
 LARGEST, SMALLEST = 1e9, 1e-9
 """Largest magnitude of any number in a calibration, and smallest of non-zero ones."""
@@ -43,27 +44,30 @@ class CurveScale:
     empty."""
 
     def __post_init__(self) -> None:
+        check_fields(self, error=CalibrationError)
         if not re.fullmatch(r"[A-Za-z0-9_]+", self.mnemonic) or self.mnemonic.upper() == "DEPT":
-            raise ValueError(
+            raise CalibrationError(
                 f"mnemonic must be letters, digits and _, and not DEPT; got {self.mnemonic!r}"
             )
         words = self.unit + self.description
         if not re.fullmatch(r"[^\s:]*", self.unit) or ":" in words or not words.isprintable():
-            raise ValueError(
+            raise CalibrationError(
                 "unit must be without spaces and colons, description on one line and without "
                 f"colons; got {self.unit!r}, {self.description!r}"
             )
         if not self.las.isprintable():
-            raise ValueError(f"las must be printable, on one line; got {self.las!r}")
+            raise CalibrationError(f"las must be printable, on one line; got {self.las!r}")
         if self.curve_class < 1:
-            raise ValueError(f"curve_class counts from 1, got {self.curve_class}")
+            raise CalibrationError(f"curve_class counts from 1, got {self.curve_class}")
         edges = self.left, self.right
         if not (np.abs(edges) <= LARGEST).all():
-            raise ValueError(f"the edges reach from -{LARGEST:g} to {LARGEST:g}, got {edges}")
+            raise CalibrationError(f"the edges reach from -{LARGEST:g} to {LARGEST:g}, got {edges}")
         if abs(self.left - self.right) < SMALLEST:
-            raise ValueError(f"the edges need two different values, got {edges}")
+            raise CalibrationError(f"the edges need two different values, got {edges}")
         if self.scale == "log" and min(edges) < SMALLEST:
-            raise ValueError(f"a log scale needs values > 0, from {SMALLEST:g} on; got {edges}")
+            raise CalibrationError(
+                f"a log scale needs values > 0, from {SMALLEST:g} on; got {edges}"
+            )
 
     @property
     def las_name(self) -> str:
@@ -112,17 +116,18 @@ class Track:
     """Curves printed in the track."""
 
     def __post_init__(self) -> None:
+        check_fields(self, error=CalibrationError)
         sides = (self.left, self.right, self.top, self.bottom)
         given = [side for side in sides if side is not None]
         if len(self.corners) not in (0, 4) or len(given) != (0 if self.corners else 4):
-            raise ValueError(
+            raise CalibrationError(
                 "needs left, right, top and bottom, or four corners; got "
                 f"{len(given)} sides and {len(self.corners)} corners"
             )
         if not self.corners:
             left, right, top, bottom = given
             if not (0 <= left < right and 0 <= top < bottom):
-                raise ValueError(
+                raise CalibrationError(
                     f"needs 0 <= left < right and 0 <= top < bottom; got {left}, {right}, {top}, "
                     f"{bottom}"
                 )
@@ -163,14 +168,14 @@ class Track:
         """Check that the corners are in order.
 
         Raises:
-            ValueError: a side is rotated by 45 degrees or more from its upright direction.
+            CalibrationError: a side is rotated by 45 degrees or more from its upright direction.
         """
         first_left, first_right, last_right, last_left = self.read(axis)
         across = np.array([first_right - first_left, last_right - last_left])
         along = np.array([last_left - first_left, last_right - first_right])
         fine = (across[:, 1] > abs(across[:, 0])).all() and (along[:, 0] > abs(along[:, 1])).all()
         if not fine or not (np.abs(self.places) <= LARGEST).all():
-            raise ValueError(
+            raise CalibrationError(
                 "corners are shallow left, shallow right, deep right and deep left, as one reads "
                 f"the track with depth down (depth runs {axis} here); got {self.corners}"
             )
@@ -180,12 +185,12 @@ def check_curve_classes(curves: Iterable[CurveScale]) -> None:
     """Check that the curves of one place have different `curve_class`es.
 
     Raises:
-        ValueError: two curves have the same `curve_class`.
+        CalibrationError: two curves have the same `curve_class`.
     """
     names = dict[int, str]()
     for curve in curves:
         if curve.curve_class in names:
-            raise ValueError(
+            raise CalibrationError(
                 f"{names[curve.curve_class]} and {curve.mnemonic} are both curve_class "
                 f"{curve.curve_class} of one track, and would be read as one curve. Of two solid "
                 "curves, or two broken ones, only one can be read: leave the other out, or, if it "

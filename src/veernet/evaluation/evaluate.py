@@ -130,13 +130,10 @@ def evaluate(
         stop: called before every log; True ends the evaluation there.
 
     Raises:
-        OptionError: the network tells more or fewer curves apart than the logs have.
+        OptionError: the network tells more or fewer curves apart than the logs have; or `split` is
+            none, or curves share a class in it.
     """
-    if not split.curves_have_classes:
-        raise OptionError(
-            f"{split.folder}: its classes are styles of lines, and several curves may share one; "
-            "a network is scored on archives of one class for each curve"
-        )
+    _check_split(split)
     results: list[LogResult] = []
     for index in range(len(split)) if indices is None else indices:
         if stop():
@@ -158,6 +155,24 @@ def evaluate(
         results.append(LogResult.of(row, log, probability, read_curves=read_curves))
         advance()
     return results
+
+
+def _check_split(split: object) -> None:
+    """Check that `split` is one, and that each of its classes is one curve.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if not isinstance(split, Split):
+        raise OptionError(
+            "evaluate takes a network and a split, as open_archive(…).split('test') gives it; got "
+            f"{type(split)}"
+        )
+    if not split.curves_have_classes:
+        raise OptionError(
+            f"{split.folder}: its classes are styles of lines, and several curves may share one; "
+            "a network is scored on archives of one class for each curve"
+        )
 
 
 def follow_curves(probability: Float[ndarray, "K h w"], row: Row) -> list[Float[ndarray, "w"]]:

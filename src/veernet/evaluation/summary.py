@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from veernet.curves.error import DISTANCES, CurveError
+from veernet.errors import OptionError
 from veernet.evaluation.evaluate import LogResult
 from veernet.evaluation.pixels import Counts
 
@@ -141,7 +142,16 @@ class Summary:
 
 def summarise(results: Sequence[LogResult], classes: Sequence[str]) -> Summary:
     """Sum pixel counts over logs; take the median of curve errors, and the quantile of the worst
-    tenth."""
+    tenth.
+
+    Args:
+        classes: names of the classes, background first, as an `Archive` has them.
+
+    Raises:
+        OptionError: there are more or fewer classes than the results have, with the background.
+    """
+    if results and len(classes) != 1 + (found := len(results[0].counts)):
+        raise OptionError(f"{len(classes)} classes are named, and the results have 1 + {found}")
     return Summary(
         logs=len(results),
         unlabelled=sum(not result.labelled for result in results),

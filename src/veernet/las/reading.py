@@ -107,7 +107,9 @@ class WellHeader:
     left_out: tuple[str, ...] = ()
 
 
-def read_las(path: Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX_BYTES) -> Las:
+def read_las(
+    path: str | Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX_BYTES
+) -> Las:
     """Read a LAS file of version 1.2, 2.0 or 3.0, tolerating the faults that such files have.
 
     Time and memory are linear in the size of the file, whatever it contains.
@@ -121,6 +123,7 @@ def read_las(path: Path, *, depth_unit: Unit | None = None, max_bytes: int = MAX
         LasError: no such file, too large, not LAS, lines of different lengths, no unit of depth, or
             depths that neither increase nor decrease throughout.
     """
+    path = Path(path)
     text = read_text(path, max_bytes=max_bytes)
     header = read_sections(text)
     data, notes = _data(path, header)

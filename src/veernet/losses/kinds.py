@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from veernet.data.batch import UNLABELLED, Batch, labelled
 from veernet.errors import BatchError, OptionError
+from veernet.files import check_fields
 from veernet.losses.sums import (
     curve_probabilities,
     jaccard_steps,
@@ -52,6 +53,7 @@ class BCE:
     kind: Literal["BCE"] = field(default="BCE", repr=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, error=OptionError)
         if not 0 < self.positive_weight < math.inf:
             raise OptionError(f"BCE needs 0 < positive_weight < infinity; got {self}")
 
@@ -90,6 +92,7 @@ class CrossEntropy:
     kind: Literal["CrossEntropy"] = field(default="CrossEntropy", repr=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, error=OptionError)
         _check_class_weights(self)
 
     def weight(self, batch: Batch) -> int:
@@ -129,6 +132,7 @@ class Focal:
     kind: Literal["Focal"] = field(default="Focal", repr=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, error=OptionError)
         if not 0 <= self.gamma < math.inf:
             raise OptionError(f"Focal needs 0 <= gamma < infinity; got {self}")
         _check_class_weights(self)
@@ -171,6 +175,7 @@ class Tversky:
     kind: Literal["Tversky"] = field(default="Tversky", repr=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, error=OptionError)
         _check_tversky(self)
 
     def weight(self, batch: Batch) -> int:
@@ -196,6 +201,7 @@ class Dice:
     kind: Literal["Dice"] = field(default="Dice", repr=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, error=OptionError)
         if not 0 < self.smooth < math.inf:
             raise OptionError(f"Dice needs 0 < smooth < infinity; got {self}")
 
@@ -230,6 +236,7 @@ class FocalTversky:
     kind: Literal["FocalTversky"] = field(default="FocalTversky", repr=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, error=OptionError)
         _check_tversky(self)
         if not 0 < self.gamma < math.inf:
             raise OptionError(f"FocalTversky needs 0 < gamma < infinity; got {self}")
@@ -348,8 +355,6 @@ def _tversky(
 
 
 def _check_class_weights(loss: CrossEntropy | Focal) -> None:
-    if loss.class_weights is not None:  # it may be a list
-        object.__setattr__(loss, "class_weights", tuple(map(float, loss.class_weights)))
     weights = loss.class_weights
     if weights is None or (all(0 <= w < math.inf for w in weights) and any(weights)):
         return

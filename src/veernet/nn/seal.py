@@ -92,6 +92,18 @@ class _Sealed:
         given = (sizes, *more) if sizes is not None or more else ()
         return own(images, *given, **named)
 
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """Pickle the network as its own class has it, to be sealed again: no file of Python has the
+        class of a sealed one."""
+        plain: Any = object.__new__(cast(Any, type(self).__bases__[-1]))
+        plain.__dict__.update(self.__dict__)
+        return _sealed_again, (plain,)
+
+
+def _sealed_again(model: nn.Module) -> nn.Module:
+    model.__class__ = _sealed(type(model))
+    return model
+
 
 _here = threading.local()
 

@@ -22,7 +22,7 @@ def open_archive(root: str | Path) -> Archive:
     Raises:
         ArchiveError: there is none, it is not finished, or nothing here can draw it.
     """
-    found = Archive.open(Path(root))
+    found = Archive.open(root)
     if not found.drawn:
         return found
     from veernet.synth.drawn import drawn_archive

@@ -7,14 +7,15 @@ from rich.console import Console
 
 from veernet.data.archive import Archive
 from veernet.data.logs import SplitName
-from veernet.errors import ArchiveError, OnError, RunError
+from veernet.errors import ArchiveError, OnError, OptionError, RunError
 from veernet.evaluation.evaluate import evaluate
-from veernet.evaluation.pictures import write_evaluation
+from veernet.evaluation.pictures import SUMMARY, write_evaluation
 from veernet.evaluation.summary import Summary
+from veernet.files import read_json
 from veernet.model import VeerNet
 from veernet.synth.opening import open_archive
 from veernet.terminal import bar
-from veernet.train.run import archive_of, read_config
+from veernet.train.run import CONFIG, archive_of, read_config
 from veernet.weights import load_weights
 
 EVALUATIONS = "evaluation"
@@ -66,9 +67,11 @@ def evaluate_weights(
     Raises:
         ArchiveError: there is no such archive, or it has no such split.
         CheckpointError: there are no such weights.
+        OptionError: the folder is an archive or a run, or has another evaluation.
         RunError: no log can be read, or network and archive have not the same classes.
     """
     opened = open_archive(archive)
+    _check_free(folder, _scored(weights, opened, split))
     if (there := opened.split_names) and split not in there:
         raise ArchiveError(f"{archive}: no split {split}; choose with --split {' or '.join(there)}")
     model = load_weights(weights).to(device)
@@ -117,9 +120,27 @@ def _evaluate(
         results,
         archive.classes,
         left_out=left_out,
-        scored={"weights": weights, "archive": str(archive.root), "split": split},
+        scored=_scored(weights, archive, split),
         autocast=autocast,
     )
+
+
+def _scored(weights: str, archive: Archive, split: SplitName) -> dict[str, str]:
+    return {"weights": weights, "archive": str(archive.root), "split": split}
+
+
+def _check_free(folder: Path, scored: dict[str, str]) -> None:
+    """Check that an evaluation may be written into a folder: that it is new, or has an evaluation
+    of the same."""
+    for name, kind in (("archive.json", "an archive"), (CONFIG, "a run")):
+        if (folder / name).exists():
+            raise OptionError(f"--out {folder}: the folder of {kind}; choose another")
+    if not (folder / SUMMARY).exists():
+        return
+    there = read_json(folder / SUMMARY, error=OptionError, missing=f"{folder}: gone")
+    if other := {k: v for k, v in there.get("scored", {}).items() if v != scored.get(k)}:
+        found = ", ".join(f"{name} {value}" for name, value in other.items())
+        raise OptionError(f"--out {folder}: has an evaluation of {found}; choose another folder")
 
 
 def _check_curves(weights: str, model: VeerNet, archive: Archive) -> None:

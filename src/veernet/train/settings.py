@@ -108,13 +108,14 @@ def merged(table: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
 
 
 def read_settings(path: Path) -> Table:
-    """Read settings: some or all in a TOML file, or those of a run in its config.json.
+    """Read settings: some or all in a TOML file, or those of a run in its config.json, which is
+    known by its suffix.
 
     Raises:
         RunError: there is no such file, or it is damaged.
     """
     missing = f"{path}: no such settings of a run"
-    if path.suffix.lower() == ".toml":
+    if path.suffix.lower() != ".json":
         return read_toml(path, error=RunError, missing=missing)
     return settings_of(read_config_file(path, missing=missing).to_dict())
 

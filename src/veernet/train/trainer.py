@@ -53,7 +53,7 @@ class CheckpointPolicy:
 
 
 def fit(
-    run: Path,
+    run: str | Path,
     *,
     device: torch.device,
     memory: int | None = None,
@@ -85,7 +85,7 @@ def fit(
             does not take a checkpoint; or `memory` does not hold the widest log under any
             plan.
     """
-    check_name(run)
+    check_name(run := Path(run))
     console, config = rank0_console(console or Console()), read_config(run)
     devices = [device] if device.type == "cuda" else []
     random_state = cast(Any, torch.random).fork_rng(devices)
