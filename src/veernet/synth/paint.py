@@ -11,14 +11,20 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from veernet.curves.strokes import StrokePixels, paint_class, wrapped_stroke_pixels
+from veernet.data.logs import Word
 from veernet.synth.curves import Curve
 from veernet.synth.layout import CurveLayout, Layout, Pen, TrackLayout
 from veernet.synth.marks import draw_handwriting, draw_stamp, draw_ticks
-from veernet.synth.text import Ink, printed_to_fit, put
+from veernet.synth.text import Ink, Piece, printed_to_fit, put, trimmed
 
-_WORDS = (
+HEADINGS = (
     *("COMPANY", "WELL", "FIELD", "COUNTY", "STATE", "LOCATION", "PERMANENT DATUM", "K.B. ELEV."),
     *("DATE", "RUN NO.", "DEPTH DRILLER", "BIT SIZE", "MUD TYPE", "RM @ TEMP", "WITNESSED BY"),
+)
+"""Words of the head of a log, about the well and the run."""
+
+_WORDS = (
+    *HEADINGS,
     *("GAMMA RAY  API", "CALIPER  IN", "SP  MV", "DEEP RESISTIVITY  OHM-M", "BULK DENSITY  G/CC"),
     *("NEUTRON POROSITY  %", "SONIC  USEC/FT", "TENSION  LB", "MAIN PASS", "REPEAT SECTION"),
 )
@@ -94,15 +100,29 @@ def paint_curves(ink: Ink, lines: Sequence[Line]) -> None:
 
 def inked(pen: Pen, covered: StrokePixels) -> Bool[ndarray, "n"]:
     """Tell which pixels of a stroke are in a dash or a dot of its pen."""
+    return in_dash(pen, covered.arc_length)
+
+
+def in_dash(pen: Pen, arc_length: Float[ndarray, "n"]) -> Bool[ndarray, "n"]:
+    """Tell which places along a line are in a dash or a dot of its pen."""
     if not pen.pattern:
-        return np.ones(len(covered.x), np.bool_)
-    edges, at = np.cumsum(pen.pattern), covered.arc_length % sum(pen.pattern)
+        return np.ones(len(arc_length), np.bool_)
+    edges, at = np.cumsum(pen.pattern), arc_length % sum(pen.pattern)
     return np.searchsorted(edges, at, side="right") % 2 == 0
 
 
 def _shade(ink: Ink, covered: StrokePixels, shade: Float[ndarray, "n"]) -> None:
     at = covered.y, covered.x
     ink[at] = np.maximum(ink[at], np.rint(shade).astype(np.uint8))
+
+
+def line_sample(pen: Pen, length: int) -> Piece:
+    """Print a straight line across the page in a pen, as a header shows it."""
+    n = 2 * math.ceil(pen.width / 2) + 1
+    apart = np.abs(np.arange(n) - n // 2)
+    covered = np.clip(0.5 * (pen.width + 1) - apart, 0, min(1.0, pen.width))
+    there = in_dash(pen, np.arange(length, dtype=np.float64))[::-1]
+    return trimmed(np.rint(pen.darkness * np.outer(there, covered)).astype(np.uint8))
 
 
 def paint_mask(shape: tuple[int, int], lines: Sequence[Line]) -> UInt8[ndarray, "h w"]:
@@ -185,22 +205,33 @@ def _depth_numbers(rng: Generator, ink: Ink, layout: Layout) -> None:
 
 def paint_track_numbers(
     rng: Generator, ink: Ink, layout: Layout, track: TrackLayout, *, over: Sequence[Ink] = ()
-) -> None:
+) -> list[Word]:
     """Print numbers on white in the track, at some of the heavy lines; the white erases the other
     inks below, too."""
+    found = list[Word]()
     at = rng.uniform(0.05, 0.8) * track.height + track.top
     times = int(rng.integers(1, 4))
     for section in layout.sections:
         every = section.line_step * section.heavy_every * times
         for x in np.arange(section.start + every, section.stop, every):
-            number = printed_sideways(
-                layout, str(int(rng.integers(-99, 2000))), room=track.height // 4
-            )
+            text = str(int(rng.integers(-99, 2000)))
+            number = printed_sideways(layout, text, room=track.height // 4)
             y, left = round(at), round(x) - number.shape[1] // 2
             put(ink, number, y=y, x=left, on_white=True, over=over)
+            box = y, left, y + number.shape[0], left + number.shape[1]
+            found.append(Word(text=text, kind="remark", box=box))
+    return found
 
 
-def paint_block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -> None:
+def paint_block(
+    rng: Generator,
+    ink: Ink,
+    layout: Layout,
+    x: int,
+    length: int,
+    *,
+    words: Sequence[str] = _WORDS,
+) -> None:
     """Print a framed block of words and rules, to be read with the page upright."""
     top, bottom = layout.tracks[0].top, layout.tracks[-1].bottom
     if length < 12 or bottom - top < 24:
@@ -209,9 +240,9 @@ def paint_block(rng: Generator, ink: Ink, layout: Layout, x: int, length: int) -
     cv2.rectangle(ink, *frame, layout.heavy_pen.darkness)
     line, stop = x + 5, x + length - 6
     while line + layout.text_height < stop:
-        words = f"{rng.choice(_WORDS)} {rng.choice(['', str(rng.integers(0, 9999))])}"
+        line_of_words = f"{rng.choice(words)} {rng.choice(['', str(rng.integers(0, 9999))])}"
         room = round((bottom - top) * rng.uniform(0.3, 0.95))
-        text = printed_sideways(layout, words, room=room)
+        text = printed_sideways(layout, line_of_words, room=room)
         put(ink, text[:, : stop - line], y=bottom - 4 - len(text), x=line)
         line += round(layout.text_height * rng.uniform(0.9, 1.8))
         if rng.random() < 0.2:

@@ -1,9 +1,7 @@
 """Printing a layout of tracks in inks of several colours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
@@ -11,10 +9,14 @@ from numpy.random import Generator
 
 from veernet.curves.strokes import paint_class
 from veernet.data.logs import BY_FILL, BY_WORDS, Word
+from veernet.synth.depth_numbers import print_depth_numbers
 from veernet.synth.fills import filled_rows, paint_fill
+from veernet.synth.header import print_headers
+from veernet.synth.inks import Inks
 from veernet.synth.layout import BLACK, Layout, TrackLayout
 from veernet.synth.marks import draw_handwriting, draw_stamp, draw_ticks
 from veernet.synth.paint import (
+    HEADINGS,
     Line,
     inked,
     paint_block,
@@ -22,53 +24,19 @@ from veernet.synth.paint import (
     paint_grid,
     paint_line,
     paint_track_numbers,
-    printed_sideways,
 )
 from veernet.synth.printed_layout import PrintedLayout
-from veernet.synth.text import Ink, put
+from veernet.synth.remarks import print_remarks
+from veernet.synth.text import Ink
 
 STAMP_INKS = (BLACK, BLACK, "#b4283c", "#283cb4")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inks:
-    """A page in inks of several colours, each a plane of its own."""
-
-    shape: tuple[int, int]
-    planes: dict[str, Ink] = field(default_factory=dict[str, Ink])
-    """By colour."""
-
-    def of(self, colour: str) -> Ink:
-        """Return the plane of a colour, to print on."""
-        if colour not in self.planes:
-            self.planes[colour] = np.zeros(self.shape, np.uint8)
-        return self.planes[colour]
-
-    def mixed(self, *, colour: bool) -> UInt8[ndarray, "h w *rgb"]:
-        """Mix the inks: darkness of every pixel, or of its red, green and blue."""
-        planes = list[Ink]()
-        for channel in range(3) if colour else (None,):
-            mixed = np.zeros(self.shape, np.uint8)
-            for name, ink in self.planes.items():
-                np.maximum(mixed, _toned(ink, _darkness(name, channel)), out=mixed)
-            planes.append(mixed)
-        return np.asarray(cv2.merge(planes)) if colour else planes[0]
-
-
-def _toned(ink: Ink, darkness: float) -> Ink:
-    return ink if darkness == 1 else np.asarray(cv2.convertScaleAbs(ink, alpha=darkness))
-
-
-def _darkness(colour: str, channel: int | None) -> float:
-    """Darkness of a colour in a channel, or of its grey level, 0 to 1."""
-    red, green, blue = (1 - int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    if channel is None:
-        return 0.299 * red + 0.587 * green + 0.114 * blue
-    return (red, green, blue)[channel]
-
-
-def print_page(rng: Generator, layout: PrintedLayout) -> tuple[Inks, list[Word]]:
-    """Print the page without its curves and fills; returns the words whose meaning is known."""
+def print_page(
+    rng: Generator, layout: PrintedLayout, lines: Sequence[Line]
+) -> tuple[Inks, list[Word]]:
+    """Print the page without its curves and fills; returns the words whose meaning is known. The
+    lines are those that arrows point to."""
     page = layout.page
     inks = Inks(shape=(page.height, page.width))
     grid, black, words = inks.of(layout.grid_colour), inks.of(BLACK), list[Word]()
@@ -77,23 +45,32 @@ def print_page(rng: Generator, layout: PrintedLayout) -> tuple[Inks, list[Word]]
             paint_grid(grid, page, track)
         if track.frame is not None:
             _frame(grid, page, track)
-    words += _depth_numbers(black, grid, page)
     for track in page.tracks:
         if track.numbers:
-            paint_track_numbers(rng, black, page, track, over=(grid,))
+            words += paint_track_numbers(rng, black, page, track, over=(grid,))
+    words += print_depth_numbers(rng, black, page, over=(grid,))
+    words += print_remarks(rng, inks, layout, lines, words)
     if page.ticks:
         draw_ticks(rng, black, page)
-    for there, x, length in (
-        (page.header, 0, page.span[0]),
-        (page.footer, page.span[1], page.width - page.span[1]),
-    ):
-        if there:
-            paint_block(rng, black, page, x, length)
+    words += _print_ends(rng, inks, layout)
     if page.handwriting:
         draw_handwriting(rng, black, page)
     if page.stamp:
         draw_stamp(rng, inks.of(str(rng.choice(STAMP_INKS))))
     return inks, words
+
+
+def _print_ends(rng: Generator, inks: Inks, layout: PrintedLayout) -> list[Word]:
+    """Print the scale headers, and blocks of other words in the room that they leave; returns the
+    words of the headers."""
+    page = layout.page
+    words, taken = print_headers(rng, inks, layout)
+    before = min([page.span[0], *(columns.start for columns in taken)])
+    after = max([page.span[1], *(columns.stop for columns in taken)])
+    for there, x, length in ((page.header, 0, before), (page.footer, after, page.width - after)):
+        if there:
+            paint_block(rng, inks.of(BLACK), page, x, length, words=HEADINGS)
+    return words
 
 
 def _frame(ink: Ink, page: Layout, track: TrackLayout) -> None:
@@ -103,29 +80,6 @@ def _frame(ink: Ink, page: Layout, track: TrackLayout) -> None:
             paint_line(ink, (section.start, y), (section.stop - 1, y), track.frame)
         for x in (section.start, section.stop - 1):
             paint_line(ink, (x, track.top), (x, track.bottom), track.frame)
-
-
-def _depth_numbers(ink: Ink, grid: Ink, page: Layout) -> list[Word]:
-    """Print the depths in their column, each at its own depth, with ticks at the edges."""
-    above, below = page.depth_track
-    thickness, found = below - above, list[Word]()
-    for section in page.sections if thickness >= 4 else ():
-        for x, heavy in section.lines():
-            if heavy:
-                paint_line(ink, (x, above), (x, above + 0.12 * thickness), page.heavy_pen)
-                paint_line(ink, (x, below - 0.12 * thickness), (x, below), page.heavy_pen)
-        depths = section.depths
-        assert depths is not None
-        number = np.ceil(depths.first / depths.number_feet) * depths.number_feet
-        while (x := section.start + depths.columns_to(number)) < section.stop:
-            text = f"{number:.0f}"
-            patch = printed_sideways(page, text, room=round(0.7 * thickness))
-            y, left = above + (thickness - len(patch)) // 2, round(x) - patch.shape[1] // 2
-            put(ink, patch, y=y, x=left, on_white=True, over=(grid,))
-            box = y, left, y + patch.shape[0], left + patch.shape[1]
-            found.append(Word(text=text, kind="depth", box=box))
-            number += depths.number_feet
-    return found
 
 
 def paint_fills(

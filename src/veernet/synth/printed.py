@@ -93,7 +93,7 @@ class PrintedLogs:
             for curve, drawn in zip(layout.curves, self._curves(index, layout, well), strict=True)
         ]
         rng = self._rng(index, purpose=3)
-        inks, words = print_page(rng, layout)
+        inks, words = print_page(rng, layout, lines)
         for colour, ink in inks.planes.items():
             inks.planes[colour] = shift_columns(ink, shift)
         words = [_moved(word, shift) for word in words]
@@ -113,7 +113,7 @@ class PrintedLogs:
                 values=np.array([line.curve.values[part] for line in lines], np.float32),
                 covered=np.ascontiguousarray(covered[:, part]),
             ),
-            words=tuple(_cut(words, kept)),
+            words=tuple(_cut(words, kept, page.height)),
         )
 
     def split(self, count: int) -> "Split":
@@ -268,12 +268,13 @@ def _moved(word: Word, shift: Float[ndarray, "w"]) -> Word:
     return replace(word, box=(top + down[0], left, bottom + down[1], right))
 
 
-def _cut(words: list[Word], kept: range) -> list[Word]:
-    """Return the words that lie whole within the columns kept, in their place there."""
+def _cut(words: list[Word], kept: range, height: int) -> list[Word]:
+    """Return the words that lie whole within the rows of the page and the columns kept, in their
+    place there."""
     found = list[Word]()
     for word in words:
         top, left, bottom, right = word.box
-        if left >= kept.start and right <= kept.stop:
+        if top >= 0 and bottom <= height and left >= kept.start and right <= kept.stop:
             box = top, left - kept.start, bottom, right - kept.start
             found.append(replace(word, box=box))
     return found

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from veernet.data.logs import LineStyle
 from veernet.synth.appearance import Appearance, bernoulli, uniform
 from veernet.synth.fills import Fill, draw_fill
+from veernet.synth.header_style import header_room
 from veernet.synth.kinship import FAMILIES, MEMBERS, Scale, draw_members, draw_scales
 from veernet.synth.layout import (
     CurveLayout,
@@ -26,6 +27,8 @@ from veernet.synth.layout import (
 from veernet.synth.pens import COLOURS, GRID_COLOURS, draw_pen, draw_style
 from veernet.synth.tracks import Tracks
 from veernet.synth.wells import Well
+
+MOST_TRACKS = 4
 
 DPI = 200
 """Resolution at which lengths are as `Appearance` and `Tracks` say."""
@@ -130,7 +133,8 @@ def lay_out_printed(
     it is None."""
     dpi = tracks.dpi[0] * (tracks.dpi[1] / tracks.dpi[0]) ** float(rng.random())
     scale = dpi / DPI * scale_of(height)
-    page = _page(rng, appearance, tracks, scale, height=height, width=width)
+    names_of = [_names(rng, tracks, well) for _ in range(MOST_TRACKS)]
+    page = _page(rng, appearance, tracks, scale, names_of, height=height, width=width)
     colour = bernoulli(rng, tracks.colour_scan)
     pens = bernoulli(rng, tracks.colour_pens)
     tinted = bernoulli(rng, tracks.colour_grid) and pens
@@ -139,7 +143,7 @@ def lay_out_printed(
     bands_ = list[TrackLayout]()
     for number, band in enumerate(page.tracks):
         kin.append(bernoulli(rng, tracks.kinship))
-        names = _names(rng, tracks, well)
+        names = names_of[number]
         scales = draw_scales(rng, names)
         bands_.append(_with_grid(rng, appearance, band, [*scales.values()], kin=kin[-1]))
         styles = _styles(rng, tracks, len(names))
@@ -185,15 +189,25 @@ def lay_out_printed(
 
 
 def _page(
-    rng: Generator, appearance: Appearance, tracks: Tracks, scale: float, *, height: int, width: int
+    rng: Generator,
+    appearance: Appearance,
+    tracks: Tracks,
+    scale: float,
+    names: Sequence[Sequence[str]],
+    *,
+    height: int,
+    width: int,
 ) -> Layout:
-    """Draw the page: tracks, sections, pens of the grid, and what is printed around the tracks."""
+    """Draw the page: tracks, sections, pens of the grid, and what is printed around the tracks,
+    with room for the header of the track with most of the `names`."""
     inches = height / (DPI * scale)
-    least, most = max(1, math.ceil(inches / 4)), max(1, min(4, int(inches / 0.9)))
+    least, most = max(1, math.ceil(inches / 4)), max(1, min(MOST_TRACKS, int(inches / 0.9)))
     bands_, column = bands(rng, appearance, height, least=min(least, most), most=most)
     header, footer = bernoulli(rng, appearance.header), bernoulli(rng, appearance.footer)
+    text_height = max(5, round(scale * uniform(rng, appearance.text_height)))
+    room = header_room(max(len(track) for track in names[: len(bands_)]), text_height)
     longest = 0.25 * width
-    ends = [min(longest, uniform(rng, appearance.header_length) * height) for _ in range(2)]
+    ends = [min(longest, room + uniform(rng, appearance.header_length) * height) for _ in range(2)]
     span = round(ends[0]) if header else 1, width - (round(ends[1]) if footer else 1)
     light, darkness = int(uniform(rng, appearance.grid_darkness)), rng.random()
     thin = float(np.clip(round(scale * rng.uniform(0.8, 1.4)), 1, 3))
@@ -211,10 +225,12 @@ def _page(
         header=header,
         footer=footer,
         depth_track=column,
-        sections=_sections(rng, tracks, span, scale, header=max(24.0, 0.3 * scale * DPI)),
+        sections=_sections(
+            rng, tracks, span, scale, header=max(24.0, min(room, 0.1 * (span[1] - span[0])))
+        ),
         light_pen=Pen(width=thin, darkness=light),
         heavy_pen=Pen(width=heavy, darkness=int(light + darkness * (255 - light))),
-        text_height=max(5, round(scale * uniform(rng, appearance.text_height))),
+        text_height=text_height,
         font=int(rng.integers(0, 2**31)),
         ticks=bernoulli(rng, appearance.integration_pips),
         handwriting=bernoulli(rng, appearance.handwriting),

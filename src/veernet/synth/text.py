@@ -1,6 +1,7 @@
 """Printing words as ink."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,63 @@ def printed_to_fit(words: str, *, size: int, room: int, font: int, darkness: int
         smaller = max(3, size * room // text.shape[1])
         text = printed(words, size=smaller, font=font, darkness=darkness)
     return to_depth_right(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Print to be put on a page on its side; its first and last row and column hold ink."""
+
+    patch: Ink
+    drop: int = 0
+    """Columns from the upper edge of its line of print to its own first column."""
+
+    @property
+    def length(self) -> int:
+        """Rows that it takes across the page."""
+        return len(self.patch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letters:
+    """Letters of one font, size and darkness."""
+
+    size: int
+    font: int
+    darkness: int
+
+    @property
+    def pitch(self) -> int:
+        """Distance of two lines of print that do not touch, px."""
+        ascent, descent = _face(FONTS[self.font % len(FONTS)], self.size).getmetrics()
+        return ascent + descent + 1
+
+    def across(self, words: str) -> Piece:
+        """Print words that are read with the page upright."""
+        face = _face(FONTS[self.font % len(FONTS)], self.size)
+        return trimmed(to_depth_right(self._printed(words)), round(face.getbbox(words)[1]))
+
+    def along(self, words: str) -> Piece:
+        """Print words that are read with the page on its side."""
+        return trimmed(self._printed(words))
+
+    def _printed(self, words: str) -> Ink:
+        return printed(words, size=self.size, font=self.font, darkness=self.darkness)
+
+
+def trimmed(patch: Ink, drop: int = 0) -> Piece:
+    """Return a patch without the rows and columns around it that hold no ink."""
+    rows, columns = (np.flatnonzero(patch.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return Piece(patch=patch, drop=drop)
+    first = int(columns[0])
+    return Piece(
+        patch=patch[rows[0] : rows[-1] + 1, first : columns[-1] + 1], drop=max(0, drop + first)
+    )
+
+
+def box_of(piece: Piece, y: int, x: int) -> tuple[int, int, int, int]:
+    """Box of a piece that is put at (y, x)."""
+    return y, x, y + piece.patch.shape[0], x + piece.patch.shape[1]
 
 
 def put(
