@@ -15,6 +15,9 @@ from veernet.synth.text import Ink, Letters, Piece, box_of, put
 _BOLD = 1
 """A bold font among `text.FONTS`."""
 
+_LEAST_ALONG = 5
+"""Smallest letters that run along the depth, px."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Style:
@@ -55,9 +58,13 @@ def print_depth_numbers(
     for section in page.sections:
         if style.ticks and in_column:
             _print_ticks(ink, page, section)
-        for number, x in _numbers(section, style):
-            text = f"{number:.0f}{style.unit}"
-            piece = _print_of(page, section, style, text, edges)
+        numbers = _numbers(section, style)
+        texts = [f"{number:.0f}{style.unit}" for number, _ in numbers]
+        letters, along = _letters(page, section, style, max(texts, key=len, default="0"), edges)
+        for (_, x), text in zip(numbers, texts, strict=True):
+            bold = style.bold_hundreds and text.strip("'").endswith("00")
+            one = replace(letters, font=_BOLD) if bold else letters
+            piece = one.along(text) if along else one.across(text)
             y = (edges[0] + edges[1] - piece.length) // 2
             left = round(x - (piece.patch.shape[1] - 1) / 2)
             if left > section.start + 2 and left + piece.patch.shape[1] < section.stop - 2:
@@ -99,29 +106,20 @@ def _numbers(section: Section, style: _Style) -> list[tuple[float, float]]:
     return [(number, section.start + depths.columns_to(number)) for number in numbers]
 
 
-def _print_of(
-    page: Layout, section: Section, style: _Style, text: str, edges: tuple[int, int]
-) -> Piece:
-    """Print a depth as large as has room in rows between edges, and along the depth as often as
-    numbers follow."""
-    room = round(0.7 * (edges[1] - edges[0]))
-    bold = style.bold_hundreds and text.strip("'").endswith("00")
-    letters = Letters(
-        size=page.text_height,
-        font=_BOLD if bold else page.font,
-        darkness=page.heavy_pen.darkness,
-    )
+def _letters(
+    page: Layout, section: Section, style: _Style, longest: str, edges: tuple[int, int]
+) -> tuple[Letters, bool]:
+    """Find letters in which numbers have room in rows between edges and, if they run along the
+    depth, between one another; and whether they do."""
     assert section.depths is not None
+    room = round(0.7 * (edges[1] - edges[0]))
+    font = _BOLD if style.bold_hundreds else page.font
+    letters = Letters(size=page.text_height, font=font, darkness=page.heavy_pen.darkness)
     spacing = 0.7 * section.depths.number_feet / section.depths.feet_per_px
-    if style.along:
-        piece = letters.along(text)
-        share = min(1.0, room / piece.length, spacing / piece.patch.shape[1])
-        if share * letters.size >= 5:
-            return replace(letters, size=int(share * letters.size)).along(text)
-    piece = letters.across(text)
-    share = min(1.0, room / piece.length)
-    return (
-        piece
-        if share == 1
-        else replace(letters, size=max(3, int(share * letters.size))).across(text)
-    )
+    lying = letters.along(longest)
+    height, length = lying.patch.shape
+    share = min(1.0, room / height, spacing / length)
+    along = style.along and share * letters.size >= _LEAST_ALONG
+    share = share if along else min(1.0, room / length)
+    letters = replace(letters, size=max(3, int(share * letters.size)))
+    return replace(letters, font=page.font), along

@@ -1,6 +1,7 @@
 """Planning of scale headers: which cells have room, in which letters, and where."""
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 from veernet.synth.header_style import COMPACT, HeaderStyle, header_room
 from veernet.synth.kinship import Scale
@@ -139,16 +140,17 @@ def plan_header(layout: PrintedLayout, style: HeaderStyle, block: Block) -> Plan
     has none. None if not one cell has room."""
     page, room = layout.page, block.columns[1] - block.columns[0]
     biggest = round(min(style.size * page.text_height, 0.14 * min(t.height for t in page.tracks)))
-    plans = [
-        _plan(layout, one, block, max(_SMALLEST, round(share * biggest)), titles)
-        for share in _SIZES
-        for one, titles in (
-            (style, _titles(layout, style, block)),
-            (style, ()),
-            (replace(style, rows=COMPACT, stacking="down to the grid"), ()),
-        )
-    ]
-    plan = next((one for one in plans if one.used <= room), plans[-1])
+    ways = (
+        (style, _titles(layout, style, block)),
+        (style, ()),
+        (replace(style, rows=COMPACT, stacking="down to the grid"), ()),
+    )
+    sizes = [max(_SMALLEST, round(share * biggest)) for share in _SIZES]
+    for size, (one, titles) in product(sizes, ways):
+        plan = _plan(layout, one, block, size, titles)
+        if plan.used <= room:
+            return plan
+    plan = _plan(layout, ways[-1][0], block, sizes[-1], ())
     while plan.length and plan.used > room:
         longest = plan.length
         stacks = [
