@@ -10,7 +10,7 @@ from veernet.data.logs import Word
 from veernet.synth.appearance import bernoulli
 from veernet.synth.layout import Layout, Section
 from veernet.synth.paint import paint_line
-from veernet.synth.text import Ink, Letters, Piece, box_of, put
+from veernet.synth.text import Ink, Letters, box_of, put
 
 _BOLD = 1
 """A bold font among `text.FONTS`."""

@@ -4,11 +4,9 @@ a sample of its line."""
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from numpy.random import Generator
-
 from veernet.data.logs import Word, WordKind
 from veernet.synth.header_plan import Cell, Plan, depth_scale, list_blocks, plan_header
-from veernet.synth.header_style import draw_header_style
+from veernet.synth.header_style import HeaderStyle
 from veernet.synth.inks import Inks
 from veernet.synth.kinship import MEMBERS
 from veernet.synth.layout import BLACK, TrackLayout
@@ -27,14 +25,13 @@ class _Part:
 
 
 def print_headers(
-    rng: Generator, inks: Inks, layout: PrintedLayout
+    inks: Inks, layout: PrintedLayout, style: HeaderStyle
 ) -> tuple[list[Word], list[range]]:
     """Print a scale header before every section, and in some styles after the last.
 
     Returns:
         the words, and the columns that each header takes.
     """
-    style = draw_header_style(rng, layout.page.font)
     words, taken = list[Word](), list[range]()
     for block in list_blocks(layout, style):
         plan = plan_header(layout, style, block)

@@ -12,6 +12,7 @@ from veernet.data.logs import BY_FILL, BY_WORDS, Word
 from veernet.synth.depth_numbers import print_depth_numbers
 from veernet.synth.fills import filled_rows, paint_fill
 from veernet.synth.header import print_headers
+from veernet.synth.header_style import draw_header_style
 from veernet.synth.inks import Inks
 from veernet.synth.layout import BLACK, Layout, TrackLayout
 from veernet.synth.marks import draw_handwriting, draw_stamp, draw_ticks
@@ -64,7 +65,7 @@ def _print_ends(rng: Generator, inks: Inks, layout: PrintedLayout) -> list[Word]
     """Print the scale headers, and blocks of other words in the room that they leave; returns the
     words of the headers."""
     page = layout.page
-    words, taken = print_headers(rng, inks, layout)
+    words, taken = print_headers(inks, layout, draw_header_style(rng, page.font))
     before = min([page.span[0], *(columns.start for columns in taken)])
     after = max([page.span[1], *(columns.stop for columns in taken)])
     for there, x, length in ((page.header, 0, before), (page.footer, after, page.width - after)):

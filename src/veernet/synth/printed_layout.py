@@ -252,7 +252,8 @@ def _sections(
     if length < 8 * header:
         two = repeat = False
     cuts = [start]
-    for there, part in ((two, parts[0]), (repeat, 1 - parts[1])):
+    main = 1 - parts[1] if repeat else 1.0
+    for there, part in ((two, parts[0] * main), (repeat, main)):
         if there:
             cuts.append(round(start + part * length))
     ends = [*(cut - round(header) for cut in cuts[1:]), stop]
