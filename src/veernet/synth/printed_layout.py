@@ -245,8 +245,8 @@ def _sections(
     """Draw the depth sections between the header and the footer, and the room between them."""
     two, repeat = bernoulli(rng, tracks.two_sections), bernoulli(rng, tracks.repeat)
     parts = rng.uniform(0.55, 0.8), rng.uniform(0.12, 0.3)
-    inches = rng.choice(_INCHES_PER_100_FT, 2, p=_HOW_OFTEN)
-    begins, again = round(rng.uniform(50, 9000), 1), rng.uniform(0, 0.6, 2)
+    inches = rng.choice(_INCHES_PER_100_FT, 2, p=_HOW_OFTEN).tolist()
+    begins, again = round(rng.uniform(50, 9000), 1), rng.uniform(0, 0.6, 2).tolist()
     start, stop = span
     length = stop - start
     if length < 8 * header:
