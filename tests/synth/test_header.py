@@ -68,7 +68,9 @@ def test_a_header_prints_name_unit_and_style_of_each_curve_and_the_scale_of_its_
     layout = layout_of(index)
     _, words = printed(layout, style_of(index))
     starts = [section.start for section in layout.page.sections]
-    for word in (word for word in words if word.curve is not None):
+    for word in words:
+        if word.curve is None:
+            continue
         curve = layout.curves[word.curve]
         member = MEMBERS[curve.mnemonic]
         column = next((at for at in starts if at >= word.box[3]), layout.page.width)
@@ -177,7 +179,9 @@ def test_a_change_of_scale_is_announced_at_its_column_in_some_logs():
         for word in log.words:
             if word.kind == "remark" and " TO " in word.text and word.curve is not None:
                 left, right = word.text.split(" TO ")
-                (scale,) = (row.curves[word.curve].scales or ())[1:]
+                scales = row.curves[word.curve].scales
+                assert scales is not None
+                scale = scales[1]
                 assert (float(left.split()[-1]), float(right)) == (scale.left, scale.right)
                 said.append(word.box[1] - scale.start)
     assert said

@@ -6,8 +6,9 @@ from itertools import product
 from veernet.synth.header_style import COMPACT, HeaderStyle, header_room
 from veernet.synth.kinship import Scale
 from veernet.synth.layout import Section
-from veernet.synth.printed_layout import DPI, PrintedCurve, PrintedLayout
+from veernet.synth.printed_layout import PrintedCurve, PrintedLayout
 from veernet.synth.text import Letters
+from veernet.synth.tracks import DPI
 
 _SIZES = (1, 0.85, 0.72, 0.6, 0.5)
 """Sizes of letters that are tried, of that of the style."""

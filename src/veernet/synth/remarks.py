@@ -179,26 +179,28 @@ def _name(page: _Page, track: int) -> list[_Mark]:
         return []
     size = page.letters.size
     piece, length = page.letters.across(text), round(size * rng.uniform(1.2, 4))
-    aside = round(rng.uniform(-0.8, 0.8) * length)
-    arrow = _arrow(length, aside, down=side < 0, darkness=page.letters.darkness)
+    aside = round(rng.uniform(-0.4, 0.4) * length)
+    arrow, at = _arrow(length, aside, down=side < 0, letters=page.letters)
     tip = round(row) + side * round(0.5 * line.layout.pen.width + 2)
-    y = tip - length if side < 0 else tip
+    y = tip - arrow.length if side < 0 else tip
     beyond = tip + side * (arrow.length + _AROUND)
-    top, left = (beyond - piece.length if side < 0 else beyond), x - max(0, -aside)
+    top, left = beyond - piece.length if side < 0 else beyond, x - at
     words = _Mark(text=text, piece=piece, y=top, x=_centred(piece, x + aside), curve=number)
     return [words, _Mark(text="arrow", piece=arrow, y=y, x=left, curve=number)]
 
 
-def _arrow(length: int, aside: int, *, down: bool, darkness: int) -> Piece:
-    """Draw an arrow over some rows, whose tail is some columns aside of its tip."""
-    tip, tail = np.array([max(0, -aside), 0]), np.array([max(0, aside), length - 1])
-    patch, barb = np.zeros((length, abs(aside) + 1), np.uint8), 0.25 * (tail - tip)
+def _arrow(length: int, aside: int, *, down: bool, letters: Letters) -> tuple[Piece, int]:
+    """Draw an arrow over some rows, whose tail is some columns aside of its tip; returns it with
+    the column of its tip."""
+    pen = max(1, round(letters.size / 14))
+    tip, tail = np.array([length, pen]), np.array([length + aside, length])
+    barb = 0.25 * (tail - tip)
     turned = np.array([[0, 0.6], [-0.6, 0]]) @ barb
     points = np.rint([tail, tip, tip + barb + turned, tip, tip + barb - turned]).astype(np.int32)
-    points[:, 0] += (wider := max(0, -int(points[:, 0].min())))
-    patch = np.pad(patch, ((0, 0), (wider, max(0, int(points[:, 0].max()) - abs(aside)))))
-    cv2.polylines(patch, [points], False, darkness, 1, cv2.LINE_AA)
-    return trimmed(np.ascontiguousarray(patch[::-1]) if down else patch)
+    patch = np.zeros((length + pen + 1, 2 * length + 1), np.uint8)
+    cv2.polylines(patch, [points], False, letters.darkness, pen, cv2.LINE_AA)
+    piece = trimmed(np.ascontiguousarray(patch[::-1]) if down else patch)
+    return piece, length - piece.drop
 
 
 def _perforations(page: _Page, track: int) -> list[_Mark]:
@@ -206,7 +208,8 @@ def _perforations(page: _Page, track: int) -> list[_Mark]:
     band, size, section = page.layout.page.tracks[track], page.letters.size, page.section
     n, step = int(page.rng.integers(3, 16)), max(3, round(size * page.rng.uniform(0.2, 0.5)))
     patch = np.zeros((max(3, round(0.5 * size)), n * step), np.uint8)
-    patch[:, ::step] = page.letters.darkness
+    for column in range(max(1, step // 4)):
+        patch[:, column::step] = page.letters.darkness
     x = int(page.rng.integers(section.start, section.stop))
     y = band.top + 2 if bernoulli(page.rng, 0.5) else band.bottom - 1 - len(patch)
     return [_Mark(text="perforations", piece=trimmed(patch), y=y, x=x)]

@@ -8,6 +8,9 @@ from veernet.errors import OptionError
 from veernet.files import read_toml, validate
 from veernet.synth.appearance import SHARE, FieldInfo, Range, check_settings
 
+DPI = 200
+"""Resolution at which lengths are as `Appearance` and `Tracks` say."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tracks:
