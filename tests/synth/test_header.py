@@ -132,7 +132,7 @@ def test_depths_are_printed_in_the_column_of_their_depth(index: int):
     row = logs.row(index)
     found = 0
     for word in logs.log(index).words:
-        text = word.text.removesuffix("'").removesuffix(" FT")
+        text = word.text.removesuffix(" FT")
         if word.kind == "depth" or word.text.endswith(" FT"):
             middle = (word.box[1] + word.box[3] - 1) / 2
             (section,) = (s for s in row.sections or () if s.start <= middle < s.stop)

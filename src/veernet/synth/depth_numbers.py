@@ -29,7 +29,6 @@ class _Style:
     bold_hundreds: bool
     hundreds_only: bool
     on_white: bool
-    unit: str
 
 
 def print_depth_numbers(
@@ -47,7 +46,6 @@ def print_depth_numbers(
         bold_hundreds=bernoulli(rng, 0.25),
         hundreds_only=bernoulli(rng, 0.1),
         on_white=bernoulli(rng, 0.75),
-        unit="'" if bernoulli(rng, 0.08) else "",
     )
     edges = _inside_a_track(rng, page)
     in_column = page.depth_track[0] < page.depth_track[1]
@@ -59,10 +57,10 @@ def print_depth_numbers(
         if style.ticks and in_column:
             _print_ticks(ink, page, section)
         numbers = _numbers(section, style)
-        texts = [f"{number:.0f}{style.unit}" for number, _ in numbers]
+        texts = [f"{number:.0f}" for number, _ in numbers]
         letters, along = _letters(page, section, style, max(texts, key=len, default="0"), edges)
         for (_, x), text in zip(numbers, texts, strict=True):
-            bold = style.bold_hundreds and text.strip("'").endswith("00")
+            bold = style.bold_hundreds and text.endswith("00")
             one = replace(letters, font=_BOLD) if bold else letters
             piece = one.along(text) if along else one.across(text)
             y = (edges[0] + edges[1] - piece.length) // 2
