@@ -1,6 +1,6 @@
-"""Draw the boxes of words over the headers of twelve printed logs, to look at.
+"""Draws the boxes of words over the headers of twelve printed logs, to look at.
 
-python benchmarks/header_boxes.py
+    .venv/bin/python benchmarks/header_boxes.py
 """
 
 from itertools import count, islice
@@ -13,7 +13,9 @@ from numpy import ndarray
 
 from veernet.data.logs import Log, WordKind
 from veernet.data.raster import write_picture
+from veernet.synth.appearance import Appearance
 from veernet.synth.printed import PrintedLogs
+from veernet.synth.tracks import Tracks
 
 COLOURS: dict[WordKind, tuple[int, int, int]] = {
     "depth": (0, 140, 140),
@@ -25,6 +27,23 @@ COLOURS: dict[WordKind, tuple[int, int, int]] = {
     "line": (190, 0, 190),
     "remark": (110, 110, 110),
 }
+
+CALM = Appearance(
+    header=1,
+    depth_track=0.9,
+    grain=(0, 0),
+    paper=(255, 255),
+    handwriting=0,
+    stamp=0,
+    uneven_light=0,
+    stains=0,
+    folds=0,
+    photocopy=0,
+    faded=0,
+    jpeg=0,
+    bilevel=0,
+)
+"""Paper on which boxes are seen well."""
 
 TILE = (300, 440)
 """Height and width of the picture of one header, px."""
@@ -40,24 +59,22 @@ def boxed(log: Log) -> UInt8[ndarray, "h w 3"]:
 
 
 def tile(log: Log) -> UInt8[ndarray, "h w 3"]:
-    """Show the header of a log: as much around it as keeps its letters legible."""
-    names = [word.box for word in log.words if word.kind == "mnemonic"]
+    """Show the header of a log and the beginning of its tracks, in a frame."""
     picture = boxed(log)
-    last = max(box[3] for box in names if box[3] < min(b[3] for b in names) + 600)
-    height = len(picture)
-    width = height * TILE[1] // TILE[0]
-    first = max(0, min(last + width // 4, picture.shape[1]) - width)
-    part = picture[:, first : first + width]
-    part = np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255)
-    return np.asarray(cv2.resize(part, TILE[::-1], interpolation=cv2.INTER_AREA))
+    height, width = len(picture), len(picture) * TILE[1] // TILE[0]
+    first = min(word.box[1] for word in log.words if word.kind in ("mnemonic", "line", "title"))
+    part = picture[:, max(0, first - height // 6) :][:, :width]
+    shown = np.asarray(cv2.resize(part, TILE[::-1], interpolation=cv2.INTER_AREA))
+    shown[[0, -1]] = shown[:, [0, -1]] = 0
+    return shown
 
 
 def main() -> None:
-    """Write `docs/gallery/headers.png`: three rows of four logs that have a header."""
-    logs = PrintedLogs(seed=21, width=(3200, 3600), height=(480, 640))
-    there = (i for i in count() if "header" in logs.row(i).traits)
-    drawn = (log for log in map(logs.log, there) if any(w.kind == "line" for w in log.words))
-    tiles = [tile(log) for log in islice(drawn, 12)]
+    """Write `docs/gallery/headers.png`: four rows of three headers."""
+    tracks = Tracks(dpi=(110, 420))
+    logs = PrintedLogs(seed=21, width=(3200, 3600), appearance=CALM, tracks=tracks)
+    drawn = (log for log in map(logs.log, count()) if any(w.kind == "line" for w in log.words))
+    tiles = [tile(log) // 32 * 32 + 31 for log in islice(drawn, 12)]
     sheet = np.vstack([np.hstack(tiles[at : at + 3]) for at in range(0, 12, 3)])
     write_picture(Path(__file__).parents[1] / "docs/gallery/headers.png", sheet)
 

@@ -145,10 +145,9 @@ def _row(plan: Plan, cell: Cell, row: str, rows: tuple[int, int]) -> list[tuple[
     left, middle, right = (slot.split() for slot in row.split("|"))
     top, bottom = rows
     gap = max(3, round(0.6 * plan.letters.size))
-    starts = [part for token in left if (part := _part(plan, cell, token, bottom - top))]
     ends = [part for token in right if (part := _part(plan, cell, token, bottom - top))]
-    if _length([*starts, *ends], gap) > bottom - top:
-        starts, ends = [], []
+    room = bottom - top - sum(part.piece.length + gap for part in ends)
+    starts = [part for token in left if (part := _part(plan, cell, token, room))]
     found = list[tuple[_Part, int]]()
     for part in starts:
         bottom -= part.piece.length
@@ -204,8 +203,8 @@ def _part(plan: Plan, cell: Cell, token: str, room: int) -> _Part | None:
         case _:
             kind, texts = "unit", [token.replace("unit", curve.unit)]
     for text in texts:
-        piece = plan.letters.across(text)
-        if piece.length <= room:
+        piece = _smaller(plan.letters, text, room)
+        if piece is not None:
             return _Part(kind=kind, text=text, piece=piece)
     return None
 

@@ -16,6 +16,9 @@ _SIZES = (1, 0.85, 0.72, 0.6, 0.5)
 _SMALLEST = 5
 """Smallest letters, px."""
 
+_OF_A_TRACK, _OF_A_ROW = 0.1, 0.065
+"""Largest letters, of the height of a track: with words in several rows, and all in one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -140,18 +143,14 @@ def plan_header(layout: PrintedLayout, style: HeaderStyle, block: Block) -> Plan
     """Find the largest letters in which all of a header has room; in the smallest, leave out what
     has none. None if not one cell has room."""
     page, room = layout.page, block.columns[1] - block.columns[0]
-    biggest = round(min(style.size * page.text_height, 0.14 * min(t.height for t in page.tracks)))
-    ways = (
-        (style, _titles(layout, style, block)),
-        (style, ()),
-        (replace(style, rows=COMPACT, stacking="down to the grid"), ()),
-    )
-    sizes = [max(_SMALLEST, round(share * biggest)) for share in _SIZES]
-    for size, (one, titles) in product(sizes, ways):
+    sizes = [share * style.size * page.text_height for share in _SIZES]
+    ways = (style, _titles(layout, style, block)), (style, ())
+    compact = replace(style, rows=COMPACT, stacking="down to the grid")
+    for size, (one, titles) in [*product(sizes, ways), *product(sizes[2:], [(compact, ())])]:
         plan = _plan(layout, one, block, size, titles)
         if plan.used <= room:
             return plan
-    plan = _plan(layout, ways[-1][0], block, sizes[-1], ())
+    plan = _plan(layout, compact, block, sizes[-1], ())
     while plan.length and plan.used > room:
         longest = plan.length
         stacks = [
@@ -163,15 +162,18 @@ def plan_header(layout: PrintedLayout, style: HeaderStyle, block: Block) -> Plan
 
 
 def _plan(
-    layout: PrintedLayout, style: HeaderStyle, block: Block, size: int, titles: tuple[str, ...]
+    layout: PrintedLayout, style: HeaderStyle, block: Block, size: float, titles: tuple[str, ...]
 ) -> Plan:
+    """Plan a header in letters of a size, or as small as the lowest track needs."""
+    lowest = min(track.height for track in layout.page.tracks)
+    size = min(size, lowest * (_OF_A_ROW if len(style.rows) == 1 else _OF_A_TRACK))
     darkness = max(150, layout.page.heavy_pen.darkness)
     tracks = range(len(layout.page.tracks))
     return Plan(
         layout=layout,
         style=style,
         block=block,
-        letters=Letters(size=size, font=style.font, darkness=darkness),
+        letters=Letters(size=max(_SMALLEST, round(size)), font=style.font, darkness=darkness),
         titles=titles,
         stacks=tuple(tuple(_cells(layout, style, block, track)) for track in tracks),
     )
