@@ -1,6 +1,8 @@
-"""Draws the boxes of words over the headers of twelve printed logs, to look at.
+"""Boxes of words, drawn over the headers of twelve printed logs, to look at.
 
     .venv/bin/python benchmarks/header_boxes.py
+
+Writes `docs/gallery/headers.png`; `docs/explanation/headers.md` tells the colours.
 """
 
 from itertools import count, islice

@@ -48,7 +48,7 @@ class _Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class _Page:
-    """What remarks are printed with."""
+    """Page, letters and random stream with which remarks are drawn."""
 
     rng: Generator
     layout: PrintedLayout
@@ -114,7 +114,7 @@ def _print(
 def _has_room(
     mark: _Mark, layout: PrintedLayout, track: TrackLayout, words: Sequence[Word]
 ) -> bool:
-    """Whether a mark lies in a track and one section, away from words."""
+    """Return whether a mark lies in a track and one section, away from words."""
     top, left, bottom, right = mark.word.box
     inside = track.top < top and bottom <= track.bottom
     within = any(one.start + 3 < left and right < one.stop - 3 for one in layout.page.sections)
