@@ -59,6 +59,11 @@ def test_words_of_a_header_do_not_overlap_and_leave_the_tracks_alone(index: int)
     _, words = printed(layout, style_of(index))
     for one, other in combinations([word.box for word in words], 2):
         assert one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
+    for word in words:
+        if word.curve is not None:
+            track = layout.curves[word.curve].line.track
+            assert track.top < word.box[0]
+            assert word.box[2] <= track.bottom
     for section in layout.page.sections:
         assert all(w.box[3] <= section.start or w.box[1] >= section.stop for w in words)
 
@@ -155,6 +160,14 @@ def test_words_of_a_crop_are_those_of_the_log_that_lie_in_it(index: int):
     words = crop.log(index).words
     assert list(words) == expected
     assert all(0 <= w.box[0] < w.box[2] <= crop.row(index).height for w in words)
+
+
+def test_words_that_the_scan_cuts_off_are_not_recorded():
+    """On pages without a margin that are skewed by a tenth of their height."""
+    skewed = replace(STRIP, margin=(0, 0), skew=(0.1, 0.1), depth_track=1, two_tracks=0)
+    for index in range(6):
+        log = replace(LOGS, appearance=skewed).log(index)
+        assert all(0 <= w.box[0] < w.box[2] <= len(log.grey) for w in log.words)
 
 
 def test_remarks_in_a_track_cover_the_curves_below_them():

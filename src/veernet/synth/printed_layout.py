@@ -133,37 +133,12 @@ def lay_out_printed(
     pens = bernoulli(rng, tracks.colour_pens)
     tinted = bernoulli(rng, tracks.colour_grid) and pens
     grid_colour = str(rng.choice(GRID_COLOURS))
-    curves, kin = list[PrintedCurve](), list[bool]()
-    bands_ = list[TrackLayout]()
-    for number, band in enumerate(page.tracks):
-        kin.append(bernoulli(rng, tracks.kinship))
-        names = names_of[number]
-        scales = draw_scales(rng, names)
-        bands_.append(_with_grid(rng, appearance, band, [*scales.values()], kin=kin[-1]))
-        styles = _styles(rng, tracks, len(names))
-        for name, style in zip(names, styles, strict=True):
-            pen, heavy = draw_pen(rng, appearance, tracks, scale, style)
-            ink = str(rng.choice(COLOURS)) if pens else pen.colour
-            curves.append(
-                PrintedCurve(
-                    line=CurveLayout(
-                        track=bands_[-1],
-                        pen=replace(pen, colour=ink),
-                        style=style,
-                        heavy=heavy,
-                        ending=_ending(rng, appearance, kin=kin[-1]),
-                        hatch=0,
-                        gaps=int(rng.integers(1, 4)) if bernoulli(rng, appearance.gaps) else 0,
-                    ),
-                    track=number,
-                    mnemonic=name,
-                    scales=_scales(rng, tracks, name, scales[name], page.sections),
-                    extent=_extent(rng, tracks, page.span),
-                    laps=round(uniform(rng, tracks.laps)),
-                    straight=_straight(rng, tracks, bands_[-1]),
-                    order=0,
-                )
-            )
+    curves, kin, bands_ = list[PrintedCurve](), list[bool](), list[TrackLayout]()
+    for number, names in enumerate(names_of[: len(page.tracks)]):
+        there = _track(rng, appearance, tracks, scale, page, number, names, pens=pens)
+        curves += there[0]
+        kin.append(there[1])
+        bands_.append(there[0][0].line.track)
     places = rng.permutation(len(curves)).tolist()
     curves = [replace(one, order=place) for one, place in zip(curves, places, strict=True)]
     page = replace(page, tracks=tuple(bands_), curves=tuple(one.line for one in curves))
@@ -180,6 +155,50 @@ def lay_out_printed(
         grid_colour=grid_colour if tinted else page.light_pen.colour,
         colour=colour,
     )
+
+
+def _track(
+    rng: Generator,
+    appearance: Appearance,
+    tracks: Tracks,
+    scale: float,
+    page: Layout,
+    number: int,
+    names: Sequence[str],
+    *,
+    pens: bool,
+) -> tuple[list[PrintedCurve], bool]:
+    """Draw the curves of a track, in pens of many colours or not; returns them, and True if they
+    are of one well."""
+    kin, found = bernoulli(rng, tracks.kinship), list[PrintedCurve]()
+    scales = draw_scales(rng, names)
+    band = _with_grid(rng, appearance, page.tracks[number], [*scales.values()], kin=kin)
+    styles = _styles(rng, tracks, len(names))
+    for name, style in zip(names, styles, strict=True):
+        pen, heavy = draw_pen(rng, appearance, tracks, scale, style)
+        ink = str(rng.choice(COLOURS)) if pens else pen.colour
+        line = CurveLayout(
+            track=band,
+            pen=replace(pen, colour=ink),
+            style=style,
+            heavy=heavy,
+            ending=_ending(rng, appearance, kin=kin),
+            hatch=0,
+            gaps=int(rng.integers(1, 4)) if bernoulli(rng, appearance.gaps) else 0,
+        )
+        found.append(
+            PrintedCurve(
+                line=line,
+                track=number,
+                mnemonic=name,
+                scales=_scales(rng, tracks, name, scales[name], page.sections),
+                extent=_extent(rng, tracks, page.span),
+                laps=round(uniform(rng, tracks.laps)),
+                straight=_straight(rng, tracks, band),
+                order=0,
+            )
+        )
+    return found, kin
 
 
 def _page(
@@ -203,6 +222,33 @@ def _page(
     longest = 0.25 * width
     ends = [min(longest, room + uniform(rng, appearance.header_length) * height) for _ in range(2)]
     span = round(ends[0]) if header else 1, width - (round(ends[1]) if footer else 1)
+    light, heavy, frame = _grid_pens(rng, appearance, tracks, scale)
+    return Layout(
+        height=height,
+        width=width,
+        tracks=tuple(replace(band, frame=frame) for band in bands_),
+        span=span,
+        header=header,
+        footer=footer,
+        depth_track=column,
+        sections=draw_sections(
+            rng, tracks, span, scale, header=max(24.0, min(room, 0.1 * (span[1] - span[0])))
+        ),
+        light_pen=light,
+        heavy_pen=heavy,
+        text_height=text_height,
+        font=int(rng.integers(0, 2**31)),
+        ticks=bernoulli(rng, appearance.integration_pips),
+        handwriting=bernoulli(rng, appearance.handwriting),
+        stamp=bernoulli(rng, appearance.stamp),
+        curves=(),
+    )
+
+
+def _grid_pens(
+    rng: Generator, appearance: Appearance, tracks: Tracks, scale: float
+) -> tuple[Pen, Pen, Pen | None]:
+    """Draw the pens of light and heavy lines, and that of the frames, if there are any."""
     light, darkness = int(uniform(rng, appearance.grid_darkness)), rng.random()
     thin = float(np.clip(round(scale * rng.uniform(0.8, 1.4)), 1, 3))
     heavy = float(np.clip(round(scale * uniform(rng, appearance.grid_line_width)), thin, 5))
@@ -211,25 +257,10 @@ def _page(
         darkness=int(rng.uniform(light, 255)),
     )
     framed = bernoulli(rng, tracks.framed)
-    return Layout(
-        height=height,
-        width=width,
-        tracks=tuple(replace(band, frame=frame if framed else None) for band in bands_),
-        span=span,
-        header=header,
-        footer=footer,
-        depth_track=column,
-        sections=draw_sections(
-            rng, tracks, span, scale, header=max(24.0, min(room, 0.1 * (span[1] - span[0])))
-        ),
-        light_pen=Pen(width=thin, darkness=light),
-        heavy_pen=Pen(width=heavy, darkness=int(light + darkness * (255 - light))),
-        text_height=text_height,
-        font=int(rng.integers(0, 2**31)),
-        ticks=bernoulli(rng, appearance.integration_pips),
-        handwriting=bernoulli(rng, appearance.handwriting),
-        stamp=bernoulli(rng, appearance.stamp),
-        curves=(),
+    return (
+        Pen(width=thin, darkness=light),
+        Pen(width=heavy, darkness=int(light + darkness * (255 - light))),
+        frame if framed else None,
     )
 
 
