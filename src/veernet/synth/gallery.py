@@ -65,6 +65,7 @@ _CALM_TRACKS: dict[str, Any] = {
     "heavy": 0,
     "colour_scan": 0,
     "colour_pens": 0,
+    "three_weights": 0,
     "framed": 0,
     "filled": 0,
     "remarks": 0,

@@ -126,18 +126,22 @@ class Section:
     """Distance of light lines of equal depth, px."""
     heavy_every: int
     """Period of heavy lines: every n-th line is heavy."""
+    heaviest_every: int = 0
+    """Period of lines heavier still; 0 for none."""
     depths: Depths | None = None
     """Depths of the columns; None where the numbers printed are any."""
 
-    def lines(self) -> Iterator[tuple[float, bool]]:
-        """Yield the column of every line of equal depth, and True if it is heavy."""
+    def lines(self) -> Iterator[tuple[float, int]]:
+        """Yield the column of every line of equal depth, and its weight: 0 light, 1 heavy, 2
+        heavier still."""
         if self.depths is None:
             first, number = float(self.start), 0
         else:
             number = math.ceil(self.depths.first / self.depths.line_feet)
             first = self.start + self.depths.columns_to(number * self.depths.line_feet)
         for i, x in enumerate(np.arange(first, self.stop, self.line_step).tolist()):
-            yield x, (number + i) % self.heavy_every == 0
+            heavy = (number + i) % self.heavy_every == 0
+            yield x, heavy + (self.heaviest_every > 0 and (number + i) % self.heaviest_every == 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +160,7 @@ class Layout:
     sections: tuple[Section, ...]
     light_pen: Pen
     heavy_pen: Pen
+    heaviest_pen: Pen | None = None
     text_height: int
     """Height of a line of words, px."""
     font: int

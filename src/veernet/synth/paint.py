@@ -154,9 +154,9 @@ def _hatch(ink: Ink, line: Line) -> None:
 def paint_grid(ink: Ink, layout: Layout, track: TrackLayout) -> None:
     """Print lines of equal depth, and over them those of equal value."""
     for section in layout.sections:
-        for x, heavy in section.lines():
-            pen = layout.heavy_pen if heavy else layout.light_pen
-            paint_line(ink, (x, track.top), (x, track.bottom), pen)
+        pens = layout.light_pen, layout.heavy_pen, layout.heaviest_pen or layout.heavy_pen
+        for x, weight in section.lines():
+            paint_line(ink, (x, track.top), (x, track.bottom), pens[weight])
     for section in layout.sections:
         for at, heavy in _value_lines(track):
             y = track.bottom - at * track.height

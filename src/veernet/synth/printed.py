@@ -220,14 +220,30 @@ def _well_at(
         found = draw_well(rng, n, step)
     else:
         found = take(rng, well, names, n_samples=n, step_ft=step)
-    at, samples = (depths - first) / step, np.arange(n)
-    there = np.isfinite(at)
+    at, there = (depths - first) / step, np.isfinite(depths)
     values = dict[str, Float[ndarray, "w"]]()
     for name in names:
         row = np.full(len(depths), np.nan)
-        row[there] = np.interp(at[there], samples, found.curves[name])
+        row[there] = _between(found.curves[name], at[there], smooth=layout.smooth)
         values[name] = row
     return values
+
+
+def _between(
+    samples: Float[ndarray, "n"], at: Float[ndarray, "m"], *, smooth: bool
+) -> Float[ndarray, "m"]:
+    """Interpolate samples at places between them: in straight lines, or by the quadratic spline
+    that rounds them off, whose weights are never negative; NaN beside a NaN."""
+    if not smooth:
+        return np.interp(at, np.arange(len(samples)), samples)
+    near = np.rint(at).astype(np.int64)
+    off = at - near
+    weights = (0.5 - off) ** 2 / 2, 0.75 - off**2, (0.5 + off) ** 2 / 2
+    last = len(samples) - 1
+    return sum(
+        (weight * samples[(near + k - 1).clip(0, last)] for k, weight in enumerate(weights)),
+        np.zeros(len(at)),
+    )
 
 
 def _positions(curve: PrintedCurve, values: Float[ndarray, "w"]) -> Float[ndarray, "w"]:

@@ -86,6 +86,8 @@ class PrintedLayout:
     """Columns at which another page begins, and the rows by which it lies lower than the first."""
     plotter_step: float
     """Distance of the rows that the plotter reaches, px; 0 for any row."""
+    smooth: bool
+    """True if the pen rounds the curves of wells off between their samples."""
     grid_colour: str
     colour: bool
     """True if the scan is in colour."""
@@ -152,6 +154,7 @@ def lay_out_printed(
         remarks=tuple(bernoulli(rng, tracks.remarks) for _ in bands_),
         joints=_joints(rng, tracks, page.span, scale),
         plotter_step=_plotter_step(rng, tracks, scale),
+        smooth=bernoulli(rng, tracks.smooth),
         grid_colour=grid_colour if tinted else page.light_pen.colour,
         colour=colour,
     )
@@ -236,6 +239,7 @@ def _page(
         ),
         light_pen=light,
         heavy_pen=heavy,
+        heaviest_pen=replace(heavy, width=min(heavy.width + 1, 5.0)),
         text_height=text_height,
         font=int(rng.integers(0, 2**31)),
         ticks=bernoulli(rng, appearance.integration_pips),

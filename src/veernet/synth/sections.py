@@ -38,6 +38,7 @@ def draw_sections(
         found.append(
             _section(
                 rng,
+                tracks,
                 (first, last),
                 begins + back * first_feet,
                 feet_per_px,
@@ -50,6 +51,7 @@ def draw_sections(
 
 def _section(
     rng: Generator,
+    tracks: Tracks,
     columns: tuple[int, int],
     depth: float,
     feet_per_px: float,
@@ -63,12 +65,14 @@ def _section(
     wide_enough = [feet for feet in (1, 2, 5, 10, 20, 50, 100) if feet / feet_per_px >= room]
     line_feet = float(rng.choice(wide_enough[:2])) if wide_enough else 100.0
     heavy_every = 5 if line_feet in (2, 10, 20) else int(rng.choice([5, 10]))
+    three_weights = bernoulli(rng, tracks.three_weights)
     number = line_feet * heavy_every * int(rng.choice([1, 2]))
     return Section(
         start=columns[0],
         stop=columns[1],
         line_step=line_feet / feet_per_px,
         heavy_every=heavy_every,
+        heaviest_every=5 * heavy_every if three_weights else 0,
         depths=Depths(
             first=depth,
             feet_per_px=feet_per_px,

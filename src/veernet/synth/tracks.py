@@ -28,6 +28,10 @@ class Tracks:
     kinship: Annotated[
         float, FieldInfo(SHARE, "of the tracks: curves that hang together as those of one well")
     ] = 0.85
+    smooth: Annotated[
+        float,
+        FieldInfo(SHARE, "of the logs: rounded between samples, as a pen draws; else straight"),
+    ] = 0.6
     straight: Annotated[float, FieldInfo(SHARE, "of the curves: constant, as a bit size is")] = 0.05
     on_line: Annotated[
         float, FieldInfo(SHARE, "of the straight curves: on a line of the grid, or beside one")
@@ -54,6 +58,9 @@ class Tracks:
     colour_pens: Annotated[float, FieldInfo(SHARE, "curves in colours, also on grey scans")] = 0.25
     colour_grid: Annotated[float, FieldInfo(SHARE, "of these: the grid in a colour, too")] = 0.4
 
+    three_weights: Annotated[
+        float, FieldInfo(SHARE, "of the grids: every fifth heavy line of equal depth heavier still")
+    ] = 0.4
     framed: Annotated[float, FieldInfo(SHARE, "tracks in a frame of its own pen")] = 0.7
     frame_width: Annotated[Range, FieldInfo("px", "width of the frame, 8 px at most", 8)] = (1, 5)
     filled: Annotated[
