@@ -19,6 +19,7 @@ from processor import processor
 from veernet.synth import generator
 from veernet.synth.appearance import PLAIN, Appearance, field_infos
 from veernet.synth.logs import SynthLogs
+from veernet.synth.printed import PrintedLogs
 
 GOLDEN = Path(__file__).parent / "golden.json"
 """The packages and the processor that drew logs of a version, and those logs: digests of their
@@ -61,6 +62,8 @@ FAMILIES = {
         SynthLogs(height=(80, 100), width=(300, 400), seed=13, appearance=PLAIN, shapes=""),
         8,
     ),
+    "printed": (PrintedLogs(height=(200, 300), width=(500, 900), seed=17), 24),
+    "printed from wells": (PrintedLogs(height=(200, 260), width=(400, 600), seed=19, wells=""), 6),
 }
 """And how many logs of each are drawn."""
 
@@ -94,13 +97,19 @@ def mean(curve) -> float:
 def drawn(family: str, las_files: str) -> dict:
     """Digests of the logs of a family, and of each one what rounding moves little."""
     logs, n = FAMILIES[family]
-    logs = replace(logs, shapes=las_files) if logs.shapes is not None else logs
+    match logs:
+        case SynthLogs(shapes=str()):
+            logs = replace(logs, shapes=las_files)
+        case PrintedLogs(wells=str()):
+            logs = replace(logs, wells=las_files)
+        case _:
+            pass
     digests = {name: hashlib.sha256() for name in ("grey", "mask", "curves", "metadata")}
     near = []
     for number in range(n):
         row, log = logs.row(number), logs.log(number)
         digests["metadata"].update(json.dumps(row.written()).encode())
-        digests["grey"].update(log.grey.tobytes())
+        digests["grey"].update(log.picture.tobytes())
         digests["mask"].update(log.mask.tobytes())
         digests["curves"].update(log.curves.rows.tobytes() + log.curves.values.tobytes())
         near.append(
@@ -110,7 +119,7 @@ def drawn(family: str, las_files: str) -> dict:
                 "sources": [f"{curve.source} {curve.mnemonic}" for curve in row.curves],
                 "tracks": [[round(edge, 3) for edge in curve.track] for curve in row.curves],
                 "grey": round(float(log.grey.mean()), 3),
-                "mask": [int((log.mask == k + 1).sum()) for k in range(logs.n_curves)],
+                "mask": [int((log.mask == k + 1).sum()) for k in range(len(row.curves))],
                 "columns": [int(np.isfinite(rows).sum()) for rows in log.curves.rows],
                 "row": [*map(mean, log.curves.rows)],
                 "value": [*map(mean, log.curves.values)],
@@ -160,8 +169,9 @@ def test_the_digests_are_of_logs_with_every_trait_that_there_is():
     message = {
         t for of in golden()["families"].values() for log in of["logs"] for t in log["traits"]
     }
-    logs = SynthLogs(height=(480, 500), width=(500, 700))
-    assert message >= {trait for i in range(300) for trait in logs.row(i).traits}
+    sides = {"height": (480, 500), "width": (500, 700)}
+    for logs in (SynthLogs(**sides), PrintedLogs(**sides)):
+        assert message >= {trait for i in range(300) for trait in logs.row(i).traits}
 
 
 def test_another_machine_must_draw_nearly_the_same(las_files):
