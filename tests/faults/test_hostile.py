@@ -129,6 +129,10 @@ def test_curves_that_promise_more_than_a_log_has_are_refused(small_archive, tmp_
     assert path.stat().st_size < 2000
     with pytest.raises(ArchiveError, match=r"000000.npz: .* more than curves of shape"):
         split.log(0)
+    good = np.zeros((2, split.rows[0].width))
+    np.savez_compressed(path, rows=good, values=good, texts=np.zeros(2_000_000, "U9"))
+    with pytest.raises(ArchiveError, match=r"000000.npz: .* bytes of words, where"):
+        split.log(0)
     np.savez(path, rows=np.zeros((2, split.rows[0].width), "U9"), values=np.zeros((2, 3)))
     with pytest.raises(ArchiveError, match="000000.npz: "):
         split.log(0)

@@ -169,8 +169,8 @@ def test_the_digests_are_of_logs_with_every_trait_that_there_is():
     message = {
         t for of in golden()["families"].values() for log in of["logs"] for t in log["traits"]
     }
-    sides = {"height": (480, 500), "width": (500, 700)}
-    for logs in (SynthLogs(**sides), PrintedLogs(**sides)):
+    height, width = (480, 500), (500, 700)
+    for logs in (SynthLogs(height=height, width=width), PrintedLogs(height=height, width=width)):
         assert message >= {trait for i in range(300) for trait in logs.row(i).traits}
 
 

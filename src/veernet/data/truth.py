@@ -10,8 +10,10 @@ from veernet.data.logs import Curves, Word
 from veernet.errors import ArchiveError
 from veernet.files import validate
 
-WORDS_BYTES = 2**24
+WORDS_BYTES = 2**22
 """Most bytes that the words of a log take in their file."""
+
+_WORDS = "texts", "kinds", "boxes", "curve_of_word"
 
 
 def save_truth(path: Path, curves: Curves, words: tuple[Word, ...]) -> None:
@@ -38,10 +40,7 @@ def read_truth(path: Path, shape: tuple[int, int]) -> tuple[Curves, tuple[Word, 
         ArchiveError: the file cannot be read, or has curves of another shape.
     """
     try:
-        with ZipFile(path) as file:
-            size = sum(member.file_size for member in file.infolist())
-        if size > 4096 + 17 * shape[0] * shape[1] + WORDS_BYTES:
-            raise ValueError(f"{size:,} bytes are more than curves of shape {shape} take")
+        _check_bytes(path, shape)
         with np.load(path, allow_pickle=False) as file:
             arrays = {**file}
         rows, values = arrays["rows"], arrays["values"]
@@ -57,10 +56,20 @@ def read_truth(path: Path, shape: tuple[int, int]) -> tuple[Curves, tuple[Word, 
     return Curves(rows=rows, values=values, covered=covered), words
 
 
+def _check_bytes(path: Path, shape: tuple[int, int]) -> None:
+    with ZipFile(path) as file:
+        sizes = [(Path(one.filename).stem, one.file_size) for one in file.infolist()]
+    words = sum(size for name, size in sizes if name in _WORDS)
+    curves = sum(size for _, size in sizes) - words
+    if curves > 4096 + 17 * shape[0] * shape[1]:
+        raise ValueError(f"{curves:,} bytes are more than curves of shape {shape} take")
+    if words > WORDS_BYTES:
+        raise ValueError(f"{words:,} bytes of words, where {WORDS_BYTES:,} are read")
+
+
 def _words(path: Path, arrays: dict[str, ndarray]) -> tuple[Word, ...]:
     if "texts" not in arrays:
         return ()
-    names = "texts", "kinds", "boxes", "curve_of_word"
     return tuple(
         validate(
             Word,
@@ -68,5 +77,5 @@ def _words(path: Path, arrays: dict[str, ndarray]) -> tuple[Word, ...]:
             where=str(path),
             error=ArchiveError,
         )
-        for text, kind, box, of in zip(*(arrays[name].tolist() for name in names), strict=True)
+        for text, kind, box, of in zip(*(arrays[name].tolist() for name in _WORDS), strict=True)
     )

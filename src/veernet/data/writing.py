@@ -34,18 +34,15 @@ from veernet.locks import claimed
 JOURNAL = "written.jsonl"
 """File of the rows of complete logs, inside the folder of an unfinished split."""
 
+_WHITE, _BLACK, _GREY = (255, 255, 255), (0, 0, 0), (200, 200, 200)
 _COLOURS = ((214, 39, 40), (31, 119, 180), (44, 160, 44), (148, 103, 189), (255, 127, 14))
 
-_PALETTE = bytes(
-    channel
-    for colour in (
-        (255, 255, 255),
-        *(_COLOURS[index % len(_COLOURS)] for index in range(UNLABELLED - 1)),
-        (200, 200, 200),
-    )
-    for channel in colour
-)
-"""Colours of background, curves, and pixels that are not labelled."""
+
+def _palette(n_curves: int) -> bytes:
+    """Return the colours of background, curves, and pixels that are not labelled, as R, G, B."""
+    curves = [_COLOURS[index % len(_COLOURS)] for index in range(max(2, n_curves))]
+    colours = [_WHITE, *curves, *[_BLACK] * (UNLABELLED - 1 - len(curves)), _GREY]
+    return bytes(channel for colour in colours for channel in colour)
 
 
 @contextmanager
@@ -164,7 +161,7 @@ def write_log(folder: Path, row: Row, log: Log) -> Row:
 
     saves = (
         partial(save_picture, picture=log.picture),
-        partial(save_picture, picture=log.mask, palette=_PALETTE),
+        partial(save_picture, picture=log.mask, palette=_palette(len(row.curves))),
         save_curves,
     )
     expected = row.sha256 or (None,) * len(saves)
