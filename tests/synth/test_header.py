@@ -147,6 +147,21 @@ def test_depths_are_printed_in_the_column_of_their_depth(index: int):
     assert found or "depth column" not in row.traits
 
 
+def test_a_depth_that_is_written_in_a_track_is_one_of_its_section():
+    """On pages whose sections are only a few feet long."""
+    short = Tracks(dpi=(1200, 1200), remarks=1, two_sections=1, repeat=1)
+    logs, found = replace(LOGS, width=(1000, 1200), tracks=short), 0
+    for index in range(24):
+        row = logs.row(index)
+        for word in (one for one in logs.log(index).words if one.text.endswith(" FT")):
+            middle = (word.box[1] + word.box[3] - 1) / 2
+            (section,) = (s for s in row.sections or () if s.start <= middle < s.stop)
+            depth = section.depth + section.feet_per_px * (middle - section.start)
+            assert abs(depth - float(word.text[:-3])) <= section.feet_per_px
+            found += 1
+    assert found
+
+
 @pytest.mark.parametrize("index", range(4))
 def test_words_of_a_crop_are_those_of_the_log_that_lie_in_it(index: int):
     whole, crop = LOGS, replace(LOGS, crop=(700, 900))

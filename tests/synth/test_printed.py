@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,22 +13,25 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from torch import nn
 
-from veernet.data.logs import BY_FILL, Row, Word
+from veernet.data.logs import BY_FILL, BY_WORDS, Row, Word
 from veernet.errors import OptionError, RunError
 from veernet.evaluation.evaluate import evaluate
+from veernet.las import LasCurve, write_las
 from veernet.synth.appearance import PLAIN, Appearance
 from veernet.synth.degradation import paper_shift
 from veernet.synth.fills import Fill, filled_rows, paint_fill
+from veernet.synth.kinship import MEMBERS
 from veernet.synth.make import make
 from veernet.synth.opening import open_archive
 from veernet.synth.paint import Line, paint_curves
 from veernet.synth.pens import STYLES
-from veernet.synth.printed import PrintedLogs
+from veernet.synth.printed import PrintedLogs, _depths, _well_at
 from veernet.synth.tracks import Tracks
 from veernet.train.run import start
 from veernet.training import Training
 
 numbers = st.integers(0, 10_000)
+LAS: dict[str, Any] = {"unit": "ft", "step": 1.0, "decimals": 2}
 
 
 def covered(log):
@@ -153,6 +157,117 @@ def test_a_centre_is_covered_by_a_curve_where_that_curve_has_ink_there():
             assert (others[named[by_curve] - 1, np.flatnonzero(by_curve)] > 90).all()
             assert (others.max(0)[named == 0] < 110).all()
     assert under > 100
+
+
+def of_scales(curve, values):
+    """Values in the unit of a curve's scales, by the metadata alone."""
+    found = np.full(len(values), np.nan)
+    for one in curve.scales:
+        at, (left, right) = values[one.start : one.stop], (one.left, one.right)
+        found[one.start : one.stop] = (
+            left * (right / left) ** at if one.logarithmic else left + (right - left) * at
+        )
+    return found
+
+
+def test_the_values_of_a_curve_are_those_of_the_well_on_every_scale_that_it_has():
+    """By the metadata alone; where the zero of a curve floats, but for one and the same shift."""
+    logs = replace(LEVEL, tracks=replace(LEVEL.tracks, scale_change=1, straight=0, kinship=1))
+    seen = Counter[bool]()
+    for number in range(60):
+        row, (layout, well) = logs.row(number), logs._layout(number)
+        rng = logs._rng(number, purpose=1)
+        known = _well_at(rng, layout, _depths(layout), well)
+        for curve, drawn in zip(row.curves, logs._curves(number, layout, well), strict=True):
+            member = MEMBERS[curve.mnemonic]
+            factors = {one.unit or member.unit: one.factor for one in member.scales}
+            values = known[curve.mnemonic] * factors[curve.unit or ""]
+            off = of_scales(curve, drawn.values) - values
+            inside = (drawn.positions > 1e-3) & (drawn.positions < 1 - 1e-3)
+            inside &= np.abs(drawn.values - 0.5) < 0.49
+            if inside.any():
+                seen[len(curve.scales or ()) > 1] += 1
+                off -= np.nanmedian(off[inside]) if member.floating else 0
+                assert np.abs(off[inside]).max() < 1e-6 * np.abs(values[inside]).max() + 1e-6
+    assert seen[True] > 30
+
+
+@pytest.mark.parametrize("kinship", [0, 1])
+def test_a_repeat_shows_the_values_of_its_depths_again(kinship):
+    """On the scale of the first time, wherever a curve has one scale."""
+    again = replace(LEVEL.tracks, repeat=1, kinship=kinship, scale_change=0, starts_or_ends=0)
+    logs, seen = replace(LEVEL, width=(1500, 1600), tracks=again), 0
+    for number in range(6):
+        sections = logs.row(number).sections
+        assert sections
+        first, last = sections[0], sections[-1]
+        x = np.arange(last.start + 1, last.stop - 1)
+        depth = last.depth + last.feet_per_px * (x - last.start)
+        before = first.start + (depth - first.depth) / first.feet_per_px
+        for values in logs.log(number).curves.values:
+            off = values[x] - np.interp(before, np.arange(first.stop), values[: first.stop])
+            off = off[(before > first.start) & (before < first.stop - 1) & np.isfinite(off)]
+            seen += off.size
+            assert not off.size or np.median(np.abs(off)) < 0.01
+    assert seen > 1000
+
+
+def test_a_curve_is_absent_where_the_paper_moves_it_off_the_page():
+    """Pages joined with an offset of half their height."""
+    far = replace(Tracks(), joined=1, join_offset=(80, 100), dpi=(200, 200))
+    logs, lost = PrintedLogs(height=(150, 200), width=(500, 600), tracks=far), 0
+    for number in range(12):
+        row, log = logs.row(number), logs.log(number)
+        there = np.isfinite(log.curves.rows)
+        np.testing.assert_array_equal(there, np.isfinite(log.curves.values))
+        assert not covered(log)[~there].any()
+        lost += (~there).sum()
+        rows = log.curves.rows[there]
+        assert ((rows > -0.5) & (rows < row.height - 0.5)).all()
+        k, x = np.nonzero(there)
+        assert (log.mask[np.rint(rows).astype(int), x] > 0).all()
+        assert len(k) == len(x)
+    assert lost
+
+
+@pytest.mark.parametrize("mark", ["handwriting", "stamp", "integration_pips"])
+def test_a_centre_under_a_mark_is_covered_by_it(mark):
+    """Nothing else covers a centre on these pages."""
+    calm = replace(Appearance(), handwriting=0, stamp=0, integration_pips=0, header=0, footer=0)
+    calm = replace(calm, track_numbers=0, depth_track=1)
+    only = replace(SMALL.tracks, filled=0, remarks=0, scale_change=0)
+    plain, marked = (
+        replace(SMALL, appearance=replace(calm, **{mark: share}), tracks=only) for share in (0, 1)
+    )
+    hidden = [
+        int((covered(logs.log(number)) == BY_WORDS).sum())
+        for logs in (plain, marked)
+        for number in range(20)
+    ]
+    assert not any(hidden[:20])
+    assert any(hidden[20:])
+
+
+@pytest.mark.parametrize("height", [60, 240, 480, 600])
+def test_depths_are_as_far_apart_as_resolution_and_depth_scale_say(height):
+    """Sections are at 1, 2, 2.4, 5, 6 or 10 inches per 100 ft."""
+    for number in range(10):
+        row = PrintedLogs(height=(height, height), width=(400, 500)).row(number)
+        for section in row.sections or ():
+            inches = 100 / (section.feet_per_px * (row.dpi or 0))
+            assert min(abs(inches - one) for one in (1, 2, 2.4, 5, 6, 10)) < 0.01 * inches
+
+
+def test_curves_that_no_well_has_are_of_no_file(tmp_path):
+    depth = np.arange(900.0)
+    write_las(tmp_path / "a.las", depth, [LasCurve(mnemonic="GR", values=depth % 97)], **LAS)
+    logs = replace(SMALL, wells=str(tmp_path))
+    for share, source in ((0, ""), (1, "a.las")):
+        tracks = replace(logs.tracks, kinship=share, straight=0)
+        rows = [replace(logs, tracks=tracks).row(number) for number in range(5)]
+        assert {curve.source for row in rows for curve in row.curves} == {source}
+    straight = replace(logs, tracks=replace(logs.tracks, straight=1)).row(0)
+    assert {curve.source for curve in straight.curves} == {""}
 
 
 def test_a_centre_under_hatching_is_covered_by_a_fill():

@@ -63,7 +63,7 @@ class SectionRow:
     """Depth at the middle of the first column, ft."""
     feet_per_px: float
     repeat: bool = False
-    """True if depths of an earlier section are printed again."""
+    """True for a repeat section, which prints depths of the first one again at its scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class CurveRow:
     colour: str | None = None
     """Colour of its ink, as "#rrggbb"."""
     order: int | None = None
-    """Place in the order of printing: where curves cross, the one of the greatest is on top."""
+    """Place in the order of printing: where curves cross, the mask has the one of the greatest."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 
 from jaxtyping import Float
@@ -18,8 +18,9 @@ from veernet.synth.wells import read_wells
 LogFamily = SynthLogs | PrintedLogs
 """Any family of synthetic logs."""
 
-VERSION = 1
-"""Version of the generator, raised whenever the pixels, curves or traits of a log change."""
+VERSION, PRINTED_VERSION = 1, 2
+"""Versions of the generators of `SynthLogs` and of `PrintedLogs`, each raised whenever the pixels,
+curves or traits of a log of its family change."""
 
 _NUMBERS = 256
 """Number of logs searched for traits."""
@@ -59,9 +60,12 @@ def generator_of(logs: LogFamily) -> GeneratorRecord:
         digest.update(json.dumps(family.row(number).written()).encode())
         for drawn in (log.picture, log.mask, log.curves.rows, log.curves.values):
             digest.update(drawn.tobytes())
+        if log.curves.covered is not None:
+            words = [asdict(word) for word in log.words]
+            digest.update(log.curves.covered.tobytes() + json.dumps(words).encode())
     packages = ("veernet", "numpy", "opencv-python-headless", "pillow")
     return GeneratorRecord(
-        version=VERSION,
+        version=PRINTED_VERSION if isinstance(logs, PrintedLogs) else VERSION,
         digest=digest.hexdigest(),
         packages={name: version(name) for name in packages},
     )

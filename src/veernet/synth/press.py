@@ -35,12 +35,16 @@ STAMP_INKS = (BLACK, BLACK, "#b4283c", "#283cb4")
 
 def print_page(
     rng: Generator, layout: PrintedLayout, lines: Sequence[Line]
-) -> tuple[Inks, list[Word]]:
-    """Print the page without its curves and fills; returns the words whose meaning is known. The
-    lines are those that arrows point to."""
+) -> tuple[Inks, list[Word], Ink]:
+    """Print the page without its curves and fills. The lines are those that arrows point to.
+
+    Returns:
+        the inks, the words whose meaning is known, and the ink of pips, handwriting and stamps.
+    """
     page = layout.page
     inks = Inks(shape=(page.height, page.width))
     grid, black, words = inks.of(layout.grid_colour), inks.of(BLACK), list[Word]()
+    marks, stamp = np.zeros_like(black), np.zeros_like(black)
     for track in page.tracks:
         if track.grid:
             paint_grid(grid, page, track)
@@ -52,13 +56,16 @@ def print_page(
     words += print_depth_numbers(rng, black, page, over=(grid,))
     words += print_remarks(rng, inks, layout, lines, words)
     if page.ticks:
-        draw_ticks(rng, black, page)
+        draw_ticks(rng, marks, page)
     words += _print_ends(rng, inks, layout)
     if page.handwriting:
-        draw_handwriting(rng, black, page)
+        draw_handwriting(rng, marks, page)
+    np.maximum(black, marks, out=black)
     if page.stamp:
-        draw_stamp(rng, inks.of(str(rng.choice(STAMP_INKS))))
-    return inks, words
+        ink = inks.of(str(rng.choice(STAMP_INKS)))
+        draw_stamp(rng, stamp)
+        np.maximum(ink, stamp, out=ink)
+    return inks, words, np.maximum(marks, stamp)
 
 
 def _print_ends(rng: Generator, inks: Inks, layout: PrintedLayout) -> list[Word]:
@@ -130,8 +137,10 @@ def coverage(
     lines: Sequence[Line],
     fills: Sequence[tuple[Float[ndarray, "w"], Float[ndarray, "w"]]],
     words: Sequence[Word],
+    marks: Ink,
 ) -> UInt8[ndarray, "K w"]:
-    """Find what shares the pixel of every curve's centre, as `Curves.covered` says."""
+    """Find what shares the pixel of every curve's centre, as `Curves.covered` says; `marks` is the
+    ink of those that are no words."""
     page = layout.page
     rows = np.array([line.rows for line in lines]).reshape(-1, page.width)
     found = np.zeros(rows.shape, np.uint8)
@@ -143,6 +152,7 @@ def coverage(
         found[:, max(0, left) : max(0, right)][(part >= top) & (part < bottom)] = BY_WORDS
     known, x = np.isfinite(rows), np.arange(page.width)
     y = np.rint(np.where(known, rows, 0)).astype(np.int64).clip(0, page.height - 1)
+    found[(marks[y, x] > 0) & known] = BY_WORDS
     for number, line in enumerate(lines):
         ink = np.zeros((page.height, page.width), np.bool_)
         for stroke in line.bands(line.layout.pen.width, page.height):

@@ -93,14 +93,15 @@ class PrintedLogs:
             for curve, drawn in zip(layout.curves, self._curves(index, layout, well), strict=True)
         ]
         rng = self._rng(index, purpose=3)
-        inks, words = print_page(rng, layout, lines)
+        inks, words, marks = print_page(rng, layout, lines)
         for colour, ink in inks.planes.items():
             inks.planes[colour] = shift_columns(ink, shift)
         words = [_moved(word, shift) for word in words]
         fills = paint_fills(inks, layout, lines)
         print_curves(inks, layout, lines)
         scan = degrade(rng, degradation, inks.mixed(colour=layout.colour))
-        covered = coverage(layout, lines, fills, words)
+        lines = [_on_page(line, page.height) for line in lines]
+        covered = coverage(layout, lines, fills, words, shift_columns(marks, shift))
         kept = self._kept_columns(index, layout)
         part = slice(kept.start, kept.stop)
         scan = np.ascontiguousarray(scan[:, part])
@@ -159,7 +160,7 @@ class PrintedLogs:
         known = _well_at(rng, layout, depths, well)
         drawn = list[Curve]()
         for curve in layout.curves:
-            course = self._course(rng, layout, curve, known)
+            course = self._course(rng, layout, curve, depths, known)
             drawn.append(lay_on_paper(course, curve.line.ending))
         return drawn
 
@@ -168,20 +169,22 @@ class PrintedLogs:
         rng: Generator,
         layout: PrintedLayout,
         curve: PrintedCurve,
+        depths: Float[ndarray, "w"],
         known: Mapping[str, Float[ndarray, "w"]],
     ) -> Float[ndarray, "w"]:
-        """Draw the course of a curve over the columns of the page."""
+        """Draw the course of a curve over the columns of the page: the same at the same depth."""
         page = layout.page
         (start, stop), course = page.span, np.full(page.width, np.nan)
-        if curve.straight is not None:
-            course[start:stop] = curve.straight
-        elif layout.kin[curve.track]:
+        if layout.of_well(curve):
             course = _positions(curve, known[curve.mnemonic])
+        elif curve.straight is not None:
+            course[start:stop] = curve.straight
         else:
-            shape = draw_shape(
-                rng, self.appearance, stop - start, unit=page.height, scale=layout.scale
-            )
-            course[start:stop] = draw_course(rng, self.appearance, shape, curve.line.ending, gaps=0)
+            n = stop - start
+            shape = draw_shape(rng, self.appearance, n, unit=page.height, scale=layout.scale)
+            drawn = draw_course(rng, self.appearance, shape, curve.line.ending, gaps=0)
+            ends = float(np.nanmin(depths)), float(np.nanmax(depths))
+            course = np.interp(depths, np.linspace(*ends, n), drawn)
         laps = curve.laps if curve.line.ending == "wrapped" else FURTHEST
         course = np.clip(course, 1e-3 - laps, 1 + laps - 1e-3)
         cut_gaps_(rng, course, curve.line.gaps)
@@ -247,11 +250,12 @@ def _between(
 
 
 def _positions(curve: PrintedCurve, values: Float[ndarray, "w"]) -> Float[ndarray, "w"]:
-    """Lay values on the scales of a curve."""
-    found = np.full(len(values), np.nan)
+    """Lay values on the scales of a curve; where their zero floats, from the zero that has them
+    in the track on the first scale."""
+    found, first = np.full(len(values), np.nan), curve.scales[0][1]
+    if MEMBERS[curve.mnemonic].floating:
+        values = values + (first.left - first.shifted_to(values).left) / first.factor
     for start, scale in curve.scales:
-        if MEMBERS[curve.mnemonic].floating:
-            scale = scale.shifted_to(values)
         found[start:] = scale.positions(values[start:])
     return found
 
@@ -274,6 +278,12 @@ def _joint_shift(layout: PrintedLayout) -> Float[ndarray, "w"]:
     for column, offset in layout.joints:
         found[column:] = offset
     return found
+
+
+def _on_page(line: Line, height: int) -> Line:
+    """Return a line without the columns in which its centre is beyond the page."""
+    inside = (line.rows > -0.5) & (line.rows < height - 0.5)
+    return replace(line, curve=replace(line.curve, on_paper=line.curve.on_paper & inside))
 
 
 def _moved(word: Word, shift: Float[ndarray, "w"]) -> Word:
@@ -309,7 +319,7 @@ def _curve_row(
     return CurveRow(
         track=curve.line.track.edges,
         mnemonic=curve.mnemonic,
-        source="" if well is None else well.source,
+        source=well.source if well is not None and layout.of_well(curve) else "",
         class_index=1 + STYLES.index(curve.line.style),
         unit=curve.unit,
         scales=tuple(scale for scale in scales if scale.start < scale.stop),

@@ -73,7 +73,6 @@ class PrintedLayout:
     """A page on its side with tracks as they are printed; all lengths in pixels."""
 
     page: Layout
-    dpi: float
     scale: float
     """Factor on the lengths of `Appearance` and `Tracks`."""
     curves: tuple[PrintedCurve, ...]
@@ -91,6 +90,15 @@ class PrintedLayout:
     grid_colour: str
     colour: bool
     """True if the scan is in colour."""
+
+    @property
+    def dpi(self) -> float:
+        """Resolution, px per inch; that of `Tracks` but on pages lower than `FULL`."""
+        return DPI * self.scale
+
+    def of_well(self, curve: PrintedCurve) -> bool:
+        """Return whether a curve shows values of a well."""
+        return self.kin[curve.track] and curve.straight is None
 
     def traits(self) -> list[str]:
         """List the visible features of the page and its curves, in words, each once."""
@@ -146,7 +154,6 @@ def lay_out_printed(
     page = replace(page, tracks=tuple(bands_), curves=tuple(one.line for one in curves))
     return PrintedLayout(
         page=page,
-        dpi=dpi,
         scale=scale,
         curves=tuple(curves),
         kin=tuple(kin),
@@ -325,12 +332,13 @@ def _with_grid(
 def _scales(
     rng: Generator, tracks: Tracks, name: str, scale: Scale, sections: Sequence[Section]
 ) -> tuple[tuple[int, Scale], ...]:
-    """Draw where a curve's scale changes: to another customary one of the same kind."""
+    """Draw where a curve's scale changes: to another customary one of the same kind and unit."""
     changes, at = bernoulli(rng, tracks.scale_change), rng.uniform(0.15, 0.85)
     others = [
         one
         for one in MEMBERS[name].scales
-        if one.log == scale.log and (one.left, one.right) != (scale.left, scale.right)
+        if (one.log, one.unit) == (scale.log, scale.unit)
+        and (one.left, one.right) != (scale.left, scale.right)
     ]
     other = others[int(rng.integers(0, len(others)))] if others else scale
     if not changes or not others:

@@ -151,6 +151,8 @@ def _depth(page: _Page, track: int) -> list[_Mark]:
     x = page.rng.uniform(section.start, section.stop) - section.start
     feet = 10 * round((section.depths.first + section.depths.feet_per_px * x) / 10)
     column = section.start + section.depths.columns_to(feet)
+    if not section.start <= column < section.stop:
+        return []
     return [_in_track(page, page.layout.page.tracks[track], f"{feet} FT", column)]
 
 
