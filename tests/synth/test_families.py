@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from veernet.errors import OptionError
+from veernet.las import LasCurve
+from veernet.las import write_las as write_field_las
 from veernet.synth.drawn_wells import draw_well
 from veernet.synth.kinship import FAMILIES, MEMBERS, draw_members, draw_scales, member_of
 from veernet.synth.wells import (
@@ -202,6 +204,15 @@ def test_a_folder_of_las_files_gives_families_in_one_unit(tmp_path):
     assert b.curves["RHOB"].mean() == pytest.approx(2.5, abs=0.05)
     assert len(wells_passed_over(str(tmp_path))) == 1
     assert choose_well(np.random.default_rng(0), (a, b), ("RHOB", "ILD")) is b
+
+
+def test_a_file_whose_depths_jump_far_beyond_its_steps_is_passed_over(tmp_path):
+    """It would take 10^11 samples at its usual step."""
+    depth = np.append(1e-5 * np.arange(400), 1e6)
+    wave = LasCurve(mnemonic="GR", values=np.full(len(depth), 50.0))
+    write_field_las(tmp_path / "a.las", depth, [wave], unit="ft", step=1e-5, decimals=5)
+    with pytest.raises(OptionError, match=r"a\.las: 0 to 1e\+06 ft are more than 1,000,000 of its"):
+        read_wells(str(tmp_path))
 
 
 def test_a_folder_without_wells_is_refused(tmp_path):

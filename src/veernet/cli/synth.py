@@ -67,7 +67,8 @@ class Synth:
     appearance: Path | None = None
     """TOML file of the appearance of logs; docs/reference/appearance.md lists its settings."""
     tracks: Path | None = None
-    """TOML file of what the tracks hold, of the recipe curves; the same page lists its settings."""
+    """TOML file of what the tracks hold, of the recipe curves; docs/reference/tracks.md lists its
+    settings."""
     curves: Path | None = None
     """Folder of LAS files: their curves give those of the logs their shapes, or with the recipe
     curves are drawn as the curves of one well."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MIN_SAMPLES = 200
 """Least number of values of a curve that is taken from a LAS file."""
 
+MAX_SAMPLES = 1_000_000
+"""Most samples of a well at its usual step."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Well:
@@ -83,6 +86,11 @@ def _well_of(las: "Las", source: str) -> Well:
     from veernet.las import FEET
 
     step = float(np.median(np.diff(las.depth)))
+    if las.depth[-1] - las.depth[0] > MAX_SAMPLES * step:
+        raise LasError(
+            f"{source}: {las.depth[0]:g} to {las.depth[-1]:g} {las.unit} are more than "
+            f"{MAX_SAMPLES:,} of its steps of {step:g} {las.unit}"
+        )
     depth = np.arange(las.depth[0], las.depth[-1] + step / 2, step)
     curves, taken = dict[str, Float[ndarray, "n"]](), set[str]()
     for member in MEMBERS.values():
