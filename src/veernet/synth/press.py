@@ -44,7 +44,7 @@ def print_page(
     page = layout.page
     inks = Inks(shape=(page.height, page.width))
     grid, black, words = inks.of(layout.grid_colour), inks.of(BLACK), list[Word]()
-    marks, stamp = np.zeros_like(black), np.zeros_like(black)
+    marks = np.zeros(black.shape, np.uint8)
     for track in page.tracks:
         if track.grid:
             paint_grid(grid, page, track)
@@ -62,10 +62,11 @@ def print_page(
         draw_handwriting(rng, marks, page)
     np.maximum(black, marks, out=black)
     if page.stamp:
-        ink = inks.of(str(rng.choice(STAMP_INKS)))
+        ink, stamp = inks.of(str(rng.choice(STAMP_INKS))), np.zeros(black.shape, np.uint8)
         draw_stamp(rng, stamp)
         np.maximum(ink, stamp, out=ink)
-    return inks, words, np.maximum(marks, stamp)
+        np.maximum(marks, stamp, out=marks)
+    return inks, words, marks
 
 
 def _print_ends(rng: Generator, inks: Inks, layout: PrintedLayout) -> list[Word]:
@@ -140,7 +141,7 @@ def coverage(
     marks: Ink,
 ) -> UInt8[ndarray, "K w"]:
     """Find what shares the pixel of every curve's centre, as `Curves.covered` says; `marks` is the
-    ink of those that are no words."""
+    ink of those that are no words, as printed: the paper moves it by the shift of the lines."""
     page = layout.page
     rows = np.array([line.rows for line in lines]).reshape(-1, page.width)
     found = np.zeros(rows.shape, np.uint8)
@@ -152,7 +153,9 @@ def coverage(
         found[:, max(0, left) : max(0, right)][(part >= top) & (part < bottom)] = BY_WORDS
     known, x = np.isfinite(rows), np.arange(page.width)
     y = np.rint(np.where(known, rows, 0)).astype(np.int64).clip(0, page.height - 1)
-    found[(marks[y, x] > 0) & known] = BY_WORDS
+    moved = y - np.rint([line.shift for line in lines]).astype(np.int64).reshape(rows.shape)
+    under = (moved >= 0) & (moved < page.height) & known
+    found[under & (marks[moved.clip(0, page.height - 1), x] > 0)] = BY_WORDS
     for number, line in enumerate(lines):
         ink = np.zeros((page.height, page.width), np.bool_)
         for stroke in line.bands(line.layout.pen.width, page.height):

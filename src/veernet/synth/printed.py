@@ -101,7 +101,7 @@ class PrintedLogs:
         print_curves(inks, layout, lines)
         scan = degrade(rng, degradation, inks.mixed(colour=layout.colour))
         lines = [_on_page(line, page.height) for line in lines]
-        covered = coverage(layout, lines, fills, words, shift_columns(marks, shift))
+        covered = coverage(layout, lines, fills, words, marks)
         kept = self._kept_columns(index, layout)
         part = slice(kept.start, kept.stop)
         scan = np.ascontiguousarray(scan[:, part])
