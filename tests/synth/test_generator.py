@@ -1,6 +1,7 @@
 """What the generator draws changes with its version, and not without.
 
-Run as a script, it writes `golden.json` anew, if the version of what changed was raised:  test_generator.py
+Run as a script, it writes `golden.json` anew, if the version of what changed was raised:
+  test_generator.py
 """
 
 import hashlib
