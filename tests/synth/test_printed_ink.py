@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from veernet.synth.appearance import PLAIN
+from veernet.synth.inks import Inks
 from veernet.synth.layout import Pen
+from veernet.synth.paint import Line
 from veernet.synth.pens import STYLES
+from veernet.synth.press import paint_fills
 from veernet.synth.printed import PrintedLogs, _between
 from veernet.synth.tracks import Tracks
 
@@ -85,6 +88,8 @@ def test_a_straight_line_has_the_colour_the_width_and_the_dashes_that_its_metada
             )
             width = dark[:, inked, strong].sum(0) / (pen.darkness * ink[strong])
             assert np.median(width) == pytest.approx(curve.line_width, abs=0.15)
+            labelled = np.median((log.mask[:, x] == k + 1).sum(0))
+            assert abs(labelled - max(1, pen.width)) <= 1
             check_dashes(inked, curve.style, pen)
             assert curve.class_index == 1 + STYLES.index(curve.style or "solid")
             seen.add(curve.style)
@@ -141,12 +146,33 @@ def test_a_line_is_interrupted_where_its_scale_changes():
     assert seen > 3
 
 
-def test_a_wrapped_curve_goes_round_as_often_as_the_setting_says():
+@pytest.mark.parametrize("laps", [0, 1])
+def test_a_wrapped_curve_goes_round_as_often_as_the_setting_says(laps):
     wrapping = replace(CALM, wrapped=1, clipped=0, off_scale=0)
-    once = replace(FLAT, straight=0, laps=(1, 1))
+    once = replace(FLAT, straight=0, laps=(laps, laps))
     logs = replace(LINES, appearance=wrapping, tracks=once)
     most = [np.nanmax(np.abs(logs.log(number).curves.wraps), initial=0) for number in range(12)]
-    assert max(most) == 1
+    assert max(most) == laps
+
+
+def test_a_fill_to_another_curve_lies_between_the_two():
+    tracks = replace(FLAT, another_curve=1, filled=1, fill_to_curve=1, straight=0)
+    logs, seen = replace(LINES, tracks=tracks), 0
+    for number in range(4):
+        layout, well = logs._layout(number)
+        flat, there = np.zeros(layout.page.width), logs._curves(number, layout, well)
+        lines = [
+            Line(layout=one.line, curve=drawn, shift=flat)
+            for one, drawn in zip(layout.curves, there, strict=True)
+        ]
+        inks = Inks(shape=(layout.page.height, layout.page.width))
+        for fill, (first, last) in zip(layout.fills, paint_fills(inks, layout, lines), strict=True):
+            assert fill.other is not None
+            filled = last >= first
+            between = np.sort([lines[fill.curve].rows, lines[fill.other].rows], axis=0)
+            np.testing.assert_array_equal([first[filled], last[filled]], between[:, filled])
+            seen += filled.sum()
+    assert seen > 100
 
 
 def test_curves_begin_and_end_within_the_strip_where_the_setting_says():
