@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
 from veernet.digitisation.depth_lines import DepthLines, find_depth_lines
+from veernet.digitisation.shared_edges import header_lines, split_shared
 from veernet.digitisation.skew import find_angle, turned_back
 from veernet.digitisation.track_edges import (
     MIN_TRACK_WIDTH,
@@ -87,7 +88,8 @@ def propose(scan: UInt8[ndarray, "h w"]) -> Proposal:
             "no evenly spaced depth lines were found across the scan; is it straight, and does "
             "depth run down the page?"
         )
-    edges = find_edges(columns_of(page, sections, sway, roughly))
+    columns = columns_of(page, sections, sway, roughly)
+    edges, doubtful = split_shared(columns, find_edges(columns), header_lines(page, sections, sway))
     if not edges:
         raise CalibrationError(
             f"no track of {MIN_TRACK_WIDTH} px or more was found between the depth lines"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
@@ -152,9 +151,9 @@ def _closed(found: Bool[ndarray, "w"], along: Bool[ndarray, "w"]) -> Bool[ndarra
 
 
 def _onto_line(columns: Columns, drawn: int, end: int, side: int) -> int:
-    """Return the middle of the outermost line along the log between `MOST_TICK` inside the last column
-    with depth lines on a side, and 3 px beyond the end of what is printed there; that last column
-    if there is no such line."""
+    """Return the middle of the outermost line along the log, from `MOST_TICK` inside the last
+    column with depth lines on a side to 3 px beyond the end of what is printed there; that last
+    column if there is no such line."""
     always = columns.always > 0.4 * columns.usual
     near = sorted(
         int(np.clip(at, 0, len(always) - 1)) for at in (drawn - MOST_TICK * side, end + 3 * side)
