@@ -107,5 +107,4 @@ def _name(colour: str) -> str:
     names = [*ImageColor.colormap]
     known = np.array([[ImageColor.getrgb(name)[:3] for name in [*names, colour]]], np.uint8)
     lab = cv2.cvtColor(known.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
-    off = (lab[:-1] - lab[-1]) * [0.5, 1, 1]  # print is darker than colours on a screen
-    return names[int(np.linalg.norm(off, axis=1).argmin())]
+    return names[int(np.linalg.norm(lab[:-1] - lab[-1], axis=1).argmin())]
