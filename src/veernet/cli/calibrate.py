@@ -49,7 +49,6 @@ class Calibrate:
 
     Examples:
         veernet calibrate scan.tif
-        veernet calibrate scan.tif --tie 412 300 --tie 8027 1050 --curve 1:GR:API:0:150
         veernet calibrate scan.tif --tie 412 300 --line 10 --curve 1:DT:US/F:140:40:wraps
         veernet calibrate scan.tif --show calibration.toml
     """

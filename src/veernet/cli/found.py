@@ -1,4 +1,4 @@
-"""What `veernet calibrate` found on a scan, for people and as plain data."""
+"""Tracks and lines that `veernet calibrate` found, told to people and as plain data."""
 
 import math
 from collections.abc import Iterator
@@ -66,11 +66,11 @@ def _inks(
 def print_found(console: Console, what: dict[str, Any], *, lines: bool) -> None:
     """Print what was found, the thick lines only if asked."""
     for number, track in enumerate(what["tracks"], start=1):
-        console.print(f"track {number}: {track['left']:g} to {track['right']:g} px across")
+        console.print(f"track {number}: {_between(track)} px across")
         if track["inks"]:
             console.print(f"  inks: {', '.join(_told(track['inks']))}", soft_wrap=True)
     if column := what["depth_column"]:
-        console.print(f"depth column: {column['left']:g} to {column['right']:g} px across")
+        console.print(f"depth column: {_between(column)} px across")
     console.print(f"{len(what['lines'])} depth lines, {what['spacing']:.3f} px apart")
     if what["angle"]:
         console.print(f"the scan is turned by {what['angle']:.2f} degrees")
@@ -79,6 +79,10 @@ def print_found(console: Console, what: dict[str, Any], *, lines: bool) -> None:
     if lines:
         rows = what["thick_lines"][:: max(1, len(what["thick_lines"]) // 12)]
         console.print("thick ones at", ", ".join(f"{row:g}" for row in rows), soft_wrap=True)
+
+
+def _between(edges: dict[str, Any]) -> str:
+    return "{:g} to {:g}".format(*sorted((edges["left"], edges["right"])))
 
 
 def ink_comments(what: dict[str, Any]) -> Iterator[str]:

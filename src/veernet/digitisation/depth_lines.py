@@ -26,8 +26,8 @@ _JITTER = 1.0
 """Distance of a line from its place that counts for nothing, px: print and scan have pixels."""
 
 _LINE_COST, _MISSING_COST, _OFF_COST = 0.4, 0.4, 1.5
-"""What a line costs a section, one that is missing, and one at the greatest distance from its
-place; a line as strong as most is worth 1."""
+"""Cost to a section of a line, of one that is missing, and of one at the greatest distance from its
+place; a line as dark as most is worth 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class DepthLines:
     strength: float
     """Median darkness of the lines, grey levels."""
     worth: float
-    """How much speaks for the section: about the number of its lines."""
+    """Value of the section: about half the number of its lines."""
 
     @property
     def spacing(self) -> float:

@@ -1,4 +1,4 @@
-"""What was not found on a scan, or is in doubt, in words."""
+"""Remarks on what was not found on a scan, or is in doubt."""
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise

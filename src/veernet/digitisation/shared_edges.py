@@ -22,8 +22,8 @@ MOST_DECADES = 5
 _MOST_CANDIDATES = 10
 
 _SPLIT_COST, _SAME_WIDTH = 0.15, 0.25
-"""What another track costs, in shares of the lines that fit a grid, and what speaks for tracks that
-are as wide as another one."""
+"""Cost of another track, in shares of the lines that fit a grid, and bonus for tracks that are as
+wide as another one."""
 
 _LEAST_LINES, _LEAST_FIT = 3, 0.75
 """Fewest lines of a grid that make a track of their own, and the share of them that fits."""
