@@ -94,9 +94,12 @@ def find_depth_lines(
     found = list[DepthLines]()
     while (chain := _best(marks, free, spacings)) is not None:
         chain = _cut(chain, np.setdiff1d(marks.rows[free], chain.rows))
-        free &= (marks.rows < chain.rows[0] - 0.5) | (marks.rows > chain.rows[-1] + 0.5)
-        if _is_drawn(page[:, columns], chain):
-            found.append(chain)
+        drawn = _is_drawn(page[:, columns], chain)
+        if drawn or len(spacings) == 1:
+            free &= (marks.rows < chain.rows[0] - 0.5) | (marks.rows > chain.rows[-1] + 0.5)
+        else:  # words, or the pattern of a fill
+            spacings = [one for one in spacings if abs(one / chain.spacing - 1) > 0.04]
+        found += [chain] if drawn else []
     enough = min(15.0, 0.2 * max((len(one.rows) for one in found), default=0))  # not header rules
     usual = max(found, key=lambda one: len(one.rows)).spacing if found else 1.0
     found = [one for one in found if len(one.rows) >= enough or abs(one.spacing / usual - 1) < 0.02]

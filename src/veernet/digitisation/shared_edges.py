@@ -25,7 +25,7 @@ _SPLIT_COST, _SAME_WIDTH = 0.15, 0.25
 """Cost of another track, in shares of the lines that fit a grid, and bonus for tracks that are as
 wide as another one."""
 
-_LEAST_LINES, _LEAST_FIT = 3, 0.75
+_LEAST_LINES, _LEAST_FIT = 2, 0.75
 """Fewest lines of a grid that make a track of their own, and the share of them that fits."""
 
 Edges = tuple[int, int]
@@ -47,7 +47,7 @@ def split_shared(
 
     A heavy line is a shared edge if the grids on either side of it, linear or logarithmic, are
     whole ones, and the lines of both together make no grid; or if they do, but each of the two is
-    as wide as another track of the scan. Where edges go on into the header, so must this line.
+    as wide as another track of the scan. Where its edges go on into the header, so must this line.
 
     Args:
         goes_on: tells whether a column has a line along the log in the header, too.
@@ -57,7 +57,7 @@ def split_shared(
         widths = [right - left for left, right in tracks if (left, right) != track]
         grid = _grid(columns, track)
         inner = np.mean([goes_on(round(float(at))) for at in grid.at]) if len(grid.at) else 0.0
-        headed = any(goes_on(edge) for edge in track) and inner < 0.4
+        headed = all(goes_on(edge) for edge in track) and inner < 0.4
         best, second = _cuts(grid, track, widths, goes_on if headed else None)
         found += pairwise([track[0], *best, track[1]])
         if not best and second:
@@ -75,19 +75,26 @@ def header_lines(
     for section in sections:
         first, last = (int(section.rows[end]) for end in (0, -1))
         margin, reach = round(1.5 * section.spacing), round(0.4 * w)
-        for a, b in (
-            (first - margin - reach, first - margin),
-            (last + margin, last + margin + reach),
-        ):
-            band = page[max(0, a) : max(0, b)]
-            if len(band):
-                thin = cv2.morphologyEx(band, cv2.MORPH_BLACKHAT, np.ones((1, 15), np.uint8))
-                dark = (thin > 40).astype(np.uint8)
-                dark = cv2.dilate(
-                    np.roll(dark, -int(sway[min(first, last)]), axis=1), np.ones((3, 3))
-                )
-                longest = np.maximum(longest, _longest_runs(dark))
-    return lambda column: bool(longest[max(0, column - 2) : column + 3].max() > 0.06 * w)
+        above, below = max(0, first - margin), last + margin
+        for part, row in ((page[max(0, above - reach) : above], first), (page[below:], last)):
+            if len(part):
+                lines = np.roll(_thin_lines(part[:reach]), -int(sway[row]), axis=1)
+                longest = np.maximum(longest, _longest_runs(lines))
+
+    def goes_on(column: int) -> bool:
+        near = longest[max(0, column - 2) : column + 3]
+        at_border = column < 4 or column > w - 5  # where the scan cuts the line
+        return at_border or bool(near.max() > 0.06 * w)
+
+    return goes_on
+
+
+def _thin_lines(part: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
+    """Return ones where a thin line goes along the log, and for a pixel beside it."""
+    dark = cv2.morphologyEx(part, cv2.MORPH_BLACKHAT, np.ones((1, 15), np.uint8)) > 40
+    across = np.ones((9, 1), np.uint8)  # rules of the header cross it
+    closed = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_CLOSE, across)
+    return np.asarray(cv2.dilate(closed, np.ones((3, 3), np.uint8)))
 
 
 def _longest_runs(dark: UInt8[ndarray, "h w"]) -> Int[ndarray, "w"]:
@@ -147,7 +154,11 @@ def _worth(grid: _Grid, edges: Sequence[int], widths: Sequence[int]) -> float:
     like = widths and all(
         any(abs(b - a - width) <= max(3, 0.015 * width) for width in widths) for a, b in pieces
     )
-    bonus = _SAME_WIDTH if like and len(pieces) > 1 else 0.0
+    at_cuts = [grid.ink[np.abs(grid.at - cut).argmin()] for cut in edges[1:-1]]
+    heavy = (
+        min(at_cuts, default=0.0) >= 1.4 * float(np.median(grid.ink)) if len(grid.ink) else False
+    )
+    bonus = _SAME_WIDTH if like and heavy and at_cuts else 0.0
     return total / (edges[-1] - edges[0]) - _SPLIT_COST * (len(pieces) - 1) + bonus
 
 
