@@ -9,6 +9,7 @@ from PIL import Image
 from veernet.data.raster import read_rgb, to_depth_down, to_depth_right, write_picture
 from veernet.digitisation import Calibration, CurveScale, Depth, Track, propose, read_calibration
 from veernet.digitisation.chart import LONGEST, draw_calibration
+from veernet.digitisation.track import Axis
 
 BLUE, GREEN, RED = (0, 90, 220), (0, 160, 60), (220, 0, 40)
 
@@ -26,13 +27,12 @@ def page(*, colour=False):
     return rgb if colour else grey
 
 
-def calibration(axis="down", shape=(700, 500)):
-    box = {"left": 100, "right": 400, "top": 40, "bottom": 640}
-    if axis == "right":
-        box = {"left": 40, "right": 640, "top": 99, "bottom": 399}
+def calibration(axis: Axis = "down", shape=(700, 500)):
     curve = CurveScale(mnemonic="GR", unit="API", left=0, right=150)
     depth = Depth(ties=((40, 1000), (640, 1060)), step=1)
-    track = Track(curves=(curve,), **box)
+    track = Track(curves=(curve,), left=100, right=400, top=40, bottom=640)
+    if axis == "right":
+        track = Track(curves=(curve,), left=40, right=640, top=99, bottom=399)
     return Calibration(depth=depth, tracks=(track,), depth_axis=axis, size=shape[::-1])
 
 
@@ -128,4 +128,6 @@ def test_a_grey_scan_and_a_palette_are_told_apart(tmp_path):
     write_picture(tmp_path / "grey.png", page())
     assert read_rgb(tmp_path / "grey.png") is None
     Image.fromarray(page(colour=True)).quantize(8).save(tmp_path / "few.png")
-    assert read_rgb(tmp_path / "few.png").shape == (700, 500, 3)
+    found = read_rgb(tmp_path / "few.png")
+    assert found is not None
+    assert found.shape == (700, 500, 3)

@@ -12,13 +12,12 @@ from veernet.digitisation.remarks import remarks_on
 A_CURVE = CurveScale(mnemonic="GR", left=0, right=150)
 
 
-def ruled(rows, edges, *, height=1900, width=900, divisions=10, dark=60, middle=1):
-    """Tracks with the given depth lines, `divisions` or a logarithmic grid ("log"), edges of three
-    pixels, and a middle line of another width."""
+def ruled(rows, edges, *, height=1900, width=900, divisions=(), dark=60, middle=1):
+    """Tracks with the given depth lines, ten divisions unless others or a logarithmic grid ("log")
+    are given, edges of three pixels, and a middle line of another width."""
     grey = np.full((height, width), 235, np.uint8)
     first, last = rows[0], rows[-1] + 1
-    each = divisions if isinstance(divisions, list) else [divisions] * len(edges)
-    for (left, right), n in zip(edges, each, strict=True):
+    for (left, right), n in zip(edges, divisions or [10] * len(edges), strict=True):
         for row in rows:
             grey[row, left : right + 1] = dark
         places = np.log10(np.arange(1, 101)) / 2 if n == "log" else np.linspace(0, 1, n + 1)
@@ -60,7 +59,7 @@ def test_a_linear_track_beside_a_logarithmic_one_is_told_by_its_grid():
 
 @pytest.mark.parametrize("divisions", [4, 8, 10, "log"])
 def test_a_heavy_line_in_the_middle_of_a_track_is_no_edge(divisions):
-    grey = ruled(rows_of(20.3), [(30, 430)], divisions=divisions, middle=3)
+    grey = ruled(rows_of(20.3), [(30, 430)], divisions=[divisions], middle=3)
     grey[60:1840, 229:232] = 40
     np.testing.assert_allclose(propose(grey).tracks, [(30, 430)], atol=1)
 
@@ -176,7 +175,7 @@ def test_numbers_between_tracks_make_the_depth_column():
     for row in rows[::5]:
         grey[row - 8 : row + 8, 360:400] = 30
     found = propose(grey)
-    np.testing.assert_allclose(found.depth_column, (331, 429), atol=2)
+    assert found.depth_column == pytest.approx((331, 429), abs=2)
     assert not [words for words in remarks_on(found, abs) if "depth column" in words]
 
 

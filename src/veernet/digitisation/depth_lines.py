@@ -256,19 +256,20 @@ def _best_chain(marks: _Marks, free: Bool[ndarray, "n"], spacing: float) -> Dept
     some = marks[free]
     if len(some.rows) < LEAST_LINES:
         return None
-    for _ in range(2):
+    best: DepthLines | None = None
+    for _ in range(2):  # the second time at the spacing that the first one tells
         worth, chain, steps = _chain(some.rows, _weights(some, spacing), spacing)
         if len(chain) < LEAST_LINES or len(chain) < 0.5 * (steps[-1] + 1):
             return None
-        rows = some.rows[chain]
-        spacing = float((rows[-1] - rows[0]) / steps[-1])
-    return DepthLines(
-        rows=rows,
-        ink=some.ink[chain],
-        steps=steps,
-        strength=float(np.median(some.height[chain])),
-        worth=worth,
-    )
+        best = DepthLines(
+            rows=some.rows[chain],
+            ink=some.ink[chain],
+            steps=steps,
+            strength=float(np.median(some.height[chain])),
+            worth=worth,
+        )
+        spacing = best.spacing
+    return best
 
 
 def _weights(marks: _Marks, spacing: float) -> Float[ndarray, "n"]:

@@ -87,13 +87,18 @@ def _clusters(ways: Float[ndarray, "n 3"]) -> Iterator[Bool[ndarray, "n"]]:
         places, counts = np.unique(bins[free], return_counts=True)
         middle = ways[free & (bins == places[counts.argmax()])].mean(0)
         for _ in range(3):
-            middle /= np.linalg.norm(middle)
-            near = free & (ways @ middle > _ALIKE)
+            near = free & _alike(ways, middle)
             middle = ways[near].mean(0) if near.any() else middle
+        near = free & _alike(ways, middle)
         if not near.any():
             return
         yield near
         free &= ~near
+
+
+def _alike(ways: Float[ndarray, "n 3"], middle: Float[ndarray, "3"]) -> Bool[ndarray, "n"]:
+    """Return which directions differ little from one."""
+    return ways @ middle > _ALIKE * np.linalg.norm(middle)
 
 
 def _darkest(rgb: UInt8[ndarray, "n 3"], distance: Float[ndarray, "n"]) -> str:
