@@ -430,8 +430,15 @@ def test_what_calibrate_found_is_told_as_json(veernet, tmp_path):
     assert found["spacing"] == pytest.approx(60)
     ties = ["--tie", 40, 300, "--tie", 640, 310]
     code, message, _ = veernet(*words, *ties, "--curve", "1:GR:API:0:150")
-    assert (code, json.loads(message)) == (0, {**found, "files": [str(out)]})
+    assert (code, json.loads(message)) == (
+        0,
+        {**found, "files": [str(out), str(out.with_suffix(".png"))]},
+    )
     assert out.exists()
+    assert found["sections"] == [[found["lines"][0], found["lines"][-1]]]
+    assert found["depth_column"] is None
+    assert any("no depth column" in remark for remark in found["remarks"])
+    assert found["tracks"][0]["inks"] == []
 
 
 def test_training_says_how_it_is_launched_on_several_processes(veernet):

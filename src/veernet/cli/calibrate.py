@@ -1,6 +1,5 @@
 """`veernet calibrate`: propose a calibration file."""
 
-import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,19 +7,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 from rich.console import Console
 from rich.prompt import Prompt
 from tyro.conf import Positional, arg
 
 from veernet.cli.console import print_json
+from veernet.cli.found import across, describe, ink_comments, print_found
 from veernet.cli.options import SCAN, Repeated
-from veernet.data.raster import MAX_PIXELS, read_grey, to_depth_down
-from veernet.digitisation import CurveScale, Depth, Proposal, propose
+from veernet.data.raster import MAX_PIXELS, read_grey, read_rgb, to_depth_down, write_picture
+from veernet.digitisation import CurveScale, Depth, Proposal, propose, read_calibration
 from veernet.digitisation.calibrate import calibrate
 from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.chart import draw_calibration
 from veernet.digitisation.strip import span_of
 from veernet.digitisation.track import Axis, Track
-from veernet.errors import OptionError
+from veernet.errors import CalibrationError, OptionError
 from veernet.files import write_text
 from veernet.las import Unit
 from veernet.terminal import one_line, say
@@ -31,20 +34,23 @@ MISSING = (
 )
 """Options for what cannot be found on the scan."""
 
+Picture = UInt8[ndarray, "h w *rgb"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrate:
     """Propose a calibration of a scan: find tracks and depth lines, take the rest from options.
 
-    Without --curve, print what was found: the edges of the tracks, and the rows of thick depth
-    lines, whose depths you may read off the scan. On a terminal you are then asked for the rest;
-    elsewhere no file is written. With at least one --curve, and either two --tie or one --tie and
-    --line, the file is written without questions.
+    Without --curve, print what was found: the edges of the tracks, the rows of thick depth lines,
+    whose depths you may read off the scan, the inks of a colour scan, and what was not found. On a
+    terminal you are then asked for the rest; elsewhere no file is written. With at least one
+    --curve, and either two --tie or one --tie and --line, the file is written without questions,
+    and beside it a picture of it over the scan. --show draws that picture for a file that exists.
 
     Examples:
         veernet calibrate scan.tif
-        veernet calibrate scan.tif --tie 412 300 --tie 8027 1050 --curve 1:GR:API:0:150
         veernet calibrate scan.tif --tie 412 300 --line 10 --curve 1:DT:US/F:140:40:wraps
+        veernet calibrate scan.tif --show calibration.toml
     """
 
     scan: Annotated[Positional[Path], SCAN]
@@ -67,8 +73,17 @@ class Calibrate:
     """TRACK:MNEMONIC:UNIT:LEFT:RIGHT: number of the track from 1, and values of its edges. Append
     :log for a logarithmic scale, :wraps for a backup scale, and :2 for the network's second curve,
     which is dashed or dotted."""
+    split: Annotated[Repeated[float], arg(metavar="PIXEL ...")] = ()
+    """Pixels across the scan at which a track is split in two that share that edge."""
+    join: Annotated[Repeated[int], arg(metavar="TRACK ...")] = ()
+    """Tracks that are joined with the one to their right, as a track of double width is."""
+    overlay: Path | None = None
+    """PNG to draw the calibration in, over the scan. If omitted: beside the calibration file, with
+    its name; none if no calibration is written."""
+    show: Path | None = None
+    """Calibration file to draw over the scan; no other is written, and nothing is asked."""
     overwrite: bool = False
-    """Replace a file that exists."""
+    """Replace files that exist."""
     page: int | None = None
     """Page of a TIFF or PDF, from 1. If omitted: the first; a note says so where there are more."""
     dpi: float | None = None
@@ -79,34 +94,72 @@ class Calibrate:
     """Print what was found and written as JSON, and ask nothing."""
 
     def run(self, console: Console) -> None:
-        """Print what was found, ask for what is missing, and write the file."""
+        """Print what was found, ask for what is missing, and write the file and its picture."""
         grey = read_grey(self.scan, page=self.page, dpi=self.dpi, max_pixels=self.max_pixels)
-        found = propose(grey if self.axis == "down" else to_depth_down(grey))
+        rgb = read_rgb(self.scan, page=self.page, max_pixels=self.max_pixels)
+        if self.show is not None:
+            self._show(console, grey, rgb)
+            return
+        upright = grey if self.axis == "down" else to_depth_down(grey)
+        found = propose(upright).joined(self.join)
+        found = found.split_at([across(one, grey.shape, self.axis) for one in self.split])
+        what = describe(found, grey.shape, self.axis, rgb)
         if not self.json:
-            self._print_found(console, found)
+            print_found(console, what, lines=not self.curve)
         asks = not self.json and console.is_terminal and sys.stdin.isatty()
+        files = list[Path]()
         if self.curve or asks:
-            self._write(console, found, grey.shape)
+            files = self._write(console, found, what, grey if rgb is None else rgb)
         else:
             say(f"{self.out} was not written: {MISSING}")
+            if self.overlay is not None:
+                self._check_absent(self.overlay)
+                picture = draw_calibration(
+                    grey if rgb is None else rgb, None, found, axis=self.axis
+                )
+                files = [self._drawn(console, self.overlay, picture)]
         if self.json:
-            files = [str(self.out)] if self.curve else []
-            print_json(console, {**_plain(found), "files": files})
+            print_json(console, {**what, "files": [str(file) for file in files]})
 
-    def _print_found(self, console: Console, found: Proposal) -> None:
-        for number, (left, right) in enumerate(found.tracks, start=1):
-            console.print(f"track {number}: {left} to {right} px across")
-        console.print(f"{len(found.lines)} depth lines, {found.spacing:.3f} px apart")
-        if found.skew:
-            console.print(f"the scan is turned by {math.degrees(found.skew):.2f} degrees")
-        if not self.curve:
-            rows = found.line_rows()[found.thick][:: max(1, int(found.thick.sum()) // 12)]
-            console.print("thick ones at", ", ".join(f"{row:g}" for row in rows), soft_wrap=True)
+    def _show(self, console: Console, grey: Picture, rgb: Picture | None) -> None:
+        """Draw a calibration that exists over the scan, with the depth lines if there are any."""
+        assert self.show is not None
+        if self.curve or self.tie or self.split or self.join:
+            raise OptionError("--show draws a file as it is: leave the other options out")
+        calibration = read_calibration(self.show)
+        calibration.check_size(*grey.shape)
+        target = self.overlay or self.show.with_suffix(".png")
+        self._check_absent(target)
+        try:
+            found = propose(grey if calibration.depth_axis == "down" else to_depth_down(grey))
+        except CalibrationError as none:
+            found = None
+            say(f"the picture has no depth lines: {none}")
+        picture = draw_calibration(grey if rgb is None else rgb, calibration, found)
+        file = self._drawn(console, target, picture)
+        if self.json:
+            print_json(console, {"files": [str(file)]})
 
-    def _write(self, console: Console, found: Proposal, shape: tuple[int, int]) -> None:
-        """Write the file; ask first for what no option gives."""
-        if self.out.exists() and not self.overwrite:
-            raise OptionError(f"{self.out}: exists; choose another name, or --overwrite")
+    def _check_absent(self, *paths: Path) -> None:
+        for path in paths:
+            if path.exists() and not self.overwrite:
+                raise OptionError(f"{path}: exists; choose another name, or --overwrite")
+
+    def _drawn(self, console: Console, path: Path, picture: Picture) -> Path:
+        """Write a picture, and say so."""
+        if path.suffix.lower() != ".png":
+            raise OptionError(f"--overlay writes a .png; got {path.name!r}")
+        write_picture(path, picture)
+        if not self.json:
+            console.print(f"wrote {one_line(path)}", soft_wrap=True)
+        return path
+
+    def _write(
+        self, console: Console, found: Proposal, what: dict[str, Any], scan: Picture
+    ) -> list[Path]:
+        """Write the file and its picture; ask first for what no option gives."""
+        overlay = self.overlay or self.out.with_suffix(".png")
+        self._check_absent(self.out, overlay)
         try:
             answered = self if self.curve else self._asked(console, found)
         except EOFError as ended:
@@ -115,7 +168,7 @@ class Calibrate:
         _check_curve_classes(curves)
         calibration = calibrate(
             found,
-            shape,
+            scan.shape[:2],
             curves,
             answered.tie,
             axis=self.axis,
@@ -124,14 +177,13 @@ class Calibrate:
             unit=self.unit,
         )
         page = "" if self.page in (None, 1) else f", page {self.page}"
-        write_text(
-            self.out,
-            calibration.to_toml(about=f"Calibration of '{one_line(self.scan.name)}'{page}."),
-        )
+        about = calibration.to_toml(about=f"Calibration of '{one_line(self.scan.name)}'{page}.")
+        write_text(self.out, "\n".join([*about.splitlines(), *ink_comments(what), ""]))
         if not self.json:
             for track in calibration.tracks:
                 console.print(_extent(calibration, track), soft_wrap=True)
             console.print(f"wrote {one_line(self.out)}", soft_wrap=True)
+        return [self.out, self._drawn(console, overlay, draw_calibration(scan, calibration, found))]
 
     def _asked(self, console: Console, found: Proposal) -> "Calibrate":
         """Return this command with the curves answered for, and the ties unless options give
@@ -150,18 +202,6 @@ def _extent(calibration: Calibration, track: Track) -> str:
         f"{names}: from {ends[0]:.0f} to {ends[1]:.0f} px along the scan, {top:.1f} to "
         f"{bottom:.1f} {unit}; if the log goes on beyond, change the ends of its track in the file"
     )
-
-
-def _plain(found: Proposal) -> dict[str, Any]:
-    """Return what was found as plain data: px along the scan and across it, degrees."""
-    marks = found.line_rows() if found.tracks else found.lines
-    return {
-        "tracks": [{"left": left, "right": right} for left, right in found.tracks],
-        "lines": marks.tolist(),
-        "thick_lines": marks[found.thick].tolist(),
-        "spacing": found.spacing,
-        "angle": math.degrees(found.skew),
-    }
 
 
 def _ask_curves(console: Console, tracks: int) -> tuple[str, ...]:

@@ -118,6 +118,28 @@ def read_colour(
         return np.array(picture) if picture.mode == "RGB" else None
 
 
+def read_rgb(
+    path: Path, *, page: int | None = None, max_pixels: int = MAX_PIXELS
+) -> UInt8[ndarray, "h w 3"] | None:
+    """Read the colours of a scan that `read_grey` reads; None if it is grey, or a PDF, or of
+    colours other than red, green and blue.
+
+    Raises:
+        ImageError: as for `read_grey`.
+    """
+    with _opened(path, SCANS) as (file, kind):
+        if kind == "PDF":
+            return None
+        with _pictured(path, file, kind, max_pixels, None) as picture:
+            _turn_to(path, file, picture, page or 1)
+            _check_area(path, picture, max_pixels)
+            if picture.mode not in ("RGB", "P"):
+                return None
+            picture.load()
+            ImageOps.exif_transpose(picture, in_place=True)
+            return np.array(picture.convert("RGB"))
+
+
 def read_index(
     path: Path, *, max_pixels: int = MAX_PIXELS, size: tuple[int, int] | None = None
 ) -> UInt8[ndarray, "h w"]:

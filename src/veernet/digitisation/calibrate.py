@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from veernet.digitisation.calibration import Calibration, Depth
@@ -16,6 +16,9 @@ from veernet.las import Unit
 
 TIE_REACH = 6
 """Greatest distance of a tie from the depth line that it means, px."""
+
+SMOOTH = 8
+"""Lines on either side of a tie that tell its row."""
 
 TIES = 25
 """Most ties to write where depth lines are counted."""
@@ -143,8 +146,20 @@ def _counted(
     lines, steps = found.evenly_spaced_run(at)
     some = np.unique(np.linspace(0, len(steps) - 1, TIES).round().astype(int))
     some = np.union1d(some, [at - lines.start])
-    tied = np.round(np.stack([marks[lines], depth + steps * line], axis=1)[some], 4)
+    rows = [_smoothed(marks[lines], steps, one) for one in some.tolist()]
+    tied = np.round(np.stack([rows, depth + steps[some] * line], axis=1), 4)
     return tuple((pixel, depth) for pixel, depth in tied.tolist())
+
+
+def _smoothed(rows: Float[ndarray, "n"], steps: Int[ndarray, "n"], at: int) -> float:
+    """Return the row of a line as the lines around it tell it, for each lies on whole pixels."""
+    near = slice(max(0, at - SMOOTH), at + SMOOTH + 1)
+    there, places = (steps[near] - steps[at]).astype(float), rows[near]
+    pace, row = np.polyfit(there, places, 1).tolist()
+    good = np.abs(row + pace * there - places) <= 1.5  # others follow a slip of the paper
+    if good.sum() >= 3 and good[at - near.start]:
+        return float(np.polyfit(there[good], places[good], 1)[1])
+    return float(rows[at])
 
 
 def _nearest(marks: Float[ndarray, "n"], pixel: float) -> int:
