@@ -12,21 +12,18 @@ Covered columns cost less than paper and give less than ink of one's own: a curv
 one or run under it, and does not follow it where it has ink elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from veernet.curves.trace import best_path
+from veernet.curves.trace import best_paths
 
-MOST_STARTS = 4
-"""Most orders of the curves from which paths are sought."""
-
-MOST_SWEEPS = 6
-"""Most times that every path is sought anew given the others."""
+MOST_SWEEPS = 4
+"""Most times that all paths are sought anew given the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,98 +54,120 @@ class Paths:
 def follow_together(evidence: Evidence) -> Paths:
     """Find paths of all curves that make F great.
 
-    Exact for one curve. For several, each path is sought exactly given the others, until nothing
-    gains; from several orders of the curves, of which the best result is kept. The orders follow
-    from the evidence, so that the order in which curves are given means nothing.
+    Exact for one curve, and for curves whose best paths never come close. Where they do, each
+    curve gives way to those that are clearer, and is sought anew given all others while that
+    gains; for two and three curves from every order of clearness. The order in which curves are
+    given means nothing.
     """
-    k, w = len(evidence.score), evidence.score.shape[2]
-    alone = np.stack(
-        [_best_given(evidence, one, np.zeros((k, w), np.intp), []) for one in range(k)]
-    )
-    sums = [rate(_of(evidence, one), alone[one : one + 1]).total for one in range(k)]
-    clearest = sorted(range(k), key=lambda one: -sums[one])
-    found = [_from_order(evidence, [clearest[i] for i in order]) for order in _orders(k)]
-    return max(found, key=lambda one: one.total)
+    k = len(evidence.score)
+    alone = rate(evidence, best_paths(evidence.score, evidence.step_cost))
+    if not alone.covered.any():
+        return alone
+    scores = _scores_at(evidence, alone.rows).sum(1)
+    clearest = sorted(range(k), key=lambda one: -scores[one])
+    orders = permutations(clearest) if k <= 3 else [tuple(clearest)]
+    return max((_in_order(evidence, alone, order) for order in orders), key=lambda one: one.total)
 
 
-def _of(evidence: Evidence, one: int) -> Evidence:
-    """Evidence for one of the curves alone."""
-    part = slice(one, one + 1)
-    return Evidence(
-        score=evidence.score[part],
-        step_cost=evidence.step_cost[part],
-        covered=evidence.covered[part],
-        reach=evidence.reach,
-    )
-
-
-def _orders(k: int) -> list[tuple[int, ...]]:
-    """Return orders in which curves are placed: all up to three curves, `MOST_STARTS` of more."""
-    every = list(permutations(range(k)))
-    return every if k <= 3 else every[:: len(every) // MOST_STARTS][:MOST_STARTS]
-
-
-def _from_order(evidence: Evidence, order: Sequence[int]) -> Paths:
-    """Place one curve after the other, then seek each anew given all others while that gains."""
-    k, w = len(evidence.score), evidence.score.shape[2]
-    rows, placed = np.zeros((k, w), np.intp), list[int]()
-    for one in order:
-        rows[one] = _best_given(evidence, one, rows, placed)
-        placed.append(one)
-    best = rate(evidence, rows)
-    for _ in range(MOST_SWEEPS if k > 1 else 0):
+def _in_order(evidence: Evidence, alone: Paths, order: Sequence[int]) -> Paths:
+    """Let every curve give way to those before it in an order, then seek all anew given the others
+    while that gains."""
+    rows = _given(evidence, alone.rows, {one: order[:i] for i, one in enumerate(order)})
+    best = max(alone, rate(evidence, rows), key=lambda found: found.total)
+    for _ in range(MOST_SWEEPS):
         before = best.total
+        rows = _given(evidence, best.rows, {i: [j for j in order if j != i] for i in order})
         for one in order:
             tried = best.rows.copy()
-            tried[one] = _best_given(evidence, one, tried, [j for j in order if j != one])
+            tried[one] = rows[one]
             best = max(best, rate(evidence, tried), key=lambda found: found.total)
-        if best.total <= before + 1e-6 * abs(before):
+        for pair in combinations(order, 2):
+            tried = _braided(evidence, best.rows, pair)
+            best = max(best, rate(evidence, tried), key=lambda found: found.total)
+        if best.total <= before:
             break
     return best
 
 
-def _best_given(
-    evidence: Evidence, one: int, rows: Int[ndarray, "K w"], others: Sequence[int]
-) -> Int[ndarray, "w"]:
-    """Find the best path of one curve given the paths of others: where it comes close to an owner,
-    it is covered, or takes the ink over."""
-    score = evidence.score[one].copy()
-    if others:
-        _, h, w = evidence.score.shape
-        placed = rows[[*others]]
-        own = owners(
-            _scores_at(evidence, placed, others),
-            evidence.covered[[*others]],
-            placed,
-            evidence.reach,
-        )
-        given_up = np.zeros((h, w), np.float32)
-        near = np.zeros((h, w), np.bool_)
-        y = np.arange(h)[:, None]
-        for j, path, owns in zip(others, placed, own, strict=True):
-            close = (np.abs(y - path) <= evidence.reach) & owns
-            lost = evidence.covered[j] - evidence.score[j][path, np.arange(w)]
-            given_up += np.where(close, lost, 0)
-            near |= close
-        score = np.where(near, np.maximum(score + given_up, evidence.covered[one]), score)
-    return best_path(score, evidence.step_cost[one])
-
-
-def _scores_at(
-    evidence: Evidence, rows: Int[ndarray, "k w"], curves: Sequence[int]
-) -> Float[ndarray, "k w"]:
-    """Scores of curves along their paths."""
-    columns = np.arange(rows.shape[1])
-    return np.stack(
-        [evidence.score[j][path, columns] for j, path in zip(curves, rows, strict=True)]
+def _braided(
+    evidence: Evidence, rows: Int[ndarray, "K w"], pair: tuple[int, int]
+) -> Int[ndarray, "K w"]:
+    """Exchange two paths over the columns in which F gains by it, its sharing of ink aside: the
+    best of all ways to exchange them, by dynamic programming over two states."""
+    a, b = rows[[*pair]]
+    found, columns = rows.copy(), np.arange(rows.shape[1])
+    kept, changed = (
+        sum(evidence.score[k][path, columns] for k, path in zip(pair, paths, strict=True))
+        for paths in ((a, b), (b, a))
     )
+    ramps = [_ramp(evidence.step_cost[k]) for k in pair]
+
+    def cost(first: Int[ndarray, "w"], second: Int[ndarray, "w"], k: int) -> Float[ndarray, "_"]:
+        """Cost of the moves of curve k from one path to another, in every column but the first."""
+        start, end = first[:-1], second[1:]
+        return (ramps[k][end, columns[1:]] - ramps[k][start, columns[1:]]) * np.sign(end - start)
+
+    stay = cost(a, a, 0) + cost(b, b, 1), cost(b, b, 0) + cost(a, a, 1)
+    swap = cost(a, b, 0) + cost(b, a, 1), cost(b, a, 0) + cost(a, b, 1)
+    exchanged = _two_states(np.stack([kept, changed]), np.stack(stay), np.stack(swap))
+    found[pair[0]], found[pair[1]] = np.where(exchanged, b, a), np.where(exchanged, a, b)
+    return found
+
+
+def _two_states(
+    score: Float[ndarray, "2 w"], stay: Float[ndarray, "2 n"], swap: Float[ndarray, "2 n"]
+) -> Bool[ndarray, "w"]:
+    """Find the best sequence of two states; `stay` and `swap` cost a step from state 0 and 1."""
+    n, (zero, one) = score.shape[1], (float(score[0, 0]), float(score[1, 0]))
+    came = np.zeros((2, n), np.bool_)
+    steps = zip(score[:, 1:].T.tolist(), stay.T.tolist(), swap.T.tolist(), strict=True)
+    for x, (here, same, other) in enumerate(steps, start=1):
+        to_zero, to_one = (zero - same[0], one - other[1]), (one - same[1], zero - other[0])
+        came[0, x], came[1, x] = to_zero[1] > to_zero[0], to_one[0] >= to_one[1]
+        zero, one = max(to_zero) + here[0], max(to_one) + here[1]
+    state, found = one > zero, np.zeros(n, np.bool_)
+    for x in range(n - 1, -1, -1):
+        found[x] = state
+        state = came[int(state), x]
+    return found
+
+
+def _given(
+    evidence: Evidence, rows: Int[ndarray, "K w"], others: Mapping[int, Sequence[int]]
+) -> Int[ndarray, "K w"]:
+    """Find the best path of every curve given the paths of some others: where it comes close to an
+    owner of ink, it is covered, or takes the ink over."""
+    score = evidence.score.copy()
+    y, gain = (
+        np.arange(score.shape[1])[:, None],
+        evidence.covered[:, None] - _scores_at(evidence, rows),
+    )
+    for one, some in others.items():
+        if some:
+            some = [*some]
+            own = owners(-gain[some], rows[some], evidence.reach)
+            near, given_up = (
+                np.zeros(score.shape[1:], np.bool_),
+                np.zeros(score.shape[1:], np.float32),
+            )
+            for j, owns in zip(some, own, strict=True):
+                close = (np.abs(y - rows[j]) <= evidence.reach) & owns
+                given_up += np.where(close, gain[j], 0)
+                near |= close
+            hidden = np.maximum(score[one] + given_up, evidence.covered[one])
+            score[one] = np.where(near, hidden, score[one])
+    return best_paths(score, evidence.step_cost)
+
+
+def _scores_at(evidence: Evidence, rows: Int[ndarray, "K w"]) -> Float[ndarray, "K w"]:
+    """Scores of all curves along their paths."""
+    return np.take_along_axis(evidence.score, rows[:, None], 1)[:, 0]
 
 
 def rate(evidence: Evidence, rows: Int[ndarray, "K w"]) -> Paths:
     """Compute F for given paths, and which of them own no ink in which columns."""
-    k = len(rows)
-    scores = _scores_at(evidence, rows, range(k))
-    own = owners(scores, evidence.covered, rows, evidence.reach)
+    scores = _scores_at(evidence, rows)
+    own = owners(scores - evidence.covered[:, None], rows, evidence.reach)
     total = float(np.where(own, scores, evidence.covered[:, None]).sum(dtype=np.float64))
     for cost, path in zip(evidence.step_cost, rows, strict=True):
         total -= _cost_of_moves(cost, path)
@@ -157,21 +176,24 @@ def rate(evidence: Evidence, rows: Int[ndarray, "K w"]) -> Paths:
 
 def _cost_of_moves(step_cost: Float[ndarray, "h w"], path: Int[ndarray, "w"]) -> float:
     """Cost of the moves of a path; a move lies in the later of its two columns."""
-    ramp = np.zeros(step_cost.shape, np.float64)
-    np.cumsum((step_cost[1:] + step_cost[:-1]) / 2, axis=0, out=ramp[1:])
-    columns = np.arange(1, len(path))
+    ramp, columns = _ramp(step_cost), np.arange(1, len(path))
     moves = ramp[path[1:], columns] - ramp[path[:-1], columns]
     return float((moves * np.sign(path[1:] - path[:-1])).sum())
 
 
+def _ramp(step_cost: Float[ndarray, "h w"]) -> Float[ndarray, "h w"]:
+    """Cost of moving from the first row to each row, in every column."""
+    ramp = np.zeros(step_cost.shape, np.float64)
+    np.cumsum((step_cost[1:] + step_cost[:-1]) / 2, axis=0, out=ramp[1:])
+    return ramp
+
+
 def owners(
-    scores: Float[ndarray, "K w"],
-    covered: Float[ndarray, "K"],
-    rows: Int[ndarray, "K w"],
-    reach: float,
+    gain: Float[ndarray, "K w"], rows: Int[ndarray, "K w"], reach: float
 ) -> Bool[ndarray, "K w"]:
     """Choose the owners of the ink in every column: no two within `reach`, every other curve within
-    `reach` of one, and the sum of scores greatest.
+    `reach` of one, and the sum of their `gain`, which is what a curve scores above being covered,
+    greatest.
 
     From the lowest row to the highest, an owner follows another one if all curves between the two
     are close to either: the best chain is found by dynamic programming.
@@ -179,7 +201,7 @@ def owners(
     k, w = rows.shape
     order = np.argsort(rows, axis=0, kind="stable")
     y, columns = np.take_along_axis(rows, order, 0).astype(float), np.arange(w)
-    gain = np.take_along_axis(scores - covered[:, None], order, 0)
+    gain = np.take_along_axis(gain, order, 0)
     best, before = np.full((k, w), -np.inf), np.full((k, w), -1)
     for i in range(k):
         best[i] = np.where(y[i] - y[0] <= reach, gain[i], -np.inf)
