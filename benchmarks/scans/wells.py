@@ -170,15 +170,10 @@ def _off_scale(
     return "clip" if rng.random() < 0.4 else "leave"
 
 
-def _trace(
-    las: Las,
-    mnemonic: str,
-    span: Edges,
-    choice: dict[str, float],
-    rng: np.random.Generator,
-) -> Trace | None:
-    """Return a curve of a well between two depths; None if it is not worth printing there."""
-    kind = KINDS[mnemonic]
+def _samples(
+    las: Las, kind: Kind, span: Edges
+) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"]] | None:
+    """Return depths and values of a kind around a span; None where too much is missing or flat."""
     values = next((las.curves[name] for name in kind.names if name in las.curves), None)
     if values is None:
         return None
@@ -188,8 +183,18 @@ def _trace(
     if len(depth) < 100 or good.mean() < 0.99 or not good[[0, -1]].all():
         return None
     depth, values = depth[good], values[good]
-    if np.mean(np.diff(values) == 0) > 0.4 or depth[0] > span[0] or depth[-1] < span[1]:
+    flat = np.mean(np.diff(values) == 0) > 0.4
+    return None if flat or depth[0] > span[0] or depth[-1] < span[1] else (depth, values)
+
+
+def _trace(
+    las: Las, mnemonic: str, span: Edges, choice: dict[str, float], rng: np.random.Generator
+) -> Trace | None:
+    """Return a curve of a well between two depths; None if it is not worth printing there."""
+    kind = KINDS[mnemonic]
+    if (samples := _samples(las, kind, span)) is None:
         return None
+    depth, values = samples
     edges = _edges(kind, values, choice, rng)
     place = positions(values, edges, kind.scale)
     off_scale = _off_scale(place, kind, rng)
