@@ -19,7 +19,7 @@ from scans.pens import COLOURS, Pen, pens
 from scans.wells import Trace, track_of
 
 DPI = (75, 100, 150, 200, 300, 400, 600)
-LONGEST = {75: 1.0, 100: 1.0, 150: 1.0, 200: 1.0, 300: 1.0, 400: 0.8, 600: 0.55}
+LONGEST = {75: 1.0, 100: 1.0, 150: 1.0, 200: 1.0, 300: 1.0, 400: 0.7, 600: 0.45}
 """Share of the longest length that is drawn, so that no picture takes minutes."""
 
 
@@ -321,9 +321,10 @@ def _hints(
     kind = "none"
     if rng.random() < 0.5:
         kind = str(rng.choice(["style", "mark", "points", "all"]))
+    weights, inks = ({getattr(one, name) for one in track_pens} for name in ("weight", "colour"))
     if kind == "mark":  # what tells the curves apart at a glance
-        differ = len({one.weight for one in track_pens}) > 1
-        kind = "colour" if colour else "weight" if differ else "points"
+        several = colour and len(inks) == len(track_pens)
+        kind = "colour" if several else "weight" if len(weights) > 1 else "points"
     hints = list[dict[str, Any]]()
     for trace, pen in zip(traces, track_pens, strict=True):
         ink = pen.colour if rng.random() < 0.5 else COLOURS[pen.colour]
@@ -331,7 +332,7 @@ def _hints(
         given: dict[str, Any] = {}
         if kind in ("style", "all"):
             given["style"] = pen.style
-        if kind in ("weight", "all") and len({one.weight for one in track_pens}) > 1:
+        if kind in ("weight", "all") and len(weights) > 1:
             given["weight"] = pen.weight
         if kind in ("colour", "all") and colour:
             given["colour"] = ink

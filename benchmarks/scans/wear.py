@@ -58,8 +58,9 @@ def _stain(shape: tuple[int, ...], dpi: int, rng: np.random.Generator) -> Float[
 def thickened(picture: Picture, dpi: int, rng: np.random.Generator) -> Picture:
     """Let the ink bleed into the paper."""
     sigma = max(rng.uniform(0.002, 0.005) * dpi, 0.45)
-    ink = blurred(1 - picture, sigma) * rng.uniform(1.6, 2.6)
-    return 1 - np.clip(ink, 0, 1)
+    ink = blurred(1 - picture, sigma)
+    amount = ink.max(2, keepdims=True)  # the colour stays
+    return 1 - ink * np.minimum(rng.uniform(1.6, 2.6), 1 / np.maximum(amount, 1e-3))
 
 
 def photocopied(picture: Picture, dpi: int, rng: np.random.Generator) -> Picture:
