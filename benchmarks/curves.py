@@ -20,6 +20,7 @@ track. Writes benchmarks/curves.json and prints a table in Markdown.
 import argparse
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -211,7 +212,8 @@ def figures(found: list[Read]) -> dict[str, Any]:
         if (some := [track for track in found if track.two_solids == hinted])
     }
     return {
-        "curves": {name: row_of(some) for name, some in sorted(by_group.items())} | solids,
+        "curves": {name: row_of(some) for name, some in sorted(by_group.items(), key=_order)}
+        | solids,
         "pairs": row_of_pairs([pair for track in found for pair in pairs(track.readings)]),
         "confidence": confidence_of([one for track in found for one in track.readings]),
         "confidence_neither_filled_nor_worn": confidence_of(neither),
@@ -219,6 +221,13 @@ def figures(found: list[Read]) -> dict[str, Any]:
         "calls": sum(track.calls for track in found),
         "seconds_per_track": round(float(np.mean([track.seconds for track in found])), 2),
     }
+
+
+def _order(item: tuple[str, Any]) -> tuple[bool, str]:
+    """Put the whole first, and numbers in their order."""
+    name = item[0]
+    whole = name in {"all", "neither filled nor worn", "filled or worn"}
+    return not whole, re.sub(r"\d+", lambda number: number[0].zfill(4), name)
 
 
 def markdown(measured: dict[str, Any]) -> str:
