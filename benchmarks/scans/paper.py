@@ -121,7 +121,7 @@ def _rows(box: Box, rng: np.random.Generator) -> list[Float[ndarray, "n"]]:
 
 def grid(trace: Trace, box: Box, *, colour: bool, dense: bool, rng: np.random.Generator) -> str:
     """Draw the grid of a track; a dense one is black and as thick as the pens."""
-    greys = ["#000000", "#404040", "#707070", "#707070", "#999999", "#b4b4b4"]
+    greys = ["#000000", "#404040", "#707070", "#808080", "#999999", "#b4b4b4"]
     tints = ["#8fbc8f", "#d2a679", "#7fa8d0", "#e0a0a0", "#a0c0a0"]
     ink = "#000000" if dense else str(rng.choice(greys + (tints if colour else [])))
     finest = rng.uniform(0.006, 0.010) if dense else rng.uniform(0.003, 0.006)

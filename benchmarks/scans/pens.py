@@ -75,9 +75,9 @@ def _styles(n: int, rng: np.random.Generator) -> list[Style]:
     styles: list[Style] = ["solid" if rng.random() < lone else _any(BROKEN, rng)]
     for _ in range(n - 1):
         draw = rng.random()
-        if draw < 0.3:
+        if draw < 0.36:
             styles.append("solid")
-        elif draw < 0.42:
+        elif draw < 0.45:
             styles.append(styles[-1])
         else:
             styles.append(_any([one for one in BROKEN if one not in styles] or BROKEN, rng))
@@ -86,8 +86,8 @@ def _styles(n: int, rng: np.random.Generator) -> list[Style]:
 
 def pens(n: int, dpi: int, colour: bool, rng: np.random.Generator) -> list[Pen]:
     """Draw the pens of a track of `n` curves."""
-    base = max(dpi * rng.uniform(0.006, 0.014), 0.85)
-    heavy = base * rng.uniform(1.8, 2.4)
+    base = max(dpi * rng.uniform(0.006, 0.012), 0.85)
+    heavy = base * rng.uniform(1.7, 2.3)
     cap = bool(rng.random() < 0.5)
     names = list(COLOURS)
     if colour and rng.random() < 0.85:

@@ -129,12 +129,12 @@ def toml(table: dict[str, Any]) -> str:
 def draw(folder: Path, seed: int, number: int) -> ScannedTrack:
     """Draw a track: a pure function of the wells in `folder`, the seed and the number."""
     rng = np.random.default_rng([seed, number])
-    dpi = int(rng.choice(DPI, p=[0.1, 0.12, 0.15, 0.23, 0.16, 0.12, 0.12]))
-    inches = float(rng.choice([0.05, 0.02, 0.01], p=[0.55, 0.35, 0.1]))
+    dpi = int(rng.choice(DPI, p=[0.08, 0.12, 0.16, 0.26, 0.18, 0.1, 0.1]))
+    inches = float(rng.choice([0.05, 0.02, 0.01], p=[0.7, 0.25, 0.05]))
     shortest = {0.05: 150.0, 0.02: 200.0, 0.01: 300.0}[inches]
     longest = max(shortest, min(400.0, 400 * LONGEST[dpi] * (1 if inches == 0.05 else 2)))
     length = float(np.rint(rng.uniform(shortest, longest)))
-    count = int(rng.choice([1, 2, 3, 4, 5], p=[0.33, 0.36, 0.19, 0.08, 0.04]))
+    count = int(rng.choice([1, 2, 3, 4, 5], p=[0.37, 0.36, 0.17, 0.06, 0.04]))
     traces = track_of(folder, count, length, rng)
     traits = _traits(dpi, traces, rng)
     colour = "colour" in traits
@@ -180,8 +180,9 @@ def _traits(dpi: int, traces: list[Trace], rng: np.random.Generator) -> set[str]
         traits.add("bilevel")
     if not traits & {"photocopied", "bilevel"}:
         traits |= {"jpeg"} if rng.random() < 0.25 else set()
-        traits |= {"colour"} if rng.random() < 0.45 else set()
-    chances = {"skewed": 0.2, "dense grid": 0.15, "remarks": 0.35, "neighbour": 0.5, "lens": 0.5}
+        traits |= {"colour"} if rng.random() < 0.4 else set()
+    dense = 0.25 if traits & {"filled", "worn"} else 0.08
+    chances = {"skewed": 0.2, "dense grid": dense, "remarks": 0.3, "neighbour": 0.5, "lens": 0.5}
     traits |= {name for name, chance in chances.items() if rng.random() < chance}
     return traits
 
@@ -236,7 +237,8 @@ def _svg(
     under = [filled, grid] if rng.random() < 0.5 else [grid, filled]
     curves = [paper.curve(trace, pen, box) for trace, pen in zip(traces, track_pens, strict=True)]
     rng.shuffle(curves)
-    frame = paper.frame(box, float(np.clip(rng.uniform(0.004, 0.022) * dpi, 1, 8)))
+    thick = rng.uniform(0.008, 0.03) if traits & {"filled", "worn"} else rng.uniform(0.004, 0.015)
+    frame = paper.frame(box, float(np.clip(thick * dpi, 1, 8)))
     around = [paper.header(traces, track_pens, box, 0.3 * dpi)]
     around.append(paper.depth_numbers(box, box.right + 0.15 * dpi, rng))
     if "remarks" in traits:

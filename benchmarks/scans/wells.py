@@ -162,10 +162,10 @@ def _off_scale(
 ) -> OffScale | None:
     """Choose what is done off scale; None if too much of the curve is."""
     outside = float(np.mean((position < 0) | (position > 1)))
-    wrap = rng.random() < (0.2 if kind.scale == "log" else 0.45)
+    wrap = rng.random() < (0.2 if kind.scale == "log" else 0.35)
     if wrap and outside > 0.005 and position.min() > -1 and position.max() < 3:
-        return "wrap" if outside < 0.4 else None
-    if outside > 0.25:
+        return "wrap" if outside < 0.3 else None
+    if outside > 0.12:
         return None
     return "clip" if rng.random() < 0.4 else "leave"
 
