@@ -150,6 +150,8 @@ def groups(track: ScannedTrack, number: int, *, hints: bool) -> list[str]:
     names += ["dense grid"] if "dense grid" in traits else []
     names += [f"off scale: {track.traces[number].off_scale}"] if _leaves(track, number) else []
     names += [f"{round(100 * track.box.per_ft / track.dpi)} in per 100 ft"]
+    plain = 100 <= track.dpi <= 300 and "5 in per 100 ft" in names and "black" in names
+    names += ["black, 100 to 300 dpi, 5 in per 100 ft"] if plain else []
     some = [f"{name}, {condition}" for name in names if name not in {"all", condition}]
     return sorted({*names, *traits, *(some if neither else [])})
 

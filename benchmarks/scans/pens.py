@@ -75,9 +75,9 @@ def _styles(n: int, rng: np.random.Generator) -> list[Style]:
     styles: list[Style] = ["solid" if rng.random() < lone else _any(BROKEN, rng)]
     for _ in range(n - 1):
         draw = rng.random()
-        if draw < 0.36:
+        if draw < 0.22:
             styles.append("solid")
-        elif draw < 0.45:
+        elif draw < 0.32:
             styles.append(styles[-1])
         else:
             styles.append(_any([one for one in BROKEN if one not in styles] or BROKEN, rng))

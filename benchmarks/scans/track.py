@@ -133,8 +133,8 @@ def draw(folder: Path, seed: int, number: int) -> ScannedTrack:
     inches = float(rng.choice([0.05, 0.02, 0.01], p=[0.7, 0.25, 0.05]))
     shortest = {0.05: 150.0, 0.02: 200.0, 0.01: 300.0}[inches]
     longest = max(shortest, min(400.0, 400 * LONGEST[dpi] * (1 if inches == 0.05 else 2)))
-    length = float(np.rint(rng.uniform(shortest, longest)))
-    count = int(rng.choice([1, 2, 3, 4, 5], p=[0.37, 0.36, 0.17, 0.06, 0.04]))
+    length = float(np.rint(shortest + (longest - shortest) * rng.beta(1, 1.6)))
+    count = int(rng.choice([1, 2, 3, 4, 5], p=[0.38, 0.36, 0.17, 0.06, 0.03]))
     traces = track_of(folder, count, length, rng)
     traits = _traits(dpi, traces, rng)
     colour = "colour" in traits
@@ -172,7 +172,7 @@ def _traits(dpi: int, traces: list[Trace], rng: np.random.Generator) -> set[str]
     traits = {f"{traces[0].scale} grid"}
     if rng.random() < 1 / 3:
         traits |= {"filled", f"filled with {rng.choice(['lines', 'lines', 'dots', 'grey'])}"}
-    if rng.random() < 0.4:
+    if rng.random() < 0.35:
         kinds = ["aged", "thickened", "photocopied", "aged thickened"]
         wears = str(rng.choice(kinds, p=[0.35, 0.2, 0.3, 0.15]))
         traits |= {"worn", *wears.split()}
@@ -180,7 +180,7 @@ def _traits(dpi: int, traces: list[Trace], rng: np.random.Generator) -> set[str]
         traits.add("bilevel")
     if not traits & {"photocopied", "bilevel"}:
         traits |= {"jpeg"} if rng.random() < 0.25 else set()
-        traits |= {"colour"} if rng.random() < 0.4 else set()
+        traits |= {"colour"} if rng.random() < 0.35 else set()
     dense = 0.25 if traits & {"filled", "worn"} else 0.08
     chances = {"skewed": 0.2, "dense grid": dense, "remarks": 0.3, "neighbour": 0.5, "lens": 0.5}
     traits |= {name for name, chance in chances.items() if rng.random() < chance}
