@@ -1,7 +1,7 @@
 """Reading printed tracks curve by curve, drawn from test wells by a renderer of their own.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/curves.py LAS [--seed 100] [--tracks 120]
-        [--weights pretrained] [--no-hints] [--workers 1] [--save FOLDER]
+        [--weights pretrained] [--no-hints] [--workers 1] [--save FOLDER] [--out JSON]
 
 LAS is the folder of fifty Kansas wells; `scans.wells.WELLS` names those that are drawn. Track i of
 seed s is a function of (s, i) alone: one to five curves in any styles, 75 to 600 dpi, linear and
