@@ -30,7 +30,7 @@ def imported(text: str) -> Iterator[tuple[str, str]]:
                 yield from ((str(node.module), alias.name) for alias in node.names)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.name)
 def test_a_benchmark_imports_names_that_exist_also_in_the_programs_it_runs(path):
     for module, name in imported(path.read_text(encoding="utf-8")):
         assert hasattr(import_module(module), name), f"{module}.{name}"
