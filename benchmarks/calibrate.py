@@ -75,8 +75,10 @@ def main() -> None:
             print(outcomes[-1], flush=True)
         number += 1
     table = summary(outcomes)
-    OUT.write_text(json.dumps(table, indent=1) + "\n")
-    print(json.dumps({name: table[name] for name in table if name != "logs"}, indent=1))
+    shares = json.dumps(table, indent=1)
+    each = ",\n  ".join(json.dumps(asdict(one)) for one in outcomes)
+    OUT.write_text(f'{shares[:-2]},\n "logs": [\n  {each}\n ]\n}}\n')
+    print(shares)
 
 
 def judge(logs: PrintedLogs, number: int, layout: PrintedLayout, axis: Axis) -> Outcome:
@@ -197,7 +199,6 @@ def summary(outcomes: list[Outcome]) -> dict[str, Any]:
             for axis in ("down", "right")
         },
         "one section": shares([one for one in outcomes if one.sections == 1]),
-        "logs": [asdict(one) for one in outcomes],
     }
 
 

@@ -1,13 +1,22 @@
 """Depth lines are told from what else is drawn across the page, and tracks from one another."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from veernet.data.raster import to_depth_down, to_depth_right
+from veernet.data.raster import read_grey, to_depth_down, to_depth_right
 from veernet.digitisation import CurveScale, propose
 from veernet.digitisation.calibrate import calibrate
 from veernet.digitisation.inks import find_inks
 from veernet.digitisation.remarks import remarks_on
+
+ROOT = Path(__file__).parents[2]
+SCANS = [
+    path
+    for folder in (ROOT / "shared/data", ROOT.parent / "shared/data")
+    for path in (folder / "heinen").glob("*.tif")
+]
 
 A_CURVE = CurveScale(mnemonic="GR", left=0, right=150)
 
@@ -201,3 +210,18 @@ def test_the_inks_of_a_track_are_told_however_thin_the_pens():
 
 def test_a_white_track_has_no_inks():
     assert find_inks(np.full((100, 100, 3), 240, np.uint8)) == ()
+
+
+@pytest.mark.skipif(not SCANS, reason="no scan of a well beside the project")
+def test_a_real_scan_has_two_tracks_and_a_repeat():
+    """Track 2 has the grid of two, the scale above it goes over both: DT from 140 to 40."""
+    found = propose(read_grey(SCANS[0]))
+    np.testing.assert_allclose(found.tracks, [(0, 500), (665, 1663)], atol=2)
+    for section in found.sections():
+        rows, steps = found.lines[section], found.steps[section]
+        np.testing.assert_array_equal(steps, np.arange(len(rows)))
+        assert rows[-1] - rows[0] == pytest.approx(20.3 * steps[-1], rel=1e-3)
+    assert len(found.sections()) == 2
+    lines = (found.lines[found.sections()[0]] - 38) / 20.3  # one every 2 ft, from 246 ft on
+    np.testing.assert_allclose(lines, 123 + np.arange(len(lines)), atol=0.45)
+    assert found.depth_column == pytest.approx((500, 664), abs=2)

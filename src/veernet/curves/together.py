@@ -95,7 +95,7 @@ def _braided(
     """Exchange two paths over the columns in which F gains by it, its sharing of ink aside: the
     best of all ways to exchange them, by dynamic programming over two states."""
     a, b = rows[[*pair]]
-    found, columns = rows.copy(), np.arange(rows.shape[1])
+    found, columns = rows.copy(), np.arange(rows.shape[1], dtype=np.intp)
     kept, changed = (
         sum(evidence.score[k][path, columns] for k, path in zip(pair, paths, strict=True))
         for paths in ((a, b), (b, a))
@@ -139,7 +139,7 @@ def _given(
     owner of ink, it is covered, or takes the ink over."""
     score = evidence.score.copy()
     y, gain = (
-        np.arange(score.shape[1])[:, None],
+        np.arange(score.shape[1], dtype=np.intp)[:, None],
         evidence.covered[:, None] - _scores_at(evidence, rows),
     )
     for one, some in others.items():
@@ -200,7 +200,7 @@ def owners(
     """
     k, w = rows.shape
     order = np.argsort(rows, axis=0, kind="stable")
-    y, columns = np.take_along_axis(rows, order, 0).astype(float), np.arange(w)
+    y, columns = np.take_along_axis(rows, order, 0).astype(float), np.arange(w, dtype=np.intp)
     gain = np.take_along_axis(gain, order, 0)
     best, before = np.full((k, w), -np.inf), np.full((k, w), -1)
     for i in range(k):

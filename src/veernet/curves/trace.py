@@ -214,7 +214,8 @@ def best_paths(
         from_above = np.maximum.accumulate(before + ramp[x], axis=1) - ramp[x]
         from_below = np.maximum.accumulate((before - ramp[x])[:, ::-1], axis=1)[:, ::-1] + ramp[x]
         best[x] += np.maximum(from_above, from_below)
-    path, curves, rows = np.empty((k, w), np.intp), np.arange(k), np.arange(h)
+    path = np.empty((k, w), np.intp)
+    curves, rows = np.arange(k, dtype=np.intp), np.arange(h, dtype=np.intp)
     path[:, -1] = best[-1].argmax(1)
     for x in range(w - 1, 0, -1):
         at = path[:, x]

@@ -103,23 +103,12 @@ def to_grey(picture: ndarray) -> UInt8[ndarray, "h w"]:
     return grey_of(Path("picture"), Image.fromarray(picture), raw="", negative=False)
 
 
-def read_colour(
-    path: Path, *, max_pixels: int = MAX_PIXELS, size: tuple[int, int] | None = None
-) -> UInt8[ndarray, "h w 3"] | None:
-    """Read a picture of an archive in colour, RGB; None if it is stored in grey.
-
-    Raises:
-        ImageError: as for `read_grey`.
-    """
-    with (
-        _opened(path, MASKS) as (file, kind),
-        _pictured(path, file, kind, max_pixels, size) as picture,
-    ):
-        return np.array(picture) if picture.mode == "RGB" else None
-
-
 def read_rgb(
-    path: Path, *, page: int | None = None, max_pixels: int = MAX_PIXELS
+    path: Path,
+    *,
+    page: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    size: tuple[int, int] | None = None,
 ) -> UInt8[ndarray, "h w 3"] | None:
     """Read the colours of a scan that `read_grey` reads; None if it is grey, or a PDF, or of
     colours other than red, green and blue.
@@ -130,7 +119,7 @@ def read_rgb(
     with _opened(path, SCANS) as (file, kind):
         if kind == "PDF":
             return None
-        with _pictured(path, file, kind, max_pixels, None) as picture:
+        with _pictured(path, file, kind, max_pixels, size) as picture:
             _turn_to(path, file, picture, page or 1)
             _check_area(path, picture, max_pixels)
             if picture.mode not in ("RGB", "P"):

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from veernet.data.batch import Sample, as_tensor, to_ink
 from veernet.data.labels import UNLABELLED
 from veernet.data.logs import Log, Row, class_counts
-from veernet.data.raster import read_colour, read_grey, read_index
+from veernet.data.raster import read_grey, read_index, read_rgb
 from veernet.data.schedule import Sizes
 from veernet.data.truth import read_truth
 from veernet.errors import ArchiveError
@@ -87,7 +87,7 @@ class Split(Dataset[Sample]):
             grey=self._grey(row),
             mask=self._mask(row),
             curves=curves,
-            colour=read_colour(path, size=size),
+            colour=read_rgb(path, size=size),
             words=words,
         )
 

@@ -154,12 +154,13 @@ def _counted(
 def _smoothed(rows: Float[ndarray, "n"], steps: Int[ndarray, "n"], at: int) -> float:
     """Return the row of a line as the lines around it tell it, for each lies on whole pixels."""
     near = slice(max(0, at - SMOOTH), at + SMOOTH + 1)
-    there, places = (steps[near] - steps[at]).astype(float), rows[near]
-    pace, row = np.polyfit(there, places, 1).tolist()
-    good = np.abs(row + pace * there - places) <= 1.5  # others follow a slip of the paper
-    if good.sum() >= 3 and good[at - near.start]:
-        return float(np.polyfit(there[good], places[good], 1)[1])
-    return float(rows[at])
+    there: ndarray = steps[near] - steps[at]
+    places = rows[near]
+    off = np.abs(np.polyval(np.polyfit(there, places, 1), there) - places)
+    good = off <= 1.5  # others follow a slip of the paper
+    if good.sum() < 3 or not good[at - near.start]:
+        return float(rows[at])
+    return float(np.polyfit(there[good], places[good], 1)[1])
 
 
 def _nearest(marks: Float[ndarray, "n"], pixel: float) -> int:
