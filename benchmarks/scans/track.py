@@ -138,7 +138,7 @@ def draw(folder: Path, seed: int, number: int) -> ScannedTrack:
     traces = track_of(folder, count, length, rng)
     traits = _traits(dpi, traces, rng)
     colour = "colour" in traits
-    track_pens = pens(count, dpi, colour, rng)
+    track_pens = pens(len(traces), dpi, colour, rng)
     box = _box(dpi, inches, length, traces, rng)
     page, angle = _page(box, rng), float(rng.uniform(-0.1, 0.1)) if "skewed" in traits else 0.0
     middle = np.array(page) / 2 - 0.5

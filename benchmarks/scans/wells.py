@@ -240,13 +240,14 @@ def traces(
 
 
 def track_of(folder: Path, number: int, length: float, rng: np.random.Generator) -> list[Trace]:
-    """Return `number` curves as they are printed together.
+    """Return `number` curves as they are printed together, or fewer where no well has so many.
 
     Raises:
-        LookupError: no well has such curves.
+        LookupError: no well has a curve over such a length.
     """
-    for _ in range(30):
-        mnemonics = str(rng.choice(TRACKS[number].split("|"))).split()
-        if (found := traces(folder, mnemonics, length, rng)) is not None:
-            return found
-    raise LookupError(f"no well in {folder} has {number} curves over {length:g} ft")
+    for few in range(number, 0, -1):
+        for _ in range(30):
+            mnemonics = str(rng.choice(TRACKS[few].split("|"))).split()
+            if (found := traces(folder, mnemonics, length, rng)) is not None:
+                return found
+    raise LookupError(f"no well in {folder} has a curve over {length:g} ft")
