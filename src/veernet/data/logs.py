@@ -160,6 +160,11 @@ class Row:
         return self.file_name, self.mask_file_name, self.curves_file
 
     @property
+    def curves_have_classes(self) -> bool:
+        """True if every curve is a class of its own: the indices of the mask are the classes."""
+        return all(curve.class_index is None for curve in self.curves)
+
+    @property
     def class_of_index(self) -> UInt8[ndarray, "256"]:
         """Class of every index of the mask."""
         table = np.arange(256, dtype=np.uint8)

@@ -48,7 +48,7 @@ class Split(Dataset[Sample]):
     @property
     def curves_have_classes(self) -> bool:
         """True if every curve of a log is a class of its own."""
-        return all(curve.class_index is None for row in self.rows for curve in row.curves)
+        return all(row.curves_have_classes for row in self.rows)
 
     @property
     def fingerprint(self) -> str:
@@ -69,7 +69,8 @@ class Split(Dataset[Sample]):
 
     def classes(self, index: int, mask: UInt8[ndarray, "h w"]) -> UInt8[ndarray, "h w"]:
         """Return the class of every pixel of the mask of log `index`."""
-        return self.rows[index].class_of_index[mask]
+        row = self.rows[index]
+        return mask if row.curves_have_classes else row.class_of_index[mask]
 
     def log(self, index: int) -> Log:
         """Read or draw everything that the archive holds of one log.
