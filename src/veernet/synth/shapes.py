@@ -1,8 +1,9 @@
 """Shapes of curves from real LAS files."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -10,8 +11,12 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from veernet.curves.strokes import polylines
-from veernet.errors import LasError, OptionError
+from veernet.errors import OptionError
 from veernet.synth.curves import standard
+from veernet.synth.las_folder import read_each
+
+if TYPE_CHECKING:
+    from veernet.las import Las
 
 MIN_SAMPLES = 200
 """Least number of consecutive samples of a shape."""
@@ -50,22 +55,13 @@ def passed_over(folder: str) -> tuple[str, ...]:
 
 @cache
 def _read_shapes(folder: str) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
-    from veernet.las import read_las  # its libraries take longer to import than a log to draw
+    return read_each(folder, _shapes_in)
 
-    found, failed = list[Shape](), list[str]()
-    for path in sorted(Path(folder).iterdir() if Path(folder).is_dir() else []):
-        if path.suffix.lower() == ".las":
-            try:
-                curves = read_las(path).curves
-            except LasError as fault:
-                failed.append(str(fault))
-                continue
-            for mnemonic, values in curves.items():
-                found += [
-                    Shape(mnemonic=mnemonic, source=path.name, samples=piece)
-                    for piece in _pieces(values)
-                ]
-    return tuple(found), tuple(failed)
+
+def _shapes_in(las: "Las", source: str) -> Iterator[Shape]:
+    for mnemonic, values in las.curves.items():
+        for piece in _pieces(values):
+            yield Shape(mnemonic=mnemonic, source=source, samples=piece)
 
 
 def take_shape(rng: Generator, shape: Shape, n_columns: int) -> Float[ndarray, "w"]:

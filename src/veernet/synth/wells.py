@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.random import Generator
 
 from veernet.errors import LasError, OptionError
 from veernet.synth.kinship import MEMBERS, Member, Scale
+from veernet.synth.las_folder import read_each
 
 if TYPE_CHECKING:
     from veernet.las import Las
@@ -67,18 +67,11 @@ def wells_passed_over(folder: str) -> tuple[str, ...]:
 
 @cache
 def _read_wells(folder: str) -> tuple[tuple[Well, ...], tuple[str, ...]]:
-    from veernet.las import read_las  # its libraries take longer to import than a well to draw
+    def take_well(las: "Las", source: str) -> list[Well]:
+        well = _well_of(las, source)
+        return [well] if well.curves else []
 
-    found, failed = list[Well](), list[str]()
-    for path in sorted(Path(folder).iterdir() if Path(folder).is_dir() else []):
-        if path.suffix.lower() == ".las":
-            try:
-                well = _well_of(read_las(path), path.name)
-            except LasError as fault:
-                failed.append(str(fault))
-                continue
-            found += [well] if well.curves else []
-    return tuple(found), tuple(failed)
+    return read_each(folder, take_well)
 
 
 def _well_of(las: "Las", source: str) -> Well:
