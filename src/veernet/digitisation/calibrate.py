@@ -95,8 +95,7 @@ def _place(
     (left, right), (h, w), down = edges, shape, axis == "down"
 
     def on_scan(column: float, row: float) -> tuple[float, float]:
-        x, y = found.to_scan(column, row)
-        return (x, y) if down else (y, h - 1 - x)  # undo the turn to depth down
+        return found.place(column, row, axis=axis, height=h)
 
     def inside(row: float) -> bool:
         ends = [on_scan(column, row) for column in edges]

@@ -86,8 +86,7 @@ def _draw_found(sheet: _Sheet, found: Proposal, axis: Axis, h: int, *, boxes: bo
     """Draw depth lines across the tracks, and if asked the tracks themselves with their numbers."""
 
     def on_scan(column: float, row: float) -> Place:
-        x, y = found.to_scan(column, row)
-        return (x, y) if axis == "down" else (y, h - 1 - x)
+        return found.place(column, row, axis=axis, height=h)
 
     for left, right in found.tracks:
         for row, thick in zip(found.lines.tolist(), found.thick.tolist(), strict=True):

@@ -30,7 +30,7 @@ class Ink:
     """An ink of a track."""
 
     colour: str
-    """As "#rrggbb", where it is darkest."""
+    """Colour where it is darkest, as "#rrggbb"."""
     name: str
     """Name of the nearest colour of CSS."""
     share: float
@@ -75,8 +75,11 @@ def _lab(rgb: UInt8[ndarray, "h w 3"]) -> tuple[Float[ndarray, "n 3"], UInt8[nda
     row."""
     step = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PIXELS)))
     some = np.ascontiguousarray(rgb[::step, ::step])
-    lab = cv2.cvtColor(some.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return np.asarray(lab, float).reshape(-1, 3), some.reshape(-1, 3)
+    return _to_lab(some).reshape(-1, 3), some.reshape(-1, 3)
+
+
+def _to_lab(rgb: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "h w 3"]:
+    return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), float)
 
 
 def _clusters(ways: Float[ndarray, "n 3"]) -> Iterator[Bool[ndarray, "n"]]:
@@ -111,5 +114,5 @@ def _name(colour: str) -> str:
     """Return the name of CSS for the colour nearest in CIELAB."""
     names = [*ImageColor.colormap]
     known = np.array([[ImageColor.getrgb(name)[:3] for name in [*names, colour]]], np.uint8)
-    lab = cv2.cvtColor(known.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+    lab = _to_lab(known)[0]
     return names[int(np.linalg.norm(lab[:-1] - lab[-1], axis=1).argmin())]

@@ -12,6 +12,7 @@ from veernet.digitisation.depth_lines import DepthLines, find_depth_lines
 from veernet.digitisation.shared_edges import header_lines, split_shared
 from veernet.digitisation.skew import find_angle, turned_back
 from veernet.digitisation.spaces import find_spaces
+from veernet.digitisation.track import Axis
 from veernet.digitisation.track_edges import (
     MIN_TRACK_WIDTH,
     columns_of,
@@ -53,6 +54,12 @@ class Proposal:
         scan."""
         cos, sin = math.cos(self.skew), math.sin(self.skew)
         return column * cos - row * sin, column * sin + row * cos
+
+    def place(self, column: float, row: float, *, axis: Axis, height: int) -> tuple[float, float]:
+        """Convert as `to_scan`, to a place on the scan as it lies: of that `height`, with depth
+        along `axis`."""
+        x, y = self.to_scan(column, row)
+        return (x, y) if axis == "down" else (y, height - 1 - x)
 
     def line_rows(self, track: int = 0) -> Float[ndarray, "n"]:
         """Return the rows at which the depth lines cross the left edge of a track on the skewed

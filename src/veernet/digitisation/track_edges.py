@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from scipy.ndimage import uniform_filter1d
 
+from veernet.digitisation.beyond import runs_of
 from veernet.digitisation.depth_lines import DepthLines
 
 MIN_TRACK_WIDTH = 60
@@ -132,8 +133,7 @@ def find_edges(columns: Columns) -> list[tuple[int, int]]:
 
 def runs(found: Bool[ndarray, "n"]) -> list[tuple[int, int]]:
     """Return the first and last place of every run of True."""
-    change = np.flatnonzero(np.diff(found.astype(np.int8), prepend=0, append=0))
-    return [(a, b - 1) for a, b in zip(change[::2].tolist(), change[1::2].tolist(), strict=True)]
+    return [(first, stop - 1) for first, stop in runs_of(found).tolist()]
 
 
 def _closed(found: Bool[ndarray, "w"], along: Bool[ndarray, "w"]) -> Bool[ndarray, "w"]:
