@@ -1,7 +1,6 @@
 """Beyond its scale a curve has no value: it is said where, and nothing else changes."""
 
 import json
-from dataclasses import replace
 
 import cv2
 import lasio
@@ -333,18 +332,6 @@ def test_a_narrow_track_in_a_frame_lies_on_paper(height):
     assert dark_share(page(height, np.full(WIDTH, 0.5), frame=3)[MARGIN:-MARGIN]) < MOST_DARK
 
 
-def test_two_curves_of_one_trace_in_one_place_are_refused():
-    track = calibration(300).tracks[0]
-    gr = replace(track.curves[0], mnemonic="GR")
-    with pytest.raises(ValueError, match="DT and GR are both curve_class 1 of one track"):
-        replace(track, curves=(*track.curves, gr))
-    other = replace(track, curves=(gr,))
-    with pytest.raises(ValueError, match="DT and GR are both curve_class 1"):
-        replace(calibration(300), tracks=(track, other))
-    second = replace(other, curves=(replace(gr, curve_class=2),))
-    assert len(replace(calibration(300), tracks=(track, second)).curves) == 2
-
-
 @pytest.fixture
 def on_disk(tmp_path, monkeypatch):
     """Write a scan and its calibration; returns the words of a command that digitises it."""
@@ -380,15 +367,3 @@ def test_where_nothing_is_printed_nothing_is_read_and_that_is_said(on_disk, veer
     said = capsys.readouterr().out
     assert "DT: nothing was read" in said
     assert "edge" not in said
-
-
-@pytest.mark.parametrize("command", ["digitise", "import"])
-def test_every_command_refuses_two_curves_of_one_trace(on_disk, veernet, capsys, tmp_path, command):
-    second = CALIBRATION[CALIBRATION.index("[[track.curve]]") :].replace("DT", "CALI")
-    words = on_disk(page(300, np.full(WIDTH, 0.5)), CALIBRATION + second)
-    if command == "import":
-        words = ("import", *words[1:4], "--las", "x.las", "--out", tmp_path / "archive")
-    assert veernet(*words) == 2
-    said = capsys.readouterr().err
-    assert "c.toml" in said
-    assert "DT and CALI are both curve_class 1 of one track" in said

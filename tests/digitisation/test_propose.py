@@ -130,10 +130,10 @@ def test_a_scan_that_is_askew_is_looked_at_turned_back(seed):
 
 
 def test_on_a_terminal_it_asks_for_what_it_cannot_know(rng, tmp_path, monkeypatch):
-    """What is of no use, or a curve that could not be told apart, is asked for again."""
+    """What is of no use, or a curve of a name that is there already, is asked for again."""
     grey, lines = page(rng, 20.0, [(30, 230), (330, 530)])
     write_picture(tmp_path / "scan.png", grey)
-    curves = ["GR:API:0:150:wraps", "GR API", "SP:MV:0:1", "", "DT:US/FT:140:40", ""]
+    curves = ["GR:API:0:150:wraps", "GR API", "gr:MV:0:1", "", "DT:US/FT:140:40", ""]
     ties = [f"{lines[40]} 180", "here 100", f"{lines[0]} 100", ""]
     answers = iter([*curves, *ties])
     monkeypatch.setattr("builtins.input", lambda *_: next(answers))
@@ -149,19 +149,29 @@ def test_on_a_terminal_it_asks_for_what_it_cannot_know(rng, tmp_path, monkeypatc
     assert next(answers, None) is None
 
 
-def test_a_second_curve_of_a_track_needs_to_be_the_second_trace(rng, tmp_path, veernet, capsys):
+def test_the_last_word_of_a_curve_is_the_style_in_which_it_is_drawn(rng, tmp_path, veernet, capsys):
     grey, lines = page(rng, 20.0, [(30, 230), (330, 530)])
     write_picture(tmp_path / "scan.png", grey)
     ties = "--tie", lines[0], "100", "--line", "2"
     words = "calibrate", tmp_path / "scan.png", "--out", tmp_path / "c.toml", *ties
-    curves = "1:GR:API:0:150", "2:DT:US/FT:140:40", "1:SP:MV:-80:20"
-    assert veernet(*words, "--curve", *curves) == 2
-    said = capsys.readouterr().err
-    assert "GR and SP of track 1 would be read as one curve" in said
-    assert ":2" in said
+    curves = ["1:GR:API:0:150", "2:ILD:OHMM:0.2:20:log:dash-dot", "1:SP:MV:-80:20:solid"]
+    for wrong, word in (
+        (":dashes", "'dashes' is none of log, wraps, solid, dashed"),
+        (":1:2", "1 and 2"),
+    ):
+        assert veernet(*words, "--curve", curves[0] + wrong) == 2
+        assert word in capsys.readouterr().err
     assert not (tmp_path / "c.toml").exists()
-    assert veernet(*words, "--curve", *curves[:2], f"{curves[2]}:2") == 0
-    assert [c.curve_class for c in read_calibration(tmp_path / "c.toml").curves] == [1, 2, 1]
+    assert veernet(*words, "--curve", *curves, "1:CALI:IN:6:16:2", "2:SN:OHMM:0:20:1") == 0
+    found = {c.mnemonic: c for c in read_calibration(tmp_path / "c.toml").curves}
+    assert [(name, c.style, c.curve_class, c.kind) for name, c in found.items()] == [
+        ("GR", None, None, None),
+        ("SP", "solid", None, "solid"),
+        ("CALI", None, 2, "broken"),
+        ("ILD", "dash-dot", None, "broken"),
+        ("SN", None, 1, "solid"),
+    ]
+    assert found["ILD"].scale == "log"
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise", "a photograph"])

@@ -417,6 +417,33 @@ def test_a_scan_that_cannot_be_imported_is_passed_over_as_asked(well, case):
         import_scans(well / "none", scans[:1], well / "c.toml", labels, on_error="skip")
 
 
+SECOND = """
+[[track.curve]]
+mnemonic = "SP"
+las = "GR"
+left = 0
+right = 150
+"""
+
+
+@pytest.mark.parametrize("where", ["in its table", "in a table of its own"])
+def test_two_curves_of_one_class_in_one_place_have_no_masks(well, where):
+    """A curve of no class is the solid one, and a broken style is class 2."""
+    path = well / "c.toml"
+    second = SECOND
+    if where != "in its table":
+        second = TOML[TOML.index("[[track]]") : TOML.index("[[track.curve]]")] + SECOND
+    for n, style in enumerate(("", 'style = "solid"\n', "curve_class = 1\n")):
+        path.write_text(TOML + second + style)
+        with pytest.raises(LabelError, match=r"c.toml: GR and SP are both curve_class 1 of one"):
+            import_scans(
+                well / f"no {n}", [well / "well.png"], path, LasLabels(path=well / "well.las")
+            )
+    path.write_text(TOML + second + 'style = "long-dash"\n')
+    found = import_scans(well / "a", [well / "well.png"], path, LasLabels(path=well / "well.las"))
+    assert [(one.mnemonic, one.curve) for one in found] == [("GR", 1), ("SP", 2)]
+
+
 def test_a_scan_on_its_side_is_labelled_alike(well):
     page = np.array(Image.open(well / "well.png"))
     write_picture(well / "lying.png", to_depth_right(page))

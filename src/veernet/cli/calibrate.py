@@ -1,10 +1,9 @@
 """`veernet calibrate`: propose a calibration file."""
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 from jaxtyping import UInt8
@@ -22,7 +21,7 @@ from veernet.digitisation.calibrate import calibrate
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.chart import draw_calibration
 from veernet.digitisation.strip import span_of
-from veernet.digitisation.track import Axis, Track
+from veernet.digitisation.track import Axis, Style, Track
 from veernet.errors import CalibrationError, OptionError
 from veernet.files import write_text
 from veernet.las import Unit
@@ -33,6 +32,9 @@ MISSING = (
     "lines by --tie PIXEL DEPTH, or of one with --line"
 )
 """Options for what cannot be found on the scan."""
+
+STYLES: tuple[Style, ...] = get_args(Style)
+"""Words of --curve for the style in which a curve is drawn."""
 
 Picture = UInt8[ndarray, "h w *rgb"]
 
@@ -71,8 +73,8 @@ class Calibrate:
     """Depth step of the LAS file, in the same unit."""
     curve: Annotated[Repeated[str], arg(metavar="CURVE ...")] = ()
     """TRACK:MNEMONIC:UNIT:LEFT:RIGHT: number of the track from 1, and values of its edges. Append
-    :log for a logarithmic scale, :wraps for a backup scale, and :2 for the network's second curve,
-    which is dashed or dotted."""
+    :log for a logarithmic scale, :wraps for a backup scale, and the style in which the curve is
+    drawn, :solid, :dashed, :long-dash, :dotted or :dash-dot (or :2 for a broken one)."""
     split: Annotated[Repeated[float], arg(metavar="PIXEL ...")] = ()
     """Pixels across the scan at which a track is split in two that share that edge."""
     join: Annotated[Repeated[int], arg(metavar="TRACK ...")] = ()
@@ -165,7 +167,6 @@ class Calibrate:
         except EOFError as ended:
             raise OptionError("the answers ended before the last; nothing was written") from ended
         curves = [_curve(text) for text in answered.curve]
-        _check_curve_classes(curves)
         calibration = calibrate(
             found,
             scan.shape[:2],
@@ -211,7 +212,6 @@ def _ask_curves(console: Console, tracks: int) -> tuple[str, ...]:
         while text := _ask(console, f"track {number}"):
             try:
                 _, curve = _curve(f"{number}:{text}")
-                _check_curve_classes([_curve(one) for one in (*curves, f"{number}:{text}")])
             except OptionError as wrong:
                 console.print(str(wrong), soft_wrap=True)
                 continue
@@ -253,30 +253,25 @@ def _curve(text: str) -> tuple[int, CurveScale]:
         track, edges = int(number), (float(left), float(right))
     except ValueError as wrong:
         raise OptionError(f"--curve is TRACK:MNEMONIC:UNIT:LEFT:RIGHT; got {text!r}") from wrong
-    if unknown := {*more} - {"log", "wraps", "1", "2"}:
-        raise OptionError(f"--curve {text!r}: {min(unknown)!r} is none of log, wraps and 2")
+    if unknown := {*more} - {"log", "wraps", "1", "2", *STYLES}:
+        raise OptionError(
+            f"--curve {text!r}: {min(unknown)!r} is none of log, wraps, {', '.join(STYLES)}, 1, "
+            "which is solid, and 2, which is broken"
+        )
+    if len(drawn := [word for word in more if word in ("1", "2", *STYLES)]) > 1:
+        raise OptionError(
+            f"--curve {text!r}: a curve is drawn in one style, got {' and '.join(drawn)}"
+        )
     try:
         return track, CurveScale(
             mnemonic=mnemonic,
             unit=unit,
             left=edges[0],
             right=edges[1],
-            curve_class=2 if "2" in more else 1,
+            style=next((style for style in STYLES if style in more), None),
+            curve_class=next((k for k in (1, 2) if str(k) in more), None),
             scale="log" if "log" in more else "linear",
             wraps="wraps" in more,
         )
     except ValueError as wrong:
         raise OptionError(f"--curve {text!r}: {wrong}") from wrong
-
-
-def _check_curve_classes(curves: Iterable[tuple[int, CurveScale]]) -> None:
-    """Check that no two curves of a track have the same curve_class."""
-    first = dict[tuple[int, int], str]()
-    for number, curve in curves:
-        other = first.setdefault((number, curve.curve_class), curve.mnemonic)
-        if other != curve.mnemonic:
-            raise OptionError(
-                f"--curve: {other} and {curve.mnemonic} of track {number} would be read as one "
-                f"curve, curve_class {curve.curve_class}; put :2 behind the one that is dashed or "
-                "dotted, or, if both are solid or both broken, leave one out: only one can be read"
-            )

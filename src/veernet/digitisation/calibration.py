@@ -15,7 +15,7 @@ from veernet.digitisation.track import (
     Axis,
     CurveScale,
     Track,
-    check_curve_classes,
+    check_count,
 )
 from veernet.errors import CalibrationError
 from veernet.files import check_fields, read_toml, spelt, validate
@@ -159,13 +159,10 @@ class Calibration:
                 "needs one [[track]] or more, each with one [[track.curve]] or more, of different "
                 f"mnemonics, also but for capitals and _CONF; got {names}"
             )
-        places = dict[frozenset[tuple[float, ...]], list[CurveScale]]()
         for track in self.tracks:
             track.check(self.depth_axis)
-            corners = frozenset((float(x), float(y)) for x, y in track.places)
-            places.setdefault(corners, []).extend(track.curves)
-        for curves in places.values():
-            check_curve_classes(curves)
+        for curves in self.curves_by_place:
+            check_count(curves)
 
     def check_size(self, h: int, w: int) -> None:
         """Check that a scan of `h` × `w` px has the size that the calibration is for.
@@ -185,6 +182,15 @@ class Calibration:
     def curves(self) -> tuple[CurveScale, ...]:
         """Curves of all tracks, in the order of the file."""
         return tuple(curve for track in self.tracks for curve in track.curves)
+
+    @property
+    def curves_by_place(self) -> tuple[tuple[CurveScale, ...], ...]:
+        """Curves of each place, in which there may be several tracks."""
+        places = dict[frozenset[tuple[float, ...]], tuple[CurveScale, ...]]()
+        for track in self.tracks:
+            corners = frozenset((float(x), float(y)) for x, y in track.places)
+            places[corners] = places.get(corners, ()) + track.curves
+        return tuple(places.values())
 
     def to_toml(self, *, about: str = "") -> str:
         """Return the text of the calibration file, which `read_calibration` reads as the same

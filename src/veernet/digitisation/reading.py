@@ -152,10 +152,10 @@ def _read_track(
     for curve in track.curves:
         wrap_edges = (0, strip.height) if curve.wraps else None
         whole = read_curve(
-            seen, curve.curve_class - 1, max_gap=calibration.depth.gap(), wrap_edges=wrap_edges
+            seen, curve.mask_class - 1, max_gap=calibration.depth.gap(), wrap_edges=wrap_edges
         )
         trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
-        beyond = beyond_scale(strip, seen[curve.curve_class - 1, :, part], trace, wraps=curve.wraps)
+        beyond = beyond_scale(strip, seen[curve.mask_class - 1, :, part], trace, wraps=curve.wraps)
         yield (
             curve,
             TrackReading(
@@ -185,8 +185,8 @@ def _check_classes(calibration: Calibration, model: VeerNet) -> None:
             f"weights are a VeerNet, the name of their file, or pretrained; got {type(model)}"
         )
     for curve in calibration.curves:
-        if curve.curve_class > model.config.num_curves:
+        if curve.mask_class > model.config.num_curves:
             raise CalibrationError(
-                f"curve {curve.mnemonic} has curve_class {curve.curve_class}; the network knows "
+                f"curve {curve.mnemonic} has curve_class {curve.mask_class}; the network knows "
                 f"{model.config.num_curves}"
             )

@@ -2,22 +2,42 @@
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from PIL import ImageColor
 
+from veernet.curves.trace import WRAPS_DOWN, WRAPS_UP
 from veernet.errors import CalibrationError
 from veernet.files import check_fields, formerly, spelt
 
 LARGEST, SMALLEST = 1e9, 1e-9
 """Largest magnitude of any number in a calibration, and smallest of non-zero ones."""
 
+MAX_CURVES = 8
+"""Most curves of one track."""
+
+MAX_LAPS = 10
+"""Most times that a curve on a backup scale may go round."""
+
+MAX_POINTS = 10_000
+"""Most points that a curve is said to pass through."""
+
 Axis = Literal["down", "right"]
 """Direction in which depth increases on a scan."""
+
+Style = Literal["solid", "dashed", "long-dash", "dotted", "dash-dot"]
+"""Style in which a curve is drawn."""
+
+Weight = Literal["thin", "heavy"]
+"""Weight of a curve's line, beside the others of its track."""
+
+Kind = Literal["solid", "broken"]
+"""Kind of a curve's line: drawn without gaps, or with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +51,25 @@ class CurveScale:
     right: float
     """Value at the right edge; may be less than `left`."""
     unit: str = ""
-    curve_class: Annotated[int, formerly("trace")] = 1
-    """Number of the curve among those that the network tells apart, from 1; unique within a
-    track."""
+    curve_class: Annotated[int | None, formerly("trace")] = None
+    """Number of the curve among those that a network tells apart, from 1: 1 solid, 2 broken; more
+    where a network knows more. None if it is not given."""
+    style: Style | None = None
+    """Style in which the curve is drawn; None if it is not known."""
+    weight: Weight | None = None
+    """Weight of its line beside the other curves of the track; None if it is not known."""
+    colour: str = ""
+    """Colour of its ink, such as "#0000c8" or a name of CSS; empty if it is not known."""
     scale: Literal["linear", "log"] = "linear"
     description: str = ""
     wraps: bool = False
     """True if the curve is printed on a backup scale: it wraps, leaving the track at one edge and
-    coming in at the other, and its values go on."""
+    coming in at the other, and its values go on. True also where `laps` are given."""
+    laps: int | None = None
+    """Number of times that the curve may go round at either edge; None for 2 at the right edge and
+    1 at the left one if it wraps."""
+    points: tuple[tuple[float, float], ...] = ()
+    """Pairs of (depth, value) that the curve passes through, in any order."""
     las: str = ""
     """Name of the curve in LAS files to compare with or import, such as GR:1; the mnemonic if
     empty."""
@@ -57,8 +88,6 @@ class CurveScale:
             )
         if not self.las.isprintable():
             raise CalibrationError(f"las must be printable, on one line; got {self.las!r}")
-        if self.curve_class < 1:
-            raise CalibrationError(f"curve_class counts from 1, got {self.curve_class}")
         edges = self.left, self.right
         if not (np.abs(edges) <= LARGEST).all():
             raise CalibrationError(f"the edges reach from -{LARGEST:g} to {LARGEST:g}, got {edges}")
@@ -68,6 +97,101 @@ class CurveScale:
             raise CalibrationError(
                 f"a log scale needs values > 0, from {SMALLEST:g} on; got {edges}"
             )
+
+        self._check_hints()
+        self._check_points()
+
+    def _check_hints(self) -> None:
+        """Check how the curve is drawn; a curve with laps wraps."""
+        if self.curve_class is not None and self.curve_class < 1:
+            raise CalibrationError(f"curve_class counts from 1, got {self.curve_class}")
+        if self.style is not None and self.curve_class in (1, 2):
+            number = 1 if self.kind == "solid" else 2
+            if number != self.curve_class:
+                raise CalibrationError(
+                    f'{self.mnemonic} has style = "{self.style}" and curve_class = '
+                    f"{self.curve_class}, where 1 is solid and 2 is broken: leave one of them out"
+                )
+        if self.colour and self.rgb is None:
+            raise CalibrationError(
+                f'colour of {self.mnemonic} must be one like "#0000c8", or a name of CSS such as '
+                f'"blue", and opaque; got {self.colour!r}'
+            )
+        if self.laps is None:
+            return
+        if not 0 <= self.laps <= MAX_LAPS:
+            raise CalibrationError(
+                f"laps of {self.mnemonic} must be from 0 to {MAX_LAPS}, got {self.laps}"
+            )
+        if self.wraps and not self.laps:
+            raise CalibrationError(
+                f"{self.mnemonic} has wraps = true and laps = 0: leave one of them out"
+            )
+        object.__setattr__(self, "wraps", self.laps > 0)
+
+    def _check_points(self) -> None:
+        """Check that every point has a place on the scale."""
+        if not self.points:
+            return
+        if len(self.points) > MAX_POINTS:
+            raise CalibrationError(
+                f"points of {self.mnemonic}: at most {MAX_POINTS:,}, got {len(self.points):,}"
+            )
+        depths, values = np.array(self.points, dtype=float).T
+        if not (np.abs(self.points) <= LARGEST).all():  # NaN fails too
+            raise CalibrationError(
+                f"points of {self.mnemonic} reach from -{LARGEST:g} to {LARGEST:g}, got "
+                f"{self.points[:9]}"
+            )
+        if len(np.unique(depths)) < len(depths):
+            raise CalibrationError(
+                f"points of {self.mnemonic} need different depths, got {self.points[:9]}"
+            )
+        (up, down), slack = self.laps_up_down, 1e-9
+        positions = self.position(values)
+        misplaced = ~((positions >= -down - slack) & (positions <= 1 + up + slack))
+        if misplaced.any():
+            depth, value = self.points[int(misplaced.argmax())]
+            raise CalibrationError(
+                f"the point of {self.mnemonic} at depth {depth:g} has the value {value:g}, which "
+                f"has no place between {self.left:g} and {self.right:g}"
+                + (f", nor {up} laps beyond the right edge and {down} beyond the left" * self.wraps)
+            )
+
+    @property
+    def kind(self) -> Kind | None:
+        """Kind of its line, by the style, or else by `curve_class` 1 or 2; None
+        where neither says so."""
+        if self.style is not None:
+            return "solid" if self.style == "solid" else "broken"
+        kinds: dict[int | None, Kind] = {1: "solid", 2: "broken"}
+        return kinds.get(self.curve_class)
+
+    @property
+    def mask_class(self) -> int:
+        """Class of the curve in masks, and its number among the curves that a network tells apart:
+        `curve_class`, or where it is not given, 2 for a broken curve and 1 for another."""
+        return self.curve_class or (2 if self.kind == "broken" else 1)
+
+    @property
+    def rgb(self) -> tuple[int, int, int] | None:
+        """RGB of `colour`, each 0 to 255; None if there is none, or it is no opaque colour."""
+        if not self.colour.isprintable():
+            return None
+        try:
+            red, green, blue, *alpha = ImageColor.getrgb(self.colour)
+        except ValueError:
+            return None
+        opaque = alpha in ([], [255]) and max(red, green, blue) <= 255
+        return (red, green, blue) if opaque else None
+
+    @property
+    def laps_up_down(self) -> tuple[int, int]:
+        """Greatest number of times that the curve goes round at the right edge, and at the left
+        one; none where it does not wrap."""
+        if self.laps is not None:
+            return self.laps, self.laps
+        return (WRAPS_UP, WRAPS_DOWN) if self.wraps else (0, 0)
 
     @property
     def las_name(self) -> str:
@@ -91,10 +215,16 @@ class CurveScale:
         return (value - self.left) / (self.right - self.left)
 
     def to_toml(self) -> list[str]:
-        """Return the lines of the curve's table in a calibration file."""
-        table = {name: value for name, value in asdict(self).items() if value != ""}
-        values = ((name, json.dumps(value, ensure_ascii=False)) for name, value in table.items())
-        return ["", "[[track.curve]]", *(f"{name} = {value}" for name, value in values)]
+        """Return the lines of the curve's table in a calibration file: what differs from the
+        defaults."""
+        table = {one.name: getattr(self, one.name) for one in fields(self)}
+        given = {one.name for one in fields(self) if table[one.name] != one.default}
+        lines = (
+            f"{name} = {json.dumps(value, ensure_ascii=False)}"
+            for name, value in table.items()
+            if name in given
+        )
+        return ["", "[[track.curve]]", *lines]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +261,7 @@ class Track:
                     f"needs 0 <= left < right and 0 <= top < bottom; got {left}, {right}, {top}, "
                     f"{bottom}"
                 )
-        check_curve_classes(self.curves)
+        check_count(self.curves)
 
     def to_toml(self) -> list[str]:
         """Return the lines of the track's table in a calibration file, with those of its curves."""
@@ -181,20 +311,14 @@ class Track:
             )
 
 
-def check_curve_classes(curves: Iterable[CurveScale]) -> None:
-    """Check that the curves of one place have different `curve_class`es.
+def check_count(curves: Sequence[CurveScale]) -> None:
+    """Check that one place has no more than `MAX_CURVES`.
 
     Raises:
-        CalibrationError: two curves have the same `curve_class`.
+        CalibrationError: there are more.
     """
-    names = dict[int, str]()
-    for curve in curves:
-        if curve.curve_class in names:
-            raise CalibrationError(
-                f"{names[curve.curve_class]} and {curve.mnemonic} are both curve_class "
-                f"{curve.curve_class} of one track, and would be read as one curve. Of two solid "
-                "curves, or two broken ones, only one can be read: leave the other out, or, if it "
-                "is drawn in the other style, say so: curve_class = 1 is solid, curve_class = 2 "
-                "dashed or dotted"
-            )
-        names[curve.curve_class] = curve.mnemonic
+    if len(curves) > MAX_CURVES:
+        names = ", ".join(curve.mnemonic for curve in curves)
+        raise CalibrationError(
+            f"at most {MAX_CURVES} curves of one track can be read, got {len(curves)}: {names}"
+        )

@@ -128,6 +128,25 @@ def complete_curves(names: Sequence[str], calibration: Calibration) -> set[str]:
     return {known[name.casefold()] for name in names}
 
 
+def check_classes(calibration: Calibration) -> None:
+    """Check that the curves of every place have different classes, as a mask needs them.
+
+    Raises:
+        LabelError: two curves of one place have the same class.
+    """
+    for curves in calibration.curves_by_place:
+        names = dict[int, str]()
+        for curve in curves:
+            if curve.mask_class in names:
+                raise LabelError(
+                    f"{names[curve.mask_class]} and {curve.mnemonic} are both curve_class "
+                    f"{curve.mask_class} of one track, and would be one class of its masks: leave "
+                    "one of them out; or, if it is drawn in the other style, say so: "
+                    "curve_class = 1 is solid, curve_class = 2 dashed or dotted"
+                )
+            names[curve.mask_class] = curve.mnemonic
+
+
 def rows_of(strip: Strip, traced: TracedCurve) -> Float[ndarray, "w"]:
     """Return the row of the line's centre in every column where the curve is printed; NaN
     elsewhere."""

@@ -79,7 +79,7 @@ class PolylineLabels:
                 none = strip.inside & (curve.mnemonic in complete)
                 if said := absent[curve.mnemonic]:
                     none |= cut(page.depths(said))[(strip.top + strip.bottom) // 2]
-                curves[curve.curve_class] = replace(traced, absent=none & ~mine.any(0))
+                curves[curve.mask_class] = replace(traced, absent=none & ~mine.any(0))
             return TrackLabels(curves=curves)
 
         remarks = tuple(filter(None, (named, sized)))
@@ -182,12 +182,12 @@ def _by_curve(
 def _named(label: str, curves: Iterable[CurveScale]) -> list[CurveScale]:
     """Return the curve with this mnemonic, or the curves of this class."""
     name = label.casefold()
-    return [c for c in curves if name in (c.mnemonic.casefold(), f"curve {c.curve_class}")]
+    return [c for c in curves if name in (c.mnemonic.casefold(), f"curve {c.mask_class}")]
 
 
 def _unknown(picture: Picture, shape: Shape, calibration: Calibration) -> str:
     held = Counter(one.label for one in picture.shapes).most_common(9)
-    known = [f"{c.mnemonic} (curve {c.curve_class})" for c in calibration.curves]
+    known = [f"{c.mnemonic} (curve {c.mask_class})" for c in calibration.curves]
     return (
         f"{picture.file}: a shape is labelled {shape.label!r}; the calibration has "
         f"{', '.join(known)}, and the file {', '.join(f'{label!r} × {n}' for label, n in held)}"

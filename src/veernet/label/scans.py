@@ -26,7 +26,14 @@ from veernet.errors import (
     OptionError,
     VeerNetError,
 )
-from veernet.label.labels import LEAST_ON_INK, ScanLabels, TrackLabels, paint_labels, rows_of
+from veernet.label.labels import (
+    LEAST_ON_INK,
+    ScanLabels,
+    TrackLabels,
+    check_classes,
+    paint_labels,
+    rows_of,
+)
 
 CLASSES = ("background", "curve 1", "curve 2")
 """Classes of an imported archive: those of a synthetic archive of two curves, with which it can be
@@ -116,6 +123,10 @@ def import_scans(
             or, with `stop`, a scan cannot be imported.
     """
     settings = read_calibration(calibration)
+    try:
+        check_classes(settings)
+    except LabelError as misfit:
+        raise LabelError(f"{calibration}: {misfit}") from misfit
     _check_scans(scans, settings, window)
     folder, rows, summaries = root / split, list[Row](), list[ImportSummary]()
     with writing.begun(root, classes=CLASSES, made_by={"imported": "scans"}):
@@ -164,9 +175,9 @@ def _check_scans(scans: Sequence[Path], calibration: Calibration, window: int) -
             "one name into archives of their own, and merge these"
         )
     for curve in calibration.curves:
-        if curve.curve_class >= len(CLASSES):
+        if curve.mask_class >= len(CLASSES):
             raise LabelError(
-                f"{curve.mnemonic} has curve_class {curve.curve_class}, where an archive of scans "
+                f"{curve.mnemonic} has curve_class {curve.mask_class}, where an archive of scans "
                 "has 1 (solid) and 2 (broken)"
             )
 
@@ -215,7 +226,7 @@ def _believed(
     for track, strip, labels in zip(calibration.tracks, strips, found, strict=True):
         curves = dict(labels.curves)
         for curve in track.curves:
-            traced = curves[curve.curve_class]
+            traced = curves[curve.mask_class]
             share = traced.share_on_ink(strip.inside)
             if share < LEAST_ON_INK:
                 n = (traced.given & strip.inside).sum()
@@ -223,10 +234,10 @@ def _believed(
                     f"{curve.mnemonic} lies on ink in {share:.0%} of the {n:,} columns where it is "
                     f"given, less than {LEAST_ON_INK:.0%}"
                 )
-                curves[curve.curve_class] = traced.forgotten()
+                curves[curve.mask_class] = traced.forgotten()
             elif (beside := traced.beside_ink() & strip.inside).any():
                 doubts.append(f"{curve.mnemonic} lies beside the ink over {beside.sum():,} columns")
-                curves[curve.curve_class] = traced.without(beside)
+                curves[curve.mask_class] = traced.without(beside)
         believed.append(replace(labels, curves=curves))
     return believed, doubts
 
@@ -268,7 +279,7 @@ def _part(log: Log, a: int, b: int) -> Log:
 
 
 def _row(scan: Path, strip: Strip, track: Track) -> Row:
-    names = {curve.curve_class: curve.mnemonic for curve in track.curves}
+    names = {curve.mask_class: curve.mnemonic for curve in track.curves}
     edges = float(strip.top), float(strip.bottom)
     height, width = strip.grey.shape
     return Row.of(
@@ -291,14 +302,14 @@ def _summarise(
     labels: TrackLabels,
     crops: int,
 ) -> ImportSummary:
-    one = labels.curves[curve.curve_class]
+    one = labels.curves[curve.mask_class]
     given, on_ink, absent = (
         float(part[strip.inside].mean()) for part in (one.given, one.on_ink, one.absent)
     )
     return ImportSummary(
         scan=scan.name,
         mnemonic=curve.mnemonic,
-        curve=curve.curve_class,
+        curve=curve.mask_class,
         logs=crops,
         columns=int(strip.inside.sum()),
         given=given,

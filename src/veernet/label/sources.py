@@ -76,7 +76,7 @@ class LasLabels:
                 )
             positions = curve.position(values)
             positions[np.abs(positions) > MAX_WRAPS] = np.nan
-            traced[curve.curve_class] = snap(strip, positions, tolerance=self.tolerance)
+            traced[curve.mask_class] = snap(strip, positions, tolerance=self.tolerance)
         return TrackLabels(curves=traced)
 
 
@@ -126,12 +126,12 @@ class MaskLabels:
         curves: dict[int, TracedCurve] = {}
         is_open = labels == UNLABELLED
         for curve in track.curves:
-            mine = labels == curve.curve_class
+            mine = labels == curve.mask_class
             hiding = ~mine & ~is_open & (labels > 0)
             positions = course_of(mine, hiding, strip, wraps=curve.wraps)
             traced = snap(strip, positions, tolerance=self.tolerance, in_place=True)
             none = strip.inside & ~mine.any(0) & ~is_open.all(0) & (curve.mnemonic in complete)
-            curves[curve.curve_class] = replace(traced, absent=none)
+            curves[curve.mask_class] = replace(traced, absent=none)
         return TrackLabels(curves=curves, open_pixels=is_open)
 
 
@@ -166,7 +166,7 @@ def _check_classes(path: Path, mask: UInt8[ndarray, "h w"], calibration: Calibra
     """
     counts = np.array(Image.fromarray(mask).histogram())
     held = ", ".join(f"{k} on {counts[k] / mask.size:.2%}" for k in np.flatnonzero(counts)[:9])
-    known = {curve.curve_class: curve.mnemonic for curve in calibration.curves[::-1]}
+    known = {curve.mask_class: curve.mnemonic for curve in calibration.curves[::-1]}
     wanted = ", ".join(f"{trace} ({known[trace]})" for trace in sorted(known))
     unknown = [k for k in np.flatnonzero(counts).tolist() if k not in (0, UNLABELLED, *known)]
     if unknown:
