@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from veernet.digitisation import Calibration, CurveScale, Depth, Track
 from veernet.digitisation.calibration import calibration_of
+from veernet.digitisation.edges import ScaleChange
 from veernet.digitisation.track import Style, Weight
 from veernet.errors import CalibrationError
 
@@ -41,13 +42,20 @@ def hints(draw):
     }
     depths = draw(st.lists(st.floats(-1e9, 1e9), unique=True, max_size=5))
     places = draw(st.lists(st.floats(0, 1), min_size=len(depths), max_size=len(depths)))
-    return draw(st.booleans()), said, depths, places
+    changes = draw(st.lists(st.floats(-1e9, 1e9), unique=True, max_size=3).map(sorted))
+    return draw(st.booleans()), draw(st.booleans()), changes, said, depths, places
 
 
-def hinted(log, said, depths, places):
+def hinted(log, backup, changes, said, depths, places):
     curve = replace(ILD if log else GR, **said)
+    if backup and curve.laps != 0:
+        curve = replace(curve, backup=(200, 2e4) if log else (150, 450))
+    later = [
+        ScaleChange(depth=d, left=150 + n, right=n, scale="linear") for n, d in enumerate(changes)
+    ]
+    curve = replace(curve, changes=tuple(later))
     up, down = (min(laps, 2) for laps in curve.laps_up_down)  # within the numbers that there are
-    values = curve.value((1 + up + down) * np.array(places) - down)
+    values = curve.value((1 + up + down) * np.array(places) - down, np.array(depths))
     return replace(curve, points=tuple(zip(depths, values.tolist(), strict=True)))
 
 
@@ -167,3 +175,79 @@ def test_a_track_has_up_to_eight_curves_of_any_styles():
     halves = [replace(one.tracks[0], curves=tuple(part)) for part in (curves[:4], curves[4:])]
     with pytest.raises(CalibrationError, match="at most 8 curves of one track can be read, got 9"):
         replace(one, tracks=tuple(halves))
+
+
+CHANGED = replace(
+    GR,
+    changes=(
+        ScaleChange(depth=1010, left=100, right=0),
+        ScaleChange(depth=1020, left=1, right=100, scale="log"),
+        ScaleChange(depth=1030, left=10, right=1000),
+    ),
+)
+
+
+def test_from_the_depth_of_a_change_on_the_edges_have_other_values():
+    """Its scale stays what it was: the last change is logarithmic too."""
+    depth = np.array([990, 1009.9, 1010, 1019, 1020, 1029.9, 1030, 1e6])
+    there = np.array([0.2, 0.2, 0.2, 1, 0.5, 0.5, 0.5, 0.25])
+    values = CHANGED.value(there, depth)
+    np.testing.assert_allclose(values, [30, 30, 80, 0, 10, 10, 100, 10 * 100**0.25])
+    np.testing.assert_allclose(CHANGED.position(values, depth), there)
+    assert not CHANGED.logarithmic
+    for of in (CHANGED.value, CHANGED.position):
+        with pytest.raises(CalibrationError, match="the scale of GR changes: give the depths too"):
+            of(there)
+
+
+def test_a_point_is_on_the_scale_of_its_depth():
+    assert replace(CHANGED, points=((1005.0, 120.0), (1030.0, 900.0))).points
+    with pytest.raises(
+        CalibrationError, match="at depth 1015 has the value 120.* between 100 and 0"
+    ):
+        replace(CHANGED, points=((1015.0, 120.0),))
+
+
+def test_changes_that_do_not_go_down_the_log_or_make_no_scale_are_refused():
+    first, second = CHANGED.changes[:2]
+    for changes in ((second, first), (first, first)):
+        with pytest.raises(CalibrationError, match="changes of GR go from the shallowest to the"):
+            replace(GR, changes=changes)
+    wrong = replace(second, left=0)
+    with pytest.raises(CalibrationError, match="change of GR at depth 1020: a log scale needs"):
+        replace(GR, changes=(first, wrong))
+    with pytest.raises(CalibrationError, match="the depth of a change is from"):
+        replace(first, depth=math.nan)
+
+
+@pytest.mark.parametrize(
+    ("curve", "backup", "expected"),
+    [
+        (GR, (150, 300), [-300, -150, -75, 0, 75, 150, 225, 300, 450]),
+        (GR, (150, 450), [-600, -300, -150, 0, 75, 150, 300, 450, 750]),
+        (GR, (-300, 0), [-600, -300, -150, 0, 75, 150, 300, 450, 750]),
+        (replace(GR, left=140, right=40), (240, 140), [340, 240, 190, 140, 90, 40, -10, -60, -160]),
+    ],
+)
+def test_laps_are_as_long_as_the_backup_scale_on_both_sides(curve, backup, expected):
+    """A backup scale of the scale's own length is how values go on without one."""
+    there, curve = np.array([-2, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3]), replace(curve, backup=backup)
+    np.testing.assert_allclose(curve.value(there), expected)
+    np.testing.assert_allclose(curve.position(curve.value(there)), there, atol=1e-12)
+    assert curve.wraps
+
+
+def test_a_logarithmic_lap_has_as_many_decades_as_its_backup_scale():
+    curve = replace(ILD, backup=(200, 2000))
+    there = np.array([-1, 0, 0.5, 1, 1.5, 2, 3])
+    values = [0.02, 0.2, 0.2 * 1000**0.5, 200, 200 * 10**0.5, 2000, 20000]
+    np.testing.assert_allclose(curve.value(there), values)
+    np.testing.assert_allclose(curve.position(np.array(values)), there, atol=1e-12)
+
+
+@pytest.mark.parametrize("backup", [(0, 500), (160, 310), (150, 0), (150, 150), (300, 150)])
+def test_a_backup_scale_that_does_not_go_on_is_refused(backup):
+    with pytest.raises(CalibrationError, match=r"as 150 to 300 does after|two different values"):
+        replace(GR, backup=backup)
+    with pytest.raises(CalibrationError, match="GR has a backup scale and laps = 0"):
+        replace(GR, backup=(150, 300), laps=0)

@@ -9,9 +9,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from veernet.curves.trace import MAX_GAP
+from veernet.digitisation.edges import LARGEST, SMALLEST
 from veernet.digitisation.track import (
-    LARGEST,
-    SMALLEST,
     Axis,
     CurveScale,
     Track,

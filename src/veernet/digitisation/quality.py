@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from veernet.curves.error import curve_error
 from veernet.curves.overlay import overlay
-from veernet.curves.trace import THRESHOLD, WRAPS_DOWN, WRAPS_UP
+from veernet.curves.trace import THRESHOLD
 from veernet.data.raster import to_depth_down
 from veernet.digitisation.beyond import runs_of
 from veernet.digitisation.result import Digitisation, Stretch
@@ -110,7 +110,7 @@ def _compared(
     true: Float[ndarray, "n"],
 ) -> dict[str, Any]:
     """Compute the figures of `CurveSummary` against the true values; no errors below two depths."""
-    known = on_scale(curve, true)
+    known = on_scale(curve, true, depth)
     error = curve_error(read, known)
     both = np.isfinite(read) & np.isfinite(known)
     alone = np.isfinite(read) & ~both
@@ -123,8 +123,9 @@ def _compared(
     }
     if both.sum() < 2:
         return figures
-    decades = curve_error(np.log10(read), np.log10(known)) if curve.scale == "log" else None
-    off = np.abs(curve.position(read[both]) - curve.position(known[both]))
+    decades = curve_error(np.log10(read), np.log10(known)) if curve.logarithmic else None
+    at = depth[both]
+    off = np.abs(curve.position(read[both], at) - curve.position(known[both], at))
     worst = np.flatnonzero(both)[off.argmax()]
     return {
         **figures,
@@ -137,11 +138,14 @@ def _compared(
     }
 
 
-def on_scale(curve: CurveScale, values: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+def on_scale(
+    curve: CurveScale, values: Float[ndarray, "n"], depth: Float[ndarray, "n"] | None = None
+) -> Float[ndarray, "n"]:
     """Keep the values printed in the track: between its edges, or on a backup scale up to the
-    greatest wrap counts that are followed; NaN for the others."""
-    above, below = (WRAPS_UP, WRAPS_DOWN) if curve.wraps else (0, 0)
-    positions = curve.position(values)
+    greatest wrap counts that are followed; NaN for the others. The depths are needed where the
+    scale changes."""
+    above, below = curve.laps_up_down
+    positions = curve.position(values, depth)
     return np.where((positions >= -below) & (positions <= 1 + above), values, np.nan)
 
 
@@ -169,12 +173,15 @@ def draw_quality(
     zoom = scan.shape[1] // printed.grey.shape[1]
     unit = f" {curve.unit}" if curve.unit else ""
     off_scale = "; blue: off scale" if beyond.any() else ""
+    edges = ", ".join(f"{one.left:g} to {one.right:g}" for one in curve.edges[:3])
+    more = ", ..." if len(curve.edges) > 3 else ""
     panels = [
-        (scan, f"{curve.mnemonic}: {curve.left:g} to {curve.right:g}{unit}{off_scale}"),
+        (scan, f"{curve.mnemonic}: {edges}{more}{unit}{off_scale}"),
         (_confidence(printed.confidence, zoom), "confidence 0-1"),
     ]
     if (true := _true(digitised, index, reference, printed.depth)) is not None:
-        off = (printed.positions - curve.position(on_scale(curve, true))) / RESIDUAL
+        known = curve.position(on_scale(curve, true, printed.depth), printed.depth)
+        off = (printed.positions - known) / RESIDUAL
         off[beyond] = np.nan
         panels.append((_residual(off, zoom), f"residual {RESIDUAL:.0%}"))
     axis = digitised.calibration.depth_axis

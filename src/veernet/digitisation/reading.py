@@ -93,7 +93,7 @@ def _digitised(
     at = calibration.depth.pixel_of(depth)
     strips = [cut_from_paper(grey, calibration, track) for track in calibration.tracks]
     read = [
-        (_at(at, strip, curve, one, off_scale), _wraps_of(one) if curve.wraps else (), one)
+        (_at(at, depth, strip, curve, one, off_scale), _wraps_of(one) if curve.wraps else (), one)
         for track, strip in zip(calibration.tracks, strips, strict=True)
         for curve, one in _read_track(strip, calibration, track, model, window, autocast)
     ]
@@ -111,21 +111,26 @@ def _digitised(
 
 
 def _at(
-    at: Float[ndarray, "n"], strip: Strip, curve: CurveScale, one: TrackReading, off_scale: OffScale
+    at: Float[ndarray, "n"],
+    depth: Float[ndarray, "n"],
+    strip: Strip,
+    curve: CurveScale,
+    one: TrackReading,
+    off_scale: OffScale,
 ) -> tuple[Float[ndarray, "n"], Float[ndarray, "n"], Int[ndarray, "n"]]:
-    """Interpolate a curve's values, confidence and `beyond` at positions along the scan; a position
-    between two columns is off scale if either column is."""
+    """Interpolate a curve's values, confidence and `beyond` at positions along the scan, whose
+    depths are given; a position between two columns is off scale if either column is."""
     pixels = strip.pixels()[strip.first : strip.last + 1]
     inside = (at > pixels[0] - 0.5) & (at < pixels[-1] + 0.5)
     column = np.interp(at, pixels, np.arange(len(pixels)))
     before, after = (one.beyond[end(column).astype(np.int64)] for end in (np.floor, np.ceil))
     beyond = np.where(inside, np.where(before, before, after), 0)
-    values = curve.value(np.interp(at, pixels, one.positions))
+    values = curve.value(np.interp(at, pixels, one.positions), depth)
     if off_scale == "edge":
         edges = np.where(one.beyond > 0, 1.0, 0.0)
         if curve.wraps:
             edges = np.rint(one.positions)
-        edge = curve.value(edges[np.rint(column).astype(np.int64)])
+        edge = curve.value(edges[np.rint(column).astype(np.int64)], depth)
     else:
         edge = np.nan
     confidence = np.interp(at, pixels, one.confidence)

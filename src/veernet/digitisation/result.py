@@ -187,11 +187,9 @@ class Digitisation:
 
 def decimals(calibration: Calibration) -> int:
     """Digits behind the point that tell a ten-thousandth of every scale, and of the step."""
-    finest = [calibration.depth.step]
-    for curve in calibration.curves:
-        edges = abs(curve.left), abs(curve.right)
-        finest.append(min(edges) if curve.scale == "log" else abs(curve.right - curve.left))
-    return max(DECIMALS, math.ceil(4 - math.log10(min(finest))))
+    scales = (edges.finest for curve in calibration.curves for edges in curve.edges)
+    finest = min(calibration.depth.step, *scales)
+    return max(DECIMALS, math.ceil(4 - math.log10(finest)))
 
 
 def _remarks(digitised: Digitisation, digits: int) -> Iterator[str]:

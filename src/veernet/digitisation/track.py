@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
@@ -12,11 +12,9 @@ from numpy import ndarray
 from PIL import ImageColor
 
 from veernet.curves.trace import WRAPS_DOWN, WRAPS_UP
+from veernet.digitisation.edges import LARGEST, Edges, Scale, ScaleChange
 from veernet.errors import CalibrationError
 from veernet.files import check_fields, formerly, spelt
-
-LARGEST, SMALLEST = 1e9, 1e-9
-"""Largest magnitude of any number in a calibration, and smallest of non-zero ones."""
 
 MAX_CURVES = 8
 """Most curves of one track."""
@@ -60,7 +58,7 @@ class CurveScale:
     """Weight of its line beside the other curves of the track; None if it is not known."""
     colour: str = ""
     """Colour of its ink, such as "#0000c8" or a name of CSS; empty if it is not known."""
-    scale: Literal["linear", "log"] = "linear"
+    scale: Scale = "linear"
     description: str = ""
     wraps: bool = False
     """True if the curve is printed on a backup scale: it wraps, leaving the track at one edge and
@@ -68,6 +66,12 @@ class CurveScale:
     laps: int | None = None
     """Number of times that the curve may go round at either edge; None for 2 at the right edge and
     1 at the left one if it wraps."""
+    backup: tuple[float, float] | None = None
+    """Values at the left and the right edge once the curve has gone round; it wraps then. They join
+    one end of the scale; further laps, and those beyond the other edge, are as long. None where
+    values go on as the scale does."""
+    changes: Annotated[tuple[ScaleChange, ...], spelt("change")] = ()
+    """Depths from which on the edges have other values, from the shallowest to the deepest."""
     points: tuple[tuple[float, float], ...] = ()
     """Pairs of (depth, value) that the curve passes through, in any order."""
     las: str = ""
@@ -88,18 +92,18 @@ class CurveScale:
             )
         if not self.las.isprintable():
             raise CalibrationError(f"las must be printable, on one line; got {self.las!r}")
-        edges = self.left, self.right
-        if not (np.abs(edges) <= LARGEST).all():
-            raise CalibrationError(f"the edges reach from -{LARGEST:g} to {LARGEST:g}, got {edges}")
-        if abs(self.left - self.right) < SMALLEST:
-            raise CalibrationError(f"the edges need two different values, got {edges}")
-        if self.scale == "log" and min(edges) < SMALLEST:
-            raise CalibrationError(
-                f"a log scale needs values > 0, from {SMALLEST:g} on; got {edges}"
-            )
-
+        self._check_scales()
         self._check_hints()
         self._check_points()
+
+    def _check_scales(self) -> None:
+        """Check the scale and its changes; a curve with a backup scale wraps."""
+        if any(one.backup for one in self.edges):
+            if self.laps == 0:
+                raise CalibrationError(
+                    f"{self.mnemonic} has a backup scale and laps = 0: leave one of them out"
+                )
+            object.__setattr__(self, "wraps", True)
 
     def _check_hints(self) -> None:
         """Check how the curve is drawn; a curve with laps wraps."""
@@ -148,13 +152,14 @@ class CurveScale:
                 f"points of {self.mnemonic} need different depths, got {self.points[:9]}"
             )
         (up, down), slack = self.laps_up_down, 1e-9
-        positions = self.position(values)
+        positions = self.position(values, depths)
         misplaced = ~((positions >= -down - slack) & (positions <= 1 + up + slack))
         if misplaced.any():
             depth, value = self.points[int(misplaced.argmax())]
+            there = self.edges[sum(change.depth <= depth for change in self.changes)]
             raise CalibrationError(
                 f"the point of {self.mnemonic} at depth {depth:g} has the value {value:g}, which "
-                f"has no place between {self.left:g} and {self.right:g}"
+                f"has no place between {there.left:g} and {there.right:g}"
                 + (f", nor {up} laps beyond the right edge and {down} beyond the left" * self.wraps)
             )
 
@@ -198,33 +203,70 @@ class CurveScale:
         """Name of the curve in LAS files: `las`, or else the mnemonic."""
         return self.las or self.mnemonic
 
-    def value(self, position: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
-        """Return the values at positions across the track, from 0 at its left edge to 1 at its
-        right edge."""
-        if self.scale == "log":
-            return self.left * (self.right / self.left) ** position
-        return self.left + (self.right - self.left) * position
+    @property
+    def edges(self) -> tuple[Edges, ...]:
+        """Scale at the top, and the one from each of the `changes` on."""
+        first = Edges(left=self.left, right=self.right, scale=self.scale, backup=self.backup)
+        return first.changed(self.changes, of=self.mnemonic)
 
-    def position(self, value: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
+    @property
+    def logarithmic(self) -> bool:
+        """True if the scale is logarithmic at every depth."""
+        return all(one.scale == "log" for one in self.edges)
+
+    def value(
+        self, position: Float[ndarray, "n"], depth: Float[ndarray, "n"] | None = None
+    ) -> Float[ndarray, "n"]:
+        """Return the values at positions across the track, from 0 at its left edge to 1 at its
+        right edge, and beyond them on the laps.
+
+        Args:
+            depth: depth of each position; needed where the scale changes.
+
+        Raises:
+            CalibrationError: the scale changes, and no depth is given.
+        """
+        return self._by_depth(Edges.value, position, depth)
+
+    def position(
+        self, value: Float[ndarray, "n"], depth: Float[ndarray, "n"] | None = None
+    ) -> Float[ndarray, "n"]:
         """Return the positions of values across the track; the inverse of `value`. A position
-        outside [0, 1] is off scale; it is NaN where a logarithmic scale has no place for the
-        value."""
-        if self.scale == "log":
-            positive = np.where(value > 0, value, np.nan)
-            return np.log(positive / self.left) / np.log(self.right / self.left)
-        return (value - self.left) / (self.right - self.left)
+        outside [0, 1] is off scale, or on a lap; it is NaN where a logarithmic scale has no place
+        for the value.
+
+        Args:
+            depth: depth of each value; needed where the scale changes.
+
+        Raises:
+            CalibrationError: the scale changes, and no depth is given.
+        """
+        return self._by_depth(Edges.position, value, depth)
+
+    def _by_depth(
+        self,
+        of: Callable[[Edges, Float[ndarray, "n"]], Float[ndarray, "n"]],
+        given: Float[ndarray, "n"],
+        depth: Float[ndarray, "n"] | None,
+    ) -> Float[ndarray, "n"]:
+        """Apply the scale that holds at each depth."""
+        if not self.changes:
+            return of(self.edges[0], given)
+        if depth is None:
+            raise CalibrationError(f"the scale of {self.mnemonic} changes: give the depths too")
+        number = np.searchsorted([one.depth for one in self.changes], depth, side="right")
+        found = np.full(given.shape, np.nan)
+        for n, edges in enumerate(self.edges):
+            found[number == n] = of(edges, given[number == n])
+        return found
 
     def to_toml(self) -> list[str]:
         """Return the lines of the curve's table in a calibration file: what differs from the
         defaults."""
-        table = {one.name: getattr(self, one.name) for one in fields(self)}
-        given = {one.name for one in fields(self) if table[one.name] != one.default}
-        lines = (
-            f"{name} = {json.dumps(value, ensure_ascii=False)}"
-            for name, value in table.items()
-            if name in given
+        changes = (
+            line for one in self.changes for line in ("", "[[track.curve.change]]", *_given(one))
         )
-        return ["", "[[track.curve]]", *lines]
+        return ["", "[[track.curve]]", *_given(self), *changes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,3 +364,12 @@ def check_count(curves: Sequence[CurveScale]) -> None:
         raise CalibrationError(
             f"at most {MAX_CURVES} curves of one track can be read, got {len(curves)}: {names}"
         )
+
+
+def _given(table: CurveScale | ScaleChange) -> Iterator[str]:
+    """Yield a line of TOML per field that differs from its default; changes have their own
+    tables."""
+    for one in fields(table):
+        value = getattr(table, one.name)
+        if one.name != "changes" and value != one.default:
+            yield f"{one.name} = {json.dumps(value, ensure_ascii=False)}"

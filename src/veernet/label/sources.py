@@ -74,7 +74,7 @@ class LasLabels:
                     f"{depth[-1]:g} {calibration.depth.unit}, where its track lies; the file "
                     f"reaches from {top:g} to {bottom:g} {unit}"
                 )
-            positions = curve.position(values)
+            positions = curve.position(values, depth)
             positions[np.abs(positions) > MAX_WRAPS] = np.nan
             traced[curve.mask_class] = snap(strip, positions, tolerance=self.tolerance)
         return TrackLabels(curves=traced)
