@@ -50,9 +50,7 @@ def load_weights(source: Path | str = "pretrained") -> VeerNet:
     Raises:
         CheckpointError: there is no such file, or it is damaged, of another network, or not finite.
     """
-    path = PRETRAINED if source == "pretrained" else Path(source)
-    if path.is_dir():
-        path = path / BEST
+    path = weights_file(source)
     if not path.exists():
         if source == "shipped":
             raise CheckpointError("no weights `shipped`; they are called `pretrained` now")
@@ -69,6 +67,13 @@ def load_weights(source: Path | str = "pretrained") -> VeerNet:
     model = VeerNet(network)
     fill(model, tensors, path)
     return model.eval()
+
+
+def weights_file(source: Path | str) -> Path:
+    """Return the file that holds `pretrained` weights, those of a file, or of the folder of a
+    run."""
+    path = PRETRAINED if source == "pretrained" else Path(source)
+    return path / BEST if path.is_dir() else path
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:

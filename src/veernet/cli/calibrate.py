@@ -84,6 +84,8 @@ class Calibrate:
     its name; none if no calibration is written."""
     show: Path | None = None
     """Calibration file to draw over the scan; no other is written, and nothing is asked."""
+    section: str | None = None
+    """Section that --show draws, of a file that has several."""
     overwrite: bool = False
     """Replace files that exist."""
     page: int | None = None
@@ -108,6 +110,8 @@ class Calibrate:
         what = describe(found, grey.shape, self.axis, rgb)
         if not self.json:
             print_found(console, what, lines=not self.curve)
+        if self.section is not None:
+            raise OptionError("--section is of the file of --show")
         asks = not self.json and console.is_terminal and sys.stdin.isatty()
         files = list[Path]()
         if self.curve or asks:
@@ -128,7 +132,7 @@ class Calibrate:
         assert self.show is not None
         if self.curve or self.tie or self.split or self.join:
             raise OptionError("--show draws a file as it is: leave the other options out")
-        calibration = read_calibration(self.show)
+        calibration = read_calibration(self.show, self.section)
         calibration.check_size(*grey.shape)
         target = self.overlay or self.show.with_suffix(".png")
         self._check_absent(target)

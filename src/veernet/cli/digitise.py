@@ -27,6 +27,10 @@ class Digitise:
     the values of the track's edges; `veernet calibrate` proposes one. The picture of a curve shows
     it over the scan, beside it its confidence and, if --reference has the curve, the difference.
 
+    Say in the calibration what you know of a curve, above all where a track has several: its style,
+    weight and colour, depths with its values, its backup scale, and depths where its scale changes.
+    Of a scan with several depth sections, each [[section]] has files of its own.
+
     Examples:
         veernet digitise scan.tif --calibration calibration.toml
         veernet digitise scan.tif --calibration calibration.toml --reference well.las
@@ -41,7 +45,8 @@ class Digitise:
     """Weights of the network: `pretrained` (they come with VeerNet), the folder of a run, or a
     .safetensors file."""
     out: Path = Path("digitised")
-    """Folder for the files. They are named after the scan, and after the page beyond the first."""
+    """Folder for the files. They are named after the scan, after the page beyond the first, and
+    after the section where there are several."""
     overwrite: bool = False
     """Replace files that exist."""
     well: str | None = None
@@ -89,6 +94,7 @@ class Digitise:
             self.calibration,
             model,
             self.out,
+            weights=self.weights,
             header=header,
             confidence=self.confidence,
             off_scale=self.off_scale,
@@ -100,10 +106,10 @@ class Digitise:
             window=self.window,
         )
         if self.json:
+            curves = [asdict(one) for one in written.summaries]
             files = [str(path) for path in written.files]
-            print_json(
-                console, {"curves": [asdict(one) for one in written.summaries], "files": files}
-            )
+            origin = asdict(written.origin)
+            print_json(console, {"curves": curves, "files": files, "origin": origin})
             return
         print_written(console, written)
 

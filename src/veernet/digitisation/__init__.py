@@ -1,7 +1,14 @@
 """Digitise scans: from a scan to curves by depth, in a LAS file."""
 
-from veernet.digitisation.calibration import Calibration, Depth, read_calibration
-from veernet.digitisation.files import DigitisedFiles, digitise_file
+from veernet.digitisation.calibration import (
+    Calibration,
+    Depth,
+    read_calibration,
+    read_calibrations,
+)
+from veernet.digitisation.edges import ScaleChange
+from veernet.digitisation.files import DigitisedFiles, SectionFiles, digitise_file
+from veernet.digitisation.origin import Origin, Source
 from veernet.digitisation.propose import Proposal, propose
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
 from veernet.digitisation.reading import OffScale, digitise
@@ -17,7 +24,11 @@ __all__ = [
     "Digitisation",
     "DigitisedFiles",
     "OffScale",
+    "Origin",
     "Proposal",
+    "ScaleChange",
+    "SectionFiles",
+    "Source",
     "Stretch",
     "Strip",
     "Track",
@@ -28,5 +39,6 @@ __all__ = [
     "draw_quality",
     "propose",
     "read_calibration",
+    "read_calibrations",
     "summarise_curves",
 ]

@@ -1,5 +1,7 @@
 """Calibration of a scan: the places of its tracks, the depths of rows, the values of edges."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +12,7 @@ from numpy import ndarray
 
 from veernet.curves.trace import MAX_GAP
 from veernet.digitisation.edges import LARGEST, SMALLEST
+from veernet.digitisation.sections import section_tables
 from veernet.digitisation.track import (
     Axis,
     CurveScale,
@@ -111,7 +114,7 @@ class Depth:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Calibration of a scan, as its TOML file holds it:
+    """Calibration of a scan, or of one depth section of it, as its TOML file holds it:
 
     depth_axis = "down"
     size = [1664, 17864]
@@ -148,9 +151,16 @@ class Calibration:
     """Direction in which depth increases on the scan."""
     size: tuple[int, int] | None = None
     """Width and height of the scan whose pixels are meant, px; None for a scan of any size."""
+    section: str = ""
+    """Name of the section, where the scan has several; empty for a scan of one."""
 
     def __post_init__(self) -> None:
         check_fields(self, error=CalibrationError)
+        if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", self.section):
+            raise CalibrationError(
+                "the name of a section is of letters, digits, _ and -, up to 64; got "
+                f"{self.section!r}"
+            )
         names = [curve.mnemonic for curve in self.curves]
         columns = {n.upper() + end for n in names for end in ("", "_CONF")}  # names in the LAS file
         if not names or len(columns) < 2 * len(names) or not all(t.curves for t in self.tracks):
@@ -202,40 +212,84 @@ class Calibration:
         lines.append(f'depth_axis = "{self.depth_axis}"')
         if self.size is not None:
             lines.append(f"size = {[*self.size]}    # of the scan: width and height, px")
-        lines += [
-            "",
-            *self.depth.to_toml(),
-            *(line for one in self.tracks for line in one.to_toml()),
-        ]
-        return "\n".join(lines) + "\n"
+        parts = [*self.depth.to_toml(), *(line for one in self.tracks for line in one.to_toml())]
+        if self.section:
+            lines += ["", "[[section]]", f'name = "{self.section}"']
+            parts = [re.sub(r"^(\[+)", r"\1section.", line) for line in parts]
+        return "\n".join([*lines, "", *parts]) + "\n"
 
 
-def read_calibration(path: str | Path) -> Calibration:
-    """Read a calibration file.
+def read_calibration(path: str | Path, section: str | None = None) -> Calibration:
+    """Read a calibration file of one section, or one section of a file.
 
     >>> read_calibration("calibration.toml").curves[0].mnemonic
     'GR'
+
+    Args:
+        section: name of the section; needed where the file has several.
+
+    Raises:
+        CalibrationError: there is no such file, or it is not TOML, incomplete, or not monotone; or
+            it has no such section, or several of which none is named.
+    """
+    return chosen_section(read_calibrations(path), section, where=str(path))
+
+
+def read_calibrations(path: str | Path) -> tuple[Calibration, ...]:
+    """Read a calibration file: one calibration per section, in the order of the file.
+
+    >>> [one.section for one in read_calibrations("calibration.toml")]
+    ['']
 
     Raises:
         CalibrationError: there is no such file, or it is not TOML, incomplete, or not monotone.
     """
     missing = f"{path}: no such calibration file"
     table = read_toml(Path(path), error=CalibrationError, missing=missing)
-    return calibration_of(table, where=str(path))
+    return calibrations_of(table, where=str(path))
 
 
 def calibration_of(table: dict[str, Any], *, where: str) -> Calibration:
-    """Build the calibration that a table of TOML describes; `where` names its file.
+    """Build the only calibration that a table of TOML describes; `where` names its file.
+
+    Raises:
+        CalibrationError: the table is incomplete, or not monotone, or has several sections.
+    """
+    return chosen_section(calibrations_of(table, where=where), None, where=where)
+
+
+def calibrations_of(table: dict[str, Any], *, where: str) -> tuple[Calibration, ...]:
+    """Build the calibrations that a table of TOML describes, one per section; `where` names its
+    file.
 
     Raises:
         CalibrationError: the table is incomplete, or not monotone.
     """
-    if "curve" in table or isinstance(table.get("track"), dict):
-        raise CalibrationError(
-            f"{where}: tracks are written [[track]], and the curves of each [[track.curve]] after "
-            "it"
-        )
-    return validate(Calibration, table, where=where, error=CalibrationError)
+    return tuple(
+        validate(Calibration, part, where=place, error=CalibrationError)
+        for place, part in section_tables(table, where=where)
+    )
+
+
+def chosen_section(
+    calibrations: Sequence[Calibration], section: str | None, *, where: str
+) -> Calibration:
+    """Return the calibration of a section, or the only one.
+
+    Raises:
+        CalibrationError: there is no such section, or there are several and none is named.
+    """
+    names = ", ".join(one.section for one in calibrations)
+    if section is None:
+        if len(calibrations) > 1:
+            raise CalibrationError(f"{where}: has several sections, {names}: name one of them")
+        return calibrations[0]
+    for one in calibrations:
+        if one.section == section:
+            return one
+    raise CalibrationError(
+        f"{where}: no section {section!r}; it has {names or 'one, without a name'}"
+    )
 
 
 def _piecewise_linear(

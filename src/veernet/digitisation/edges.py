@@ -81,8 +81,8 @@ class Edges:
             without = Edges(left=self.left, right=self.right, scale=self.scale)
             beyond = float(without.value(np.array([2.0]))[0])
             raise CalibrationError(
-                f"a backup scale goes on where the scale ends, as {self.right:g} to {beyond:g} does "
-                f"after {self.left:g} to {self.right:g}; got {backup[0]:g} to {backup[1]:g}"
+                f"a backup scale goes on where the scale ends, as {self.right:g} to {beyond:g} "
+                f"does after {self.left:g} to {self.right:g}; got {backup[0]:g} to {backup[1]:g}"
             )
 
     def _even(self, value: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:

@@ -1,17 +1,19 @@
 """Digitise files: a scan and its calibration in; LAS, CSV and pictures out."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from veernet.curves.error import POINTS
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
-from veernet.digitisation.calibration import Calibration, read_calibration
+from veernet.digitisation.calibration import Calibration, read_calibrations
+from veernet.digitisation.origin import Origin, origin_of
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
-from veernet.digitisation.reading import OffScale, digitise
+from veernet.digitisation.reading import OffScale, check_classes, digitise_grey
 from veernet.errors import CalibrationError, OptionError
 from veernet.filesets import atomic_write_set, whole_set
 from veernet.inference import WINDOW
@@ -20,9 +22,11 @@ from veernet.model import VeerNet
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitisedFiles:
-    """Files of one digitised scan, and a summary of each curve."""
+class SectionFiles:
+    """Files of one depth section of a scan, and a summary of each of its curves."""
 
+    section: str
+    """Name of the section; empty for a scan of one."""
     las: Path
     csv: Path
     points: Path
@@ -33,8 +37,48 @@ class DigitisedFiles:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All files of the scan."""
+        """All files of the section."""
         return self.las, self.csv, self.points, *self.pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitisedFiles:
+    """Files of one digitised scan, and a summary of each curve."""
+
+    sections: tuple[SectionFiles, ...]
+    """Files by section, in the order of the calibration."""
+    origin: Origin
+    """Weights, scan and calibration from which they come."""
+
+    @property
+    def las(self) -> Path:
+        """LAS file, of the first section."""
+        return self.sections[0].las
+
+    @property
+    def csv(self) -> Path:
+        """CSV of the curves, of the first section."""
+        return self.sections[0].csv
+
+    @property
+    def points(self) -> Path:
+        """CSV of the curves at `POINTS` depths, of the first section."""
+        return self.sections[0].points
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """Pictures of all curves."""
+        return tuple(path for one in self.sections for path in one.pictures)
+
+    @property
+    def summaries(self) -> tuple[CurveSummary, ...]:
+        """Summaries of all curves."""
+        return tuple(summary for one in self.sections for summary in one.summaries)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the scan."""
+        return tuple(path for one in self.sections for path in one.files)
 
 
 def digitise_file(
@@ -43,6 +87,7 @@ def digitise_file(
     model: VeerNet,
     folder: str | Path,
     *,
+    weights: str | Path | None = None,
     header: LasHeader | None = None,
     confidence: bool = False,
     reference: Las | None = None,
@@ -56,10 +101,13 @@ def digitise_file(
 ) -> DigitisedFiles:
     """Digitise one scan into `folder`.
 
-    The files are named after the scan (well.las; well.p2.las for its second page). They replace
-    older files all together: these stay whole if anything fails.
+    The files are named after the scan (well.las; well.p2.las for its second page), and after the
+    section where the calibration has several (well.repeat.las). They replace older files all
+    together: these stay whole if anything fails.
 
     Args:
+        weights: file or folder that the model is loaded from, or `pretrained`, to be named in the
+            LAS file; None for a model that was made in memory.
         header: header of the LAS file.
         confidence: add the confidence of every value to the LAS file too.
         reference: curves to compare with, named by the calibration's mnemonics, or by its names for
@@ -77,43 +125,65 @@ def digitise_file(
         LasError: a name of the calibration fits several curves of the reference, or one of text.
         CalibrationError: the calibration cannot be read, or does not fit the scan or the network.
     """
-    scan, folder, settings = Path(scan), Path(folder), read_calibration(calibration)
-    name = scan.stem if page in (None, 1) else f"{scan.stem}.p{page}"
-    endings = ".las", ".csv", f".{POINTS}.csv", *(f".{c.mnemonic}.png" for c in settings.curves)
-    paths = las, table, points, *pictures = [folder / f"{name}{end}" for end in endings]
+    scan, folder, settings = Path(scan), Path(folder), read_calibrations(calibration)
+    stem = scan.stem if page in (None, 1) else f"{scan.stem}.p{page}"
+    named = [_paths(folder, stem, one) for one in settings]
+    main, paths = named[0][0].name, [path for one in named for path in one]
     if folder.is_dir() and not overwrite:
-        with whole_set(folder, las.name):
+        with whole_set(folder, main):
             _check_absent(paths)
     if reference is not None:
         _check_reference(reference, settings)
     grey = read_grey(scan, page=page, dpi=dpi, max_pixels=max_pixels)
+    read = partial(digitise_grey, off_scale=off_scale, window=window, autocast=autocast)
     try:
-        digitised = digitise(
-            grey, settings, model, off_scale=off_scale, window=window, autocast=autocast
-        )
+        for one in settings:
+            check_classes(one, model)
+        origin = origin_of(scan, calibration, model if weights is None else weights)
+        digitised = [read(grey, one, model, origin=origin) for one in settings]
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
-    summaries = summarise_curves(digitised, reference)
-    drawn = [draw_quality(digitised, index, reference) for index in range(len(pictures))]
+    summaries = [summarise_curves(one, reference) for one in digitised]
+    drawn = [[draw_quality(one, k, reference) for k in range(len(one.values))] for one in digitised]
 
     def older() -> list[str]:
         if not overwrite:
             _check_absent(paths)  # another process may have written them since
-        return _older_pictures(table)
+        return [name for _, table, *_ in named for name in _older_pictures(table)]
 
-    with atomic_write_set(folder, las.name, older=older) as staging:
-        digitised.to_las(staging / las.name, header=header, confidence=confidence)
-        digitised.to_csv(staging / table.name)
-        digitised.to_csv(staging / points.name, points=POINTS)
-        for path, picture in zip(pictures, drawn, strict=True):
-            write_picture(staging / path.name, picture)
-    return DigitisedFiles(
-        las=las, csv=table, points=points, pictures=tuple(pictures), summaries=summaries
+    with atomic_write_set(folder, main, older=older) as staging:
+        for one, (las, table, points, *pictures), panels in zip(
+            digitised, named, drawn, strict=True
+        ):
+            one.to_las(staging / las.name, header=header, confidence=confidence)
+            one.to_csv(staging / table.name)
+            one.to_csv(staging / points.name, points=POINTS)
+            for path, picture in zip(pictures, panels, strict=True):
+                write_picture(staging / path.name, picture)
+    sections = tuple(
+        SectionFiles(
+            section=one.section,
+            las=las,
+            csv=table,
+            points=points,
+            pictures=tuple(pictures),
+            summaries=of,
+        )
+        for one, (las, table, points, *pictures), of in zip(settings, named, summaries, strict=True)
     )
+    return DigitisedFiles(sections=sections, origin=origin)
 
 
-def _check_reference(reference: Las, calibration: Calibration) -> None:
-    names = [curve.las_name for curve in calibration.curves]
+def _paths(folder: Path, stem: str, calibration: Calibration) -> list[Path]:
+    """Name the files of a section: LAS, CSV, CSV at `POINTS` depths, and a picture per curve."""
+    name = f"{stem}.{calibration.section}" if calibration.section else stem
+    pictures = (f".{curve.mnemonic}.png" for curve in calibration.curves)
+    return [folder / f"{name}{end}" for end in (".las", ".csv", f".{POINTS}.csv", *pictures)]
+
+
+def _check_reference(reference: Las, calibrations: Sequence[Calibration]) -> None:
+    curves = (curve.las_name for one in calibrations for curve in one.curves)
+    names = list(dict.fromkeys(curves))
     found = [name for name in names if name in reference]
     if not found:
         raise OptionError(

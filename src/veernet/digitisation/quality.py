@@ -52,6 +52,8 @@ class CurveSummary:
     """Share of the depths at which the curve is off scale."""
     wraps: bool
     """True if the calibration says that the curve has a backup scale."""
+    section: str = ""
+    """Name of the depth section; empty for a scan of one."""
     compared: int | None = None
     """Number of depths at which the curve is compared with the reference: both are on scale, and
     the curve has a value."""
@@ -95,6 +97,7 @@ def _summarise(digitised: Digitisation, index: int, reference: Las | None) -> Cu
         depth_unit=digitised.calibration.depth.unit,
         off_scale_share=float((beyond[inside] != 0).mean()) if inside.any() else 0.0,
         wraps=curve.wraps,
+        section=digitised.calibration.section,
         **(
             {}
             if true is None

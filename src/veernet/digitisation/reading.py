@@ -13,7 +13,8 @@ from veernet.curves.trace import Trace
 from veernet.curves.wraps import track_wraps, wrap_columns
 from veernet.data.raster import MAX_PIXELS, read_grey, to_grey
 from veernet.digitisation.beyond import beyond_scale
-from veernet.digitisation.calibration import Calibration, read_calibration
+from veernet.digitisation.calibration import Calibration, chosen_section, read_calibration
+from veernet.digitisation.origin import Origin, origin_of
 from veernet.digitisation.result import Digitisation, TrackReading
 from veernet.digitisation.strip import Strip, cut_from_paper, span_of
 from veernet.digitisation.track import CurveScale, Track
@@ -31,6 +32,7 @@ def digitise(
     calibration: str | Path | Calibration,
     weights: str | Path | VeerNet = "pretrained",
     *,
+    section: str | None = None,
     page: int | None = None,
     dpi: float | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -53,6 +55,7 @@ def digitise(
             (h, w, 3) or RGBA (h, w, 4).
         calibration: calibration of the scan, or its file.
         weights: network, its file or the folder of its run; or `pretrained`.
+        section: name of the depth section to read, where the calibration's file has several.
         page: page of a TIFF or PDF of several, from 1; see `read_grey` for it and the next two.
         dpi: resolution at which a page of a PDF is drawn.
         max_pixels: largest scan to read.
@@ -69,25 +72,41 @@ def digitise(
     """
     if off_scale not in get_args(OffScale):
         raise OptionError(f"off_scale is null or edge; got {off_scale!r}")
-    if isinstance(calibration, str | Path):
-        calibration = read_calibration(calibration)
-    if isinstance(scan, str | Path):
-        scan = read_grey(Path(scan), page=page, dpi=dpi, max_pixels=max_pixels)
+    settings = calibration
+    if isinstance(settings, str | Path):
+        settings = read_calibration(settings, section)
+    elif section is not None:
+        settings = chosen_section([settings], section, where="the calibration")
+    grey = scan
+    if isinstance(grey, str | Path):
+        grey = read_grey(Path(grey), page=page, dpi=dpi, max_pixels=max_pixels)
     elif page is not None or dpi is not None:
         raise OptionError("page and dpi are of a file; leave them out for a scan in memory")
     model = load_weights(weights) if isinstance(weights, str | Path) else weights
-    _check_classes(calibration, model)
-    return _digitised(to_grey(scan), calibration, model, off_scale, window, autocast)
+    check_classes(settings, model)
+    return digitise_grey(
+        to_grey(grey),
+        settings,
+        model,
+        origin=origin_of(scan, calibration, weights),
+        off_scale=off_scale,
+        window=window,
+        autocast=autocast,
+    )
 
 
-def _digitised(
+def digitise_grey(
     grey: UInt8[ndarray, "h w"],
     calibration: Calibration,
     model: VeerNet,
-    off_scale: OffScale,
-    window: int,
-    autocast: torch.dtype | None,
+    *,
+    origin: Origin,
+    off_scale: OffScale = "null",
+    window: int = WINDOW,
+    autocast: torch.dtype | None = None,
 ) -> Digitisation:
+    """Read every curve of a calibration that fits the network from the grey levels of a scan, as
+    `digitise` does."""
     spans = np.array([span_of(calibration, track) for track in calibration.tracks])
     depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
@@ -107,6 +126,7 @@ def _digitised(
         beyond=beyond,
         wraps=wraps,
         readings=readings,
+        origin=origin,
     )
 
 
@@ -179,8 +199,13 @@ def _wraps_of(one: TrackReading) -> tuple[tuple[float, int], ...]:
     return tuple((float(one.depth[column]), count) for column, count in wrap_columns(counts))
 
 
-def _check_classes(calibration: Calibration, model: VeerNet) -> None:
-    """Check that the network knows every curve of the calibration, and that they are such."""
+def check_classes(calibration: Calibration, model: VeerNet) -> None:
+    """Check that the network knows every curve of the calibration, and that they are such.
+
+    Raises:
+        CalibrationError: it does not, or the calibration is none.
+        OptionError: the network is none.
+    """
     if not isinstance(calibration, Calibration):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise CalibrationError(
             f"a calibration is a Calibration, or the name of its file; got {type(calibration)}"

@@ -14,6 +14,7 @@ from numpy import ndarray
 from veernet.curves.error import resample
 from veernet.curves.wraps import printed_rows
 from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.origin import Origin
 from veernet.errors import OptionError
 from veernet.files import atomic_write
 from veernet.las import LasCurve, LasHeader, write_las
@@ -90,6 +91,7 @@ class Digitisation:
     wraps:      for each curve with a backup scale, the depths at which it wraps, each with the wrap
                 count from there on: 1 beyond the right edge, -1 beyond the left one
     readings:   reading of each curve from its track
+    origin:     weights, scan and calibration from which it comes
     """
 
     calibration: Calibration
@@ -99,6 +101,7 @@ class Digitisation:
     beyond: Int[ndarray, "K n"]
     wraps: tuple[tuple[tuple[float, int], ...], ...]
     readings: tuple[TrackReading, ...]
+    origin: Origin | None = None
 
     def to_las(
         self,
@@ -107,8 +110,9 @@ class Digitisation:
         header: LasHeader | None = None,
         confidence: bool = False,
     ) -> None:
-        """Write LAS 2.0. Listed under ~Other are the depths where curves wrap, with the number of
-        wraps from there on, and the stretches in which they are off scale.
+        """Write LAS 2.0. Listed under ~Other are the version, weights, scan and calibration, the
+        depths where curves wrap, with the number of wraps from there on, and the stretches in which
+        they are off scale.
 
         Args:
             confidence: add a column per curve that says how sure it is, 0 to 1.
@@ -193,7 +197,11 @@ def decimals(calibration: Calibration) -> int:
 
 
 def _remarks(digitised: Digitisation, digits: int) -> Iterator[str]:
-    """Remarks on the curves in words, one per line."""
+    """Remarks on the origin and the curves in words, one per line."""
+    if digitised.origin is not None:
+        yield from digitised.origin.lines()
+    if digitised.calibration.section:
+        yield f"section {digitised.calibration.section}"
     names = [curve.mnemonic for curve in digitised.calibration.curves]
     for name, wraps in zip(names, digitised.wraps, strict=True):
         for depth, count in wraps:

@@ -15,7 +15,7 @@ from veernet.data import writing
 from veernet.data.batch import UNLABELLED
 from veernet.data.logs import METADATA, CurveRow, Curves, Log, Row, SplitName
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
-from veernet.digitisation.calibration import Calibration, read_calibration
+from veernet.digitisation.calibration import Calibration, read_calibrations
 from veernet.digitisation.strip import Strip, cut_from_paper
 from veernet.digitisation.track import CurveScale, Track
 from veernet.errors import (
@@ -122,11 +122,7 @@ def import_scans(
         VeerNetError: the calibration is damaged, the split is there already, nothing was imported,
             or, with `stop`, a scan cannot be imported.
     """
-    settings = read_calibration(calibration)
-    try:
-        check_classes(settings)
-    except LabelError as misfit:
-        raise LabelError(f"{calibration}: {misfit}") from misfit
+    settings = _calibration_of(calibration)
     _check_scans(scans, settings, window)
     folder, rows, summaries = root / split, list[Row](), list[ImportSummary]()
     with writing.begun(root, classes=CLASSES, made_by={"imported": "scans"}):
@@ -155,6 +151,22 @@ def import_scans(
             raise LabelError(f"none of {len(scans)} scans could be imported")
         writing.finish(folder, rows)
     return summaries
+
+
+def _calibration_of(path: Path) -> Calibration:
+    """Read a calibration of one section whose curves have classes of their own."""
+    settings, *more = read_calibrations(path)
+    if more:
+        names = ", ".join(one.section for one in (settings, *more))
+        raise LabelError(
+            f"{path}: has several sections, {names}, and labels are imported for one: give a "
+            "calibration file of each, and import them into archives of their own"
+        )
+    try:
+        check_classes(settings)
+    except LabelError as misfit:
+        raise LabelError(f"{path}: {misfit}") from misfit
+    return settings
 
 
 def _drawn_over(log: Log) -> UInt8[ndarray, "_ _ 3"]:

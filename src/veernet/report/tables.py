@@ -60,7 +60,7 @@ def print_written(console: Console, written: DigitisedFiles) -> None:
         shares = f"{one.coverage:.1%}", f"{one.off_scale_share:.1%}"
         figures = *shares, f"{one.confidence:.2f}", str(one.wrap_count)
         against_reference = _figures_against(one) if against else ()
-        table.add_row(one.mnemonic, one.unit, *figures, *against_reference)
+        table.add_row(_name(one), one.unit, *figures, *against_reference)
     console.print(table)
     if against:
         console.print(
@@ -73,12 +73,17 @@ def print_written(console: Console, written: DigitisedFiles) -> None:
     for one in written.summaries:
         if compared and one.compared is None:
             console.print(
-                f"{one.mnemonic}: the reference has no curve of that name; if it goes by another "
+                f"{_name(one)}: the reference has no curve of that name; if it goes by another "
                 'there, say so in the calibration, as las = "GR:1"',
                 soft_wrap=True,
             )
         for line in _to_look_at(one):
             console.print(line, soft_wrap=True)
+
+
+def _name(one: CurveSummary) -> str:
+    """Name a curve, with its section where there are several."""
+    return f"{one.section} {one.mnemonic}".strip()
 
 
 def _figures_against(one: CurveSummary) -> Iterator[str]:
@@ -93,7 +98,7 @@ def _figures_against(one: CurveSummary) -> Iterator[str]:
 
 def _to_look_at(one: CurveSummary) -> Iterator[str]:
     """Yield remarks on doubtful readings of a curve."""
-    name, unit, some = one.mnemonic, one.depth_unit, one.off_scale
+    name, unit, some = _name(one), one.depth_unit, one.off_scale
     if some:
         places = _first_of(
             [f"{s.edge} {s.first:.1f} to {s.last:.1f} {unit}" for s in one.off_scale]
