@@ -10,20 +10,44 @@ no two of which are that close; a curve that owns none lies under one that does,
 
 Covered columns cost less than paper and give less than ink of one's own: a curve may cross another
 one or run under it, and does not follow it where it has ink elsewhere.
+
+A curve that goes round is followed on the track unrolled: copies of it, one per lap, joined at the
+edges. Its rows go on beyond the edges; -1 and h are rows of the neighbouring laps. Any other curve
+may leave the track where `beyond` says what a column costs there; its rows are then -1 or h.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, permutations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from veernet.curves.trace import best_paths
+from veernet.curves.trace import best_paths, rival_margins
 
 MOST_SWEEPS = 4
 """Most times that all paths are sought anew given the others."""
+
+MOST_ORDERED = 3
+"""Most curves for which every order of giving way is tried, on pictures up to `SHORT` columns."""
+
+SHORT = 64
+"""Columns of a picture up to which every order is tried; on longer ones contacts are many, and one
+order after clearness does."""
+
+_LAP_COST = 0.05
+"""Cost per column and lap, in nats: the reading on scale is preferred where both fit equally."""
+
+_LEAVING_COST = 8.0
+"""Cost of leaving the track and of coming back, in nats."""
+
+_CHUNK = 2048
+"""Columns in which the cost of moves is summed at a time."""
+
+_FAR = 1 << 20
+"""Printed row of a curve that has left the track: close to no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +64,115 @@ class Evidence:
     covered: Float[ndarray, "K"]
     reach: float
     """Distance up to which two paths claim the same ink, px."""
+    laps: tuple[tuple[int, int], ...] = ()
+    """Times that each curve may go round at the upper and at the lower edge; none if empty."""
+    beyond: float | None = None
+    """Score per column of a curve that has left the track; None if none may."""
+
+    @property
+    def courses(self) -> "tuple[_Course, ...]":
+        """Rows in which each curve is followed."""
+        k, h, _ = self.score.shape
+        return tuple(
+            _Course(h=h, laps=laps, beyond=self.beyond) for laps in self.laps or [(0, 0)] * k
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """Paths of K curves, the sum that they reach, and where they own no ink."""
+    """Paths of K curves, the sum that they reach, and where they own no ink.
+
+    rows:    unrolled, relative to the upper edge
+    printed: rows at which they are printed; far outside the track where they have left it
+    """
 
     rows: Int[ndarray, "K w"]
+    printed: Int[ndarray, "K w"]
     total: float
     covered: Bool[ndarray, "K w"]
+    moves: Float[ndarray, "K"]
+    """Cost of the moves of each path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Course:
+    """Rows in which one curve is followed, and where each is printed."""
+
+    h: int
+    laps: tuple[int, int]
+    beyond: float | None
+    first: int = field(init=False)
+    printed: Int[ndarray, "n"] = field(init=False)
+    cost: Float[ndarray, "n"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        up, down = self.laps
+        period, leaves = self.h - 1, self.laps == (0, 0) and self.beyond is not None
+        first = -1 if leaves else -up * period
+        rows = np.arange(first, self.h + 1 if leaves else (down + 1) * period + 1)
+        lap = np.clip(-(rows // period), -down, up) if self.goes_round else np.zeros_like(rows)
+        printed = rows + lap * period
+        printed[printed < 0], printed[printed > period] = -_FAR, _FAR
+        for name, value in (("first", first), ("printed", printed), ("cost", _LAP_COST * abs(lap))):
+            object.__setattr__(self, name, value)
+
+    @property
+    def goes_round(self) -> bool:
+        return self.laps != (0, 0)
+
+    @property
+    def outside(self) -> Bool[ndarray, "n"]:
+        return abs(self.printed) == _FAR
+
+    def score(self, score: Float[ndarray, "h w"]) -> Float[ndarray, "n w"]:
+        """Lay out the score. At a seam between laps, ink at either edge counts."""
+        laid = score[self.printed.clip(0, self.h - 1)] - self.cost[:, None].astype(score.dtype)
+        if self.goes_round:
+            seam = np.flatnonzero(np.isin(self.printed, (0, self.h - 1)))
+            edge = np.maximum(score[0], score[-1])
+            laid[seam] = edge - self.cost[seam, None].astype(score.dtype)
+        laid[self.outside] = self.beyond or 0
+        return laid
+
+    def step_cost(self, step_cost: Float[ndarray, "h w"]) -> Float[ndarray, "n w"]:
+        """Lay out the cost of moves."""
+        laid = step_cost[self.printed.clip(0, self.h - 1)]
+        laid[self.outside] = 2 * _LEAVING_COST
+        return laid
+
+    def score_at(
+        self, score: Float[ndarray, "h w"], rows: Int[ndarray, "w"]
+    ) -> Float[ndarray, "w"]:
+        """Return the score along a path, as laid out."""
+        printed, columns = self.place(rows), np.arange(len(rows), dtype=np.intp)
+        along = score[printed.clip(0, self.h - 1), columns]
+        if self.goes_round:
+            seam = (printed == 0) | (printed == self.h - 1)
+            along = np.where(seam, np.maximum(score[0], score[-1]), along)
+        along = along - self.cost[rows - self.first].astype(score.dtype)
+        return np.where(abs(printed) == _FAR, self.beyond or 0, along)
+
+    def cost_of_moves(
+        self,
+        step_cost: Float[ndarray, "h w"],
+        first: Int[ndarray, "_"],
+        second: Int[ndarray, "_"],
+    ) -> Float[ndarray, "_"]:
+        """Return the cost of moving from the rows `first` of all columns but the last to the rows
+        `second` of the next ones; a move lies in the later of its two columns."""
+        cost, moved = np.zeros(len(first)), np.flatnonzero(first != second)
+        for some in np.split(moved, range(_CHUNK, len(moved), _CHUNK)):
+            laid = self.step_cost(step_cost[:, some + 1])
+            ramp = np.zeros(laid.shape, np.float64)
+            np.cumsum((laid[1:] + laid[:-1]) / 2, axis=0, out=ramp[1:])
+            at, columns = (first[some], second[some]), np.arange(len(some), dtype=np.intp)
+            start, end = (ramp[rows - self.first, columns] for rows in at)
+            cost[some] = (end - start) * np.sign(at[1] - at[0])
+        return cost
+
+    def place(self, rows: Int[ndarray, "w"]) -> Int[ndarray, "w"]:
+        """Return the rows at which unrolled rows are printed."""
+        return self.printed[rows - self.first]
 
 
 def follow_together(evidence: Evidence) -> Paths:
@@ -56,37 +180,61 @@ def follow_together(evidence: Evidence) -> Paths:
 
     Exact for one curve, and for curves whose best paths never come close. Where they do, each
     curve gives way to those that are clearer, and is sought anew given all others while that
-    gains; for two and three curves from every order of clearness. The order in which curves are
-    given means nothing.
+    gains; on short pictures from every order of clearness. The order in which curves are given
+    means nothing.
     """
-    k = len(evidence.score)
-    alone = rate(evidence, best_paths(evidence.score, evidence.step_cost))
+    k, _, w = evidence.score.shape
+    alone = rate(evidence, _best(evidence, evidence.score))
     if not alone.covered.any():
         return alone
     scores = _scores_at(evidence, alone.rows).sum(1)
     clearest = sorted(range(k), key=lambda one: -scores[one])
-    orders = permutations(clearest) if k <= 3 else [tuple(clearest)]
+    every = k <= MOST_ORDERED and w <= SHORT
+    orders = permutations(clearest) if every else [tuple(clearest)]
     return max((_in_order(evidence, alone, order) for order in orders), key=lambda one: one.total)
 
 
 def _in_order(evidence: Evidence, alone: Paths, order: Sequence[int]) -> Paths:
     """Let every curve give way to those before it in an order, then seek all anew given the others
     while that gains."""
-    rows = _given(evidence, alone.rows, {one: order[:i] for i, one in enumerate(order)})
-    best = max(alone, rate(evidence, rows), key=lambda found: found.total)
+    rows = _best(
+        evidence, _scores_given(evidence, alone, {one: order[:i] for i, one in enumerate(order)})
+    )
+    best = max(alone, rate(evidence, rows, alone), key=lambda found: found.total)
     for _ in range(MOST_SWEEPS):
         before = best.total
-        rows = _given(evidence, best.rows, {i: [j for j in order if j != i] for i in order})
+        others = {i: [j for j in order if j != i] for i in order}
+        rows = _best(evidence, _scores_given(evidence, best, others))
         for one in order:
             tried = best.rows.copy()
             tried[one] = rows[one]
-            best = max(best, rate(evidence, tried), key=lambda found: found.total)
+            best = max(best, rate(evidence, tried, best), key=lambda found: found.total)
         for pair in combinations(order, 2):
-            tried = _braided(evidence, best.rows, pair)
-            best = max(best, rate(evidence, tried), key=lambda found: found.total)
+            if not any(evidence.courses[one].goes_round for one in pair):
+                tried = _braided(evidence, best.rows, pair)
+                best = max(best, rate(evidence, tried, best), key=lambda found: found.total)
         if best.total <= before:
             break
     return best
+
+
+def _best(evidence: Evidence, score: Float[ndarray, "K h w"]) -> Int[ndarray, "K w"]:
+    """Find the best path of every curve for itself; curves of as many rows go through the columns
+    together."""
+    found = np.empty((len(score), score.shape[2]), np.intp)
+    alike = defaultdict[int, list[int]](list)
+    for k, course in enumerate(evidence.courses):
+        alike[len(course.printed)].append(k)
+    for some in alike.values():
+        courses = [evidence.courses[k] for k in some]
+        paths = best_paths(
+            np.stack([one.score(score[k]) for k, one in zip(some, courses, strict=True)]),
+            np.stack(
+                [one.step_cost(evidence.step_cost[k]) for k, one in zip(some, courses, strict=True)]
+            ),
+        )
+        found[some] = paths + np.array([[one.first] for one in courses])
+    return found
 
 
 def _braided(
@@ -95,17 +243,19 @@ def _braided(
     """Exchange two paths over the columns in which F gains by it, its sharing of ink aside: the
     best of all ways to exchange them, by dynamic programming over two states."""
     a, b = rows[[*pair]]
-    found, columns = rows.copy(), np.arange(rows.shape[1], dtype=np.intp)
+    found = rows.copy()
     kept, changed = (
-        sum(evidence.score[k][path, columns] for k, path in zip(pair, paths, strict=True))
+        sum(
+            evidence.courses[k].score_at(evidence.score[k], path)
+            for k, path in zip(pair, paths, strict=True)
+        )
         for paths in ((a, b), (b, a))
     )
-    ramps = [_ramp(evidence.step_cost[k]) for k in pair]
 
     def cost(first: Int[ndarray, "w"], second: Int[ndarray, "w"], k: int) -> Float[ndarray, "_"]:
         """Cost of the moves of curve k from one path to another, in every column but the first."""
-        start, end = first[:-1], second[1:]
-        return (ramps[k][end, columns[1:]] - ramps[k][start, columns[1:]]) * np.sign(end - start)
+        course, step_cost = evidence.courses[pair[k]], evidence.step_cost[pair[k]]
+        return course.cost_of_moves(step_cost, first[:-1], second[1:])
 
     stay = cost(a, a, 0) + cost(b, b, 1), cost(b, b, 0) + cost(a, a, 1)
     swap = cost(a, b, 0) + cost(b, a, 1), cost(b, a, 0) + cost(a, b, 1)
@@ -132,60 +282,71 @@ def _two_states(
     return found
 
 
-def _given(
-    evidence: Evidence, rows: Int[ndarray, "K w"], others: Mapping[int, Sequence[int]]
-) -> Int[ndarray, "K w"]:
-    """Find the best path of every curve given the paths of some others: where it comes close to an
+def margins_given_others(evidence: Evidence, found: Paths, radius: int) -> Float[ndarray, "K w"]:
+    """Return per curve and column by how much its best path near the one that was found is better
+    than the best one farther off than `radius` rows, given the paths of all others."""
+    k = len(found.rows)
+    scores = _scores_given(evidence, found, {i: [j for j in range(k) if j != i] for i in range(k)})
+    return np.stack(
+        [
+            rival_margins(course.score(score), course.step_cost(cost), path - course.first, radius)
+            for course, score, cost, path in zip(
+                evidence.courses, scores, evidence.step_cost, found.rows, strict=True
+            )
+        ]
+    )
+
+
+def _scores_given(
+    evidence: Evidence, found: Paths, others: Mapping[int, Sequence[int]]
+) -> Float[ndarray, "K h w"]:
+    """Return the score of every curve given the paths of some others: where it comes close to an
     owner of ink, it is covered, or takes the ink over."""
     score = evidence.score.copy()
-    y, gain = (
-        np.arange(score.shape[1], dtype=np.intp)[:, None],
-        evidence.covered[:, None] - _scores_at(evidence, rows),
-    )
+    y = np.arange(score.shape[1], dtype=np.intp)[:, None]
+    gain = evidence.covered[:, None] - _scores_at(evidence, found.rows)
     for one, some in others.items():
         if some:
             some = [*some]
-            own = owners(-gain[some], rows[some], evidence.reach)
+            own = owners(-gain[some], found.printed[some], evidence.reach)
             near, given_up = (
                 np.zeros(score.shape[1:], np.bool_),
                 np.zeros(score.shape[1:], np.float32),
             )
             for j, owns in zip(some, own, strict=True):
-                close = (np.abs(y - rows[j]) <= evidence.reach) & owns
+                close = (np.abs(y - found.printed[j]) <= evidence.reach) & owns
                 given_up += np.where(close, gain[j], 0)
                 near |= close
             hidden = np.maximum(score[one] + given_up, evidence.covered[one])
             score[one] = np.where(near, hidden, score[one])
-    return best_paths(score, evidence.step_cost)
+    return score
 
 
 def _scores_at(evidence: Evidence, rows: Int[ndarray, "K w"]) -> Float[ndarray, "K w"]:
     """Scores of all curves along their paths."""
-    return np.take_along_axis(evidence.score, rows[:, None], 1)[:, 0]
+    every = zip(evidence.courses, evidence.score, rows, strict=True)
+    return np.stack([course.score_at(score, path) for course, score, path in every])
 
 
-def rate(evidence: Evidence, rows: Int[ndarray, "K w"]) -> Paths:
-    """Compute F for given paths, and which of them own no ink in which columns."""
+def rate(evidence: Evidence, rows: Int[ndarray, "K w"], known: Paths | None = None) -> Paths:
+    """Compute F for given paths, and which of them own no ink in which columns.
+
+    Args:
+        known: paths of the same curves that were rated; those that are the same are not rated anew.
+    """
+    courses = evidence.courses
+    printed = np.stack([one.place(path) for one, path in zip(courses, rows, strict=True)])
     scores = _scores_at(evidence, rows)
-    own = owners(scores - evidence.covered[:, None], rows, evidence.reach)
-    total = float(np.where(own, scores, evidence.covered[:, None]).sum(dtype=np.float64))
-    for cost, path in zip(evidence.step_cost, rows, strict=True):
-        total -= _cost_of_moves(cost, path)
-    return Paths(rows=rows, total=total, covered=~own)
-
-
-def _cost_of_moves(step_cost: Float[ndarray, "h w"], path: Int[ndarray, "w"]) -> float:
-    """Cost of the moves of a path; a move lies in the later of its two columns."""
-    ramp, columns = _ramp(step_cost), np.arange(1, len(path))
-    moves = ramp[path[1:], columns] - ramp[path[:-1], columns]
-    return float((moves * np.sign(path[1:] - path[:-1])).sum())
-
-
-def _ramp(step_cost: Float[ndarray, "h w"]) -> Float[ndarray, "h w"]:
-    """Cost of moving from the first row to each row, in every column."""
-    ramp = np.zeros(step_cost.shape, np.float64)
-    np.cumsum((step_cost[1:] + step_cost[:-1]) / 2, axis=0, out=ramp[1:])
-    return ramp
+    own = owners(scores - evidence.covered[:, None], printed, evidence.reach)
+    moves = np.empty(len(rows))
+    for k, (course, path) in enumerate(zip(courses, rows, strict=True)):
+        if known is not None and (known.rows[k] == path).all():
+            moves[k] = known.moves[k]
+        else:
+            costs = course.cost_of_moves(evidence.step_cost[k], path[:-1], path[1:])
+            moves[k] = costs.sum(dtype=np.float64)
+    total = np.where(own, scores, evidence.covered[:, None]).sum(dtype=np.float64) - moves.sum()
+    return Paths(rows=rows, printed=printed, total=float(total), covered=~own, moves=moves)
 
 
 def owners(

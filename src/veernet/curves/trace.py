@@ -225,6 +225,40 @@ def best_paths(
     return path
 
 
+def rival_margins(
+    score: Float[ndarray, "h w"],
+    step_cost: Float[ndarray, "h w"],
+    path: Int[ndarray, "w"],
+    radius: int,
+) -> Float[ndarray, "w"]:
+    """Return for every column by how much the best path that passes within `radius` rows of `path`
+    there is better than the best one that does not; see `best_paths` for both arguments.
+
+    Max-marginals of the chain: the best sums up to a column and from it on, added.
+    """
+    h, w = score.shape
+    forward, ramp = np.empty((w, h), np.float32), np.zeros((w, h), np.float32)
+    np.cumsum((step_cost[1:] + step_cost[:-1]).T / 2, axis=1, out=ramp[:, 1:])
+    forward[:] = score.T
+    for x in range(1, w):
+        before = forward[x - 1] - forward[x - 1].max()
+        from_above = np.maximum.accumulate(before + ramp[x]) - ramp[x]
+        from_below = np.maximum.accumulate((before - ramp[x])[::-1])[::-1] + ramp[x]
+        forward[x] += np.maximum(from_above, from_below)
+    margins, rows = np.empty(w), np.arange(h, dtype=np.intp)
+    backward = np.zeros(h, np.float32)
+    for x in range(w - 1, -1, -1):
+        through = forward[x] + backward
+        near = np.abs(rows - path[x]) <= radius
+        margins[x] = through[near].max() - through.max(where=~near, initial=-np.inf)
+        after = score[:, x] + backward
+        after -= after.max()
+        down = np.maximum.accumulate((after - ramp[x])[::-1])[::-1] + ramp[x]
+        up = np.maximum.accumulate(after + ramp[x]) - ramp[x]
+        backward = np.maximum(down, up)
+    return margins
+
+
 def bridge(rows: Float[ndarray, "w"], max_gap: int) -> Float[ndarray, "w"]:
     """Fill runs of at most `max_gap` NaN between two values, smoothly and never beyond the two.
 

@@ -75,10 +75,10 @@ def _lab(rgb: UInt8[ndarray, "h w 3"]) -> tuple[Float[ndarray, "n 3"], UInt8[nda
     row."""
     step = max(1, int(np.sqrt(rgb.shape[0] * rgb.shape[1] / _MOST_PIXELS)))
     some = np.ascontiguousarray(rgb[::step, ::step])
-    return _to_lab(some).reshape(-1, 3), some.reshape(-1, 3)
+    return to_lab(some).reshape(-1, 3), some.reshape(-1, 3)
 
 
-def _to_lab(rgb: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "h w 3"]:
+def to_lab(rgb: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "h w 3"]:
     return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), float)
 
 
@@ -114,5 +114,5 @@ def _name(colour: str) -> str:
     """Return the name of CSS for the colour nearest in CIELAB."""
     names = [*ImageColor.colormap]
     known = np.array([[ImageColor.getrgb(name)[:3] for name in [*names, colour]]], np.uint8)
-    lab = _to_lab(known)[0]
+    lab = to_lab(known)[0]
     return names[int(np.linalg.norm(lab[:-1] - lab[-1], axis=1).argmin())]
