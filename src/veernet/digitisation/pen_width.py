@@ -1,0 +1,128 @@
+"""Width of the pens of a track: the strokes that are neither grid nor frame nor specks."""
+
+import math
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+
+from veernet.digitisation.strip import Strip
+
+_MOST_PIXELS = 500_000
+"""Most pixels that are measured: blocks of columns, evenly along a longer strip."""
+
+_BLOCKS = 3
+
+_TALLEST = 900
+"""Height above which a track is measured at half its size, px: its pens are wide."""
+
+_INK = 0.4
+"""Darkness from which a pixel is ink, as a fraction of that of full ink."""
+
+_LEAST_INK = 40
+"""Darkness of the faintest ink on clean paper, grey levels."""
+
+_LEAST_STROKE = 0.25
+"""Least length of all strokes, lengths of the track: a curve goes along all of it, some broken."""
+
+
+def pen_width(strip: Strip) -> float:
+    """Estimate the typical width of the pens of a track, px; NaN if there are no strokes.
+
+    A straight stroke of width d at an angle a to the rows is d / cos a high and d / sin a wide:
+    from both runs of ink through a pixel, u along the row and v along the column,
+    d = u v / sqrt(u² + v²). The median is taken over the length of all strokes (every pixel counts
+    1 / d). Lines along or across the track are no strokes, nor are dots and specks. Grey pixels
+    count in proportion to their ink, so that blur makes a stroke hardly wider.
+    """
+    size = 2 ** max(0, math.ceil(math.log2((strip.height + 1) / _TALLEST)))
+    blocks = _blocks(strip.track, size)
+    width = np.concatenate([_widths(block) for block in blocks])
+    length = 1 / width
+    if not len(width) or length.sum() < _LEAST_STROKE * sum(b.shape[1] for b in blocks):
+        return float("nan")
+    order = np.argsort(width)
+    share = np.cumsum(length[order])
+    return size * float(width[order][np.searchsorted(share, 0.5 * share[-1])])
+
+
+def _blocks(track: UInt8[ndarray, "h w"], size: int) -> list[UInt8[ndarray, "_ _"]]:
+    """Return a track, or blocks of its columns if it is long, at 1 / `size` of its size."""
+    h, w = track.shape
+    each = size**2 * _MOST_PIXELS // h // _BLOCKS
+    starts = np.linspace(0, w - each, _BLOCKS).astype(int).tolist()
+    blocks = (
+        [track] if w <= _BLOCKS * each else [track[:, start : start + each] for start in starts]
+    )
+    smaller = [max(1, round(h / size))], [max(1, round(one.shape[1] / size)) for one in blocks]
+    return [
+        cv2.resize(one, (columns, *smaller[0]), interpolation=cv2.INTER_AREA)
+        for one, columns in zip(blocks, smaller[1], strict=True)
+    ]
+
+
+def _widths(block: UInt8[ndarray, "h m"]) -> Float[ndarray, "n"]:
+    """Return the width of the stroke at every pixel of one."""
+    ink = _darkness(block)
+    strokes = _without_specks(_without_lines(ink > _INK, len(block)), len(block))
+    ink = np.where(strokes, ink, 0).astype(np.float32)
+    across = _run_sums(ink.T, strokes.T).T[strokes]
+    along = _run_sums(ink, strokes)[strokes]
+    return along * across / np.hypot(along, across)
+
+
+def _darkness(block: UInt8[ndarray, "h m"]) -> Float[ndarray, "h m"]:
+    """Return the ink of every pixel: 0 for the paper or the grey fill around it, 1 for full ink."""
+    reach = max(5, len(block) // 24) | 1
+    lightest = cv2.dilate(block, np.ones((4, 4), np.uint8))[::4, ::4]
+    size = max(3, reach // 4) | 1
+    paper = cv2.morphologyEx(
+        lightest, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8), borderType=cv2.BORDER_REPLICATE
+    )
+    paper = cv2.resize(paper, block.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    dark = cv2.subtract(paper, block)
+    inked = dark[dark > _LEAST_INK]
+    full = max(2.0 * _LEAST_INK, float(np.quantile(inked, 0.8))) if inked.size else 255.0
+    return np.minimum(dark.astype(np.float32) / np.float32(full), 1)
+
+
+def _without_lines(ink: Bool[ndarray, "h m"], height: int) -> Bool[ndarray, "h m"]:
+    """Leave out straight lines along rows or columns, longer than a quarter of the track and with
+    gaps as dashed or worn lines have."""
+    mask = ink.astype(np.uint8)
+    gap, long = max(3, height // 100) | 1, max(9, min(height // 4, min(ink.shape) - 1))
+    lines = np.zeros_like(mask)
+    for one in ((1, -1), (-1, 1)):  # rows and columns of the kernel
+        closing, opening, beside = (
+            np.ones([size if side < 0 else 1 for side in one], np.uint8) for size in (gap, long, 3)
+        )
+        closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, closing)
+        found = cv2.morphologyEx(closed, cv2.MORPH_OPEN, opening)
+        lines |= cv2.dilate(found, beside.T)
+    return ink & (lines == 0)
+
+
+def _without_specks(ink: Bool[ndarray, "h m"], height: int) -> Bool[ndarray, "h m"]:
+    """Leave out what is smaller than a fortieth of the track in both directions."""
+    least = max(4, height // 40)
+    _, label, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
+    extent = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    keep = extent >= least
+    keep[0] = False
+    return keep[label]
+
+
+def _run_sums(ink: Float[ndarray, "n m"], strokes: Bool[ndarray, "n m"]) -> Float[ndarray, "n m"]:
+    """Return at every pixel of a stroke the sum of ink along its row, up to where the stroke
+    ends."""
+    flat = np.pad(strokes, ((0, 0), (1, 1))).ravel()
+    change = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    if not len(change):
+        return np.zeros_like(ink)
+    starts, stops = change[::2], change[1::2]
+    total = np.concatenate([[0.0], np.cumsum(np.pad(ink, ((0, 0), (1, 1))).ravel(), dtype=float)])
+    sums = total[stops] - total[starts]
+    result = np.zeros(flat.shape, np.float32)
+    result[flat] = np.repeat(sums, stops - starts)
+    return result.reshape(strokes.shape[0], -1)[:, 1:-1]

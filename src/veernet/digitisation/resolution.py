@@ -1,0 +1,159 @@
+"""Resolution of a track: the scale at which the network should see it.
+
+The network was trained on tracks whose pens are 1 to 4 px wide, as on scans at 150 to 200 dpi. The
+same track at 75 or 600 dpi is the same picture at another size, so its size is what to change. No
+file says reliably how many pixels an inch of paper has; the track itself does: its height, its
+scale of depth, and its pens are of customary lengths.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from veernet.digitisation.calibration import Calibration, Depth
+from veernet.digitisation.pen_width import pen_width
+from veernet.digitisation.strip import Strip
+from veernet.las import Unit
+
+SCALES = (1 / 3, 0.4, 0.5, 2 / 3, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""Scales that are chosen from."""
+
+NATIVE = (150.0, 200.0)
+"""Resolutions that the network reads as they are, px per inch."""
+
+WIDEST_PEN = 5.0
+"""Width of the widest pens that the network should see, px, with the ink that has bled."""
+
+_DPI = np.geomspace(40, 1200, 205)
+"""Resolutions to weigh, 1.7 % apart."""
+
+_USUAL_DPI = (200.0, 0.8)
+"""Median and deviation (of the logarithm) of resolutions of scans, before anything is seen."""
+
+_WIDTHS = ((2.5, 0.72), (5.0, 0.12), (2.0, 0.08), (3.75, 0.08))
+"""Customary widths of tracks, inches, and their shares."""
+
+_DEPTH_SCALES: dict[Unit, tuple[tuple[float, float], ...]] = {
+    "ft": ((1 / 240, 0.62), (1 / 600, 0.2), (1 / 1200, 0.08), (1 / 200, 0.05), (1 / 500, 0.05)),
+    "m": ((1 / 200, 0.45), (1 / 500, 0.3), (1 / 1000, 0.1), (1 / 240, 0.1), (1 / 600, 0.05)),
+}
+"""Customary scales of depth, length on paper per depth, and their shares: 5, 2 and 1 inch per
+100 ft are 1:240, 1:600 and 1:1200."""
+
+_INCHES: dict[Unit, float] = {"ft": 12.0, "m": 1 / 0.0254}
+"""Inches in a unit of depth."""
+
+_DEVIATION = 0.025
+"""Deviation of a printed length from its customary one (of the logarithm): paper shrinks, and edges
+are placed by hand."""
+
+_PEN, _PEN_DEVIATION = 0.010, 0.4
+"""Median width of pens, inches, and the deviation of its logarithm."""
+
+_THINNEST = 1.1
+"""Width at which the thinnest pens appear, px: no scanner resolves less."""
+
+_UNUSUAL = 0.12
+"""Share of tracks with another width, depth scale or pen than is customary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rescaled:
+    """Places on a picture and on a copy of it of another size, by the centres of pixels.
+
+    A copy that is s times as high and t times as wide has the row y at (y + 1/2) s - 1/2 and the
+    column x at (x + 1/2) t - 1/2. `resample` rounds the copy to whole pixels, and so s and t
+    differ a little from the scale that was asked for.
+    """
+
+    shape: tuple[int, int]
+    """Height and width of the picture, px."""
+    copy: tuple[int, int]
+    """Height and width of its copy, px."""
+
+    def to_copy(self, at: Float[ndarray, "*n"], axis: int) -> Float[ndarray, "*n"]:
+        """Return the places on the copy of rows (axis 0) or columns (axis 1) of the picture."""
+        return (at + 0.5) * (self.copy[axis] / self.shape[axis]) - 0.5
+
+    def from_copy(self, at: Float[ndarray, "*n"], axis: int) -> Float[ndarray, "*n"]:
+        """Return the places on the picture of rows (axis 0) or columns (axis 1) of the copy; the
+        inverse of `to_copy`."""
+        return (at + 0.5) * (self.shape[axis] / self.copy[axis]) - 0.5
+
+
+def rescaled(shape: tuple[int, int], scale: float) -> Rescaled:
+    """Return how places move when a picture of this height and width is resampled."""
+    h, w = shape
+    copy = max(1, round(h * scale)), max(1, round(w * scale))
+    return Rescaled(shape=(h, w), copy=copy)
+
+
+def resample(picture: UInt8[ndarray, "h w *rgb"], scale: float) -> UInt8[ndarray, "_ _ *rgb"]:
+    """Return a grey or RGB picture at another size; `rescaled` says where its pixels have gone."""
+    h, w = picture.shape[:2]
+    height, width = rescaled((h, w), scale).copy
+    if (height, width) == (h, w):
+        return picture
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.resize(picture, (width, height), interpolation=interpolation)
+
+
+def reading_scale(strip: Strip, calibration: Calibration) -> float:
+    """Estimate the scale, one of `SCALES`, at which the network should see a strip: 1 as scanned,
+    0.5 at half the size.
+
+    Every resolution is weighed by how customary the track's width, its scale of depth and its pens
+    would be at it (the density of each is a mixture of the customary lengths and of any length).
+    The scale whose expected distance from the ideal one is least, of the logarithms, is chosen; it
+    is 1 for 150 to 200 dpi. Where pens are still wider than `WIDEST_PEN` then, a smaller one is:
+    it is the width of the pens that the network knows.
+    """
+    pen = pen_width(strip)
+    weight = np.exp(_log_posterior(strip, calibration.depth, pen))
+    low, high = NATIVE
+    ideal = np.where(low > _DPI, low / _DPI, np.minimum(1, high / _DPI))
+    scales = np.array([s for s in SCALES if not s * pen > WIDEST_PEN] or SCALES[:1])
+    distance = np.abs(np.log(scales[:, None] / ideal))
+    return float(scales[int((distance @ weight).argmin())])
+
+
+def _log_posterior(strip: Strip, depth: Depth, pen: float) -> Float[ndarray, "n"]:
+    """Return the logarithm of the weight of every resolution of `_DPI`, the greatest 0."""
+    usual, deviation = _USUAL_DPI
+    total = -0.5 * (np.log(_DPI / usual) / deviation) ** 2
+    total += _log_customary(strip.height / _DPI, _WIDTHS)
+    inches = _pixels_per_depth(strip, depth) / _DPI / _INCHES[depth.unit]
+    total += _log_customary(inches, _DEPTH_SCALES[depth.unit])
+    if np.isfinite(pen):
+        expected = np.hypot(_PEN * _DPI, _THINNEST)
+        odds = np.exp(-0.5 * (np.log(pen / expected) / _PEN_DEVIATION) ** 2)
+        total += np.log(odds + _UNUSUAL)
+    return total - total.max()
+
+
+def _log_customary(
+    length: Float[ndarray, "n"], customary: tuple[tuple[float, float], ...]
+) -> Float[ndarray, "n"]:
+    """Return the logarithm of the density of lengths: those that are customary, or any within a
+    factor of ten or so."""
+    lengths, shares = np.array(customary).T
+    off = np.log(length[:, None] / lengths) / _DEVIATION
+    density = np.exp(-0.5 * off**2) @ shares / (_DEVIATION * np.sqrt(2 * np.pi))
+    return np.log((1 - _UNUSUAL) * density + _UNUSUAL / np.log(100))
+
+
+def _pixels_per_depth(strip: Strip, depth: Depth) -> float:
+    """Return the pixels per unit of depth between most ties that the strip reaches."""
+    start, stop = strip.span
+    pairs = [
+        (min(last, stop) - max(first, start), (last - first) / (below - above))
+        for (first, above), (last, below) in pairwise(depth.ties)
+    ]
+    within = [(length, pace) for length, pace in pairs if length > 0]
+    length, pace = np.array(sorted(within or pairs, key=lambda one: one[1])).T
+    share = np.cumsum(length if within else np.ones(len(length)))
+    return float(pace[np.searchsorted(share, 0.5 * share[-1])])
