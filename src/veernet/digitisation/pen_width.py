@@ -36,7 +36,7 @@ def pen_width(strip: Strip) -> float:
     1 / d). Lines along or across the track are no strokes, nor are dots and specks. Grey pixels
     count in proportion to their ink, so that blur makes a stroke hardly wider.
     """
-    size = 2 ** max(0, math.ceil(math.log2((strip.height + 1) / _TALLEST)))
+    size = reduction(strip.height)
     blocks = _blocks(strip.track, size)
     width = np.concatenate([_widths(block) for block in blocks])
     length = 1 / width
@@ -45,6 +45,12 @@ def pen_width(strip: Strip) -> float:
     order = np.argsort(width)
     share = np.cumsum(length[order])
     return size * float(width[order][np.searchsorted(share, 0.5 * share[-1])])
+
+
+def reduction(height: int) -> int:
+    """Return by how much to divide the size of a track of this height, px, to measure it: a power
+    of 2."""
+    return 2 ** max(0, math.ceil(math.log2((height + 1) / _TALLEST)))
 
 
 def _blocks(track: UInt8[ndarray, "h w"], size: int) -> list[UInt8[ndarray, "_ _"]]:

@@ -3,7 +3,7 @@
 The network was trained on tracks whose pens are 1 to 4 px wide, as on scans at 150 to 200 dpi. The
 same track at 75 or 600 dpi is the same picture at another size, so its size is what to change. No
 file says reliably how many pixels an inch of paper has; the track itself does: its height, its
-scale of depth, and its pens are of customary lengths.
+scale of depth, the distance of its depth lines, and its pens are of customary lengths.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from veernet.digitisation.calibration import Calibration, Depth
-from veernet.digitisation.pen_width import pen_width
+from veernet.digitisation.depth_lines import find_depth_lines
+from veernet.digitisation.pen_width import pen_width, reduction
 from veernet.digitisation.strip import Strip
 from veernet.las import Unit
 
@@ -28,6 +29,9 @@ NATIVE = (150.0, 200.0)
 WIDEST_PEN = 5.0
 """Width of the widest pens that the network should see, px, with the ink that has bled."""
 
+WIDEST_ENLARGED = 3.5
+"""Width up to which pens are enlarged, px: wider ones need it not."""
+
 _DPI = np.geomspace(40, 1200, 205)
 """Resolutions to weigh, 1.7 % apart."""
 
@@ -38,11 +42,15 @@ _WIDTHS = ((2.5, 0.72), (5.0, 0.12), (2.0, 0.08), (3.75, 0.08))
 """Customary widths of tracks, inches, and their shares."""
 
 _DEPTH_SCALES: dict[Unit, tuple[tuple[float, float], ...]] = {
-    "ft": ((1 / 240, 0.62), (1 / 600, 0.2), (1 / 1200, 0.08), (1 / 200, 0.05), (1 / 500, 0.05)),
+    "ft": ((1 / 240, 0.64), (1 / 600, 0.22), (1 / 1200, 0.04), (1 / 200, 0.05), (1 / 500, 0.05)),
     "m": ((1 / 200, 0.45), (1 / 500, 0.3), (1 / 1000, 0.1), (1 / 240, 0.1), (1 / 600, 0.05)),
 }
 """Customary scales of depth, length on paper per depth, and their shares: 5, 2 and 1 inch per
 100 ft are 1:240, 1:600 and 1:1200."""
+
+_PITCHES = ((0.1, 0.52), (0.2, 0.2), (0.25, 0.16), (0.5, 0.08), (0.394, 0.04))
+"""Customary distances of lines of equal depth, inches, and their shares: 2 ft at 5 inches per
+100 ft and 10 ft at 1 inch are 0.1 inch apart, 1 m at 1:200 is 0.2 inch."""
 
 _INCHES: dict[Unit, float] = {"ft": 12.0, "m": 1 / 0.0254}
 """Inches in a unit of depth."""
@@ -51,14 +59,20 @@ _DEVIATION = 0.025
 """Deviation of a printed length from its customary one (of the logarithm): paper shrinks, and edges
 are placed by hand."""
 
-_PEN, _PEN_DEVIATION = 0.010, 0.4
+_PEN, _PEN_DEVIATION = 0.010, 0.35
 """Median width of pens, inches, and the deviation of its logarithm."""
 
 _THINNEST = 1.1
 """Width at which the thinnest pens appear, px: no scanner resolves less."""
 
+_PITCH_COLUMNS = 1500
+"""Most columns, after a reduction of high strips, in which lines of equal depth are looked for."""
+
 _UNUSUAL = 0.12
-"""Share of tracks with another width, depth scale or pen than is customary."""
+"""Share of tracks with another width or depth scale than is customary."""
+
+_UNUSUAL_PEN = 0.03
+"""Weight of pens of any width beside that of the most customary one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,19 +120,20 @@ def reading_scale(strip: Strip, calibration: Calibration) -> float:
     """Estimate the scale, one of `SCALES`, at which the network should see a strip: 1 as scanned,
     0.5 at half the size.
 
-    Every resolution is weighed by how customary the track's width, its scale of depth and its pens
-    would be at it (the density of each is a mixture of the customary lengths and of any length).
-    The scale whose expected distance from the ideal one is least, of the logarithms, is chosen; it
-    is 1 for 150 to 200 dpi. Where pens are still wider than `WIDEST_PEN` then, a smaller one is:
-    it is the width of the pens that the network knows.
+    Every resolution is weighed by how customary the track's width, its scale of depth, its depth
+    lines and its pens would be at it (the density of each is a mixture of the customary lengths and of any length).
+    The ideal scale is 1 for resolutions of `NATIVE`, and leads others to its nearer end; of its
+    logarithm the mean is taken, so that in doubt between two scales one between them is chosen.
+    It is less where pens were still wider than `WIDEST_PEN`, or `WIDEST_ENLARGED` above 1: the
+    width of pens is what the network knows.
     """
     pen = pen_width(strip)
     weight = np.exp(_log_posterior(strip, calibration.depth, pen))
     low, high = NATIVE
     ideal = np.where(low > _DPI, low / _DPI, np.minimum(1, high / _DPI))
-    scales = np.array([s for s in SCALES if not s * pen > WIDEST_PEN] or SCALES[:1])
-    distance = np.abs(np.log(scales[:, None] / ideal))
-    return float(scales[int((distance @ weight).argmin())])
+    mean = float(np.average(np.log(ideal), weights=weight))
+    fit = [s for s in SCALES if not s * pen > (WIDEST_ENLARGED if s > 1 else WIDEST_PEN)]
+    return min(fit or SCALES[:1], key=lambda scale: abs(np.log(scale) - mean))
 
 
 def _log_posterior(strip: Strip, depth: Depth, pen: float) -> Float[ndarray, "n"]:
@@ -128,10 +143,12 @@ def _log_posterior(strip: Strip, depth: Depth, pen: float) -> Float[ndarray, "n"
     total += _log_customary(strip.height / _DPI, _WIDTHS)
     inches = _pixels_per_depth(strip, depth) / _DPI / _INCHES[depth.unit]
     total += _log_customary(inches, _DEPTH_SCALES[depth.unit])
+    if pitch := _line_pitch(strip):
+        total += _log_customary(pitch / _DPI, _PITCHES)
     if np.isfinite(pen):
         expected = np.hypot(_PEN * _DPI, _THINNEST)
         odds = np.exp(-0.5 * (np.log(pen / expected) / _PEN_DEVIATION) ** 2)
-        total += np.log(odds + _UNUSUAL)
+        total += np.log(odds + _UNUSUAL_PEN)
     return total - total.max()
 
 
@@ -144,6 +161,21 @@ def _log_customary(
     off = np.log(length[:, None] / lengths) / _DEVIATION
     density = np.exp(-0.5 * off**2) @ shares / (_DEVIATION * np.sqrt(2 * np.pi))
     return np.log((1 - _UNUSUAL) * density + _UNUSUAL / np.log(100))
+
+
+def _line_pitch(strip: Strip) -> float:
+    """Return the distance of the lines of equal depth, px, on the middle of a strip; 0 if there
+    are none."""
+    size = reduction(strip.height)
+    h, w = strip.track.shape
+    columns = min(w, _PITCH_COLUMNS * size)
+    part = strip.track[:, (w - columns) // 2 :][:, :columns]
+    page = cv2.resize(
+        part.T, (-(-h // size), -(-columns // size)), interpolation=cv2.INTER_AREA
+    )
+    lines, _ = find_depth_lines(page)
+    best = max(lines, key=lambda one: one.worth, default=None)
+    return 0.0 if best is None else best.spacing * columns / len(page)
 
 
 def _pixels_per_depth(strip: Strip, depth: Depth) -> float:
