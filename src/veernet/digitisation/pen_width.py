@@ -57,15 +57,16 @@ def _blocks(track: UInt8[ndarray, "h w"], size: int) -> list[UInt8[ndarray, "_ _
     """Return a track, or blocks of its columns if it is long, at 1 / `size` of its size."""
     h, w = track.shape
     each = size**2 * _MOST_PIXELS // h // _BLOCKS
-    starts = np.linspace(0, w - each, _BLOCKS).astype(int).tolist()
-    blocks = (
-        [track] if w <= _BLOCKS * each else [track[:, start : start + each] for start in starts]
-    )
-    smaller = [max(1, round(h / size))], [max(1, round(one.shape[1] / size)) for one in blocks]
-    return [
-        cv2.resize(one, (columns, *smaller[0]), interpolation=cv2.INTER_AREA)
-        for one, columns in zip(blocks, smaller[1], strict=True)
-    ]
+    starts = [n * (w - each) // (_BLOCKS - 1) for n in range(_BLOCKS)]
+    long = w > _BLOCKS * each
+    blocks = [track[:, start : start + each] for start in starts] if long else [track]
+    return [reduced(block, size) for block in blocks]
+
+
+def reduced(picture: UInt8[ndarray, "h w"], size: int) -> UInt8[ndarray, "_ _"]:
+    """Return a picture at 1 / `size` of its size."""
+    h, w = picture.shape
+    return cv2.resize(picture, (-(-w // size), -(-h // size)), interpolation=cv2.INTER_AREA)
 
 
 def _widths(block: UInt8[ndarray, "h m"]) -> Float[ndarray, "n"]:
@@ -80,12 +81,9 @@ def _widths(block: UInt8[ndarray, "h m"]) -> Float[ndarray, "n"]:
 
 def _darkness(block: UInt8[ndarray, "h m"]) -> Float[ndarray, "h m"]:
     """Return the ink of every pixel: 0 for the paper or the grey fill around it, 1 for full ink."""
-    reach = max(5, len(block) // 24) | 1
-    lightest = cv2.dilate(block, np.ones((4, 4), np.uint8))[::4, ::4]
-    size = max(3, reach // 4) | 1
-    paper = cv2.morphologyEx(
-        lightest, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8), borderType=cv2.BORDER_REPLICATE
-    )
+    size = max(3, len(block) // 96) | 1  # in every fourth pixel, and wider than any pen
+    lightest = np.ascontiguousarray(cv2.dilate(block, np.ones((5, 5), np.uint8))[::4, ::4])
+    paper = cv2.morphologyEx(lightest, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
     paper = cv2.resize(paper, block.shape[::-1], interpolation=cv2.INTER_LINEAR)
     dark = cv2.subtract(paper, block)
     inked = dark[dark > _LEAST_INK]
@@ -94,18 +92,18 @@ def _darkness(block: UInt8[ndarray, "h m"]) -> Float[ndarray, "h m"]:
 
 
 def _without_lines(ink: Bool[ndarray, "h m"], height: int) -> Bool[ndarray, "h m"]:
-    """Leave out straight lines along rows or columns, longer than a quarter of the track and with
-    gaps as dashed or worn lines have."""
+    """Leave out straight lines along rows or columns, longer than a third of the track: also such
+    as lean a little, and with gaps as dashed or worn lines have."""
     mask = ink.astype(np.uint8)
-    gap, long = max(3, height // 100) | 1, max(9, min(height // 4, min(ink.shape) - 1))
+    gap, long = max(3, height // 100) | 1, max(9, min(height // 3, min(ink.shape) - 1))
     lines = np.zeros_like(mask)
-    for one in ((1, -1), (-1, 1)):  # rows and columns of the kernel
+    for along in (0, 1):  # columns, rows
         closing, opening, beside = (
-            np.ones([size if side < 0 else 1 for side in one], np.uint8) for size in (gap, long, 3)
+            np.ones((size, 1) if where == 0 else (1, size), np.uint8)
+            for size, where in ((gap, along), (long, along), (3, 1 - along))
         )
-        closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, closing)
-        found = cv2.morphologyEx(closed, cv2.MORPH_OPEN, opening)
-        lines |= cv2.dilate(found, beside.T)
+        closed = cv2.morphologyEx(cv2.dilate(mask, beside), cv2.MORPH_CLOSE, closing)
+        lines |= cv2.morphologyEx(closed, cv2.MORPH_OPEN, opening)
     return ink & (lines == 0)
 
 

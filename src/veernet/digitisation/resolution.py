@@ -6,6 +6,7 @@ file says reliably how many pixels an inch of paper has; the track itself does: 
 scale of depth, the distance of its depth lines, and its pens are of customary lengths.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ from numpy import ndarray
 
 from veernet.digitisation.calibration import Calibration, Depth
 from veernet.digitisation.depth_lines import find_depth_lines
-from veernet.digitisation.pen_width import pen_width, reduction
+from veernet.digitisation.pen_width import pen_width, reduced, reduction
 from veernet.digitisation.strip import Strip
 from veernet.las import Unit
 
@@ -38,17 +39,20 @@ _DPI = np.geomspace(40, 1200, 205)
 _USUAL_DPI = (200.0, 0.8)
 """Median and deviation (of the logarithm) of resolutions of scans, before anything is seen."""
 
-_WIDTHS = ((2.5, 0.72), (5.0, 0.12), (2.0, 0.08), (3.75, 0.08))
+Customary = tuple[tuple[float, float], ...]
+"""Lengths and their shares, which add up to 1."""
+
+_WIDTHS: Customary = ((2.5, 0.72), (5.0, 0.12), (2.0, 0.08), (3.75, 0.08))
 """Customary widths of tracks, inches, and their shares."""
 
-_DEPTH_SCALES: dict[Unit, tuple[tuple[float, float], ...]] = {
+_DEPTH_SCALES: dict[Unit, Customary] = {
     "ft": ((1 / 240, 0.64), (1 / 600, 0.22), (1 / 1200, 0.04), (1 / 200, 0.05), (1 / 500, 0.05)),
     "m": ((1 / 200, 0.45), (1 / 500, 0.3), (1 / 1000, 0.1), (1 / 240, 0.1), (1 / 600, 0.05)),
 }
 """Customary scales of depth, length on paper per depth, and their shares: 5, 2 and 1 inch per
 100 ft are 1:240, 1:600 and 1:1200."""
 
-_PITCHES = ((0.1, 0.52), (0.2, 0.2), (0.25, 0.16), (0.5, 0.08), (0.394, 0.04))
+_PITCHES: Customary = ((0.1, 0.52), (0.2, 0.2), (0.25, 0.16), (0.5, 0.08), (0.394, 0.04))
 """Customary distances of lines of equal depth, inches, and their shares: 2 ft at 5 inches per
 100 ft and 10 ft at 1 inch are 0.1 inch apart, 1 m at 1:200 is 0.2 inch."""
 
@@ -67,6 +71,18 @@ _THINNEST = 1.1
 
 _PITCH_COLUMNS = 1500
 """Most columns, after a reduction of high strips, in which lines of equal depth are looked for."""
+
+_LEAST_PAGE = 48
+"""Least height and length of a track on which lines of equal depth are looked for, px."""
+
+_ANY = 1 / np.log(100)
+"""Density of the logarithm of a length of which nothing is known but its decades, two."""
+
+_UNKNOWN = 0.05
+"""Share of tracks of no customary lengths, such as drawings: they are left as they are."""
+
+_KNOWN_PEN = 2.2
+"""Median width of the pens that the network was trained on, px."""
 
 _UNUSUAL = 0.12
 """Share of tracks with another width or depth scale than is customary."""
@@ -121,58 +137,63 @@ def reading_scale(strip: Strip, calibration: Calibration) -> float:
     0.5 at half the size.
 
     Every resolution is weighed by how customary the track's width, its scale of depth, its depth
-    lines and its pens would be at it (the density of each is a mixture of the customary lengths and of any length).
+    lines and its pens would be at it; the density of each is a mixture of the customary lengths and
+    of any length. Beside them stands a track of no customary lengths, whose scale is 1.
     The ideal scale is 1 for resolutions of `NATIVE`, and leads others to its nearer end; of its
     logarithm the mean is taken, so that in doubt between two scales one between them is chosen.
     It is less where pens were still wider than `WIDEST_PEN`, or `WIDEST_ENLARGED` above 1: the
     width of pens is what the network knows.
     """
-    pen = pen_width(strip)
-    weight = np.exp(_log_posterior(strip, calibration.depth, pen))
+    pen, depth = pen_width(strip), calibration.depth
+    inches = _pixels_per_depth(strip, depth) / _INCHES[depth.unit]
+    lengths = [(float(strip.height), _WIDTHS), (inches, _DEPTH_SCALES[depth.unit])]
+    if pitch := _line_pitch(strip):
+        lengths.append((pitch, _PITCHES))
     low, high = NATIVE
     ideal = np.where(low > _DPI, low / _DPI, np.minimum(1, high / _DPI))
-    mean = float(np.average(np.log(ideal), weights=weight))
+    weight = _joint(lengths, pen)
+    weight_of_1 = _UNKNOWN * _ANY ** len(lengths) * _pen_odds(pen, np.array(_KNOWN_PEN))
+    mean = float(np.log(ideal) @ weight / (weight.sum() + weight_of_1))
     fit = [s for s in SCALES if not s * pen > (WIDEST_ENLARGED if s > 1 else WIDEST_PEN)]
     return min(fit or SCALES[:1], key=lambda scale: abs(np.log(scale) - mean))
 
 
-def _log_posterior(strip: Strip, depth: Depth, pen: float) -> Float[ndarray, "n"]:
-    """Return the logarithm of the weight of every resolution of `_DPI`, the greatest 0."""
+def _joint(lengths: Sequence[tuple[float, Customary]], pen: float) -> Float[ndarray, "n"]:
+    """Return the probability of every resolution of `_DPI` times the density of the lengths, px,
+    and the odds of the pens at it."""
     usual, deviation = _USUAL_DPI
-    total = -0.5 * (np.log(_DPI / usual) / deviation) ** 2
-    total += _log_customary(strip.height / _DPI, _WIDTHS)
-    inches = _pixels_per_depth(strip, depth) / _DPI / _INCHES[depth.unit]
-    total += _log_customary(inches, _DEPTH_SCALES[depth.unit])
-    if pitch := _line_pitch(strip):
-        total += _log_customary(pitch / _DPI, _PITCHES)
-    if np.isfinite(pen):
-        expected = np.hypot(_PEN * _DPI, _THINNEST)
-        odds = np.exp(-0.5 * (np.log(pen / expected) / _PEN_DEVIATION) ** 2)
-        total += np.log(odds + _UNUSUAL_PEN)
-    return total - total.max()
+    weight = np.exp(-0.5 * (np.log(_DPI / usual) / deviation) ** 2)
+    weight *= (1 - _UNKNOWN) / weight.sum()
+    for length, customary in lengths:
+        weight *= _density(length / _DPI, customary)
+    return weight * _pen_odds(pen, np.hypot(_PEN * _DPI, _THINNEST))
 
 
-def _log_customary(
-    length: Float[ndarray, "n"], customary: tuple[tuple[float, float], ...]
-) -> Float[ndarray, "n"]:
-    """Return the logarithm of the density of lengths: those that are customary, or any within a
-    factor of ten or so."""
+def _pen_odds(pen: float, expected: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+    """Return the odds of pens of a width, px, beside those of the width that is expected."""
+    if np.isnan(pen):
+        return np.ones_like(expected)
+    odds = np.exp(-0.5 * (np.log(pen / expected) / _PEN_DEVIATION) ** 2)
+    return odds + _UNUSUAL_PEN
+
+
+def _density(length: Float[ndarray, "n"], customary: Customary) -> Float[ndarray, "n"]:
+    """Return the density of the logarithms of lengths: of those that are customary, or of any."""
     lengths, shares = np.array(customary).T
     off = np.log(length[:, None] / lengths) / _DEVIATION
     density = np.exp(-0.5 * off**2) @ shares / (_DEVIATION * np.sqrt(2 * np.pi))
-    return np.log((1 - _UNUSUAL) * density + _UNUSUAL / np.log(100))
+    return (1 - _UNUSUAL) * density + _UNUSUAL * _ANY
 
 
 def _line_pitch(strip: Strip) -> float:
     """Return the distance of the lines of equal depth, px, on the middle of a strip; 0 if there
     are none."""
     size = reduction(strip.height)
-    h, w = strip.track.shape
+    w = strip.track.shape[1]
     columns = min(w, _PITCH_COLUMNS * size)
-    part = strip.track[:, (w - columns) // 2 :][:, :columns]
-    page = cv2.resize(
-        part.T, (-(-h // size), -(-columns // size)), interpolation=cv2.INTER_AREA
-    )
+    page = reduced(strip.track[:, (w - columns) // 2 :][:, :columns].T, size)
+    if min(page.shape) < _LEAST_PAGE:
+        return 0.0
     lines, _ = find_depth_lines(page)
     best = max(lines, key=lambda one: one.worth, default=None)
     return 0.0 if best is None else best.spacing * columns / len(page)
