@@ -104,7 +104,17 @@ def _without_lines(ink: Bool[ndarray, "h m"], height: int) -> Bool[ndarray, "h m
         )
         closed = cv2.morphologyEx(cv2.dilate(mask, beside), cv2.MORPH_CLOSE, closing)
         lines |= cv2.morphologyEx(closed, cv2.MORPH_OPEN, opening)
-    return ink & (lines == 0)
+    return _rejoined(ink, (mask & (1 - lines)).astype(np.uint8), height)
+
+
+def _rejoined(
+    ink: Bool[ndarray, "h m"], strokes: UInt8[ndarray, "h m"], height: int
+) -> Bool[ndarray, "h m"]:
+    """Give strokes back the ink that was taken with the lines that cross them."""
+    reach = max(5, height // 80) | 1
+    kernels = np.ones((reach, 1), np.uint8), np.ones((1, reach), np.uint8)
+    joined = [cv2.morphologyEx(strokes, cv2.MORPH_CLOSE, kernel) for kernel in kernels]
+    return ink & ((joined[0] | joined[1]) > 0)
 
 
 def _without_specks(ink: Bool[ndarray, "h m"], height: int) -> Bool[ndarray, "h m"]:

@@ -152,7 +152,8 @@ def reading_scale(strip: Strip, calibration: Calibration) -> float:
     low, high = NATIVE
     ideal = np.where(low > _DPI, low / _DPI, np.minimum(1, high / _DPI))
     weight = _joint(lengths, pen)
-    weight_of_1 = _UNKNOWN * _ANY ** len(lengths) * _pen_odds(pen, np.array(_KNOWN_PEN))
+    odds_of_1 = float(_pen_odds(pen, np.array([_KNOWN_PEN]))[0])
+    weight_of_1 = _UNKNOWN * _ANY ** len(lengths) * odds_of_1
     mean = float(np.log(ideal) @ weight / (weight.sum() + weight_of_1))
     fit = [s for s in SCALES if not s * pen > (WIDEST_ENLARGED if s > 1 else WIDEST_PEN)]
     return min(fit or SCALES[:1], key=lambda scale: abs(np.log(scale) - mean))
@@ -169,10 +170,10 @@ def _joint(lengths: Sequence[tuple[float, Customary]], pen: float) -> Float[ndar
     return weight * _pen_odds(pen, np.hypot(_PEN * _DPI, _THINNEST))
 
 
-def _pen_odds(pen: float, expected: Float[ndarray, "*n"]) -> Float[ndarray, "*n"]:
+def _pen_odds(pen: float, expected: Float[ndarray, "n"]) -> Float[ndarray, "n"]:
     """Return the odds of pens of a width, px, beside those of the width that is expected."""
     if np.isnan(pen):
-        return np.ones_like(expected)
+        return np.ones(len(expected))
     odds = np.exp(-0.5 * (np.log(pen / expected) / _PEN_DEVIATION) ** 2)
     return odds + _UNUSUAL_PEN
 
