@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from veernet.data.sampler import ScheduleSampler
     from veernet.data.schedule import Schedule, shard
     from veernet.data.split import Split
-    from veernet.digitisation.calibration import Calibration, Depth, read_calibration
+    from veernet.digitisation.calibration import (
+        Calibration,
+        Depth,
+        read_calibration,
+        read_calibrations,
+    )
+    from veernet.digitisation.edges import ScaleChange
     from veernet.digitisation.files import digitise_file
     from veernet.digitisation.reading import digitise
     from veernet.digitisation.result import Digitisation
@@ -93,6 +99,7 @@ __all__ = [
     "PrintedLogs",
     "RunError",
     "Sample",
+    "ScaleChange",
     "Schedule",
     "ScheduleSampler",
     "Split",
@@ -112,6 +119,7 @@ __all__ = [
     "open_archive",
     "predict",
     "read_calibration",
+    "read_calibrations",
     "read_las",
     "save_weights",
     "seal",
@@ -127,7 +135,13 @@ _HOMES = {
     "veernet.data.logs": ("Log",),
     "veernet.data.sampler": ("ScheduleSampler",),
     "veernet.data.schedule": ("Schedule", "shard"),
-    "veernet.digitisation.calibration": ("Calibration", "Depth", "read_calibration"),
+    "veernet.digitisation.calibration": (
+        "Calibration",
+        "Depth",
+        "read_calibration",
+        "read_calibrations",
+    ),
+    "veernet.digitisation.edges": ("ScaleChange",),
     "veernet.digitisation.files": ("digitise_file",),
     "veernet.digitisation.reading": ("digitise",),
     "veernet.digitisation.result": ("Digitisation",),

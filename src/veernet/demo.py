@@ -74,7 +74,7 @@ def _after_training(recipe: Recipe, root: Path, device: torch.device, console: C
     console.rule("4  digitise an unseen log")
     scan, calibration = draw_scan(root / "scan", recipe.logs, number=sum(recipe.counts))
     model, out = load_weights(run).to(device), root / "digitised"
-    written = digitise_file(scan, calibration, model, out, overwrite=True)
+    written = digitise_file(scan, calibration, model, out, weights=run, overwrite=True)
     print_written(console, written)
     console.rule("5  report")
     write_report(root / "report.html", run, digitised=written.pictures)

@@ -225,7 +225,8 @@ def test_what_stands_off_scale_is_asked_for_and_written_down(tmp_path, off_scale
     np.testing.assert_allclose(las["DT"][beside], 70, atol=0.5)
     assert (las["DT_CONF"][inside] == 0).all()
     assert (las["DT_CONF"][beside] > 0.9).all()
-    name, *_, first, last = las.other.split()
+    (remark,) = las.other.splitlines()[3:]
+    name, *_, first, last = remark.split()
     assert (name, "right edge" in las.other) == ("DT", True)
     np.testing.assert_allclose([float(first), float(last)], [1085, 1115], atol=1.1)
     (found,) = written.summaries

@@ -135,7 +135,7 @@ def test_a_curve_on_a_backup_scale_goes_on_beyond_the_edges(tmp_path, scale, hei
     wrap = 1 if height > 0 else -1
     crossing = (1 if height > 0 else 0) - expected
     (i,) = np.flatnonzero(np.diff(np.sign(crossing[:41])))
-    results = [line.split() for line in read.other.splitlines()]
+    results = [line.split() for line in read.other.splitlines()[3:]]
     assert [(line[0], line[-1]) for line in results] == [("GR", f"{wrap:+d}"), ("GR", "+0")]
     assert float(results[0][-2]) == pytest.approx(read["DEPT"][i], abs=0.6)
 
@@ -727,6 +727,10 @@ def test_a_calibration_of_a_scan_of_another_size_is_refused(scan, calibration, t
     assert not (tmp_path / "other").exists()
 
 
+def numbers(las):
+    return las.read_text().partition("~ASCII")[2]
+
+
 def test_two_pages_of_a_scan_have_files_of_their_own(scan, calibration, tmp_path):
     """The values are those of the page as a scan of its own, whether it is kept in TIFF or PDF."""
     other = np.ascontiguousarray(scan[::-1])
@@ -740,9 +744,9 @@ def test_two_pages_of_a_scan_have_files_of_their_own(scan, calibration, tmp_path
         for page in (1, 2):
             written = digitise_file(tmp_path / name, calibration, SeesInk(), out, page=page)
         assert written.las.name == "both.p2.las"
-        assert written.las.read_bytes() == alone.las.read_bytes()
+        assert numbers(written.las) == numbers(alone.las)
         assert written.csv.read_bytes() == alone.csv.read_bytes()
-        assert (out / "both.las").read_bytes() != alone.las.read_bytes()
+        assert numbers(out / "both.las") != numbers(alone.las)
 
 
 def test_a_calibration_must_fit_the_scan_and_the_network(scan, calibration, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from veernet.cli.main import COMMANDS, command_class
 from veernet.cli.words import options_of
 from veernet.digitisation import CurveSummary
-from veernet.digitisation.calibration import calibration_of
+from veernet.digitisation.calibration import calibration_of, calibrations_of
 from veernet.digitisation.track import CurveScale
 from veernet.label import ImportSummary
 from veernet.memory.plan import Choice
@@ -108,9 +108,9 @@ def test_every_toml_on_the_pages_is_a_calibration_a_look_or_settings(tmp_path):
     for page, text in TEXTS.items():
         for block in fenced(text, "toml"):
             table = tomllib.loads(block)
-            if "depth" in table:
+            if "depth" in table or "section" in table:
                 kinds["calibration"] += 1
-                calibration_of(table, where=page)
+                calibrations_of(table, where=page)
             elif "track" in table:  # a part, of which the rest does not matter
                 kinds["part"] += 1
                 table["depth"] = {"step": 0.5, "ties": [[0, 0], [1, 1]]}
@@ -125,8 +125,8 @@ def test_every_toml_on_the_pages_is_a_calibration_a_look_or_settings(tmp_path):
                 read_appearance(tmp_path / "look.toml")
                 assert table.keys() <= field_infos(Appearance).keys(), "names of former versions"
             for curve in (curve for track in table.get("track", ()) for curve in track["curve"]):
-                assert curve.keys() <= {field.name for field in fields(CurveScale)}
-    assert kinds == {"calibration": 2, "part": 1, "look": 2, "settings": 1}
+                assert curve.keys() - {"change"} <= {field.name for field in fields(CurveScale)}
+    assert kinds == {"calibration": 3, "part": 1, "look": 2, "settings": 1}
 
 
 @pytest.mark.usefixtures("world")

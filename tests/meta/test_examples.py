@@ -17,6 +17,7 @@ SHOWN = (
     "load_weights",
     "Calibration",
     "read_calibration",
+    "read_calibrations",
     "open_archive",
     "evaluate",
     "seal",

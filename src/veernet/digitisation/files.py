@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from jaxtyping import UInt8
+from numpy import ndarray
 
 from veernet.curves.error import POINTS
 from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
@@ -14,6 +16,7 @@ from veernet.digitisation.calibration import Calibration, read_calibrations
 from veernet.digitisation.origin import Origin, origin_of
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
 from veernet.digitisation.reading import OffScale, check_classes, digitise_grey
+from veernet.digitisation.result import Digitisation
 from veernet.errors import CalibrationError, OptionError
 from veernet.filesets import atomic_write_set, whole_set
 from veernet.inference import WINDOW
@@ -143,7 +146,7 @@ def digitise_file(
         digitised = [read(grey, one, model, origin=origin) for one in settings]
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
-    summaries = [summarise_curves(one, reference) for one in digitised]
+    sections = tuple(map(partial(_section_files, reference), named, digitised))
     drawn = [[draw_quality(one, k, reference) for k in range(len(one.values))] for one in digitised]
 
     def older() -> list[str]:
@@ -152,26 +155,41 @@ def digitise_file(
         return [name for _, table, *_ in named for name in _older_pictures(table)]
 
     with atomic_write_set(folder, main, older=older) as staging:
-        for one, (las, table, points, *pictures), panels in zip(
-            digitised, named, drawn, strict=True
-        ):
-            one.to_las(staging / las.name, header=header, confidence=confidence)
-            one.to_csv(staging / table.name)
-            one.to_csv(staging / points.name, points=POINTS)
-            for path, picture in zip(pictures, panels, strict=True):
-                write_picture(staging / path.name, picture)
-    sections = tuple(
-        SectionFiles(
-            section=one.section,
-            las=las,
-            csv=table,
-            points=points,
-            pictures=tuple(pictures),
-            summaries=of,
-        )
-        for one, (las, table, points, *pictures), of in zip(settings, named, summaries, strict=True)
-    )
+        for one, files, pictures in zip(digitised, named, drawn, strict=True):
+            staged = [staging / path.name for path in files]
+            _write(one, staged, pictures, header=header, confidence=confidence)
     return DigitisedFiles(sections=sections, origin=origin)
+
+
+def _write(
+    digitised: Digitisation,
+    paths: Sequence[Path],
+    drawn: Sequence[UInt8[ndarray, "_ _ 3"]],
+    *,
+    header: LasHeader | None,
+    confidence: bool,
+) -> None:
+    """Write the files of a section: LAS, CSV, CSV at `POINTS` depths, and a picture per curve."""
+    las, table, points, *pictures = paths
+    digitised.to_las(las, header=header, confidence=confidence)
+    digitised.to_csv(table)
+    digitised.to_csv(points, points=POINTS)
+    for path, picture in zip(pictures, drawn, strict=True):
+        write_picture(path, picture)
+
+
+def _section_files(
+    reference: Las | None, paths: Sequence[Path], digitised: Digitisation
+) -> SectionFiles:
+    las, table, points, *pictures = paths
+    return SectionFiles(
+        section=digitised.calibration.section,
+        las=las,
+        csv=table,
+        points=points,
+        pictures=tuple(pictures),
+        summaries=summarise_curves(digitised, reference),
+    )
 
 
 def _paths(folder: Path, stem: str, calibration: Calibration) -> list[Path]:

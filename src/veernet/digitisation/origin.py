@@ -29,7 +29,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a digitisation comes from; the same for the same files at any time and place."""
+    """Sources of a digitisation; the same for the same files at any time and place."""
 
     version: str
     """Version of VeerNet."""

@@ -101,7 +101,7 @@ class Digitisation:
     beyond: Int[ndarray, "K n"]
     wraps: tuple[tuple[tuple[float, int], ...], ...]
     readings: tuple[TrackReading, ...]
-    origin: Origin | None = None
+    origin: Origin
 
     def to_las(
         self,
@@ -198,8 +198,7 @@ def decimals(calibration: Calibration) -> int:
 
 def _remarks(digitised: Digitisation, digits: int) -> Iterator[str]:
     """Remarks on the origin and the curves in words, one per line."""
-    if digitised.origin is not None:
-        yield from digitised.origin.lines()
+    yield from digitised.origin.lines()
     if digitised.calibration.section:
         yield f"section {digitised.calibration.section}"
     names = [curve.mnemonic for curve in digitised.calibration.curves]

@@ -1,6 +1,6 @@
 """Depth sections of a calibration file, as tables of TOML, each with its depths and tracks."""
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from veernet.errors import CalibrationError
 
@@ -70,8 +70,7 @@ def _tables(value: Any) -> list[Table]:
     """Return the tables of a list; none of anything else."""
     if not isinstance(value, list):
         return []
-    items: list[Any] = value
-    return [one for one in items if isinstance(one, dict)]
+    return [one for one in cast("list[Any]", value) if isinstance(one, dict)]
 
 
 def _check_spelling(table: Table, where: str) -> None:
