@@ -103,6 +103,39 @@ def to_grey(picture: ndarray) -> UInt8[ndarray, "h w"]:
     return grey_of(Path("picture"), Image.fromarray(picture), raw="", negative=False)
 
 
+def on_paper(picture: ndarray) -> UInt8[ndarray, "h w *rgb"]:
+    """Return a picture in memory as grey (h, w) or RGB (h, w, 3): transparent pixels are paper.
+
+    Raises:
+        ImageError: as for `to_grey`.
+    """
+    grey = to_grey(picture)
+    if picture.ndim == 2:
+        return grey
+    rgb = picture[..., :3]
+    if picture.shape[2] == 4:
+        opaque = picture[..., 3:].astype(np.float32) / 255
+        rgb = np.rint(rgb * opaque + 255 * (1 - opaque)).astype(np.uint8)
+    return np.ascontiguousarray(rgb)
+
+
+def read_picture(
+    path: Path,
+    *,
+    page: int | None = None,
+    dpi: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> UInt8[ndarray, "h w *rgb"]:
+    """Read a scan in its colours, or in grey where it has none; see `read_grey`.
+
+    Raises:
+        ImageError: as for `read_grey`.
+    """
+    grey = read_grey(path, page=page, dpi=dpi, max_pixels=max_pixels)
+    rgb = read_rgb(path, page=page, max_pixels=max_pixels)
+    return grey if rgb is None else rgb
+
+
 def read_rgb(
     path: Path,
     *,
@@ -122,7 +155,7 @@ def read_rgb(
         with _pictured(path, file, kind, max_pixels, size) as picture:
             _turn_to(path, file, picture, page or 1)
             _check_area(path, picture, max_pixels)
-            if picture.mode not in ("RGB", "P"):
+            if picture.mode not in ("RGB", "P") or "transparency" in picture.info:
                 return None
             picture.load()
             ImageOps.exif_transpose(picture, in_place=True)

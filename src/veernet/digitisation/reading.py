@@ -1,6 +1,5 @@
 """Digitise a scan with its calibration: curves by depth."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -9,17 +8,16 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 
-from veernet.curves.trace import Trace
 from veernet.curves.wraps import track_wraps, wrap_columns
-from veernet.data.raster import MAX_PIXELS, read_grey, to_grey
-from veernet.digitisation.beyond import beyond_scale
+from veernet.data.raster import MAX_PIXELS, on_paper, read_picture
 from veernet.digitisation.calibration import Calibration, chosen_section, read_calibration
 from veernet.digitisation.origin import Origin, origin_of
 from veernet.digitisation.result import Digitisation, TrackReading
 from veernet.digitisation.strip import Strip, cut_from_paper, span_of
-from veernet.digitisation.track import CurveScale, Track
+from veernet.digitisation.track import CurveScale
+from veernet.digitisation.track_reading import How, read_track
 from veernet.errors import CalibrationError, OptionError
-from veernet.inference import WINDOW, predict, read_curve
+from veernet.inference import WINDOW
 from veernet.model import VeerNet, VeerNetConfig
 from veernet.weights import load_weights
 
@@ -37,6 +35,7 @@ def digitise(
     dpi: float | None = None,
     max_pixels: int = MAX_PIXELS,
     off_scale: OffScale = "null",
+    scale: float | None = None,
     window: int = WINDOW,
     autocast: torch.dtype | None = None,
 ) -> Digitisation:
@@ -60,6 +59,8 @@ def digitise(
         dpi: resolution at which a page of a PDF is drawn.
         max_pixels: largest scan to read.
         off_scale: value where a curve is off scale: none, or that of the edge.
+        scale: scale at which the network sees the tracks, 0.5 at half their size; estimated for
+            each track if None.
         window: most pixels along the scan that the network sees at once; see `predict`.
 
     Raises:
@@ -77,44 +78,42 @@ def digitise(
         settings = read_calibration(settings, section)
     elif section is not None:
         settings = chosen_section([settings], section, where="the calibration")
-    grey = scan
-    if isinstance(grey, str | Path):
-        grey = read_grey(Path(grey), page=page, dpi=dpi, max_pixels=max_pixels)
+    picture = scan
+    if isinstance(picture, str | Path):
+        picture = read_picture(Path(picture), page=page, dpi=dpi, max_pixels=max_pixels)
     elif page is not None or dpi is not None:
         raise OptionError("page and dpi are of a file; leave them out for a scan in memory")
     model = load_weights(weights) if isinstance(weights, str | Path) else weights
     check_classes(settings, model)
-    return digitise_grey(
-        to_grey(grey),
+    return digitise_picture(
+        on_paper(picture),
         settings,
         model,
         origin=origin_of(scan, calibration, weights),
         off_scale=off_scale,
-        window=window,
-        autocast=autocast,
+        how=How(window=window, autocast=autocast, scale=scale),
     )
 
 
-def digitise_grey(
-    grey: UInt8[ndarray, "h w"],
+def digitise_picture(
+    picture: UInt8[ndarray, "h w *rgb"],
     calibration: Calibration,
     model: VeerNet,
     *,
     origin: Origin,
-    off_scale: OffScale = "null",
-    window: int = WINDOW,
-    autocast: torch.dtype | None = None,
+    off_scale: OffScale,
+    how: How,
 ) -> Digitisation:
-    """Read every curve of a calibration that fits the network from the grey levels of a scan, as
+    """Read every curve of a calibration that fits the network from a scan in grey or RGB, as
     `digitise` does."""
     spans = np.array([span_of(calibration, track) for track in calibration.tracks])
     depth = calibration.depth.grid(float(spans.min()), float(spans.max()))
     at = calibration.depth.pixel_of(depth)
-    strips = [cut_from_paper(grey, calibration, track) for track in calibration.tracks]
+    strips = [cut_from_paper(picture, calibration, track) for track in calibration.tracks]
     read = [
         (_at(at, depth, strip, curve, one, off_scale), _wraps_of(one) if curve.wraps else (), one)
         for track, strip in zip(calibration.tracks, strips, strict=True)
-        for curve, one in _read_track(strip, calibration, track, model, window, autocast)
+        for curve, one in read_track(strip, calibration, track, model, how)
     ]
     at_depths, wraps, readings = zip(*read, strict=True)
     values, confidence, beyond = (np.stack(one) for one in zip(*at_depths, strict=True))
@@ -159,38 +158,6 @@ def _at(
         np.where(inside, np.where(beyond, 0.0, confidence), np.nan),
         beyond,
     )
-
-
-def _read_track(
-    strip: Strip,
-    calibration: Calibration,
-    track: Track,
-    model: VeerNet,
-    window: int,
-    autocast: torch.dtype | None,
-) -> Iterator[tuple[CurveScale, TrackReading]]:
-    """Read the curves of a track. They are followed beyond both ends of the track too, where their
-    strokes go on."""
-    seen = predict(model, strip.grey, window=window, autocast=autocast)
-    seen, part = seen[:, strip.top : strip.bottom + 1], slice(strip.first, strip.last + 1)
-    depth = calibration.depth.at(strip.pixels()[part])
-    for curve in track.curves:
-        wrap_edges = (0, strip.height) if curve.wraps else None
-        whole = read_curve(
-            seen, curve.mask_class - 1, max_gap=calibration.depth.gap(), wrap_edges=wrap_edges
-        )
-        trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
-        beyond = beyond_scale(strip, seen[curve.mask_class - 1, :, part], trace, wraps=curve.wraps)
-        yield (
-            curve,
-            TrackReading(
-                grey=strip.track,
-                positions=1 - trace.rows / strip.height,
-                confidence=np.where(beyond, 0, trace.confidence),
-                beyond=beyond,
-                depth=depth,
-            ),
-        )
 
 
 def _wraps_of(one: TrackReading) -> tuple[tuple[float, int], ...]:

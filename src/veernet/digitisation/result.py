@@ -48,6 +48,9 @@ class TrackReading:
     confidence: probability of the curve along its path, 0 to 1; 0 where it is off scale
     beyond:     1 where the curve lies on the right edge, -1 on the left edge, 0 elsewhere
     depth:      depth of each column
+    scale:      scale at which the network saw the track, 1 = as scanned
+    reasons:    why each column is in doubt where its confidence is low, as numbers of `REASONS`
+    twins:      curves of the track from which nothing in the calibration tells this one
     """
 
     grey: UInt8[ndarray, "h w"]
@@ -55,6 +58,9 @@ class TrackReading:
     confidence: Float[ndarray, "w"]
     beyond: Int[ndarray, "w"]
     depth: Float[ndarray, "w"]
+    scale: float
+    reasons: Int[ndarray, "w"]
+    twins: tuple[str, ...]
 
     @property
     def rows(self) -> Float[ndarray, "w"]:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
-from veernet.data.raster import to_depth_right
+from veernet.data.raster import to_depth_right, to_grey
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.track import Track
 from veernet.errors import CalibrationError
@@ -24,6 +24,10 @@ MOST_DARK = 0.1
 
 MOST_INK = 0.6
 """Largest share of a track that may be darker than mid-grey: hatching and filled areas."""
+
+_CHROMA, _LEAST_COLOURED = 40, 0.001
+"""Difference of red, green and blue from which a pixel has a colour, and share of such pixels from
+which a picture has."""
 
 _FAINT = 0.35
 """Threshold of ink, as a fraction of the darkness of a picture's darkest hundredth."""
@@ -51,6 +55,8 @@ class Strip:
     """Last column of the track."""
     span: tuple[float, float]
     """First and last position of the track along the scan, in the pixels of the ties of depth."""
+    rgb: UInt8[ndarray, "h w 3"] | None = None
+    """Colours, of a scan in colour."""
 
     @property
     def height(self) -> int:
@@ -112,14 +118,14 @@ def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
     return at_edge(first_left), at_edge(last_left)
 
 
-def cut_from_paper(scan: UInt8[ndarray, "h w"], calibration: Calibration, track: Track) -> Strip:
+def cut_from_paper(scan: UInt8[ndarray, "h w *rgb"], calibration: Calibration, track: Track) -> Strip:
     """Cut a track out of a scan as `cut_strip` does, and check that it lies on paper.
 
     Raises:
         CalibrationError: the track lies outside the scan, or is dark as on a negative or a
             photograph; or the calibration is for a scan of another size.
     """
-    calibration.check_size(*scan.shape)
+    calibration.check_size(*scan.shape[:2])
     strip = cut_strip(scan, calibration, track)
     inked = float((strip.track < 128).mean())
     if inked > MOST_INK or dark_share(strip.track) > MOST_DARK:
@@ -133,7 +139,7 @@ def cut_from_paper(scan: UInt8[ndarray, "h w"], calibration: Calibration, track:
 
 
 def cut_strip(
-    scan: UInt8[ndarray, "h w"],
+    scan: UInt8[ndarray, "h w *rgb"],
     calibration: Calibration,
     track: Track,
     *,
@@ -147,7 +153,7 @@ def cut_strip(
     Raises:
         CalibrationError: the track lies outside the scan.
     """
-    (h, w), (x, y), least = scan.shape, track.places.max(0), track.places.min()
+    (h, w), (x, y), least = scan.shape[:2], track.places.max(0), track.places.min()
     if x > w - 0.5 or y > h - 0.5 or least < -0.5:
         raise CalibrationError(
             f"the track ends at x = {x:g}, y = {y:g}, outside the scan of {w} × {h} px"
@@ -156,16 +162,24 @@ def cut_strip(
         )
     span = span_of(calibration, track)
     if track.corners:
-        return _straightened(scan, calibration, track, span, interpolation)
-    return _cropped(scan, calibration, track, span)
+        picture, place = _straightened(scan, calibration, track, interpolation)
+    else:
+        picture, place = _cropped(scan, calibration, track)
+    grey = picture if picture.ndim == 2 else to_grey(picture)
+    coloured = picture.ndim == 3 and _coloured(picture)
+    return Strip(grey=grey, span=span, rgb=picture if coloured else None, **place)
+
+
+def _coloured(rgb: UInt8[ndarray, "h w 3"]) -> bool:
+    """Return whether a picture has colours: a scanner may store grey as red, green and blue."""
+    some = rgb[::3, ::3].astype(np.int16)
+    spread = some.max(2) - some.min(2)
+    return float((spread > _CHROMA).mean()) > _LEAST_COLOURED
 
 
 def _cropped(
-    scan: UInt8[ndarray, "h w"],
-    calibration: Calibration,
-    track: Track,
-    span: tuple[float, float],
-) -> Strip:
+    scan: UInt8[ndarray, "h w *rgb"], calibration: Calibration, track: Track
+) -> tuple[UInt8[ndarray, "_ _ *rgb"], dict[str, int]]:
     down = calibration.depth_axis == "down"
     corners = track.read(calibration.depth_axis).astype(int)
     (begin, left), (end, right) = corners[0].tolist(), corners[2].tolist()
@@ -179,23 +193,21 @@ def _cropped(
         grey = to_depth_right(scan[columns, max(0, w - rows.stop) : w - rows.start])
     else:
         grey = scan[rows, columns]
-    return Strip(
-        grey=np.ascontiguousarray(grey),
-        top=across[0] - y,
-        bottom=across[1] - y,
-        first=begin - x,
-        last=end - x,
-        span=span,
-    )
+    place = {
+        "top": across[0] - y,
+        "bottom": across[1] - y,
+        "first": begin - x,
+        "last": end - x,
+    }
+    return np.ascontiguousarray(grey), place
 
 
 def _straightened(
-    scan: UInt8[ndarray, "h w"],
+    scan: UInt8[ndarray, "h w *rgb"],
     calibration: Calibration,
     track: Track,
-    span: tuple[float, float],
     interpolation: int,
-) -> Strip:
+) -> tuple[UInt8[ndarray, "_ _ *rgb"], dict[str, int]]:
     """Read every pixel of the strip off the scan, at the place that lies at the same fractions
     between the corners, by interpolation."""
     corners = track.read(calibration.depth_axis)
@@ -204,7 +216,8 @@ def _straightened(
     length = _length(last_left - first_left, last_right - first_right)
     margin = round(MARGIN * height)
     up = 1 - (np.arange(-margin, height + 1 + margin)[:, None] / height)
-    grey = np.full((len(up), length + 1 + 2 * margin), OUTSIDE, np.uint8)
+    shape = len(up), length + 1 + 2 * margin, *scan.shape[2:]
+    grey = np.full(shape, OUTSIDE, np.uint8)
     for start in range(0, grey.shape[1], _CHUNK):
         columns = np.arange(start, min(start + _CHUNK, grey.shape[1]))
         on = (columns - margin) / length
@@ -215,29 +228,33 @@ def _straightened(
         )
         x, y = (across, along) if calibration.depth_axis == "down" else (along, -across)
         grey[:, columns] = _sample(scan, x, y, interpolation)
-    return Strip(
-        grey=grey, top=margin, bottom=margin + height, first=margin, last=margin + length, span=span
-    )
+    place = {
+        "top": margin,
+        "bottom": margin + height,
+        "first": margin,
+        "last": margin + length,
+    }
+    return grey, place
 
 
 def _sample(
-    scan: UInt8[ndarray, "h w"],
+    scan: UInt8[ndarray, "h w *rgb"],
     x: Float[ndarray, "n m"],
     y: Float[ndarray, "n m"],
     interpolation: int,
-) -> UInt8[ndarray, "n m"]:
+) -> UInt8[ndarray, "n m *rgb"]:
     """Read the scan at fractional places; `OUTSIDE` beyond it."""
     left, top = (max(0, int(at.min()) - 1) for at in (x, y))
     part = scan[top : max(0, int(y.max()) + 3), left : max(0, int(x.max()) + 3)]
     if part.size == 0:
-        return np.full(x.shape, OUTSIDE, np.uint8)
+        return np.full((*x.shape, *scan.shape[2:]), OUTSIDE, np.uint8)
     return cv2.remap(
         part,
         (x - left).astype(np.float32),
         (y - top).astype(np.float32),
         interpolation,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=OUTSIDE,
+        borderValue=(OUTSIDE,) * 3,
     )
 
 
