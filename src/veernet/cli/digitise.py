@@ -65,6 +65,9 @@ class Digitise:
     off_scale: OffScale = "null"
     """Value where a curve is off scale, on an edge of its track: `null` writes no value, `edge`
     writes the value of that edge. The confidence is 0 either way."""
+    scale: float | None = None
+    """Scale at which the network sees the tracks, 0.5 at half their size. If omitted: estimated for
+    each, so that its pens are as wide as the network knows them."""
     window: int = WINDOW
     """Most columns along the scan that the network sees at once, in pixels; a longer track is split
     into overlapping windows."""
@@ -103,6 +106,7 @@ class Digitise:
             page=self.page,
             dpi=self.dpi,
             max_pixels=self.max_pixels,
+            scale=self.scale,
             window=self.window,
         )
         if self.json:

@@ -11,12 +11,13 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from veernet.curves.error import POINTS
-from veernet.data.raster import MAX_PIXELS, read_grey, write_picture
+from veernet.data.raster import MAX_PIXELS, read_picture, write_picture
 from veernet.digitisation.calibration import Calibration, read_calibrations
 from veernet.digitisation.origin import Origin, origin_of
 from veernet.digitisation.quality import CurveSummary, draw_quality, summarise_curves
-from veernet.digitisation.reading import OffScale, check_classes, digitise_grey
+from veernet.digitisation.reading import OffScale, check_classes, digitise_picture
 from veernet.digitisation.result import Digitisation
+from veernet.digitisation.track_reading import How
 from veernet.errors import CalibrationError, OptionError
 from veernet.filesets import atomic_write_set, whole_set
 from veernet.inference import WINDOW
@@ -99,6 +100,7 @@ def digitise_file(
     page: int | None = None,
     dpi: float | None = None,
     max_pixels: int = MAX_PIXELS,
+    scale: float | None = None,
     window: int = WINDOW,
     autocast: torch.dtype | None = None,
 ) -> DigitisedFiles:
@@ -119,6 +121,7 @@ def digitise_file(
         page: page of a TIFF or PDF of several, from 1.
         dpi: resolution at which a page of a PDF is rendered; that of the scan on it if None.
         max_pixels: largest scan to read.
+        scale: scale at which the network sees the tracks; estimated for each if None.
         window: most pixels along the scan that the network sees at once.
 
     Raises:
@@ -137,13 +140,14 @@ def digitise_file(
             _check_absent(paths)
     if reference is not None:
         _check_reference(reference, settings)
-    grey = read_grey(scan, page=page, dpi=dpi, max_pixels=max_pixels)
-    read = partial(digitise_grey, off_scale=off_scale, window=window, autocast=autocast)
+    picture = read_picture(scan, page=page, dpi=dpi, max_pixels=max_pixels)
+    how = How(window=window, autocast=autocast, scale=scale)
+    read = partial(digitise_picture, off_scale=off_scale, how=how)
     try:
         for one in settings:
             check_classes(one, model)
         origin = origin_of(scan, calibration, model if weights is None else weights)
-        digitised = [read(grey, one, model, origin=origin) for one in settings]
+        digitised = [read(picture, one, model, origin=origin) for one in settings]
     except CalibrationError as misfit:
         raise CalibrationError(f"{calibration}: {misfit} ({scan})") from misfit
     sections = tuple(map(partial(_section_files, reference), named, digitised))

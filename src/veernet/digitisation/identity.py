@@ -16,8 +16,15 @@ from numpy import ndarray
 from veernet.curves.together import Evidence
 from veernet.digitisation.asked import Asked
 from veernet.digitisation.ink import TrackInk
-from veernet.digitisation.looks import Look, LookMaps, look_along, look_maps, look_told
-from veernet.digitisation.looks import mean_look, misfit
+from veernet.digitisation.looks import (
+    Look,
+    LookMaps,
+    look_along,
+    look_maps,
+    look_told,
+    mean_look,
+    misfit,
+)
 
 SURE = 20.0
 """Margin of a path that never touches another one, nats."""

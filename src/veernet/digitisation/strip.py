@@ -118,7 +118,9 @@ def span_of(calibration: Calibration, track: Track) -> tuple[float, float]:
     return at_edge(first_left), at_edge(last_left)
 
 
-def cut_from_paper(scan: UInt8[ndarray, "h w *rgb"], calibration: Calibration, track: Track) -> Strip:
+def cut_from_paper(
+    scan: UInt8[ndarray, "h w *rgb"], calibration: Calibration, track: Track
+) -> Strip:
     """Cut a track out of a scan as `cut_strip` does, and check that it lies on paper.
 
     Raises:
