@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from veernet.digitisation import Calibration, CurveScale, Depth, Track
 from veernet.digitisation.calibration import calibration_of
 from veernet.digitisation.edges import ScaleChange
+from veernet.digitisation.result import decimals
 from veernet.digitisation.track import Style, Weight
 from veernet.errors import CalibrationError
 
@@ -251,3 +252,10 @@ def test_a_backup_scale_that_does_not_go_on_is_refused(backup):
         replace(GR, backup=backup)
     with pytest.raises(CalibrationError, match="GR has a backup scale and laps = 0"):
         replace(GR, backup=(150, 300), laps=0)
+
+
+def test_numbers_have_the_digits_that_the_finest_of_all_scales_needs():
+    assert decimals(calibrated(GR)) == 5
+    fine = ScaleChange(depth=1, left=1e-4, right=1, scale="log")
+    assert decimals(calibrated(replace(GR, changes=(fine,)))) == 8
+    assert decimals(calibrated(replace(GR, backup=(150, 150.001)))) == 7

@@ -18,6 +18,7 @@ from veernet import Digitisation, digitise, load_weights, save_weights
 from veernet.data.raster import read_grey, write_picture
 from veernet.digitisation import digitise_file, read_calibration, read_calibrations
 from veernet.digitisation.calibration import calibrations_of
+from veernet.digitisation.origin import origin_of
 from veernet.errors import CalibrationError, LabelError, OptionError
 from veernet.label import LasLabels, import_scans
 
@@ -221,6 +222,8 @@ def test_what_is_in_memory_is_named_by_its_content(scan, tmp_path):
     lighter = page.copy()
     lighter[0, 0] -= 1
     assert origin(lighter) == replace(first, scan=origin(lighter).scan) != first
+    turned = origin_of(page.reshape(page.shape[::-1]), settings, model)
+    assert turned.scan != first.scan  # the same bytes in another shape
     other = SeesInk()
     other.load_state_dict(model.state_dict())
     assert origin(model=other) == first

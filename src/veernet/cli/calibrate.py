@@ -84,7 +84,7 @@ class Calibrate:
     its name; none if no calibration is written."""
     show: Path | None = None
     """Calibration file to draw over the scan; no other is written, and nothing is asked."""
-    section: str | None = None
+    section: Annotated[str | None, arg(metavar="NAME")] = None
     """Section that --show draws, of a file that has several."""
     overwrite: bool = False
     """Replace files that exist."""
