@@ -9,7 +9,8 @@ no two of which are that close; a curve that owns none lies under one that does,
         - cost of the moves of all paths
 
 Covered columns cost less than paper and give less than ink of one's own: a curve may cross another
-one or run under it, and does not follow it where it has ink elsewhere.
+one or run under it, and does not follow it where it has ink elsewhere. A move along ink gains
+nothing where another path moves along it too.
 
 A curve that goes round is followed on the track unrolled: copies of it, one per lap, joined at the
 edges. Its rows go on beyond the edges; -1 and h are rows of the neighbouring laps. Any other curve
@@ -90,8 +91,6 @@ class Paths:
     printed: Int[ndarray, "K w"]
     total: float
     covered: Bool[ndarray, "K w"]
-    moves: Float[ndarray, "K"]
-    """Cost of the moves of each path."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,12 +156,17 @@ class _Course:
         step_cost: Float[ndarray, "h w"],
         first: Int[ndarray, "_"],
         second: Int[ndarray, "_"],
+        swept: "Sequence[_Swept]" = (),
     ) -> Float[ndarray, "_"]:
         """Return the cost of moving from the rows `first` of all columns but the last to the rows
-        `second` of the next ones; a move lies in the later of its two columns."""
+        `second` of the next ones, given what other paths sweep; a move lies in the later of its two
+        columns."""
         cost, moved = np.zeros(len(first)), np.flatnonzero(first != second)
         for some in np.split(moved, range(_CHUNK, len(moved), _CHUNK)):
-            laid = self.step_cost(step_cost[:, some + 1])
+            free = step_cost[:, some + 1]
+            for one in swept:
+                free = np.where(one.rows(self.h, some + 1), np.maximum(free, 0), free)
+            laid = self.step_cost(free)
             ramp = np.zeros(laid.shape, np.float64)
             np.cumsum((laid[1:] + laid[:-1]) / 2, axis=0, out=ramp[1:])
             at, columns = (first[some], second[some]), np.arange(len(some), dtype=np.intp)
@@ -175,6 +179,26 @@ class _Course:
         return self.printed[rows - self.first]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Swept:
+    """Rows that a path sweeps in each column on its way from the last one, and those in reach."""
+
+    first: Float[ndarray, "w"]
+    last: Float[ndarray, "w"]
+
+    @classmethod
+    def by(cls, printed: Int[ndarray, "w"], h: int, reach: float) -> "_Swept":
+        before = np.concatenate([printed[:1], printed[:-1]])
+        before = np.where(np.abs(printed - before) < 0.7 * h, before, printed)  # it went round
+        return cls(
+            first=np.minimum(before, printed) - reach, last=np.maximum(before, printed) + reach
+        )
+
+    def rows(self, h: int, columns: Int[ndarray, "n"] | slice) -> Bool[ndarray, "h n"]:
+        rows = np.arange(h, dtype=np.intp)[:, None]
+        return (rows >= self.first[columns]) & (rows <= self.last[columns])
+
+
 def follow_together(evidence: Evidence) -> Paths:
     """Find paths of all curves that make F great.
 
@@ -184,7 +208,7 @@ def follow_together(evidence: Evidence) -> Paths:
     means nothing.
     """
     k, _, w = evidence.score.shape
-    alone = rate(evidence, _best(evidence, evidence.score))
+    alone = rate(evidence, _best(evidence, evidence.score, evidence.step_cost))
     if not alone.covered.any():
         return alone
     scores = _scores_at(evidence, alone.rows).sum(1)
@@ -197,28 +221,29 @@ def follow_together(evidence: Evidence) -> Paths:
 def _in_order(evidence: Evidence, alone: Paths, order: Sequence[int]) -> Paths:
     """Let every curve give way to those before it in an order, then seek all anew given the others
     while that gains."""
-    rows = _best(
-        evidence, _scores_given(evidence, alone, {one: order[:i] for i, one in enumerate(order)})
-    )
-    best = max(alone, rate(evidence, rows, alone), key=lambda found: found.total)
+    given = _given(evidence, alone, {one: order[:i] for i, one in enumerate(order)})
+    rows = _best(evidence, *given)
+    best = max(alone, rate(evidence, rows), key=lambda found: found.total)
     for _ in range(MOST_SWEEPS):
         before = best.total
         others = {i: [j for j in order if j != i] for i in order}
-        rows = _best(evidence, _scores_given(evidence, best, others))
+        rows = _best(evidence, *_given(evidence, best, others))
         for one in order:
             tried = best.rows.copy()
             tried[one] = rows[one]
-            best = max(best, rate(evidence, tried, best), key=lambda found: found.total)
+            best = max(best, rate(evidence, tried), key=lambda found: found.total)
         for pair in combinations(order, 2):
             if not any(evidence.courses[one].goes_round for one in pair):
                 tried = _braided(evidence, best.rows, pair)
-                best = max(best, rate(evidence, tried, best), key=lambda found: found.total)
+                best = max(best, rate(evidence, tried), key=lambda found: found.total)
         if best.total <= before:
             break
     return best
 
 
-def _best(evidence: Evidence, score: Float[ndarray, "K h w"]) -> Int[ndarray, "K w"]:
+def _best(
+    evidence: Evidence, score: Float[ndarray, "K h w"], step_cost: Float[ndarray, "K h w"]
+) -> Int[ndarray, "K w"]:
     """Find the best path of every curve for itself; curves of as many rows go through the columns
     together."""
     found = np.empty((len(score), score.shape[2]), np.intp)
@@ -229,9 +254,7 @@ def _best(evidence: Evidence, score: Float[ndarray, "K h w"]) -> Int[ndarray, "K
         courses = [evidence.courses[k] for k in some]
         paths = best_paths(
             np.stack([one.score(score[k]) for k, one in zip(some, courses, strict=True)]),
-            np.stack(
-                [one.step_cost(evidence.step_cost[k]) for k, one in zip(some, courses, strict=True)]
-            ),
+            np.stack([one.step_cost(step_cost[k]) for k, one in zip(some, courses, strict=True)]),
         )
         found[some] = paths + np.array([[one.first] for one in courses])
     return found
@@ -286,40 +309,45 @@ def margins_given_others(evidence: Evidence, found: Paths, radius: int) -> Float
     """Return per curve and column by how much its best path near the one that was found is better
     than the best one farther off than `radius` rows, given the paths of all others."""
     k = len(found.rows)
-    scores = _scores_given(evidence, found, {i: [j for j in range(k) if j != i] for i in range(k)})
+    others = {i: [j for j in range(k) if j != i] for i in range(k)}
+    scores, costs = _given(evidence, found, others)
     return np.stack(
         [
             rival_margins(course.score(score), course.step_cost(cost), path - course.first, radius)
             for course, score, cost, path in zip(
-                evidence.courses, scores, evidence.step_cost, found.rows, strict=True
+                evidence.courses, scores, costs, found.rows, strict=True
             )
         ]
     )
 
 
-def _scores_given(
+def _given(
     evidence: Evidence, found: Paths, others: Mapping[int, Sequence[int]]
-) -> Float[ndarray, "K h w"]:
-    """Return the score of every curve given the paths of some others: where it comes close to an
-    owner of ink, it is covered, or takes the ink over."""
-    score = evidence.score.copy()
-    y = np.arange(score.shape[1], dtype=np.intp)[:, None]
+) -> tuple[Float[ndarray, "K h w"], Float[ndarray, "K h w"]]:
+    """Return the score and the cost of moves of every curve given the paths of some others: where
+    it comes close to an owner of ink, it is covered, or takes the ink over."""
+    score, step_cost = evidence.score.copy(), evidence.step_cost.copy()
+    h, everywhere = score.shape[1], slice(None)
+    y = np.arange(h, dtype=np.intp)[:, None]
     gain = evidence.covered[:, None] - _scores_at(evidence, found.rows)
     for one, some in others.items():
-        if some:
-            some = [*some]
-            own = owners(-gain[some], found.printed[some], evidence.reach)
-            near, given_up = (
-                np.zeros(score.shape[1:], np.bool_),
-                np.zeros(score.shape[1:], np.float32),
-            )
-            for j, owns in zip(some, own, strict=True):
-                close = (np.abs(y - found.printed[j]) <= evidence.reach) & owns
-                given_up += np.where(close, gain[j], 0)
-                near |= close
-            hidden = np.maximum(score[one] + given_up, evidence.covered[one])
-            score[one] = np.where(near, hidden, score[one])
-    return score
+        if not some:
+            continue
+        some = [*some]
+        own = owners(-gain[some], found.printed[some], evidence.reach)
+        near, given_up = (
+            np.zeros(score.shape[1:], np.bool_),
+            np.zeros(score.shape[1:], np.float32),
+        )
+        for j, owns in zip(some, own, strict=True):
+            close = (np.abs(y - found.printed[j]) <= evidence.reach) & owns
+            given_up += np.where(close, gain[j], 0)
+            near |= close
+            swept = _Swept.by(found.printed[j], h, evidence.reach).rows(h, everywhere)
+            np.maximum(step_cost[one], 0, out=step_cost[one], where=swept)
+        hidden = np.maximum(score[one] + given_up, evidence.covered[one])
+        score[one] = np.where(near, hidden, score[one])
+    return score, step_cost
 
 
 def _scores_at(evidence: Evidence, rows: Int[ndarray, "K w"]) -> Float[ndarray, "K w"]:
@@ -328,25 +356,20 @@ def _scores_at(evidence: Evidence, rows: Int[ndarray, "K w"]) -> Float[ndarray, 
     return np.stack([course.score_at(score, path) for course, score, path in every])
 
 
-def rate(evidence: Evidence, rows: Int[ndarray, "K w"], known: Paths | None = None) -> Paths:
-    """Compute F for given paths, and which of them own no ink in which columns.
-
-    Args:
-        known: paths of the same curves that were rated; those that are the same are not rated anew.
-    """
+def rate(evidence: Evidence, rows: Int[ndarray, "K w"]) -> Paths:
+    """Compute F for given paths, and which of them own no ink in which columns."""
     courses = evidence.courses
     printed = np.stack([one.place(path) for one, path in zip(courses, rows, strict=True)])
     scores = _scores_at(evidence, rows)
     own = owners(scores - evidence.covered[:, None], printed, evidence.reach)
     moves = np.empty(len(rows))
+    swept = [_Swept.by(one, evidence.score.shape[1], evidence.reach) for one in printed]
     for k, (course, path) in enumerate(zip(courses, rows, strict=True)):
-        if known is not None and (known.rows[k] == path).all():
-            moves[k] = known.moves[k]
-        else:
-            costs = course.cost_of_moves(evidence.step_cost[k], path[:-1], path[1:])
-            moves[k] = costs.sum(dtype=np.float64)
+        others = [*swept[:k], *swept[k + 1 :]]
+        costs = course.cost_of_moves(evidence.step_cost[k], path[:-1], path[1:], others)
+        moves[k] = costs.sum(dtype=np.float64)
     total = np.where(own, scores, evidence.covered[:, None]).sum(dtype=np.float64) - moves.sum()
-    return Paths(rows=rows, printed=printed, total=float(total), covered=~own, moves=moves)
+    return Paths(rows=rows, printed=printed, total=float(total), covered=~own)
 
 
 def owners(

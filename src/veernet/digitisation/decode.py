@@ -35,6 +35,10 @@ _STROKE_GAP = 20
 _STRETCH, _UNDER = 0.4, 0.75
 """Least share of a stretch that shows the curve, and of a long gap that has ink under the path."""
 
+_AROUND, _OFTEN = 250, 0.15
+"""Columns to either side in which a curve must show, and their least share, for it to be covered
+where it does not."""
+
 _TIP, _TIP_LENGTH = 3, 2.0
 """Columns to either side of the tip of a spike that lie behind it, and length of a run of ink from
 which on it may be one, in widths of the pen."""
@@ -157,6 +161,7 @@ def _drawn(
     middle, on = _middles(fit, at, others, ink.pen)
     shown = on & (left == 0)
     covered = found.covered[k] & (left == 0) & ~shown
+    covered &= _long_seen(shown)
     rows = np.where(shown, middle, np.where(covered, at, np.nan))
     kept = _stretches(rows)
     rows = np.where(kept, rows, np.nan)
@@ -218,6 +223,13 @@ def _middle_of_run(
     centre = (first + last) / 2
     tip = np.where(top, np.minimum(tip, centre), np.maximum(tip, centre))
     return np.where(top | bottom, tip, middle)
+
+
+def _long_seen(shown: Bool[ndarray, "w"]) -> Bool[ndarray, "w"]:
+    """Find the columns around which a curve shows often enough that it may be covered where it does
+    not: one that never shows is nowhere, not under another."""
+    share = cv2.blur(shown.astype(np.float32)[None], (2 * _AROUND + 1, 1))[0]
+    return share > _OFTEN
 
 
 def _stretches(rows: Float[ndarray, "w"]) -> Bool[ndarray, "w"]:

@@ -20,6 +20,9 @@ INK, PAPER = 4.5, -3.9
 BETWEEN_STROKES = {"solid": PAPER, "broken": -1.1, None: -2.4}
 """Score of paper near ink of the curve itself, by its kind: a broken line has gaps."""
 
+HIDDEN = {"solid": -1.5, "broken": -0.9, None: -1.2}
+"""Score of a curve on a black line of the grid, which hides it, by its kind."""
+
 COVERED = {"solid": -1.5, "broken": -0.9, None: -1.2}
 """Score of a curve that lies under another one, by its kind."""
 
@@ -57,6 +60,8 @@ def evidence_of(ink: TrackInk, curves: tuple[Asked, ...]) -> Evidence:
     score, step_cost = np.empty((k, h, w), np.float32), np.empty((k, h, w), np.float32)
     for i, curve in enumerate(curves):
         score[i] = _score(ink, own[i], curve)
+        hidden = PAPER + (HIDDEN[curve.kind] - PAPER) * np.minimum(ink.level, 1)
+        score[i] = np.where(ink.lines, np.maximum(score[i], hidden), score[i])
         step_cost[i] = _step_cost(ink, own[i], curve)
         _pin(score[i], ink, curve)
     return Evidence(

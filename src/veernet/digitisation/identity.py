@@ -45,6 +45,9 @@ _BEFORE, _MOST_OFF, _SLOPE = 10, 25.0, 8.0
 """Columns over which a direction is measured, farthest that a path counts as off it, px, and weight
 of a difference of slopes, px."""
 
+_NEAREST = 3.0
+"""Columns from a contact at which a direction weighs e times less."""
+
 _OFF, _MOST_TURN, _LONG = 6.0, 4.0, 20.0
 """Distance off its direction that a path keeps in e times less cases, px; most that it says, nats;
 and length of a contact over which it says half, px."""
@@ -218,7 +221,9 @@ def _line(rows: Int[ndarray, "w"], first: int, stop: int, at: float) -> tuple[fl
     """Fit a line to a part of a path: its row at a column, and its slope."""
     if stop - first < 3:
         return float(rows[first:stop].mean()), 0.0
-    slope, row = np.polyfit(np.arange(first, stop) - at, rows[first:stop], 1)
+    x = np.arange(first, stop) - at
+    weight = np.exp(-((np.abs(x) - np.abs(x).min()) / _NEAREST))
+    slope, row = np.polyfit(x, rows[first:stop], 1, w=weight)
     return float(row), float(slope)
 
 

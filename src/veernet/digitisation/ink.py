@@ -61,7 +61,7 @@ class TrackInk:
     planes: probability of each curve that the network tells apart
     print:  ink beside the grid, 0 to 1, whether the network sees it or not
     dark:   darkness, 0 on paper and 1 on the darkest ink
-    lines:  where lines of the grid run
+    level:  darkness of the lines of the grid, 0 where none runs
     lab:    colours, CIELAB; None on a grey scan
     pen:    width of the pens, px
     """
@@ -69,7 +69,7 @@ class TrackInk:
     planes: Float[ndarray, "C h w"]
     print: Float[ndarray, "h w"]
     dark: Float[ndarray, "h w"]
-    lines: Bool[ndarray, "h w"]
+    level: Float[ndarray, "h w"]
     lab: Float[ndarray, "h w 3"] | None
     pen: float
 
@@ -78,6 +78,11 @@ class TrackInk:
         """Height and width, px."""
         h, w = self.dark.shape
         return h, w
+
+    @property
+    def lines(self) -> Bool[ndarray, "h w"]:
+        """Where lines of the grid run."""
+        return self.level > INKED
 
     @property
     def seen(self) -> Float[ndarray, "h w"]:
@@ -117,7 +122,7 @@ def find_ink(
         planes=planes,
         print=spots * _trust(spots, planes.sum(0), pen),
         dark=dark,
-        lines=level > INKED,
+        level=level,
         lab=None if rgb is None else to_lab(np.ascontiguousarray(rgb[rows])).astype(np.float32),
         pen=pen,
     )
