@@ -41,11 +41,10 @@ order after clearness does."""
 _LAP_COST = 0.05
 """Cost per column and lap, in nats: the reading on scale is preferred where both fit equally."""
 
-_LEAVING_COST = 8.0
-"""Cost of leaving the track and of coming back, in nats."""
-
 _CHUNK = 2048
 """Columns in which the cost of moves is summed at a time."""
+
+_ALL = slice(None)
 
 _FAR = 1 << 20
 """Printed row of a curve that has left the track: close to no other."""
@@ -69,13 +68,17 @@ class Evidence:
     """Times that each curve may go round at the upper and at the lower edge; none if empty."""
     beyond: float | None = None
     """Score per column of a curve that has left the track; None if none may."""
+    leaving: Float[ndarray, "K 2 w"] | None = None
+    """Cost of leaving at the upper and at the lower edge in each column, and of coming back."""
 
     @property
     def courses(self) -> "tuple[_Course, ...]":
         """Rows in which each curve is followed."""
         k, h, _ = self.score.shape
+        leaving = [None] * k if self.leaving is None else self.leaving
         return tuple(
-            _Course(h=h, laps=laps, beyond=self.beyond) for laps in self.laps or [(0, 0)] * k
+            _Course(h=h, laps=laps, beyond=self.beyond, leaving=cost)
+            for laps, cost in zip(self.laps or [(0, 0)] * k, leaving, strict=True)
         )
 
 
@@ -100,6 +103,7 @@ class _Course:
     h: int
     laps: tuple[int, int]
     beyond: float | None
+    leaving: Float[ndarray, "2 w"] | None
     first: int = field(init=False)
     printed: Int[ndarray, "n"] = field(init=False)
     cost: Float[ndarray, "n"] = field(init=False)
@@ -133,10 +137,14 @@ class _Course:
         laid[self.outside] = self.beyond or 0
         return laid
 
-    def step_cost(self, step_cost: Float[ndarray, "h w"]) -> Float[ndarray, "n w"]:
-        """Lay out the cost of moves."""
+    def step_cost(
+        self, step_cost: Float[ndarray, "h n"], columns: Int[ndarray, "n"] | slice = _ALL
+    ) -> Float[ndarray, "m n"]:
+        """Lay out the cost of moves in some columns."""
         laid = step_cost[self.printed.clip(0, self.h - 1)]
-        laid[self.outside] = 2 * _LEAVING_COST
+        if self.outside.any():
+            cost = 0 if self.leaving is None else self.leaving[:, columns]
+            laid[self.outside] = 2 * cost - step_cost[[0, -1]]
         return laid
 
     def score_at(
@@ -166,7 +174,7 @@ class _Course:
             free = step_cost[:, some + 1]
             for one in swept:
                 free = np.where(one.rows(self.h, some + 1), np.maximum(free, 0), free)
-            laid = self.step_cost(free)
+            laid = self.step_cost(free, some + 1)
             ramp = np.zeros(laid.shape, np.float64)
             np.cumsum((laid[1:] + laid[:-1]) / 2, axis=0, out=ramp[1:])
             at, columns = (first[some], second[some]), np.arange(len(some), dtype=np.intp)
@@ -327,7 +335,7 @@ def _given(
     """Return the score and the cost of moves of every curve given the paths of some others: where
     it comes close to an owner of ink, it is covered, or takes the ink over."""
     score, step_cost = evidence.score.copy(), evidence.step_cost.copy()
-    h, everywhere = score.shape[1], slice(None)
+    h = score.shape[1]
     y = np.arange(h, dtype=np.intp)[:, None]
     gain = evidence.covered[:, None] - _scores_at(evidence, found.rows)
     for one, some in others.items():
@@ -343,7 +351,7 @@ def _given(
             close = (np.abs(y - found.printed[j]) <= evidence.reach) & owns
             given_up += np.where(close, gain[j], 0)
             near |= close
-            swept = _Swept.by(found.printed[j], h, evidence.reach).rows(h, everywhere)
+            swept = _Swept.by(found.printed[j], h, evidence.reach).rows(h, _ALL)
             np.maximum(step_cost[one], 0, out=step_cost[one], where=swept)
         hidden = np.maximum(score[one] + given_up, evidence.covered[one])
         score[one] = np.where(near, hidden, score[one])

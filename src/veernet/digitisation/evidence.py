@@ -26,8 +26,14 @@ HIDDEN = {"solid": -1.5, "broken": -0.9, None: -1.2}
 COVERED = {"solid": -1.5, "broken": -0.9, None: -1.2}
 """Score of a curve that lies under another one, by its kind."""
 
-BEYOND = -4.0
+BEYOND = -1.0
 """Score per column of a curve that has left the track."""
+
+LEAVING, JUMPING = 4.0, 40.0
+"""Cost of leaving the track along ink that leads to its edge, and elsewhere, nats."""
+
+_AT_EDGE = (0.03, 4)
+"""Reach of the edge into the track: in fractions of its height, and at least so many px."""
 
 REACH = 3.0
 """Distance beyond the width of a pen up to which two paths claim the same ink, px."""
@@ -71,6 +77,7 @@ def evidence_of(ink: TrackInk, curves: tuple[Asked, ...]) -> Evidence:
         reach=ink.pen + REACH,
         laps=tuple(curve.laps for curve in curves),
         beyond=BEYOND,
+        leaving=np.stack([_leaving(one) for one in own]),
     )
 
 
@@ -152,6 +159,15 @@ def _middles(inked: Bool[ndarray, "h w"]) -> Bool[ndarray, "h w"]:
     middles = np.zeros(inked.shape, np.bool_)
     middles[rows[steep], ((first + after - 1) // 2)[steep]] = True
     return middles
+
+
+def _leaving(own: Float[ndarray, "h w"]) -> Float[ndarray, "2 w"]:
+    """Return the cost of leaving the track at its upper and lower edge in each column."""
+    share, least = _AT_EDGE
+    reach = max(least, round(share * len(own)))
+    ends = np.stack([own[:reach].max(0), own[-reach:].max(0)])
+    led = cv2.dilate(ends, np.ones((1, 7), np.uint8)) >= 0.5
+    return np.where(led, LEAVING, JUMPING).astype(np.float32)
 
 
 def _pin(score: Float[ndarray, "h w"], ink: TrackInk, curve: Asked) -> None:
