@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import nn
 
-from veernet.curves.trace import MAX_GAP, Trace, read_trace
+from veernet.curves.trace import MAX_GAP, WRAPS_DOWN, WRAPS_UP, Trace, read_trace
 from veernet.data.batch import as_float, to_ink
 from veernet.data.raster import to_grey
 from veernet.errors import OptionError
@@ -107,9 +107,14 @@ def read_curve(
     *,
     max_gap: int = MAX_GAP,
     wrap_edges: tuple[int, int] | None = None,
+    laps: tuple[int, int] = (WRAPS_UP, WRAPS_DOWN),
 ) -> Trace:
     """Follow one of the network's curves, counted from 0; the curves before it are drawn over it.
-    See `read_trace` for `max_gap` and `wrap_edges`."""
+    See `read_trace` for `max_gap`, `wrap_edges` and `laps`."""
     return read_trace(
-        probability[curve], occluders=probability[:curve], max_gap=max_gap, wrap_edges=wrap_edges
+        probability[curve],
+        occluders=probability[:curve],
+        max_gap=max_gap,
+        wrap_edges=wrap_edges,
+        laps=laps,
     )

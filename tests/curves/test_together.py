@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veernet.curves.together import Evidence, follow_together, owners, rate
-from veernet.curves.trace import best_path
+from veernet.curves.sharing import owners
+from veernet.curves.together import Evidence, follow_together, rate
+from veernet.curves.trace import best_path, rival_margins
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -131,3 +132,56 @@ def test_the_sum_is_that_of_scores_and_moves(seed):
         cost = evidence.step_cost[0, :, x]
         total -= sum(float(cost[y] + cost[y + 1]) / 2 for y in range(low, high))
     assert rate(evidence, rows).total == pytest.approx(total, abs=1e-4)
+
+
+@settings(max_examples=20)
+@given(seeds)
+def test_margins_are_those_of_all_paths_tried_one_by_one(seed):
+    evidence = drawn(seed, 1, 4, 5)
+    score, step_cost = evidence.score[0], evidence.step_cost[0]
+    path = best_path(score, step_cost)
+    tried = {p: rate(evidence, np.array([p])).total for p in product(range(4), repeat=5)}
+    margins = rival_margins(score, step_cost, path, 1)
+    for x in range(5):
+        near = max(total for p, total in tried.items() if abs(p[x] - path[x]) <= 1)
+        far = [total for p, total in tried.items() if abs(p[x] - path[x]) > 1]
+        assert margins[x] == pytest.approx(near - max(far, default=-np.inf), abs=1e-3)
+
+
+def test_a_curve_that_goes_round_is_followed_through_its_laps():
+    """Up over the upper edge and back; the other keeps clear of its ink, printed at the bottom."""
+    h, w = 21, 30
+    rows = np.array([*range(10, -6, -1), *range(-4, 10)])
+    printed = rows % (h - 1)
+    score = np.full((2, h, w), -4.0, np.float32)
+    score[0, printed, np.arange(w)] = 5
+    score[1, 12] = score[1, printed, np.arange(w)] = 4
+    evidence = Evidence(
+        score=score,
+        step_cost=np.full((2, h, w), 0.1, np.float32),
+        covered=np.array([-1.0, -1.0]),
+        reach=1.0,
+        laps=((1, 0), (0, 0)),
+    )
+    found = follow_together(evidence)
+    np.testing.assert_array_equal(found.rows[0], rows)
+    np.testing.assert_array_equal(found.printed[0] % (h - 1), printed)
+    assert (found.rows[1] == 12).mean() > 0.9
+
+
+def test_a_curve_leaves_the_track_where_its_ink_leads_to_the_edge():
+    h, w = 15, 40
+    rows = np.array([*range(10, -1, -1), *[-1] * 18, *range(11)])
+    score = np.full((1, h, w), -3.0, np.float32)
+    score[0, rows.clip(0), np.arange(w)] = np.where(rows < 0, -3, 4)
+    leaving = np.full((1, 2, w), 100.0)
+    leaving[0, 0, [11, 29]] = 1
+    evidence = Evidence(
+        score=score,
+        step_cost=np.full((1, h, w), 0.2, np.float32),
+        covered=np.array([-1.0]),
+        reach=1.0,
+        beyond=-0.5,
+        leaving=leaving,
+    )
+    np.testing.assert_array_equal(follow_together(evidence).rows[0], rows)

@@ -30,7 +30,7 @@ FINE = 4
 
 
 def drawn(seed, *, dpi=200, pen=0.01, inches=2.5, per_ft=0.05, grid=True, more=lambda paper: None):
-    """Strip of a track whose curve wanders, with 10 divisions and a depth line every tenth of an inch."""
+    """Strip of a track whose curve wanders: 10 divisions, a depth line every tenth of an inch."""
     rng = np.random.default_rng(seed)
     height = round(inches * dpi)
     length = round(dpi * rng.uniform(5, 8))

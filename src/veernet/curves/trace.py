@@ -73,6 +73,7 @@ def read_trace(
     threshold: float = THRESHOLD,
     max_gap: int = MAX_GAP,
     wrap_edges: tuple[int, int] | None = None,
+    laps: tuple[int, int] = (WRAPS_UP, WRAPS_DOWN),
 ) -> Trace:
     """Follow a curve through a picture of its probability.
 
@@ -88,6 +89,7 @@ def read_trace(
         wrap_edges: rows of the upper and lower edge of a track with a backup scale, where the
             curve leaves at one edge and comes in at the other. The path is then found on the
             track unrolled: copies of it stacked above one another, one per wrap count.
+        laps: greatest number of wraps at the upper and at the lower edge.
     """
     occluding = np.zeros(probability.shape, bool)
     for other in occluders:
@@ -96,13 +98,17 @@ def read_trace(
         h = len(probability)
         return _follow(probability, occluding, np.zeros(h), h, threshold, max_gap)
     top, bottom = wrap_edges
-    unrolled = _unrolled(probability, occluding, top, bottom)
+    unrolled = _unrolled(probability, occluding, top, bottom, laps)
     found = _follow(*unrolled, bottom - top, threshold, max_gap)
-    return Trace(rows=found.rows + top - WRAPS_UP * (bottom - top), confidence=found.confidence)
+    return Trace(rows=found.rows + top - laps[0] * (bottom - top), confidence=found.confidence)
 
 
 def _unrolled(
-    probability: Float[ndarray, "h w"], hidden: Bool[ndarray, "h w"], top: int, bottom: int
+    probability: Float[ndarray, "h w"],
+    hidden: Bool[ndarray, "h w"],
+    top: int,
+    bottom: int,
+    laps: tuple[int, int],
 ) -> tuple[Float[ndarray, "n w"], Bool[ndarray, "n w"], Float[ndarray, "n"]]:
     """Unroll a track: stack one copy per wrap count; return it with the pixels that hide the curve,
     and the cost of each row in every column.
@@ -110,7 +116,8 @@ def _unrolled(
     A seam is the upper edge of one copy and the lower edge of the copy above it: ink at either edge
     counts there, at the cost of the copy whose edge it is.
     """
-    wraps = np.arange(WRAPS_UP, -WRAPS_DOWN - 1, -1)
+    up, down = laps
+    wraps = np.arange(up, -down - 1, -1)
     cost = WRAP_COST * np.abs(wraps)
     row_cost = np.append(cost.repeat(bottom - top), 0.0)
     unrolled = np.zeros((len(row_cost), probability.shape[1]), probability.dtype)

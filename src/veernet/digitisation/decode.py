@@ -21,7 +21,7 @@ from veernet.curves.trace import MAX_GAP, MIN_COLUMNS, bridge
 from veernet.digitisation.asked import Asked
 from veernet.digitisation.evidence import evidence_of, own_ink
 from veernet.digitisation.identity import SURE, identify
-from veernet.digitisation.ink import TrackInk, runs_under
+from veernet.digitisation.ink import SEEN, TrackInk, runs_under
 
 _NEAR = 0.02
 """Distance from a path within which another one reads the same value, in heights of the track."""
@@ -35,9 +35,9 @@ _STROKE_GAP = 20
 _STRETCH, _UNDER = 0.4, 0.75
 """Least share of a stretch that shows the curve, and of a long gap that has ink under the path."""
 
-_AROUND, _OFTEN = 250, 0.15
-"""Columns to either side in which a curve must show, and their least share, for it to be covered
-where it does not."""
+_AROUND, _OFTEN, _KNOWN = 250, 0.15, 0.03
+"""Columns to either side in which a curve must show, their least share for it to be covered where
+it does not, and the least share in which the network sees it: dark paper alone is no curve."""
 
 _TIP, _TIP_LENGTH = 3, 2.0
 """Columns to either side of the tip of a spike that lie behind it, and length of a run of ink from
@@ -159,9 +159,9 @@ def _drawn(
     at, others = path.clip(0, h - 1), np.delete(found.printed, k, 0)
     fit = np.maximum(own, 0.9 * np.minimum(1.2 * ink.print, 1))
     middle, on = _middles(fit, at, others, ink.pen)
-    shown = on & (left == 0)
-    covered = found.covered[k] & (left == 0) & ~shown
-    covered &= _long_seen(shown)
+    known = _share_around(on & (_near(ink.seen, at) > SEEN)) > _KNOWN
+    shown = on & known & (left == 0) & ~found.covered[k]
+    covered = found.covered[k] & (left == 0) & (_share_around(shown) > _OFTEN)
     rows = np.where(shown, middle, np.where(covered, at, np.nan))
     kept = _stretches(rows)
     rows = np.where(kept, rows, np.nan)
@@ -214,7 +214,9 @@ def _middle_of_run(
     deep = np.minimum(cv2.distanceTransform(ink.astype(np.uint8), cv2.DIST_L2, 5), _DEEPEST)
     weight = np.where(run, deep**_RIDGE, 0)
     mass, first, last = weight.sum(0), run.argmax(0), h - 1 - run[::-1].argmax(0)
-    middle = np.divide(np.arange(h) @ weight, mass, out=at.astype(float), where=mass > 0)
+    middle = np.divide(
+        np.arange(h, dtype=np.intp) @ weight, mass, out=at.astype(float), where=mass > 0
+    )
     before = np.pad(at, (_TIP, 0), mode="edge")[:w]
     after = np.pad(at, (0, _TIP), mode="edge")[_TIP:]
     long, half = run.sum(0) > _TIP_LENGTH * pen + 1, (pen - 1) / 2
@@ -225,11 +227,9 @@ def _middle_of_run(
     return np.where(top | bottom, tip, middle)
 
 
-def _long_seen(shown: Bool[ndarray, "w"]) -> Bool[ndarray, "w"]:
-    """Find the columns around which a curve shows often enough that it may be covered where it does
-    not: one that never shows is nowhere, not under another."""
-    share = cv2.blur(shown.astype(np.float32)[None], (2 * _AROUND + 1, 1))[0]
-    return share > _OFTEN
+def _share_around(here: Bool[ndarray, "w"]) -> Float[ndarray, "w"]:
+    """Return the share of the columns around each one in which something holds."""
+    return cv2.blur(here.astype(np.float32)[None], (2 * _AROUND + 1, 1))[0]
 
 
 def _stretches(rows: Float[ndarray, "w"]) -> Bool[ndarray, "w"]:

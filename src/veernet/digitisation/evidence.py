@@ -55,8 +55,9 @@ _STEEP = 14
 _GAP = (9, 41)
 """Reach of a broken line's own ink, px across and along: gaps between strokes are shorter."""
 
-_PIN, _NEAREST = 3.0, 2.0
-"""Cost per pixel farther from a point of the curve than `_NEAREST`, px, in its column."""
+_MOST_PIN, _PIN, _NEAREST = 400.0, 3.0, 2.0
+"""Gain from passing a point of the curve, so that of curves of a look one with points is followed
+first, and what is lost of it per pixel beyond `_NEAREST`, px."""
 
 
 def evidence_of(ink: TrackInk, curves: tuple[Asked, ...]) -> Evidence:
@@ -175,4 +176,4 @@ def _pin(score: Float[ndarray, "h w"], ink: TrackInk, curve: Asked) -> None:
     rows = np.arange(len(score), dtype=np.intp)
     for column, row in curve.points:
         far = np.abs(rows - row) - max(_NEAREST, ink.pen / 2 + 1)
-        score[:, column] -= np.minimum(_PIN * np.maximum(far, 0), 200)
+        score[:, column] += np.maximum(_MOST_PIN - _PIN * np.maximum(far, 0), 0)

@@ -131,10 +131,12 @@ def find_ink(
 def _darkness(grey: UInt8[ndarray, "h w"]) -> Float[ndarray, "h w"]:
     """Measure how dark each pixel is beside the paper around it, 1 for the darkest hundredth."""
     side = max(5, round(len(grey) * _PAPER) // 4) | 1
-    small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    h, w = grey.shape
+    quarter = max(1, w // 4), max(1, h // 4)
+    small = cv2.resize(grey, quarter, interpolation=cv2.INTER_AREA)
     light = cv2.GaussianBlur(cv2.dilate(small, np.ones((5, 5), np.uint8)), (0, 0), 3)
     paper = np.maximum(cv2.medianBlur(small, min(side, 255)), 0.9 * light).astype(np.float32)
-    paper = cv2.resize(paper, grey.shape[::-1])
+    paper = cv2.resize(paper, (w, h))
     ink = float(np.quantile(grey[::2, ::2], 0.01))
     return np.clip((paper - grey) / np.maximum(paper - ink, 30), 0, 1).astype(np.float32)
 
@@ -143,7 +145,7 @@ def _distance_from_paper(rgb: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "h w"]:
     """Measure how far each colour is from that of the paper, 1 for the most distinct inks."""
     lab = to_lab(rgb).astype(np.float32)
     paper = np.median(lab[::3, ::3].reshape(-1, 3), axis=0)
-    far = np.linalg.norm((lab - paper) * np.float32([1, _CHROMA, _CHROMA]), axis=2)
+    far = np.linalg.norm((lab - paper) * np.array([1, _CHROMA, _CHROMA], np.float32), axis=2)
     most = max(0.7 * float(np.quantile(far[::2, ::2], 0.995)), 25.0)
     return np.clip((far - _FAINTEST) / most, 0, 1).astype(np.float32)
 
@@ -162,7 +164,7 @@ def _level(dark: Float[ndarray, "h w"], part: int, quantile: float) -> Float[nda
     parts around the median."""
     w = dark.shape[1]
     n = max(1, w // part)
-    edges = np.linspace(0, w, n + 1).astype(np.intp)
+    edges = np.arange(n + 1, dtype=np.intp) * w // n
     length = int(np.diff(edges).min())
     columns = edges[:-1, None] + np.arange(length, dtype=np.intp)
     parts = (255 * dark).astype(np.uint8)[:, columns]

@@ -79,6 +79,7 @@ def _lab(rgb: UInt8[ndarray, "h w 3"]) -> tuple[Float[ndarray, "n 3"], UInt8[nda
 
 
 def to_lab(rgb: UInt8[ndarray, "h w 3"]) -> Float[ndarray, "h w 3"]:
+    """Convert colours to CIELAB."""
     return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), float)
 
 

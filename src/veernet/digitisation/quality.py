@@ -13,6 +13,7 @@ from veernet.curves.overlay import overlay
 from veernet.curves.trace import THRESHOLD
 from veernet.data.raster import to_depth_down
 from veernet.digitisation.beyond import runs_of
+from veernet.digitisation.doubts import Doubt
 from veernet.digitisation.result import Digitisation, Stretch
 from veernet.digitisation.track import Axis, CurveScale
 from veernet.files import nan_to_none
@@ -44,6 +45,12 @@ class CurveSummary:
     """Median over all depths, 0 to 1; it is 0 where the curve is off scale."""
     wrap_count: int
     """Number of times that the curve wraps, at either edge."""
+    doubts: tuple[Doubt, ...]
+    """Stretches in doubt, each with the reason."""
+    twins: tuple[str, ...]
+    """Curves of the track from which nothing in the calibration tells this one."""
+    scale: float
+    """Scale at which the network saw the track, 1 = as scanned."""
     off_scale: tuple[Stretch, ...]
     """Stretches where the curve is off scale, on an edge of its track."""
     depth_unit: Unit
@@ -93,6 +100,9 @@ def _summarise(digitised: Digitisation, index: int, reference: Las | None) -> Cu
         coverage=float(np.isfinite(values[inside]).mean()) if inside.any() else 0.0,
         confidence=float(np.median(confidence[inside])) if inside.any() else 0.0,
         wrap_count=len(digitised.wraps[index]),
+        doubts=digitised.readings[index].doubts,
+        twins=digitised.readings[index].twins,
+        scale=digitised.readings[index].scale,
         off_scale=digitised.readings[index].off_scale,
         depth_unit=digitised.calibration.depth.unit,
         off_scale_share=float((beyond[inside] != 0).mean()) if inside.any() else 0.0,

@@ -14,6 +14,7 @@ from numpy import ndarray
 from veernet.curves.error import resample
 from veernet.curves.wraps import printed_rows
 from veernet.digitisation.calibration import Calibration
+from veernet.digitisation.doubts import DOUBTFUL, Doubt, doubts_of
 from veernet.digitisation.origin import Origin
 from veernet.errors import OptionError
 from veernet.files import atomic_write
@@ -49,7 +50,7 @@ class TrackReading:
     beyond:     1 where the curve lies on the right edge, -1 on the left edge, 0 elsewhere
     depth:      depth of each column
     scale:      scale at which the network saw the track, 1 = as scanned
-    reasons:    why each column is in doubt where its confidence is low, as numbers of `REASONS`
+    reasons:    what puts each column in doubt where its confidence is low, as numbers of `REASONS`
     twins:      curves of the track from which nothing in the calibration tells this one
     """
 
@@ -68,6 +69,12 @@ class TrackReading:
         line."""
         height = len(self.grey) - 1
         return printed_rows(height * (1 - self.positions), (0, height))
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Stretches in doubt on scale, from the shallowest to the deepest."""
+        doubtful = (self.confidence < DOUBTFUL) & (self.beyond == 0)
+        return doubts_of(self.depth, doubtful, self.reasons)
 
     @property
     def off_scale(self) -> tuple[Stretch, ...]:
@@ -118,7 +125,7 @@ class Digitisation:
     ) -> None:
         """Write LAS 2.0. Listed under ~Other are the version, weights, scan and calibration, the
         depths where curves wrap, with the number of wraps from there on, and the stretches in which
-        they are off scale.
+        they are in doubt or off scale.
 
         Args:
             confidence: add a column per curve that says how sure it is, 0 to 1.
@@ -212,6 +219,11 @@ def _remarks(digitised: Digitisation, digits: int) -> Iterator[str]:
         for depth, count in wraps:
             yield f"{name} wraps (backup scale): {depth:.{digits}f} {count:+d}"
     for name, reading in zip(names, digitised.readings, strict=True):
+        for twin in reading.twins:
+            yield f"{name} and {twin}: nothing in the calibration tells one from the other"
+        for doubt in reading.doubts:
+            ends = f"{doubt.first:.{digits}f} {doubt.last:.{digits}f}"
+            yield f"{name} is in doubt, {doubt.why}: {ends}"
         for stretch in reading.off_scale:
             ends = f"{stretch.first:.{digits}f} {stretch.last:.{digits}f}"
             yield f"{name} is off scale at the {stretch.edge} edge: {ends}"

@@ -173,6 +173,11 @@ class CurveScale:
         return kinds.get(self.curve_class)
 
     @property
+    def hinted(self) -> bool:
+        """Whether it is said how the curve is drawn, or what it passes through."""
+        return bool(self.style or self.weight or self.colour or self.points)
+
+    @property
     def mask_class(self) -> int:
         """Class of the curve in masks, and its number among the curves that a network tells apart:
         `curve_class`, or where it is not given, 2 for a broken curve and 1 for another."""

@@ -14,12 +14,13 @@ from veernet.digitisation.beyond import beyond_scale
 from veernet.digitisation.calibration import Calibration
 from veernet.digitisation.confidence import confidence_of, reasons_of
 from veernet.digitisation.decode import Followed, decode
+from veernet.digitisation.doubts import FAINT, NO_INK, NOT_FOUND
 from veernet.digitisation.ink import find_ink
 from veernet.digitisation.resolution import reading_scale, resample, rescaled
 from veernet.digitisation.result import TrackReading
 from veernet.digitisation.strip import Strip
 from veernet.digitisation.track import CurveScale, Track
-from veernet.inference import WINDOW, predict
+from veernet.inference import WINDOW, predict, read_curve
 from veernet.model import VeerNet
 
 
@@ -40,34 +41,102 @@ class How:
 def read_track(
     strip: Strip, calibration: Calibration, track: Track, model: VeerNet, how: How
 ) -> Iterator[tuple[CurveScale, TrackReading]]:
-    """Read the curves of a track together. They are followed beyond both ends of the track too,
-    where their strokes go on."""
-    scale = reading_scale(strip, calibration) if how.scale is None else how.scale
+    """Read the curves of a track. They are followed beyond both ends of the track too, where their
+    strokes go on.
+
+    A curve that is alone, and of which the calibration says nothing but its class, is followed
+    through its plane of the network at the scale of the scan; all others together, at the scale
+    that the network knows.
+    """
+    alone = len(track.curves) == 1 and not track.curves[0].hinted
+    read = _read_alone if alone else _read_together
+    yield from zip(track.curves, read(strip, calibration, track, model, how), strict=True)
+
+
+def _read_alone(
+    strip: Strip, calibration: Calibration, track: Track, model: VeerNet, how: How
+) -> Iterator[TrackReading]:
+    (curve,) = track.curves
+    scale = how.scale or 1.0
+    seen = _resampled(strip, scale)
+    planes = predict(model, seen.grey, window=how.window, autocast=how.autocast)
+    planes = planes[:, seen.top : seen.bottom + 1]
+    plane, part = curve.mask_class - 1, slice(seen.first, seen.last + 1)
+    whole = read_curve(
+        planes,
+        plane,
+        max_gap=round(calibration.depth.gap() * scale),
+        wrap_edges=(0, seen.height) if curve.wraps else None,
+        laps=curve.laps_up_down,
+    )
+    trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
+    beyond = np.zeros(len(whole.rows), np.int64)
+    beyond[part] = beyond_scale(seen, planes[plane, :, part], trace, wraps=curve.wraps)
+    reasons = np.where(np.isnan(whole.rows), NOT_FOUND, np.where(whole.confidence < 0.5, NO_INK, 0))
+    yield _in_own_pixels(
+        strip,
+        seen,
+        calibration,
+        rows=whole.rows,
+        confidence=np.where(beyond, 0, whole.confidence),
+        beyond=beyond,
+        reasons=np.where(reasons, reasons, FAINT),
+        scale=scale,
+    )
+
+
+def _read_together(
+    strip: Strip, calibration: Calibration, track: Track, model: VeerNet, how: How
+) -> Iterator[TrackReading]:
+    scale = how.scale or reading_scale(strip, calibration)
     seen = _resampled(strip, scale)
     planes = predict(model, seen.grey, window=how.window, autocast=how.autocast)
     ink = find_ink(seen.grey, seen.rgb, planes, slice(seen.top, seen.bottom + 1))
     depth = calibration.depth.at(seen.pixels())
     asked = tuple(asked_of(curve, depth, seen.height + 1) for curve in track.curves)
     gap = round(calibration.depth.gap() * scale)
-    columns = _columns(strip, seen)
-    part = slice(strip.first, strip.last + 1)
-    along = calibration.depth.at(strip.pixels()[part])
     for curve, one in zip(track.curves, decode(ink, asked, max_gap=gap), strict=True):
         beyond = _beyond(seen, one, wraps=curve.wraps)
-        sure = np.where(beyond, 0, confidence_of(one, ink))
-        yield (
-            curve,
-            TrackReading(
-                grey=strip.track,
-                positions=_at(columns, 1 - _rows(seen, strip, one.rows) / strip.height),
-                confidence=np.interp(columns, np.arange(len(sure)), sure),
-                beyond=beyond[np.rint(columns).astype(np.intp)],
-                depth=along,
-                scale=scale,
-                reasons=reasons_of(one)[np.rint(columns).astype(np.intp)],
-                twins=one.twins,
-            ),
+        yield _in_own_pixels(
+            strip,
+            seen,
+            calibration,
+            rows=one.rows,
+            confidence=np.where(beyond, 0, confidence_of(one)),
+            beyond=beyond,
+            reasons=reasons_of(one),
+            scale=scale,
+            twins=one.twins,
         )
+
+
+def _in_own_pixels(
+    strip: Strip,
+    seen: Strip,
+    calibration: Calibration,
+    *,
+    rows: Float[ndarray, "n"],
+    confidence: Float[ndarray, "n"],
+    beyond: Int[ndarray, "n"],
+    reasons: Int[ndarray, "n"],
+    scale: float,
+    twins: tuple[str, ...] = (),
+) -> TrackReading:
+    """Carry a reading of the strip as it was seen back to the columns of the track."""
+    columns = _columns(strip, seen)
+    nearest = np.rint(columns).astype(np.intp)
+    return TrackReading(
+        grey=strip.track,
+        positions=_at(columns, 1 - _rows(seen, strip, rows) / strip.height),
+        confidence=np.where(
+            beyond[nearest], 0, np.interp(columns, np.arange(len(rows)), confidence)
+        ),
+        beyond=beyond[nearest],
+        depth=calibration.depth.at(strip.pixels()[strip.first : strip.last + 1]),
+        scale=scale,
+        reasons=reasons[nearest],
+        twins=twins,
+    )
 
 
 def _resampled(strip: Strip, scale: float) -> Strip:

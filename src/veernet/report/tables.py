@@ -109,6 +109,7 @@ def _to_look_at(one: CurveSummary) -> Iterator[str]:
         )
     if some and not one.wraps:
         yield f"{name}: if it wraps (backup scale), say wraps = true in the calibration"
+    yield from _in_doubt(one)
     yield from _against_reference(one)
     if one.off_scale_share > 0.5 or (some and one.wraps):
         yield f"{name}: the frame of the track may have been taken for it; look at its picture"
@@ -116,6 +117,20 @@ def _to_look_at(one: CurveSummary) -> Iterator[str]:
         yield f"{name}: nothing was read; look at its picture: {FIT}"
     elif one.coverage < 0.5:
         yield f"{name}: {one.coverage:.0%} of the depths have a value; look at its picture: {FIT}"
+
+
+def _in_doubt(one: CurveSummary) -> Iterator[str]:
+    """Yield remarks on what is not known of a curve, and on its doubtful stretches."""
+    name, unit = _name(one), one.depth_unit
+    if one.twins:
+        names = " and ".join([one.mnemonic, *one.twins])
+        yield (
+            f"{names}: nothing tells one from the other here; give one of them a style, a colour "
+            "or a point"
+        )
+    if one.doubts:
+        places = _first_of([f"{d.first:.1f} to {d.last:.1f} {unit} ({d.why})" for d in one.doubts])
+        yield f"{name}: in doubt at {places}"
 
 
 def _against_reference(one: CurveSummary) -> Iterator[str]:
