@@ -1,5 +1,7 @@
 """Curves of one track are read by name: each its own, or it is said that it cannot be told."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -89,7 +91,7 @@ def test_one_point_of_a_curve_tells_two_of_a_look_apart(seed, network):
     places = courses(seed, gap=0.3)
     at = 100 + 200 * seed
     for k in (0, 1):
-        hints = [{"style": "solid"}, {"style": "solid"}]
+        hints: list[dict[str, Any]] = [{"style": "solid"}, {"style": "solid"}]
         hints[k]["points"] = ((float(at), float(places[k][at])),)
         found = read(page(places), network, *hints)
         assert max(off(found, places)) < 0.02
