@@ -58,7 +58,7 @@ def test_a_drawn_scan_and_its_calibration_give_back_the_true_values(tmp_path):
     log = logs.log(number)
     scan, calibration = draw_scan(tmp_path, logs, number=number)
     write_picture(scan, to_depth_down(np.array([255, 0, 128], np.uint8)[log.mask]))
-    las = digitise_file(scan, calibration, SeesShades(), tmp_path / "out").las
+    las = digitise_file(scan, calibration, SeesShades(), tmp_path / "out", scale=1.0).las
 
     read = lasio.read(las)
     column = np.rint((read["DEPT"] - 1000) * 10).astype(int)

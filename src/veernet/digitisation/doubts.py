@@ -25,7 +25,7 @@ REASONS = {
     ALIKE: "nothing tells it from another curve",
     FAINT: "doubtful ink",
 }
-"""Why a curve is in doubt, by number."""
+"""Reasons for doubt, by number."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,7 +81,7 @@ class TrackInk:
 
     @property
     def lines(self) -> Bool[ndarray, "h w"]:
-        """Where lines of the grid run."""
+        """Pixels of the lines of the grid."""
         return self.level > INKED
 
     @property
@@ -91,7 +91,7 @@ class TrackInk:
 
     @property
     def inked(self) -> Bool[ndarray, "h w"]:
-        """Where there is ink of any curve."""
+        """Pixels with ink of any curve."""
         return (self.print > INKED) | (self.seen > SEEN)
 
 

@@ -54,7 +54,7 @@ _FARTHEST = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class LookMaps:
-    """What a look is measured on: the ink of a track, and features at its every pixel."""
+    """Ink of a track and the features at its every pixel, on which looks are measured."""
 
     ink: TrackInk
     features: dict[str, Float[ndarray, "h w"]]

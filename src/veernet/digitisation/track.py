@@ -174,7 +174,7 @@ class CurveScale:
 
     @property
     def hinted(self) -> bool:
-        """Whether it is said how the curve is drawn, or what it passes through."""
+        """True if it is said how the curve is drawn, or what it passes through."""
         return bool(self.style or self.weight or self.colour or self.points)
 
     @property

@@ -26,7 +26,7 @@ from veernet.model import VeerNet
 
 @dataclass(frozen=True, kw_only=True)
 class How:
-    """How tracks are read.
+    """Settings with which tracks are read.
 
     window:   most pixels along the scan that the network sees at once
     autocast: precision of the network; float32 if None
