@@ -115,14 +115,14 @@ def test_of_two_scans_of_one_name_digitised_at_once_one_wins_and_the_other_is_to
     other = tmp_path / "other"
     shutil.copytree(scan[0].parent, other)
     without_the_second_curve(other / "calibration.toml")
-    real = at.digitise_grey
+    real = at.digitise_picture
 
     def slow(*args, **kwargs):
-        monkeypatch.setattr(at, "digitise_grey", real)
+        monkeypatch.setattr(at, "digitise_picture", real)
         digitise_file(other / "scan.png", other / "calibration.toml", network(0), out)
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(at, "digitise_grey", slow)
+    monkeypatch.setattr(at, "digitise_picture", slow)
     with pytest.raises(OptionError, match=r"scan.las: exists; choose another folder"):
         digitise_file(*scan, network(0), out)
     assert sorted(files(out)) == ["scan.300.csv", "scan.GR.png", "scan.csv", "scan.las"]
