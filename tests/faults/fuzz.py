@@ -6,7 +6,7 @@ Makes valid files of every kind, damages each in COUNT ways (bytes flipped, cut 
 numbers blown up, chunks of other files put in; LAS, TIFF, JSON and TOML also where they have a
 meaning, by `structured`), and reads the result. Readers work in a process of their own, so that a
 crash is seen too. A reader may succeed, or raise a `VeerNetError`; anything else is a fault, as are
-two gigabytes, and ten seconds of processor time, or two for a file below 64 kB. Prints the faults,
+two gigabytes, and ten seconds of processor time, or four for a file below 64 kB. Prints the faults,
 and counts as JSON.
 """
 
@@ -62,7 +62,7 @@ from veernet.training import Training
 from veernet.weights import load_weights
 
 PNG = b"\x89PNG\r\n\x1a\n"
-SECONDS, SECONDS_SMALL, BYTES = 10.0, 2.0, 2 * 2**30
+SECONDS, SECONDS_SMALL, BYTES = 10.0, 4.0, 2 * 2**30
 CPU = torch.device("cpu")
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 NUMBERS = (b"0", b"-1", b"1e308", b"-1e999", b"nan", b"99999999999999999999", b"1e-320", b'"x"')
