@@ -20,6 +20,7 @@ may leave the track where `beyond` says what a column costs there; its rows are 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations, permutations
 
 import numpy as np
@@ -27,7 +28,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from veernet.curves.sharing import best_states, owners
-from veernet.curves.trace import best_paths, rival_margins
+from veernet.curves.trace import WRAP_COST, best_paths
 
 MOST_SWEEPS = 4
 """Most times that all paths are sought anew given the others."""
@@ -38,9 +39,6 @@ MOST_ORDERED = 3
 SHORT = 64
 """Columns of a picture up to which every order is tried; on longer ones contacts are many, and one
 order after clearness does."""
-
-_LAP_COST = 0.05
-"""Cost per column and lap, in nats: the reading on scale is preferred where both fit equally."""
 
 _CHUNK = 2048
 """Columns in which the cost of moves is summed at a time."""
@@ -72,7 +70,7 @@ class Evidence:
     leaving: Float[ndarray, "K 2 w"] | None = None
     """Cost of leaving at the upper and at the lower edge in each column, and of coming back."""
 
-    @property
+    @cached_property
     def courses(self) -> "tuple[_Course, ...]":
         """Rows in which each curve is followed."""
         k, h, _ = self.score.shape
@@ -117,7 +115,7 @@ class _Course:
         lap = np.clip(-(rows // period), -down, up) if self.goes_round else np.zeros_like(rows)
         printed = rows + lap * period
         printed[printed < 0], printed[printed > period] = -_FAR, _FAR
-        for name, value in (("first", first), ("printed", printed), ("cost", _LAP_COST * abs(lap))):
+        for name, value in (("first", first), ("printed", printed), ("cost", WRAP_COST * abs(lap))):
             object.__setattr__(self, name, value)
 
     @property
@@ -294,22 +292,6 @@ def _braided(
     exchanged = best_states(np.stack([kept, changed]), np.stack(stay), np.stack(swap))
     found[pair[0]], found[pair[1]] = np.where(exchanged, b, a), np.where(exchanged, a, b)
     return found
-
-
-def margins_given_others(evidence: Evidence, found: Paths, radius: int) -> Float[ndarray, "K w"]:
-    """Return per curve and column by how much its best path near the one that was found is better
-    than the best one farther off than `radius` rows, given the paths of all others."""
-    k = len(found.rows)
-    others = {i: [j for j in range(k) if j != i] for i in range(k)}
-    scores, costs = _given(evidence, found, others)
-    return np.stack(
-        [
-            rival_margins(course.score(score), course.step_cost(cost), path - course.first, radius)
-            for course, score, cost, path in zip(
-                evidence.courses, scores, costs, found.rows, strict=True
-            )
-        ]
-    )
 
 
 def _given(

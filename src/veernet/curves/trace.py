@@ -149,7 +149,7 @@ def _follow(
     middle, first, last = _strokes(inked, hidden, path)
     visible = np.where(confidence >= threshold, middle, np.nan)
     rows = bridge(_uncovered(visible, first, last, max_gap), max_gap)
-    rows = np.where(_long_enough(visible, max(max_gap, MAX_GAP)), rows, np.nan)
+    rows = np.where(long_enough(visible, max(max_gap, MAX_GAP)), rows, np.nan)
     return Trace(rows=rows, confidence=confidence)
 
 
@@ -176,14 +176,16 @@ def _side_of_spike(
     return np.where(wide, 0, probability)
 
 
-def _long_enough(rows: Float[ndarray, "w"], max_gap: int) -> Bool[ndarray, "w"]:
+def long_enough(
+    rows: Float[ndarray, "w"], max_gap: int, *, share: float = 0.5
+) -> Bool[ndarray, "w"]:
     """Find the columns of segments, joined over gaps of `max_gap`, that have enough columns showing
-    the curve, and show it in more than half of their columns."""
+    the curve, and show it in more than a share of their columns."""
     known = np.flatnonzero(np.isfinite(rows))
     least = max(1, min(MIN_COLUMNS, len(rows) // 4))
     kept = np.zeros(len(rows), bool)
     for part in np.split(known, np.flatnonzero(np.diff(known) > max_gap + 1) + 1):
-        if len(part) >= least and 2 * len(part) > np.ptp(part):
+        if len(part) >= least and len(part) > share * np.ptp(part):
             kept[part[0] : part[-1] + 1] = True
     return kept
 
@@ -232,40 +234,6 @@ def best_paths(
     return path
 
 
-def rival_margins(
-    score: Float[ndarray, "h w"],
-    step_cost: Float[ndarray, "h w"],
-    path: Int[ndarray, "w"],
-    radius: int,
-) -> Float[ndarray, "w"]:
-    """Return for every column by how much the best path that passes within `radius` rows of `path`
-    there is better than the best one that does not; see `best_paths` for both arguments.
-
-    Max-marginals of the chain: the best sums up to a column and from it on, added.
-    """
-    h, w = score.shape
-    forward, ramp = np.empty((w, h), np.float32), np.zeros((w, h), np.float32)
-    np.cumsum((step_cost[1:] + step_cost[:-1]).T / 2, axis=1, out=ramp[:, 1:])
-    forward[:] = score.T
-    for x in range(1, w):
-        before = forward[x - 1] - forward[x - 1].max()
-        from_above = np.maximum.accumulate(before + ramp[x]) - ramp[x]
-        from_below = np.maximum.accumulate((before - ramp[x])[::-1])[::-1] + ramp[x]
-        forward[x] += np.maximum(from_above, from_below)
-    margins, rows = np.empty(w), np.arange(h, dtype=np.intp)
-    backward = np.zeros(h, np.float32)
-    for x in range(w - 1, -1, -1):
-        through = forward[x] + backward
-        near = np.abs(rows - path[x]) <= radius
-        margins[x] = through[near].max() - through.max(where=~near, initial=-np.inf)
-        after = score[:, x] + backward
-        after -= after.max()
-        down = np.maximum.accumulate((after - ramp[x])[::-1])[::-1] + ramp[x]
-        up = np.maximum.accumulate(after + ramp[x]) - ramp[x]
-        backward = np.maximum(down, up)
-    return margins
-
-
 def bridge(rows: Float[ndarray, "w"], max_gap: int) -> Float[ndarray, "w"]:
     """Fill runs of at most `max_gap` NaN between two values, smoothly and never beyond the two.
 
@@ -295,22 +263,35 @@ def _strokes(
     """
     middle, first, last = path.astype(float), np.full(len(path), np.nan), np.full(len(path), np.nan)
     stroke = _close_occlusions(inked, hidden) if hidden.any() else inked
-    deep = np.minimum(cv2.distanceTransform(stroke.astype(np.uint8), cv2.DIST_L2, 5), _DEEPEST)
+    deep = depth_in(stroke)
     for start in range(0, len(path), _CHUNK):
         part = slice(start, start + _CHUNK)
-        own = _run_at(stroke[:, part], path[part])
-        weight = np.where(own, deep[:, part] ** _RIDGE, 0)
-        mass = weight.sum(0)
-        np.divide(np.arange(len(own)) @ weight, mass, out=middle[part], where=mass > 0)
+        own = run_at(stroke[:, part], path[part])
+        middle[part] = middle_of_run(own, deep[:, part], otherwise=middle[part])
         if hidden[:, part].any():
-            reach = _run_at(stroke[:, part] | hidden[:, part], path[part])
+            reach = run_at(stroke[:, part] | hidden[:, part], path[part])
             cut = own.any(0) & (reach & ~own).any(0)
             np.copyto(first[part], reach.argmax(0), where=cut)
             np.copyto(last[part], len(reach) - 1 - reach[::-1].argmax(0), where=cut)
     return middle, first, last
 
 
-def _run_at(
+def depth_in(ink: Bool[ndarray, "h w"]) -> Float[ndarray, "h w"]:
+    """Measure the distance of every pixel of ink from the edge of its stroke, px."""
+    return np.minimum(cv2.distanceTransform(ink.astype(np.uint8), cv2.DIST_L2, 5), _DEEPEST)
+
+
+def middle_of_run(
+    run: Bool[ndarray, "h w"], deep: Float[ndarray, "h w"], *, otherwise: Float[ndarray, "w"]
+) -> Float[ndarray, "w"]:
+    """Return the centre of mass of each column's run of ink, weighed by a high power of the
+    distance from the stroke's edge (`depth_in`); another row where there is no run."""
+    weight = np.where(run, deep**_RIDGE, 0)
+    mass, moment = weight.sum(0), np.arange(len(run), dtype=np.intp) @ weight
+    return np.divide(moment, mass, out=otherwise.astype(float), where=mass > 0)
+
+
+def run_at(
     ink: Bool[ndarray, "h w"], path: np.ndarray[tuple[int], np.dtype[np.intp]]
 ) -> Bool[ndarray, "h w"]:
     """Keep in every column the run of ink that the path passes through."""

@@ -87,6 +87,14 @@ def to_grey(picture: ndarray) -> UInt8[ndarray, "h w"]:
     Raises:
         ImageError: it has another shape or type, is empty, or all of it is transparent.
     """
+    _check_in_memory(picture)
+    if picture.ndim == 2:
+        return picture
+    return grey_of(Path("picture"), Image.fromarray(picture), raw="", negative=False)
+
+
+def _check_in_memory(picture: ndarray) -> None:
+    """Check that an array is a picture: its shape and its type."""
     if not isinstance(picture, ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ImageError(
             "a picture in memory is an array, as np.asarray makes one of a picture of Pillow; got "
@@ -98,9 +106,6 @@ def to_grey(picture: ndarray) -> UInt8[ndarray, "h w"]:
             "a picture in memory is grey (h, w), RGB (h, w, 3) or RGBA (h, w, 4), of uint8 with "
             f"255 = paper; got {picture.shape} of {picture.dtype}"
         )
-    if picture.ndim == 2:
-        return picture
-    return grey_of(Path("picture"), Image.fromarray(picture), raw="", negative=False)
 
 
 def on_paper(picture: ndarray) -> UInt8[ndarray, "h w *rgb"]:
@@ -109,11 +114,12 @@ def on_paper(picture: ndarray) -> UInt8[ndarray, "h w *rgb"]:
     Raises:
         ImageError: as for `to_grey`.
     """
-    grey = to_grey(picture)
+    _check_in_memory(picture)
     if picture.ndim == 2:
-        return grey
+        return picture
     rgb = picture[..., :3]
     if picture.shape[2] == 4:
+        to_grey(picture)  # refuses one that is transparent throughout
         opaque = picture[..., 3:].astype(np.float32) / 255
         rgb = np.rint(rgb * opaque + 255 * (1 - opaque)).astype(np.uint8)
     return np.ascontiguousarray(rgb)

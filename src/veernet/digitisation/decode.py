@@ -14,17 +14,14 @@ from veernet.curves.together import (
     Evidence,
     Paths,
     follow_together,
-    margins_given_others,
     rate,
 )
-from veernet.curves.trace import MAX_GAP, MIN_COLUMNS, bridge
+from veernet.curves.trace import MAX_GAP, bridge, depth_in, long_enough, middle_of_run
 from veernet.digitisation.asked import Asked
+from veernet.digitisation.beyond import runs_of
 from veernet.digitisation.evidence import evidence_of, own_ink
 from veernet.digitisation.identity import SURE, identify
 from veernet.digitisation.ink import SEEN, TrackInk, runs_under
-
-_NEAR = 0.02
-"""Distance from a path within which another one reads the same value, in heights of the track."""
 
 _SHOWN = 0.4
 """Fit of ink from which a column shows the curve."""
@@ -42,10 +39,6 @@ it does not, and the least share in which the network sees it: dark paper alone 
 _TIP, _TIP_LENGTH = 3, 2.0
 """Columns to either side of the tip of a spike that lie behind it, and length of a run of ink from
 which on it may be one, in widths of the pen."""
-
-_RIDGE, _DEEPEST = 8, 50.0
-"""Power of the distance from a stroke's edge that weighs its middle most, and its greatest value,
-px."""
 
 _LAP_STRAY, _LAP_MOVE = 12, 40.0
 """Farthest that a curve that goes round strays from its printed rows when they have been named
@@ -72,7 +65,6 @@ class Followed:
     covered: Bool[ndarray, "w"]
     left: Int[ndarray, "w"]
     margin: Float[ndarray, "w"]
-    rival: Float[ndarray, "w"]
     twins: tuple[str, ...]
     own: Float[ndarray, "h w"]
     """Fit of the ink of every pixel to the curve."""
@@ -85,21 +77,18 @@ def decode(ink: TrackInk, curves: tuple[Asked, ...], *, max_gap: int = MAX_GAP) 
     where another curve covers it, have its row; runs of up to `max_gap` others between them are
     bridged; a longer run, and both ends, stay NaN, unless there is ink all along the path.
     """
-    evidence = evidence_of(ink, curves)
+    own = own_ink(ink, curves)
+    evidence = evidence_of(ink, own, curves)
     found = follow_together(evidence)
-    h, _ = ink.shape
-    printed, margin = found.printed.clip(-1, h), np.full(found.rows.shape, SURE)
+    margin = np.full(found.rows.shape, SURE)
     if len(curves) > 1:
-        named = identify(ink, evidence, printed, curves)
+        named = identify(ink, evidence, found.printed.clip(-1, len(ink.dark)), curves)
         found = _laid_again(evidence, found, named.rows)
         margin = named.margin
-    own = own_ink(ink, curves)
-    rival = margins_given_others(evidence, found, max(2, round(_NEAR * h)))
     return [
         Followed(
             **_drawn(ink, own[k], found, k, max_gap),
             margin=margin[k],
-            rival=rival[k],
             twins=twins_of(curves, k),
             own=own[k],
         )
@@ -163,7 +152,7 @@ def _drawn(
     shown = on & known & (left == 0) & ~found.covered[k]
     covered = found.covered[k] & (left == 0) & (_share_around(shown) > _OFTEN)
     rows = np.where(shown, middle, np.where(covered, at, np.nan))
-    kept = _stretches(rows)
+    kept = long_enough(bridge(rows, _STROKE_GAP), MAX_GAP, share=_STRETCH)
     rows = np.where(kept, rows, np.nan)
     dark = cv2.dilate(ink.dark, np.ones((3, 1), np.uint8))[at, columns] > _SHOWN
     rows = bridge(_with_ink_under(rows, at, dark & (left == 0), max_gap), max_gap)
@@ -211,12 +200,8 @@ def _middle_of_run(
     ink: Bool[ndarray, "h w"], run: Bool[ndarray, "h w"], at: Int[ndarray, "w"], pen: float
 ) -> Float[ndarray, "w"]:
     h, w = run.shape
-    deep = np.minimum(cv2.distanceTransform(ink.astype(np.uint8), cv2.DIST_L2, 5), _DEEPEST)
-    weight = np.where(run, deep**_RIDGE, 0)
-    mass, first, last = weight.sum(0), run.argmax(0), h - 1 - run[::-1].argmax(0)
-    middle = np.divide(
-        np.arange(h, dtype=np.intp) @ weight, mass, out=at.astype(float), where=mass > 0
-    )
+    middle = middle_of_run(run, depth_in(ink), otherwise=at.astype(float))
+    first, last = run.argmax(0), h - 1 - run[::-1].argmax(0)
     before = np.pad(at, (_TIP, 0), mode="edge")[:w]
     after = np.pad(at, (0, _TIP), mode="edge")[_TIP:]
     long, half = run.sum(0) > _TIP_LENGTH * pen + 1, (pen - 1) / 2
@@ -232,26 +217,13 @@ def _share_around(here: Bool[ndarray, "w"]) -> Float[ndarray, "w"]:
     return cv2.blur(here.astype(np.float32)[None], (2 * _AROUND + 1, 1))[0]
 
 
-def _stretches(rows: Float[ndarray, "w"]) -> Bool[ndarray, "w"]:
-    """Find the columns of stretches that are long enough, and show the curve in enough of their
-    columns, gaps between strokes included."""
-    drawn = np.flatnonzero(np.isfinite(bridge(rows, _STROKE_GAP)))
-    least = max(1, min(MIN_COLUMNS, len(rows) // 4))
-    kept = np.zeros(len(rows), np.bool_)
-    for part in np.split(drawn, np.flatnonzero(np.diff(drawn) > MAX_GAP + 1) + 1):
-        if len(part) >= least and len(part) > _STRETCH * np.ptp(part):
-            kept[part[0] : part[-1] + 1] = True
-    return kept
-
-
 def _with_ink_under(
     rows: Float[ndarray, "w"], path: Int[ndarray, "w"], dark: Bool[ndarray, "w"], max_gap: int
 ) -> Float[ndarray, "w"]:
     """Fill long gaps whose path lies on ink nearly throughout: a straight part on the grid."""
     known = np.isfinite(rows)
     filled = rows.copy()
-    ends = np.flatnonzero(np.diff(np.pad((~known).astype(np.int8), 1)))
-    for first, stop in zip(ends[::2], ends[1::2], strict=True):
+    for first, stop in runs_of(~known):
         inner = first > 0 and stop < len(rows)
         if inner and stop - first > max_gap and dark[first:stop].mean() > _UNDER:
             filled[first:stop] = path[first:stop]

@@ -60,10 +60,9 @@ _MOST_PIN, _PIN, _NEAREST = 400.0, 3.0, 2.0
 first, and what is lost of it per pixel beyond `_NEAREST`, px."""
 
 
-def evidence_of(ink: TrackInk, curves: tuple[Asked, ...]) -> Evidence:
-    """Return the evidence for the curves of a track."""
+def evidence_of(ink: TrackInk, own: Float[ndarray, "K h w"], curves: tuple[Asked, ...]) -> Evidence:
+    """Return the evidence for the curves of a track; `own` is their `own_ink`."""
     (h, w), k = ink.shape, len(curves)
-    own = own_ink(ink, curves)
     score, step_cost = np.empty((k, h, w), np.float32), np.empty((k, h, w), np.float32)
     for i, curve in enumerate(curves):
         score[i] = _score(ink, own[i], curve)

@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from veernet.curves.together import Evidence
 from veernet.digitisation.asked import Asked
+from veernet.digitisation.beyond import runs_of
 from veernet.digitisation.ink import TrackInk
 from veernet.digitisation.looks import (
     Look,
@@ -174,8 +175,7 @@ def pieces_of(a: Int[ndarray, "w"], b: Int[ndarray, "w"], h: int, reach: float) 
     outside = ((a < 0) & (b < 0)) | ((a >= h) & (b >= h))
     near = ((np.abs(a - b) <= reach) | outside).astype(np.uint8)[None]
     near = cv2.morphologyEx(near, cv2.MORPH_CLOSE, np.ones((1, 5), np.uint8))[0]
-    ends = np.flatnonzero(np.diff(np.pad(1 - near.astype(np.int8), 1)))
-    return [(int(first), int(stop)) for first, stop in zip(ends[::2], ends[1::2], strict=True)]
+    return [(first, stop) for first, stop in runs_of(near == 0).tolist()]
 
 
 def _advantage(

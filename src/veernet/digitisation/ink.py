@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
+from veernet.curves.trace import run_at
 from veernet.digitisation.inks import to_lab
 
 INKED = 0.3
@@ -241,9 +242,8 @@ def runs_under(
     """Return per column the run of ink that a path passes through, or comes within 2 px of, and
     the row where it does; no ink where there is none so near."""
     h, w = ink.shape
-    at, columns = rows.copy(), np.arange(w, dtype=np.intp)
+    at, columns = rows, np.arange(w, dtype=np.intp)
     for offset in (1, -1, 2, -2):
         beside = (rows + offset).clip(0, h - 1)
         at = np.where(~ink[at, columns] & ink[beside, columns], beside, at)
-    number = np.cumsum(~ink, axis=0, dtype=np.int32)
-    return ink & (number == number[at, columns]), at
+    return run_at(ink, at), at

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from veernet.digitisation.asked import Asked
+from veernet.digitisation.beyond import runs_of
 from veernet.digitisation.ink import TrackInk, local_width
 from veernet.digitisation.inks import to_lab
 from veernet.digitisation.track import Style
@@ -103,9 +104,9 @@ def _strokes(on: ndarray, length: Float[ndarray, "n"]) -> Look:
         return {}
     weight = total / _PER_PATH
     look: Look = {"ink": (float(length[on].sum()) / total, weight)}
-    ends = np.flatnonzero(np.diff(np.pad(on.astype(np.int8), 1)))
+    first, stop = runs_of(on).T
     so_far = np.concatenate([[0], np.cumsum(length)])
-    strokes = so_far[ends[1::2]] - so_far[ends[::2]]
+    strokes = so_far[stop] - so_far[first]
     if len(strokes):
         look["stroke"] = float(np.log(max((strokes**2).sum() / strokes.sum(), 1))), weight
     return look

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from veernet.curves.trace import Trace
+from veernet.curves.trace import THRESHOLD, Trace
 from veernet.digitisation.asked import asked_of
 from veernet.digitisation.beyond import beyond_scale
 from veernet.digitisation.calibration import Calibration
@@ -72,15 +72,15 @@ def _read_alone(
     trace = Trace(rows=whole.rows[part], confidence=whole.confidence[part])
     beyond = np.zeros(len(whole.rows), np.int64)
     beyond[part] = beyond_scale(seen, planes[plane, :, part], trace, wraps=curve.wraps)
-    reasons = np.where(np.isnan(whole.rows), NOT_FOUND, np.where(whole.confidence < 0.5, NO_INK, 0))
+    doubts = [np.isnan(whole.rows), whole.confidence < THRESHOLD]
     yield _in_own_pixels(
         strip,
         seen,
         calibration,
         rows=whole.rows,
-        confidence=np.where(beyond, 0, whole.confidence),
+        confidence=whole.confidence,
         beyond=beyond,
-        reasons=np.where(reasons, reasons, FAINT),
+        reasons=np.select(doubts, [NOT_FOUND, NO_INK], FAINT),
         scale=scale,
     )
 
@@ -102,7 +102,7 @@ def _read_together(
             seen,
             calibration,
             rows=one.rows,
-            confidence=np.where(beyond, 0, confidence_of(one)),
+            confidence=confidence_of(one),
             beyond=beyond,
             reasons=reasons_of(one),
             scale=scale,
@@ -125,12 +125,11 @@ def _in_own_pixels(
     """Carry a reading of the strip as it was seen back to the columns of the track."""
     columns = _columns(strip, seen)
     nearest = np.rint(columns).astype(np.intp)
+    on_scale = np.where(beyond, 0, confidence)
     return TrackReading(
         grey=strip.track,
         positions=_at(columns, 1 - _rows(seen, strip, rows) / strip.height),
-        confidence=np.where(
-            beyond[nearest], 0, np.interp(columns, np.arange(len(rows)), confidence)
-        ),
+        confidence=np.where(beyond[nearest], 0, np.interp(columns, np.arange(len(rows)), on_scale)),
         beyond=beyond[nearest],
         depth=calibration.depth.at(strip.pixels()[strip.first : strip.last + 1]),
         scale=scale,
