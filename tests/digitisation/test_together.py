@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from veernet import Calibration, CurveScale, Depth, Track, VeerNet, VeerNetConfig, digitise
 from veernet.digitisation.doubts import doubts_of
 from veernet.digitisation.identity import pieces_of
+from veernet.errors import OptionError
 
 HEIGHT, WIDTH, MARGIN = 300, 900, 30
 INK = {"black": (0, 0, 0), "red": (200, 20, 20), "blue": (20, 30, 200)}
@@ -162,6 +163,12 @@ def test_a_reading_at_another_scale_has_the_rows_of_the_scan(scale, network):
     error = np.abs(found.values - places)
     assert np.nanmean(error) * HEIGHT < 1.2 / scale
     assert np.isfinite(error).mean() > 0.98
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 11.0, float("nan")])
+def test_a_scale_that_makes_no_picture_is_refused(scale, network):
+    with pytest.raises(OptionError, match=r"scale is above 0 and at most 10.*got"):
+        digitise(page(courses(1)), calibration({"style": "solid"}), network, scale=scale)
 
 
 def test_paths_are_cut_where_they_touch_or_both_have_left():

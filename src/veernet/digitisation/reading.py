@@ -68,8 +68,8 @@ def digitise(
         CalibrationError: the calibration cannot be read; a track lies outside the scan or not on
             paper; or the network does not know a `curve_class`.
         CheckpointError: the weights cannot be loaded.
-        OptionError: `off_scale` is neither, `weights` are no VeerNet, or a page or a resolution is
-            asked of an array.
+        OptionError: `off_scale` is neither, `weights` are no VeerNet, the scale is not above 0, or
+            a page or a resolution is asked of an array.
     """
     if off_scale not in get_args(OffScale):
         raise OptionError(f"off_scale is null or edge; got {off_scale!r}")

@@ -20,8 +20,12 @@ from veernet.digitisation.resolution import reading_scale, resample, rescaled
 from veernet.digitisation.result import TrackReading
 from veernet.digitisation.strip import Strip
 from veernet.digitisation.track import CurveScale, Track
+from veernet.errors import OptionError
 from veernet.inference import WINDOW, predict, read_curve
 from veernet.model import VeerNet
+
+MAX_SCALE = 10.0
+"""Largest scale at which a track is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,12 @@ class How:
     window: int = WINDOW
     autocast: torch.dtype | None = None
     scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not 0 < self.scale <= MAX_SCALE:
+            raise OptionError(
+                f"scale is above 0 and at most {MAX_SCALE:g}, 1 as scanned; got {self.scale}"
+            )
 
 
 def read_track(
@@ -57,7 +67,7 @@ def _read_alone(
     strip: Strip, calibration: Calibration, track: Track, model: VeerNet, how: How
 ) -> Iterator[TrackReading]:
     (curve,) = track.curves
-    scale = how.scale or 1.0
+    scale = 1.0 if how.scale is None else how.scale
     seen = _resampled(strip, scale)
     planes = predict(model, seen.grey, window=how.window, autocast=how.autocast)
     planes = planes[:, seen.top : seen.bottom + 1]
@@ -88,7 +98,7 @@ def _read_alone(
 def _read_together(
     strip: Strip, calibration: Calibration, track: Track, model: VeerNet, how: How
 ) -> Iterator[TrackReading]:
-    scale = how.scale or reading_scale(strip, calibration)
+    scale = reading_scale(strip, calibration) if how.scale is None else how.scale
     seen = _resampled(strip, scale)
     planes = predict(model, seen.grey, window=how.window, autocast=how.autocast)
     ink = find_ink(seen.grey, seen.rgb, planes, slice(seen.top, seen.bottom + 1))
